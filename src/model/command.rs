@@ -1,0 +1,202 @@
+//! Commands: what keys, the palette, a scenario's responder and tests ask of a session.
+//!
+//! Their names, help and dangers stand in the command table of `session`.
+
+use std::path::PathBuf;
+
+use crate::clock::World;
+use crate::text::Safe;
+
+use super::alert::AlertKey;
+use super::entry::{MilestoneName, Phase, Severity};
+use super::name::{Origin, ServiceName, WorkloadKey};
+use super::plan::Replicas;
+
+/// One request of a front to its session.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// A change of what the front shows; the core does not see it.
+    View(View),
+    /// Take an alert on.
+    Claim(AlertChoice),
+    /// Declare an incident.
+    Open {
+        /// Its title.
+        title: Safe,
+    },
+    /// Write a note to the record.
+    Note {
+        /// The note.
+        text: Safe,
+    },
+    /// Say where the response stands.
+    Phase(Phase),
+    /// Say how bad it is.
+    Severity(Severity),
+    /// Confirm a proposed milestone, or set its time.
+    Milestone {
+        /// Which.
+        name: MilestoneName,
+        /// When; the proposed time if not given.
+        at: Option<World>,
+    },
+    /// Close the incident.
+    Close,
+    /// Take up an incident that an earlier process left open.
+    Resume,
+    /// Leave such an incident as it is.
+    DeclineResume,
+    /// Open the write window.
+    OpenWrite {
+        /// The environment's name, as typed.
+        env: Safe,
+        /// Why.
+        reason: Safe,
+    },
+    /// Close the write window.
+    CloseWrite,
+    /// Make a plan to scale a workload.
+    Scale {
+        /// The workload.
+        workload: WorkloadChoice,
+        /// How many.
+        to: Replicas,
+    },
+    /// Confirm the plan that is shown.
+    Confirm {
+        /// The target's name as typed, for the tiers that want it.
+        typed: Option<Safe>,
+    },
+    /// Read the system again and renew the plan that is shown.
+    RefreshPlan,
+    /// Put the plan that is shown away.
+    DiscardPlan,
+    /// Make a plan that takes the last applied action back.
+    Undo,
+    /// Ask somebody for something that is outside the program.
+    Ask {
+        /// Whom, such as `developers`.
+        whom: Safe,
+    },
+    /// Follow the logs of a service; `None` follows all.
+    FollowLogs {
+        /// The service.
+        service: Option<ServiceName>,
+    },
+    /// Write the postmortem.
+    Export {
+        /// Where; beside the incident if not given.
+        path: Option<PathBuf>,
+    },
+    /// Hand text to the terminal's clipboard.
+    Copy {
+        /// The text.
+        text: Safe,
+    },
+    /// Leave. The journal is made durable first.
+    Quit,
+}
+
+/// Which alert.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AlertChoice {
+    /// By its place in the alert book.
+    Exactly {
+        /// Where it comes from.
+        origin: Origin,
+        /// Which it is there.
+        key: AlertKey,
+    },
+    /// By name; the worst firing one of that name.
+    Named(Safe),
+}
+
+/// Which workload.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WorkloadChoice {
+    /// By kind and place.
+    Exactly(WorkloadKey),
+    /// By name, with or without `namespace/`; refused if there are several.
+    Named(Safe),
+}
+
+/// Changes of what a front shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the command table says what each does")]
+pub enum View {
+    FocusPane(Pane),
+    NextPane,
+    PreviousPane,
+    Zoom,
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    HalfPageUp,
+    HalfPageDown,
+    Top,
+    Bottom,
+    Left,
+    Right,
+    Detail,
+    Back,
+    Filter,
+    ClearFilter,
+    Search,
+    NextMatch,
+    PreviousMatch,
+    NextError,
+    PreviousError,
+    PauseLogs,
+    WrapLogs,
+    LogTimes,
+    SelectService,
+    Help,
+    Palette,
+    Actions,
+    ConfirmDialog,
+    CycleZone,
+    CycleTheme,
+    ToggleMouse,
+    Suspend,
+    Redraw,
+    SaveView,
+    CopySelection,
+    ClaimSelection,
+    WriteNote,
+}
+
+/// The panes of the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Pane {
+    Alerts,
+    Services,
+    Logs,
+    Workloads,
+    Changes,
+    Timeline,
+}
+
+impl Pane {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 6] =
+        [Self::Alerts, Self::Services, Self::Logs, Self::Workloads, Self::Changes, Self::Timeline];
+
+    /// Its number on the keyboard, 1 to 6.
+    pub fn number(self) -> usize {
+        Self::ALL.iter().position(|pane| *pane == self).map_or(0, |at| at + 1)
+    }
+
+    /// Its title.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Alerts => "Alerts",
+            Self::Services => "Services",
+            Self::Logs => "Logs",
+            Self::Workloads => "Workloads",
+            Self::Changes => "Changes",
+            Self::Timeline => "Timeline",
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! Entries: the lines of the record.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::World;
+use crate::text::Safe;
+
+use super::name::{IncidentId, ServiceName};
+use super::plan::{Outcome, Plan, PlanId};
+
+/// An entry's identity: a ULID.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EntryId(pub Safe);
+
+/// One line of the record. Never changed once written: a correction is a further entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its identity.
+    pub id: EntryId,
+    /// When it happened. Immutable.
+    pub occurred_at: World,
+    /// When this program learned of it.
+    pub observed_at: World,
+    /// What it tells.
+    #[serde(flatten)]
+    pub draft: Draft,
+}
+
+/// What an entry tells, before it has been given an identity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Draft {
+    /// The sort of entry.
+    pub kind: EntryKind,
+    /// The source it rests on, as `env/source`, or `warroom`.
+    pub source: Safe,
+    /// What it is about.
+    pub subject: Safe,
+    /// One line for people.
+    pub title: Safe,
+    /// More, if there is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Safe>,
+    /// Who did it.
+    pub actor: Actor,
+    /// The service it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceName>,
+    /// Before, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Safe>,
+    /// After, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Safe>,
+    /// What shows it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+    /// Entries of one key are one thing seen again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedupe: Option<Safe>,
+    /// Whether the program noticed it or a person said it.
+    pub origin: EntryOrigin,
+    /// Part of the curated timeline whatever its kind.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pinned: bool,
+    /// What the kind carries beyond words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Body>,
+}
+
+/// The sorts of entry. The names are the journal's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryKind {
+    /// A process began to write this journal.
+    Started,
+    /// The incident was declared.
+    Opened,
+    /// The incident was closed by a person.
+    Closed,
+    /// The writer ended in good order. The last line of its file.
+    Sealed,
+    /// An alert fires.
+    AlertFiring,
+    /// An alert stopped firing.
+    AlertResolved,
+    /// An alert was silenced or inhibited.
+    AlertSuppressed,
+    /// Somebody took an alert on.
+    Claimed,
+    /// A service's signal crossed its threshold.
+    Breach,
+    /// It came back and stayed.
+    Recovered,
+    /// A container crashes again and again.
+    CrashLoop,
+    /// A container was killed for its memory.
+    OomKilled,
+    /// A pod finds no node.
+    Unschedulable,
+    /// A node is not ready or under pressure.
+    NodeTrouble,
+    /// A node is well again.
+    NodeRecovered,
+    /// A new template is rolled out.
+    Rollout,
+    /// The number of replicas was set by somebody else.
+    Rescaled,
+    /// A warning event of the cluster.
+    WarningEvent,
+    /// Errors in the logs far above what is usual.
+    ErrorBurst,
+    /// They are back at the usual.
+    ErrorBurstEnded,
+    /// A source stopped answering.
+    SourceLost,
+    /// It answers again.
+    SourceFound,
+    /// Something could not be seen.
+    Gap,
+    /// A person's note.
+    Note,
+    /// The incident's phase was set.
+    Phase,
+    /// The incident's severity was set.
+    Severity,
+    /// A milestone was confirmed or corrected.
+    Milestone,
+    /// A change is about to be made.
+    Intent,
+    /// How a change ended.
+    Outcome,
+    /// The write window was opened or closed.
+    WriteWindow,
+    /// Somebody was asked for something.
+    Asked,
+    /// The record was exported.
+    Exported,
+    /// An earlier entry is corrected.
+    Correction,
+}
+
+impl EntryKind {
+    /// The word of the format, such as `alert_firing`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Opened => "opened",
+            Self::Closed => "closed",
+            Self::Sealed => "sealed",
+            Self::AlertFiring => "alert_firing",
+            Self::AlertResolved => "alert_resolved",
+            Self::AlertSuppressed => "alert_suppressed",
+            Self::Claimed => "claimed",
+            Self::Breach => "breach",
+            Self::Recovered => "recovered",
+            Self::CrashLoop => "crash_loop",
+            Self::OomKilled => "oom_killed",
+            Self::Unschedulable => "unschedulable",
+            Self::NodeTrouble => "node_trouble",
+            Self::NodeRecovered => "node_recovered",
+            Self::Rollout => "rollout",
+            Self::Rescaled => "rescaled",
+            Self::WarningEvent => "warning_event",
+            Self::ErrorBurst => "error_burst",
+            Self::ErrorBurstEnded => "error_burst_ended",
+            Self::SourceLost => "source_lost",
+            Self::SourceFound => "source_found",
+            Self::Gap => "gap",
+            Self::Note => "note",
+            Self::Phase => "phase",
+            Self::Severity => "severity",
+            Self::Milestone => "milestone",
+            Self::Intent => "intent",
+            Self::Outcome => "outcome",
+            Self::WriteWindow => "write_window",
+            Self::Asked => "asked",
+            Self::Exported => "exported",
+            Self::Correction => "correction",
+        }
+    }
+}
+
+/// Who did something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// What sort of actor.
+    pub kind: ActorKind,
+    /// The name.
+    pub name: Safe,
+    /// How the name is known: `kubernetes self-review`, `aws caller identity`, `ssh user`,
+    /// `login user`, `scenario`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_by: Option<Safe>,
+}
+
+impl Actor {
+    /// The program itself.
+    pub fn system() -> Self {
+        Self { kind: ActorKind::System, name: Safe::fixed("warroom"), known_by: None }
+    }
+}
+
+/// What sort of actor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActorKind {
+    /// A person.
+    Human,
+    /// A controller or pipeline.
+    Automation,
+    /// This program.
+    System,
+}
+
+/// Whether the program noticed it or a person said it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryOrigin {
+    /// Noticed by a detector.
+    Auto,
+    /// Noticed, and confirmed by a person.
+    Confirmed,
+    /// Said or done by a person.
+    Manual,
+}
+
+/// What shows an entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The query, command or link that shows it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<Safe>,
+    /// An excerpt, redacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<Safe>,
+    /// SHA-256, in hexadecimal, of a file in `evidence/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Safe>,
+}
+
+/// What some kinds carry beyond words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// Of `started`: what a reader needs to know of the writer.
+    Started {
+        /// The incident, if there is one.
+        incident: Option<IncidentId>,
+        /// The program's version.
+        version: Safe,
+        /// Whether the world is a drill.
+        drill: bool,
+        /// The file that this one continues: name, length in bytes and last hash.
+        predecessor: Option<Predecessor>,
+        /// The environment.
+        env: Safe,
+    },
+    /// Of `opened`.
+    Opened {
+        /// The incident.
+        incident: IncidentId,
+        /// Its title, as people put it.
+        title: Safe,
+    },
+    /// Of `phase`.
+    Phase(Phase),
+    /// Of `severity`.
+    Severity(Severity),
+    /// Of `milestone`.
+    Milestone {
+        /// Which.
+        name: MilestoneName,
+        /// When, as confirmed. `None` takes a confirmation back.
+        at: Option<World>,
+    },
+    /// Of `intent`.
+    Intent(Box<Plan>),
+    /// Of `outcome`.
+    Outcome {
+        /// The plan.
+        plan: PlanId,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// Of `correction`.
+    Correction {
+        /// The entry that is corrected.
+        of: EntryId,
+        /// The right time.
+        occurred_at: World,
+    },
+    /// Of `gap`.
+    Gap {
+        /// From when.
+        from: World,
+        /// Until when.
+        to: World,
+    },
+    /// Of `sealed`: what else belongs to the record of this writer.
+    Sealed {
+        /// Files that this writer made, by path inside the incident's directory, with their
+        /// last hash.
+        files: Vec<(Safe, Safe)>,
+    },
+}
+
+/// The journal file that a writer continues.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Predecessor {
+    /// Its name.
+    pub file: Safe,
+    /// Its length in bytes.
+    pub length: u64,
+    /// The hash of its last whole line.
+    pub head: Safe,
+}
+
+/// Where the response stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Finding out.
+    Investigating,
+    /// Easing the pain.
+    Mitigating,
+    /// Watching that it stays well.
+    Monitoring,
+    /// Over.
+    Resolved,
+}
+
+impl Phase {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Investigating => "investigating",
+            Self::Mitigating => "mitigating",
+            Self::Monitoring => "monitoring",
+            Self::Resolved => "resolved",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Investigating, Self::Mitigating, Self::Monitoring, Self::Resolved]
+            .into_iter()
+            .find(|phase| phase.as_str() == text)
+    }
+}
+
+/// How bad an incident is: 1 is worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Severity(u8);
+
+impl Severity {
+    /// Reads `SEV2`, `sev2` or `2`; 1 to 5.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.trim().to_ascii_lowercase();
+        let level = digits.strip_prefix("sev").unwrap_or(&digits).parse().ok()?;
+        (1..=5).contains(&level).then_some(Self(level))
+    }
+}
+
+impl std::fmt::Display for Severity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SEV{}", self.0)
+    }
+}
+
+/// The milestones of an incident, in their usual order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MilestoneName {
+    /// Users first felt it.
+    ImpactStart,
+    /// The first alert.
+    Detected,
+    /// The first responder took it on.
+    Acknowledged,
+    /// Users stopped feeling it.
+    Mitigated,
+    /// Alerts are clear, and a person says so.
+    Resolved,
+}
+
+impl MilestoneName {
+    /// All, in their usual order.
+    pub const ALL: [Self; 5] = [Self::ImpactStart, Self::Detected, Self::Acknowledged, Self::Mitigated, Self::Resolved];
+
+    /// The word of the format, such as `impact_start`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ImpactStart => "impact_start",
+            Self::Detected => "detected",
+            Self::Acknowledged => "acknowledged",
+            Self::Mitigated => "mitigated",
+            Self::Resolved => "resolved",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|name| name.as_str() == text)
+    }
+}

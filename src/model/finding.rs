@@ -1,0 +1,36 @@
+//! Findings: what the detectors notice in the picture. Each becomes an entry of the journal.
+
+use crate::clock::World;
+use crate::text::Safe;
+
+use super::entry::EntryKind;
+use super::name::{Origin, ServiceName, WorkloadKey};
+
+/// Something that a detector noticed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Which kind of entry it becomes.
+    pub kind: EntryKind,
+    /// The source whose signals show it.
+    pub origin: Origin,
+    /// When it happened, by the time of the signals, never by their arrival.
+    pub occurred: World,
+    /// What it is about: an alert, a pod, `checkout errors`.
+    pub subject: Safe,
+    /// One line for people: facts with units.
+    pub title: Safe,
+    /// More, if there is more.
+    pub detail: Option<Safe>,
+    /// The service it belongs to, by the catalogue.
+    pub service: Option<ServiceName>,
+    /// The workload it is about.
+    pub workload: Option<WorkloadKey>,
+    /// Values before and after, where there are two.
+    pub before: Option<Safe>,
+    /// See `before`.
+    pub after: Option<Safe>,
+    /// A query or link that shows it.
+    pub evidence: Option<Safe>,
+    /// Findings of one key are one thing seen again: their entries are folded to one row.
+    pub dedupe: Safe,
+}

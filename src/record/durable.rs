@@ -1,0 +1,66 @@
+//! The promise of the journal, and the proof that it was kept.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
+
+use crate::model::entry::Entry;
+use crate::text::Safe;
+
+/// How surely an entry has to be kept before its receipt resolves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Synced to the disk at once.
+    Now,
+    /// Synced with the next group, at most a second later by the wall.
+    Soon,
+}
+
+/// Proof that an entry is on the disk. Only the journal makes one.
+#[derive(Clone, Debug)]
+pub struct Durable {
+    entry: Entry,
+}
+
+impl Durable {
+    pub(super) fn new(entry: Entry) -> Self {
+        Self { entry }
+    }
+
+    /// The entry as it was written.
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// The same, for keeping.
+    pub fn into_entry(self) -> Entry {
+        self.entry
+    }
+}
+
+/// Why an entry is not kept. After one of these the journal takes no more entries: actions stop,
+/// the screen goes on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JournalError {
+    /// A write or a sync failed: the disk is full, the file system is read-only.
+    #[error("{0}")]
+    Failed(Safe),
+    /// The journal was closed.
+    #[error("the journal is closed")]
+    Closed,
+}
+
+/// Resolves when the entry is durable, or will never be.
+#[derive(Debug)]
+#[must_use = "an entry is not durable before its receipt says so"]
+pub struct Receipt(pub(super) oneshot::Receiver<Result<Durable, JournalError>>);
+
+impl Future for Receipt {
+    type Output = Result<Durable, JournalError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|answer| answer.unwrap_or(Err(JournalError::Closed)))
+    }
+}

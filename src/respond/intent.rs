@@ -1,0 +1,65 @@
+//! The seam to one system's actuator: without proof of a durable intent there is no write.
+
+use futures::future::BoxFuture;
+
+use crate::model::plan::{Permission, Plan, Preview, Progress, Refusal, Request};
+use crate::record::Durable;
+use crate::text::Safe;
+
+use super::Cluster;
+
+/// The right to write once: a plan and the proof that its intent is durable.
+#[derive(Debug)]
+pub struct Intent {
+    plan: Plan,
+    proof: Durable,
+}
+
+impl Intent {
+    /// Only the engine makes one, from the journal's receipt for exactly this plan.
+    pub(super) fn new(plan: Plan, proof: Durable) -> Self {
+        Self { plan, proof }
+    }
+
+    /// What to write.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The entry of the intent.
+    pub fn proof(&self) -> &Durable {
+        &self.proof
+    }
+}
+
+/// The system took the write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ack {
+    /// What identifies the written state, such as a generation.
+    pub identity: Safe,
+}
+
+/// Why a write did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The system refused it: nothing changed.
+    #[error("{0}")]
+    Refused(Safe),
+    /// It may or may not have been taken: a time-out, a cut connection. Never retried.
+    #[error("{0}")]
+    Unknown(Safe),
+}
+
+/// Changes one system. Its client has retries off.
+pub trait Actuator: Send + Sync {
+    /// Reads the system and makes a plan.
+    fn plan<'a>(&'a self, want: &'a Request, cluster: &'a Cluster) -> BoxFuture<'a, Result<Plan, Refusal>>;
+    /// Asks whether the credentials allow it.
+    fn permitted<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Permission>;
+    /// Asks the system for a dry run.
+    fn preview<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Preview>;
+    /// Writes, once. The intent is consumed.
+    fn write(&self, intent: Intent) -> BoxFuture<'_, Result<Ack, WriteError>>;
+    /// How far the change has come, by the target's identity; also after a crash.
+    fn progress<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Progress>;
+}

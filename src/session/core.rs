@@ -1,0 +1,170 @@
+//! The core: all state of a session, as plain data that fronts read.
+
+use crate::clock::World;
+use crate::config::WritePolicy;
+use crate::model::entry::{Actor, Entry, Phase, Severity};
+use crate::model::name::{EnvId, IncidentId};
+use crate::model::plan::{Outcome, Plan, PlanId};
+use crate::observe::Picture;
+use crate::record::Milestones;
+use crate::text::Safe;
+
+/// All state of a session. Fronts read it; only `update` changes it.
+#[derive(Debug)]
+pub struct Core {
+    /// World time of the last message.
+    pub now: World,
+    /// The environment that is faced, and what may be done to it.
+    pub facing: Facing,
+    /// What is known of the world.
+    pub picture: Picture,
+    /// The incident that is written, if one was declared or taken up.
+    pub incident: Option<IncidentView>,
+    /// An incident that an earlier process left open.
+    pub resume: Option<ResumeOffer>,
+    /// Durable entries of the current journal, in the order they became durable.
+    pub entries: Vec<Entry>,
+    /// Entries handed to the journal and not durable yet.
+    pub unrecorded: usize,
+    /// Why the journal takes no more entries, if it failed. Actions are off then.
+    pub journal_failed: Option<Safe>,
+    /// Milestones and durations, proposed from the entries.
+    pub milestones: Milestones,
+    /// The plan that is shown.
+    pub plan: Option<PlanView>,
+    /// Plans that were applied in this session, oldest first.
+    pub actions: Vec<Action>,
+    /// Whether the world may be changed now.
+    pub window: WriteWindow,
+    /// Who sits here.
+    pub actor: Actor,
+    /// The last thing that the program has to say to the person.
+    pub notice: Option<Notice>,
+    /// Back-fill still under way: sources whose history is not read yet.
+    pub backfilling: usize,
+    /// The session is ending.
+    pub leaving: bool,
+}
+
+/// The environment that is faced.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facing {
+    /// Its name.
+    pub env: EnvId,
+    /// Whether it counts as production.
+    pub production: bool,
+    /// The colour the configuration names for it.
+    pub color: Option<Safe>,
+    /// Whether its world is a drill's.
+    pub drill: bool,
+    /// Whether actions may be planned at all.
+    pub write: WritePolicy,
+}
+
+/// The incident that is written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IncidentView {
+    /// Its id.
+    pub id: IncidentId,
+    /// Its title.
+    pub title: Safe,
+    /// Where the response stands.
+    pub phase: Phase,
+    /// How bad it is, if said.
+    pub severity: Option<Severity>,
+    /// When the impact started, as far as is known, else when it was declared.
+    pub since: World,
+}
+
+/// An incident that an earlier process left open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResumeOffer {
+    /// Its id.
+    pub id: IncidentId,
+    /// Its title.
+    pub title: Safe,
+    /// When its last entry was written.
+    pub last: World,
+    /// Intents without an outcome.
+    pub open_intents: usize,
+}
+
+/// A plan on its way to confirmation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PlanView {
+    /// The system is being read.
+    Planning {
+        /// What for.
+        what: Safe,
+    },
+    /// Complete, to be judged.
+    Shown {
+        /// The plan.
+        plan: Box<Plan>,
+        /// Why it cannot be confirmed as it is, if so.
+        blocked: Option<Safe>,
+    },
+    /// No plan could be made.
+    Refused {
+        /// Why.
+        why: Safe,
+    },
+}
+
+/// A plan that was confirmed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Action {
+    /// The plan.
+    pub plan: Plan,
+    /// When it was confirmed.
+    pub at: World,
+    /// How far it is.
+    pub state: ActionState,
+    /// The plan that undid it.
+    pub undone_by: Option<PlanId>,
+}
+
+/// How far a confirmed plan is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ActionState {
+    /// Under way, with the last progress in words.
+    Under(Safe),
+    /// Ended, the outcome durable.
+    Ended(Outcome),
+}
+
+/// Whether the world may be changed now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WriteWindow {
+    /// It may not: read-only.
+    Closed,
+    /// It may, until then.
+    Open {
+        /// The end, in world time.
+        until: World,
+        /// Why it was opened.
+        reason: Safe,
+    },
+}
+
+/// Something that the program says to the person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// How it is meant.
+    pub kind: NoticeKind,
+    /// One sentence.
+    pub text: Safe,
+    /// When it was said.
+    pub at: World,
+}
+
+/// How a notice is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// For information.
+    Info,
+    /// Something was done.
+    Done,
+    /// Something did not work.
+    Error,
+}

@@ -1,0 +1,226 @@
+//! Removal of everything in a text that could act on a terminal instead of being read.
+//!
+//! The rules are those of ECMA-48 for the shapes of control sequences (CSI, OSC, DCS, APC, PM,
+//! SOS and their terminators) and of CVE-2021-42574 for bidirectional controls.
+
+use std::fmt::Write as _;
+
+use super::Safe;
+
+/// Longest kept text of a name, a title or an annotation, in bytes.
+pub const TEXT_CAP: usize = 4 * 1024;
+/// Longest kept log line, in bytes. The rest is counted in a marker at its end.
+pub const LINE_CAP: usize = 16 * 1024;
+/// More combining marks than this on one character are decoration, not language.
+const MARKS_CAP: u32 = 6;
+
+/// One line of at most [`TEXT_CAP`] bytes; line breaks and tabs become spaces.
+pub fn clean(raw: &str) -> Safe {
+    clean_capped(raw, TEXT_CAP)
+}
+
+/// One line of at most `cap` bytes; line breaks and tabs become spaces.
+pub fn clean_capped(raw: &str, cap: usize) -> Safe {
+    let mut out = String::with_capacity(raw.len().min(cap));
+    clean_into(&mut out, raw, cap);
+    Safe::trusted(out)
+}
+
+/// Several lines: line feeds stay, everything else as in [`clean`], with room for 16 times the
+/// text.
+pub fn clean_block(raw: &str) -> Safe {
+    let mut out = String::with_capacity(raw.len().min(TEXT_CAP));
+    append(&mut out, raw, 16 * TEXT_CAP, true);
+    Safe::trusted(out)
+}
+
+/// Appends one cleaned line to `out`: the form for callers that keep many lines in one buffer.
+/// Printable ASCII, which is nearly every log line, is copied whole.
+pub fn clean_into(out: &mut String, raw: &str, cap: usize) {
+    if raw.len() <= cap && raw.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        out.push_str(raw);
+        return;
+    }
+    append(out, raw, cap, false);
+}
+
+fn append(out: &mut String, raw: &str, cap: usize, keep_breaks: bool) {
+    let start = out.len();
+    let mut marks = 0;
+    let mut rest = raw.char_indices();
+    while let Some((at, c)) = rest.next() {
+        if out.len() - start + c.len_utf8() > cap {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "… [{} more bytes]", raw.len() - at);
+            return;
+        }
+        match c {
+            '\n' if keep_breaks => out.push('\n'),
+            '\n' | '\t' | '\u{2028}' | '\u{2029}' => out.push(' '),
+            // CR LF is one break; a lone CR is the classic way to overwrite a line.
+            '\r' => {}
+            '\u{1b}' => skip_escape(&mut rest),
+            '\u{9b}' => skip_control_sequence(&mut rest),
+            '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => skip_string(&mut rest),
+            c if c.is_control() => {}
+            c if is_bidi(c) => {
+                let _ = write!(out, "<U+{:04X}>", c as u32);
+            }
+            // Tags, variation selectors supplement, and the byte order mark carry no glyph.
+            '\u{e0000}'..='\u{e0fff}' | '\u{feff}' => {}
+            c if is_mark(c) => {
+                marks += 1;
+                if marks <= MARKS_CAP {
+                    out.push(c);
+                }
+                continue;
+            }
+            c => out.push(c),
+        }
+        marks = 0;
+    }
+}
+
+type Chars<'a> = std::str::CharIndices<'a>;
+
+/// After ESC: a control sequence, a string, or a two-character escape with intermediates.
+fn skip_escape(rest: &mut Chars<'_>) {
+    let ahead = rest.clone();
+    match rest.next().map(|(_, c)| c) {
+        Some('[') => skip_control_sequence(rest),
+        Some(']' | 'P' | 'X' | '^' | '_') => skip_string(rest),
+        Some('\u{20}'..='\u{2f}') => {
+            for (_, c) in rest.by_ref() {
+                if !('\u{20}'..='\u{2f}').contains(&c) {
+                    break;
+                }
+            }
+        }
+        Some('\u{30}'..='\u{7e}') | None => {}
+        // Not the shape of an escape: only ESC itself goes.
+        Some(_) => *rest = ahead,
+    }
+}
+
+/// Parameters and intermediates up to the final byte; anything else ends it unconsumed.
+fn skip_control_sequence(rest: &mut Chars<'_>) {
+    loop {
+        let ahead = rest.clone();
+        match rest.next().map(|(_, c)| c) {
+            Some('\u{20}'..='\u{3f}') => {}
+            Some('\u{40}'..='\u{7e}') | None => return,
+            Some(_) => {
+                *rest = ahead;
+                return;
+            }
+        }
+    }
+}
+
+/// Up to BEL, ST (ESC \ or U+009C). A string that is never ended swallows no more than the
+/// rest of its line, so that a truncated sequence does not hide what follows.
+fn skip_string(rest: &mut Chars<'_>) {
+    loop {
+        let ahead = rest.clone();
+        match rest.next().map(|(_, c)| c) {
+            Some('\u{07}' | '\u{9c}') | None => return,
+            Some('\u{1b}') => {
+                let after = rest.clone();
+                if rest.next().map(|(_, c)| c) != Some('\\') {
+                    *rest = after;
+                    skip_escape(rest);
+                }
+                return;
+            }
+            Some('\n') => {
+                *rest = ahead;
+                return;
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn is_bidi(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
+}
+
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
+        | '\u{20d0}'..='\u{20ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{fe20}'..='\u{fe2f}')
+        || (c as u32 > 0x7f && unicode_width::UnicodeWidthChar::width(c) == Some(0) && c != '\u{200d}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn escape_sequences_go_with_their_payload() {
+        assert_eq!(clean("a\u{1b}[31mred\u{1b}[0m b"), "ared b");
+        assert_eq!(clean("t\u{1b}]0;owned\u{7}itle"), "title");
+        assert_eq!(clean("t\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{1b}\\"), "tlink");
+        assert_eq!(clean("\u{9b}2Jgone\u{90}q\u{9c}d"), "goned");
+        assert_eq!(clean("\u{1b}Pq#0\u{1b}\\sixel"), "sixel");
+        assert_eq!(clean("\u{1b}(Bascii"), "ascii");
+    }
+
+    #[test]
+    fn an_unended_string_hides_only_its_own_line() {
+        assert_eq!(clean_block("a\u{1b}]0;never ended\nnext"), "a\nnext");
+    }
+
+    #[test]
+    fn a_carriage_return_cannot_overwrite_a_line() {
+        assert_eq!(clean("real\r\nfake\rgood"), "real fakegood");
+    }
+
+    #[test]
+    fn bidirectional_controls_are_shown() {
+        assert_eq!(clean("user\u{202e}nimda"), "user<U+202E>nimda");
+    }
+
+    #[test]
+    fn combining_marks_are_capped() {
+        let zalgo: String = std::iter::once('a').chain(std::iter::repeat_n('\u{301}', 50)).chain(['b']).collect();
+        assert_eq!(clean(&zalgo).chars().count(), 2 + MARKS_CAP as usize);
+    }
+
+    #[test]
+    fn a_long_line_says_how_much_is_missing() {
+        let line = clean_capped(&"x".repeat(100), 10);
+        assert_eq!(line, "xxxxxxxxxx… [90 more bytes]");
+    }
+
+    #[test]
+    fn other_languages_pass() {
+        for text in ["naïve café", "日本語のログ", "שלום", "👩‍💻 ok", "Ünïcödé"] {
+            assert_eq!(clean(text), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_acts_on_a_terminal_survives(raw in any::<String>(), tail in "[\\x1b\\x9b\\x90\\[\\]P0-9;m\\x07\\\\a-c]{0,40}") {
+            let out = clean(&format!("{raw}{tail}"));
+            prop_assert!(!out.chars().any(|c| c.is_control() || is_bidi(c)));
+            prop_assert!(out.len() <= TEXT_CAP + 64);
+        }
+
+        #[test]
+        fn cleaning_twice_changes_nothing(raw in any::<String>()) {
+            let once = clean(&raw);
+            prop_assert_eq!(clean(&once), once);
+        }
+
+        #[test]
+        fn the_quick_way_equals_the_slow_one(raw in "[ -~\\t]{0,80}") {
+            let mut slow = String::new();
+            append(&mut slow, &raw, LINE_CAP, false);
+            let mut quick = String::new();
+            clean_into(&mut quick, &raw, LINE_CAP);
+            prop_assert_eq!(slow, quick);
+        }
+    }
+}
