@@ -17,6 +17,8 @@ pub mod record;
 pub mod report;
 #[cfg(feature = "operator")]
 pub mod respond;
+#[cfg(feature = "operator")]
 pub mod session;
 pub mod text;
+#[cfg(feature = "operator")]
 pub mod tui;
