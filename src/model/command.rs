@@ -38,7 +38,7 @@ pub enum Command {
         /// Which.
         name: MilestoneName,
         /// When; the proposed time if not given.
-        at: Option<World>,
+        at: Option<MilestoneTime>,
     },
     /// Close the incident.
     Close,
@@ -95,6 +95,15 @@ pub enum Command {
     },
     /// Leave. The journal is made durable first.
     Quit,
+}
+
+/// A time as a person gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MilestoneTime {
+    /// A point in time.
+    At(World),
+    /// A time of day, UTC: the latest such time that is not in the future.
+    OfDay(chrono::NaiveTime),
 }
 
 /// Which alert.

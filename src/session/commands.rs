@@ -1,6 +1,10 @@
 //! The command table: each command once, feeding keys, palette, help, the plain front and docs.
 
-use crate::model::command::Command;
+mod arguments;
+
+use crate::model::command::{Command, Pane, View};
+
+use arguments as args;
 
 /// Where a command makes sense, for key bindings and help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,7 +12,7 @@ pub enum Scope {
     /// Anywhere.
     Anywhere,
     /// In one pane.
-    Pane(crate::model::command::Pane),
+    Pane(Pane),
     /// While a plan is shown.
     Plan,
 }
@@ -45,19 +49,378 @@ pub struct Declaration {
 impl Declaration {
     /// Reads its arguments. The error says what is missing or wrong.
     pub fn parse(&self, args: &str) -> Result<Command, String> {
-        (self.parse)(args.trim())
+        (self.parse)(args.trim()).map_err(|why| {
+            let usage = if self.args.is_empty() { self.id.to_owned() } else { format!("{} {}", self.id, self.args) };
+            format!("{why}; usage: {usage}")
+        })
     }
 }
 
-/// All commands, in the order of help.
-pub static COMMANDS: &[Declaration] = &[];
+/// The command called `id`.
+pub fn find(id: &str) -> Option<&'static Declaration> {
+    COMMANDS.iter().find(|command| command.id == id)
+}
 
 /// Reads a command line such as `scale payments 12`: the id, then its arguments.
 pub fn parse(line: &str) -> Result<Command, String> {
     let line = line.trim();
     let (id, args) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    match COMMANDS.iter().find(|command| command.id == id) {
-        Some(command) => command.parse(args),
-        None => Err(format!("there is no command `{id}`; ? lists all")),
+    if let Some(command) = find(id) {
+        return command.parse(args);
+    }
+    let nearest = COMMANDS
+        .iter()
+        .map(|command| (strsim::jaro_winkler(id, command.id), command.id))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    Err(match nearest {
+        Some((likeness, near)) if likeness > 0.8 => format!("there is no command `{id}`; did you mean `{near}`?"),
+        _ => format!("there is no command `{id}`; ? lists them"),
+    })
+}
+
+macro_rules! view {
+    ($id:literal, $view:ident, $scope:expr, $title:literal, $help:literal) => {
+        Declaration {
+            id: $id,
+            title: $title,
+            help: $help,
+            args: "",
+            scope: $scope,
+            danger: Danger::None,
+            parse: |given| args::none(given).map(|()| Command::View(View::$view)),
+        }
+    };
+}
+
+macro_rules! command {
+    ($id:literal, $args:literal, $scope:expr, $danger:ident, $parse:expr, $title:literal, $help:literal) => {
+        Declaration {
+            id: $id,
+            title: $title,
+            help: $help,
+            args: $args,
+            scope: $scope,
+            danger: Danger::$danger,
+            parse: $parse,
+        }
+    };
+}
+
+use Scope::{Anywhere, Pane as In, Plan as InPlan};
+
+/// All commands, in the order of help.
+pub static COMMANDS: &[Declaration] = &[
+    // The record.
+    command!(
+        "claim",
+        "ALERT",
+        Anywhere,
+        Record,
+        args::claim,
+        "claim an alert",
+        "Takes an alert on in your name. The first claim declares an incident. The pager may still escalate: claim there too."
+    ),
+    command!(
+        "open",
+        "TITLE",
+        Anywhere,
+        Record,
+        args::open,
+        "declare an incident",
+        "Declares an incident under this title. What was seen in the hour before is carried into its record."
+    ),
+    command!(
+        "note",
+        "TEXT",
+        Anywhere,
+        Record,
+        args::note,
+        "write a note",
+        "Writes a note to the timeline, in your name."
+    ),
+    command!(
+        "phase",
+        "investigating|mitigating|monitoring|resolved",
+        Anywhere,
+        Record,
+        args::phase,
+        "set the phase",
+        "Says where the response stands."
+    ),
+    command!(
+        "severity",
+        "SEV1..SEV5",
+        Anywhere,
+        Record,
+        args::severity,
+        "set the severity",
+        "Says how bad the incident is; 1 is worst."
+    ),
+    command!(
+        "milestone",
+        "NAME [TIME]",
+        Anywhere,
+        Record,
+        args::milestone,
+        "confirm a milestone",
+        "Confirms a proposed milestone (impact_start, detected, acknowledged, mitigated, resolved), or sets its time: 03:14, 03:14:30 or a full RFC 3339 time, UTC."
+    ),
+    command!(
+        "close",
+        "",
+        Anywhere,
+        Record,
+        |given| args::none(given).map(|()| Command::Close),
+        "close the incident",
+        "Closes the incident and seals its record."
+    ),
+    command!(
+        "resume",
+        "",
+        Anywhere,
+        Record,
+        |given| args::none(given).map(|()| Command::Resume),
+        "resume the incident left open",
+        "Takes up the incident that an earlier process left open, and settles what it left in flight by reading the systems."
+    ),
+    command!(
+        "decline-resume",
+        "",
+        Anywhere,
+        None,
+        |given| args::none(given).map(|()| Command::DeclineResume),
+        "leave it as it is",
+        "Leaves the incident of an earlier process as it is."
+    ),
+    command!(
+        "ask",
+        "WHOM",
+        Anywhere,
+        Record,
+        args::ask,
+        "ask for help",
+        "Notes that you asked somebody, such as the developers, for a fix. In a drill they answer."
+    ),
+    command!(
+        "export",
+        "[FILE]",
+        Anywhere,
+        Record,
+        args::export,
+        "write the postmortem",
+        "Writes the postmortem in Markdown, to FILE or beside the incident's record."
+    ),
+    // Acting.
+    command!(
+        "write",
+        "ENVIRONMENT REASON",
+        Anywhere,
+        Act,
+        args::write,
+        "open the write window",
+        "Opens a timed window in which plans can be confirmed. Type the environment's name and why."
+    ),
+    command!(
+        "close-write",
+        "",
+        Anywhere,
+        Record,
+        |given| args::none(given).map(|()| Command::CloseWrite),
+        "close the write window",
+        "Makes the session read-only again."
+    ),
+    command!(
+        "scale",
+        "WORKLOAD N|+N|-N",
+        Anywhere,
+        Act,
+        args::scale,
+        "plan to scale a workload",
+        "Makes a plan to set a workload's replicas. Nothing is changed before you confirm it."
+    ),
+    command!(
+        "undo",
+        "",
+        Anywhere,
+        Act,
+        |given| args::none(given).map(|()| Command::Undo),
+        "plan to undo the last action",
+        "Makes a plan that takes the last applied action back, if nobody else has changed it since."
+    ),
+    command!(
+        "confirm",
+        "[NAME]",
+        InPlan,
+        Act,
+        args::confirm,
+        "confirm the plan",
+        "Applies the plan that is shown. Plans that lower capacity want the target's name."
+    ),
+    command!(
+        "refresh-plan",
+        "",
+        InPlan,
+        Act,
+        |given| args::none(given).map(|()| Command::RefreshPlan),
+        "read again",
+        "Reads the system again and renews the plan that is shown."
+    ),
+    command!(
+        "discard-plan",
+        "",
+        InPlan,
+        None,
+        |given| args::none(given).map(|()| Command::DiscardPlan),
+        "put the plan away",
+        "Puts the plan away. Nothing was changed."
+    ),
+    // Seeing.
+    command!(
+        "follow-logs",
+        "[SERVICE]",
+        Anywhere,
+        None,
+        args::follow_logs,
+        "follow a service's logs",
+        "Follows the logs of one service closely; without a name those of all services."
+    ),
+    command!(
+        "pane",
+        "1..6",
+        Anywhere,
+        None,
+        args::pane,
+        "go to a pane",
+        "Goes to a pane: 1 alerts, 2 services, 3 logs, 4 workloads, 5 changes, 6 timeline."
+    ),
+    view!("next-pane", NextPane, Anywhere, "next pane", "Goes to the next pane."),
+    view!("previous-pane", PreviousPane, Anywhere, "previous pane", "Goes to the previous pane."),
+    view!("zoom", Zoom, Anywhere, "zoom", "Gives the focused pane the whole screen, or takes it back."),
+    view!("up", Up, Anywhere, "up", "Moves the selection up."),
+    view!("down", Down, Anywhere, "down", "Moves the selection down."),
+    view!("page-up", PageUp, Anywhere, "page up", "Moves a page up."),
+    view!("page-down", PageDown, Anywhere, "page down", "Moves a page down."),
+    view!("half-page-up", HalfPageUp, Anywhere, "half a page up", "Moves half a page up."),
+    view!("half-page-down", HalfPageDown, Anywhere, "half a page down", "Moves half a page down."),
+    view!("top", Top, Anywhere, "top", "Goes to the first row."),
+    view!("bottom", Bottom, Anywhere, "bottom", "Goes to the last row; in the logs, follows again."),
+    view!("left", Left, Anywhere, "left", "Scrolls long lines to the left."),
+    view!("right", Right, Anywhere, "right", "Scrolls long lines to the right."),
+    view!("detail", Detail, Anywhere, "detail", "Shows everything that is known of the selected row."),
+    view!("back", Back, Anywhere, "back", "Leaves what is on top: a dialog, a detail, a zoom, a selection."),
+    view!(
+        "filter",
+        Filter,
+        Anywhere,
+        "filter",
+        "Shows only rows that match; `!` in front inverts. In the logs a regular expression."
+    ),
+    view!(
+        "clear-filter",
+        ClearFilter,
+        Anywhere,
+        "clear filters",
+        "Clears the filter, the search and the selected service."
+    ),
+    view!("search", Search, Anywhere, "search", "Highlights matches without hiding the rest."),
+    view!("next-match", NextMatch, Anywhere, "next match", "Goes to the next match of the search."),
+    view!("previous-match", PreviousMatch, Anywhere, "previous match", "Goes to the previous match of the search."),
+    view!("next-error", NextError, In(Pane::Logs), "next error", "Goes to the next line of level ERROR or worse."),
+    view!(
+        "previous-error",
+        PreviousError,
+        In(Pane::Logs),
+        "previous error",
+        "Goes to the previous line of level ERROR or worse."
+    ),
+    view!("pause-logs", PauseLogs, In(Pane::Logs), "pause", "Pauses the log; new lines are counted. Again: follows."),
+    view!("wrap-logs", WrapLogs, In(Pane::Logs), "wrap", "Wraps long lines, or cuts them."),
+    view!("log-times", LogTimes, In(Pane::Logs), "times", "Shows or hides the times of lines."),
+    view!(
+        "select-service",
+        SelectService,
+        Anywhere,
+        "select the service",
+        "Shows only what belongs to the service of the selected row, in all panes."
+    ),
+    view!("claim-selection", ClaimSelection, In(Pane::Alerts), "claim", "Claims the selected alert."),
+    view!("write-note", WriteNote, Anywhere, "note", "Opens a line to write a note."),
+    view!("actions", Actions, Anywhere, "actions", "Lists what can be done about the selected row."),
+    view!("confirm-dialog", ConfirmDialog, InPlan, "confirm", "Confirms the dialog that is shown."),
+    view!(
+        "copy-selection",
+        CopySelection,
+        Anywhere,
+        "copy",
+        "Copies the selected row, or the plan's command, to the terminal's clipboard."
+    ),
+    view!("save-view", SaveView, Anywhere, "save", "Writes what the focused pane shows to a file."),
+    view!("help", Help, Anywhere, "help", "Shows keys and commands."),
+    view!("palette", Palette, Anywhere, "command", "Opens the command line."),
+    view!("cycle-zone", CycleZone, Anywhere, "time zone", "Shows times in UTC, in your zone, or relative to now."),
+    view!("cycle-theme", CycleTheme, Anywhere, "theme", "Takes the next theme."),
+    view!("toggle-mouse", ToggleMouse, Anywhere, "mouse", "Takes the mouse, or leaves it to the terminal."),
+    view!(
+        "suspend",
+        Suspend,
+        Anywhere,
+        "suspend",
+        "Hands the terminal back to the shell; `fg` returns. Recording goes on only while the program runs."
+    ),
+    view!("redraw", Redraw, Anywhere, "redraw", "Draws the whole screen again."),
+    command!("copy", "TEXT", Anywhere, None, args::copy, "copy text", "Hands the text to the terminal's clipboard."),
+    command!(
+        "quit",
+        "",
+        Anywhere,
+        None,
+        |given| args::none(given).map(|()| Command::Quit),
+        "leave",
+        "Makes the record durable and leaves. An open incident can be resumed."
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::plan::Replicas;
+
+    #[test]
+    fn every_command_is_declared_once_and_explains_itself() {
+        let mut ids: Vec<_> = COMMANDS.iter().map(|command| command.id).collect();
+        ids.sort_unstable();
+        let all = ids.len();
+        ids.dedup();
+        assert_eq!(ids.len(), all, "two commands share an id");
+        for command in COMMANDS {
+            assert!(command.help.ends_with('.'), "{}", command.id);
+            assert!(!command.title.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_command_line_becomes_a_command() {
+        assert_eq!(
+            parse("scale payments +2"),
+            Ok(Command::Scale {
+                workload: crate::model::command::WorkloadChoice::Named("payments".into()),
+                to: Replicas::By(2)
+            })
+        );
+        assert_eq!(parse(" pane 3 "), Ok(Command::View(View::FocusPane(Pane::Logs))));
+        assert_eq!(parse("quit"), Ok(Command::Quit));
+    }
+
+    #[test]
+    fn a_wrong_line_says_what_is_wrong() {
+        assert_eq!(parse("scael x 2"), Err("there is no command `scael`; did you mean `scale`?".into()));
+        assert_eq!(
+            parse("scale payments"),
+            Err("the number of replicas is missing; usage: scale WORKLOAD N|+N|-N".into())
+        );
+        assert!(
+            parse("quit now").is_err_and(|why| why.starts_with("`quit` takes nothing") || why.contains("usage: quit"))
+        );
+        assert!(parse("phase done").is_err_and(|why| why.contains("`done` is not a phase")));
     }
 }

@@ -1,0 +1,109 @@
+//! Reading the arguments of commands. Each error names what is missing or wrong; the table adds
+//! the usage.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, NaiveTime, Utc};
+
+use crate::model::command::{AlertChoice, Command, MilestoneTime, Pane, View, WorkloadChoice};
+use crate::model::entry::{MilestoneName, Phase, Severity};
+use crate::model::name::ServiceName;
+use crate::model::plan::Replicas;
+use crate::text::Safe;
+
+pub(super) fn none(given: &str) -> Result<(), String> {
+    if given.is_empty() { Ok(()) } else { Err(format!("`{given}` is not expected")) }
+}
+
+pub(super) fn claim(given: &str) -> Result<Command, String> {
+    text(given, "the alert's name").map(|name| Command::Claim(AlertChoice::Named(name)))
+}
+
+pub(super) fn open(given: &str) -> Result<Command, String> {
+    text(given, "the title").map(|title| Command::Open { title })
+}
+
+pub(super) fn note(given: &str) -> Result<Command, String> {
+    text(given, "the note").map(|text| Command::Note { text })
+}
+
+pub(super) fn ask(given: &str) -> Result<Command, String> {
+    text(given, "whom to ask, such as `developers`,").map(|whom| Command::Ask { whom })
+}
+
+pub(super) fn copy(given: &str) -> Result<Command, String> {
+    text(given, "the text").map(|text| Command::Copy { text })
+}
+
+pub(super) fn phase(given: &str) -> Result<Command, String> {
+    Phase::parse(given).map(Command::Phase).ok_or_else(|| format!("`{given}` is not a phase"))
+}
+
+pub(super) fn severity(given: &str) -> Result<Command, String> {
+    Severity::parse(given).map(Command::Severity).ok_or_else(|| format!("`{given}` is not a severity"))
+}
+
+pub(super) fn milestone(given: &str) -> Result<Command, String> {
+    let (name, time) = given.split_once(char::is_whitespace).unwrap_or((given, ""));
+    let name = MilestoneName::parse(name).ok_or_else(|| format!("`{name}` is not a milestone"))?;
+    let at = match time.trim() {
+        "" => None,
+        time => Some(milestone_time(time)?),
+    };
+    Ok(Command::Milestone { name, at })
+}
+
+/// A full RFC 3339 time, or a time of day in UTC.
+fn milestone_time(text: &str) -> Result<MilestoneTime, String> {
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Ok(MilestoneTime::At(at.with_timezone(&Utc)));
+    }
+    let day_time = text.trim_end_matches('Z');
+    ["%H:%M:%S", "%H:%M"]
+        .into_iter()
+        .find_map(|format| NaiveTime::parse_from_str(day_time, format).ok())
+        .map(MilestoneTime::OfDay)
+        .ok_or_else(|| format!("`{text}` is not a time"))
+}
+
+pub(super) fn export(given: &str) -> Result<Command, String> {
+    Ok(Command::Export { path: (!given.is_empty()).then(|| PathBuf::from(given)) })
+}
+
+pub(super) fn write(given: &str) -> Result<Command, String> {
+    let (env, reason) = given.split_once(char::is_whitespace).unwrap_or((given, ""));
+    let env = text(env, "the environment's name")?;
+    let reason = text(reason, "the reason")?;
+    Ok(Command::OpenWrite { env, reason })
+}
+
+pub(super) fn scale(given: &str) -> Result<Command, String> {
+    let (workload, count) = given.rsplit_once(char::is_whitespace).unwrap_or((given, ""));
+    let workload = WorkloadChoice::Named(text(workload, "the workload's name")?);
+    let to = match count {
+        "" => return Err("the number of replicas is missing".into()),
+        relative if relative.starts_with(['+', '-']) => relative.parse().map(Replicas::By),
+        exact => exact.parse().map(Replicas::Exactly),
+    };
+    let to = to.map_err(|_| format!("`{count}` is not a number of replicas"))?;
+    Ok(Command::Scale { workload, to })
+}
+
+pub(super) fn confirm(given: &str) -> Result<Command, String> {
+    Ok(Command::Confirm { typed: (!given.is_empty()).then(|| Safe::from(given)) })
+}
+
+pub(super) fn follow_logs(given: &str) -> Result<Command, String> {
+    Ok(Command::FollowLogs { service: (!given.is_empty()).then(|| ServiceName::from(given)) })
+}
+
+pub(super) fn pane(given: &str) -> Result<Command, String> {
+    let found = given.parse::<usize>().ok().and_then(|number| Pane::ALL.get(number.checked_sub(1)?));
+    let found = found.or_else(|| Pane::ALL.iter().find(|pane| pane.title().eq_ignore_ascii_case(given)));
+    found.map(|pane| Command::View(View::FocusPane(*pane))).ok_or_else(|| format!("`{given}` is not a pane"))
+}
+
+fn text(given: &str, what: &str) -> Result<Safe, String> {
+    let given = given.trim();
+    if given.is_empty() { Err(format!("{what} is missing")) } else { Ok(Safe::from(given)) }
+}
