@@ -3,11 +3,28 @@
 //! Owns: the loop, the core, messages and effects with their runner, the command table, the
 //! autopilot and the plain front. Must not: draw, or know a system's protocol.
 
+mod autopilot;
 pub mod commands;
 mod core;
+mod effect;
 mod front;
+mod ledger;
+mod message;
+mod plain;
+mod run;
+mod runner;
+mod transcript;
+mod update;
 
 pub use self::core::{
     Action, ActionState, Core, Facing, IncidentView, Notice, NoticeKind, PlanView, ResumeOffer, WriteWindow,
 };
+pub use autopilot::{Autopilot, Step};
+pub use effect::Effect;
 pub use front::{Front, FrontError, Input};
+pub use message::{Dated, Envelope, Message};
+pub use plain::Plain;
+pub use run::{Done, Setup, run};
+pub use ledger::Ledger;
+pub use runner::{AskFn, Means, Runner};
+pub use update::update;

@@ -1,13 +1,20 @@
 //! The core: all state of a session, as plain data that fronts read.
 
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
 use crate::clock::World;
-use crate::config::WritePolicy;
-use crate::model::entry::{Actor, Entry, Phase, Severity};
+use crate::config::{Catalogue, Environment, WritePolicy};
+use crate::model::entry::{Actor, Entry, EntryKind, Phase, Severity};
 use crate::model::name::{EnvId, IncidentId};
 use crate::model::plan::{Outcome, Plan, PlanId};
+use crate::model::signal::{Signal, Stamped};
 use crate::observe::Picture;
-use crate::record::Milestones;
+use crate::observe::alerts::Claim;
+use crate::record::{Milestones, milestones};
 use crate::text::Safe;
+
+use super::message::Dated;
 
 /// All state of a session. Fronts read it; only `update` changes it.
 #[derive(Debug)]
@@ -44,6 +51,94 @@ pub struct Core {
     pub backfilling: usize,
     /// The session is ending.
     pub leaving: bool,
+    /// The incident that was closed last in this session: what `export` means then.
+    pub closed: Option<IncidentId>,
+    pub(super) desk: Desk,
+}
+
+/// What the core remembers between messages and no front needs.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    /// The number of the last effect that wants an answer.
+    pub(super) ticket: u64,
+    /// Entries handed to the journal, by ticket, and what follows when they are durable.
+    pub(super) in_flight: BTreeMap<u64, (Dated, Next)>,
+    /// The plan that is awaited. An answer with another number is stale.
+    pub(super) planning: Option<u64>,
+    /// What findings have been recorded: the same finding told again is not another entry.
+    pub(super) told: HashSet<(EntryKind, Safe, World)>,
+    /// Claims by alert name: alerts are claimed anew whenever a source tells of them again.
+    pub(super) claims: BTreeMap<Safe, Claim>,
+    /// An incident is being declared.
+    pub(super) declaring: bool,
+    /// Entries before this index belong to an incident that was closed.
+    pub(super) rolling_from: usize,
+    /// Signals that came while what happened before was still being read.
+    pub(super) deferred: Vec<Stamped<Signal>>,
+    /// The last minute whose samples were handed to the tracks.
+    pub(super) tracked: Option<World>,
+}
+
+/// What follows when an entry is durable.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Next {
+    /// Nothing but its place in the timeline.
+    Nothing,
+    /// The write window opens.
+    OpenWindow {
+        until: World,
+        reason: Safe,
+    },
+    /// The write window closes.
+    CloseWindow,
+}
+
+impl Core {
+    /// A core that knows nothing yet but where it stands. `histories`: how many sources are
+    /// about to tell what happened before.
+    pub fn new(env: &Environment, catalogue: Arc<Catalogue>, actor: Actor, now: World, histories: usize) -> Self {
+        Self {
+            now,
+            facing: Facing {
+                env: env.name.clone(),
+                production: env.production,
+                color: env.color.clone(),
+                drill: env.drill,
+                write: env.write,
+                window: chrono::TimeDelta::from_std(env.write_window).unwrap_or(chrono::TimeDelta::minutes(15)),
+            },
+            picture: Picture::new(catalogue),
+            incident: None,
+            resume: None,
+            entries: Vec::new(),
+            unrecorded: 0,
+            journal_failed: None,
+            milestones: milestones(&[]),
+            plan: None,
+            actions: Vec::new(),
+            window: WriteWindow::Closed,
+            actor,
+            notice: None,
+            backfilling: histories,
+            leaving: false,
+            closed: None,
+            desk: Desk::default(),
+        }
+    }
+
+    /// Whether commands that change a system are offered at all.
+    pub fn may_act(&self) -> bool {
+        self.facing.write == WritePolicy::Ask && self.journal_failed.is_none()
+    }
+
+    pub(super) fn say(&mut self, kind: NoticeKind, text: impl Into<Safe>) {
+        self.notice = Some(Notice { kind, text: text.into(), at: self.now });
+    }
+
+    pub(super) fn next_ticket(&mut self) -> u64 {
+        self.desk.ticket += 1;
+        self.desk.ticket
+    }
 }
 
 /// The environment that is faced.
@@ -59,6 +154,8 @@ pub struct Facing {
     pub drill: bool,
     /// Whether actions may be planned at all.
     pub write: WritePolicy,
+    /// How long a write window stays open.
+    pub window: chrono::TimeDelta,
 }
 
 /// The incident that is written.

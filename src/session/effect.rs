@@ -1,0 +1,89 @@
+//! Effects: what the core wants done outside itself, as values that can be logged and asserted
+//! on.
+
+use std::path::PathBuf;
+
+use crate::clock::World;
+use crate::model::entry::{Actor, Entry};
+use crate::model::name::{IncidentId, ServiceName};
+use crate::model::plan::{Plan, Request};
+use crate::record::Durability;
+use crate::respond::Cluster;
+use crate::text::Safe;
+
+use super::message::Dated;
+
+/// What the core wants done outside itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Write an entry; answered with `Recorded`.
+    Record {
+        /// Comes back with the answer.
+        ticket: u64,
+        /// The entry.
+        dated: Dated,
+        /// How surely.
+        durability: Durability,
+    },
+    /// Write one minute's samples to the tracks.
+    Track {
+        /// The minute.
+        at: World,
+        /// Values by track.
+        values: Vec<(Safe, f64)>,
+    },
+    /// Make a directory and a journal for a new incident; answered with `IncidentReady`.
+    Declare {
+        /// Its title.
+        title: Safe,
+        /// What its id is made from: the service, else the title.
+        slug: Safe,
+        /// The day that its id starts with.
+        at: World,
+    },
+    /// Take up an incident of an earlier process; answered with `IncidentReady`.
+    TakeUp(IncidentId),
+    /// From now on write to that incident's journal, which stands ready.
+    WriteTo(IncidentId),
+    /// Seal the incident's journal and write to the rolling one again.
+    Seal(IncidentId),
+    /// Make a plan; answered with `Planned`.
+    Plan {
+        /// Comes back with the answer.
+        ticket: u64,
+        /// What is wanted.
+        request: Request,
+        /// What the picture knows of it.
+        cluster: Cluster,
+    },
+    /// Apply a confirmed plan; answered with `Progressed` and `Ended`.
+    Apply {
+        /// The plan.
+        plan: Plan,
+        /// Who confirmed it.
+        actor: Actor,
+    },
+    /// Read what became of a plan that an earlier process left in flight; answered with `Ended`.
+    Settle {
+        /// The plan.
+        plan: Plan,
+        /// In whose name the outcome is written.
+        actor: Actor,
+    },
+    /// Ask somebody outside; answered with `Answered`.
+    Ask(Safe),
+    /// Read these services' logs closely; none means all.
+    Follow(Vec<ServiceName>),
+    /// Write the postmortem; answered with `Exported`.
+    Export {
+        /// Of which incident; the rolling record if none was declared.
+        incident: Option<IncidentId>,
+        /// Where to.
+        path: Option<PathBuf>,
+    },
+}
+
+/// Entries that are carried from the rolling record into a new incident's.
+pub(super) fn carried(entry: &Entry) -> Dated {
+    Dated { draft: entry.draft.clone(), occurred_at: entry.occurred_at, observed_at: entry.observed_at }
+}

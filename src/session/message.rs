@@ -1,0 +1,98 @@
+//! Messages: everything that can change the core.
+
+use std::path::PathBuf;
+
+use crate::clock::{Hold, World};
+use crate::model::command::Command;
+use crate::model::entry::{Actor, Draft, Entry};
+use crate::model::name::IncidentId;
+use crate::model::plan::{Outcome, Plan, PlanId, Refusal};
+use crate::model::signal::{Signal, Stamped};
+use crate::record::JournalError;
+use crate::text::Safe;
+
+use super::ResumeOffer;
+
+/// Everything that can change the core.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// World time has come this far.
+    Tick(World),
+    /// What sources say, in order.
+    Signals(Vec<Stamped<Signal>>),
+    /// What happened before the session was opened, by the time it occurred.
+    BackFilled(Vec<Stamped<Signal>>),
+    /// A front asks for something.
+    Command(Command),
+    /// A front says something to the person: a command line that made no sense.
+    Say(Safe),
+    /// The journal has, or has not, kept an entry.
+    Recorded {
+        /// The number that the effect carried.
+        ticket: u64,
+        /// The entry, durable.
+        result: Result<Entry, JournalError>,
+    },
+    /// The engine has written an entry of its own, durable: an intent or an outcome.
+    Written(Entry),
+    /// A journal stands ready for an incident.
+    IncidentReady {
+        /// The incident.
+        id: IncidentId,
+        /// Its title.
+        title: Safe,
+        /// What earlier processes wrote, when it is taken up again.
+        earlier: Vec<Entry>,
+    },
+    /// No journal could be made for an incident.
+    IncidentRefused(Safe),
+    /// An incident was found that an earlier process left open.
+    ResumeFound(ResumeOffer),
+    /// A plan was made, or refused.
+    Planned {
+        /// The number that the effect carried.
+        ticket: u64,
+        /// The plan.
+        result: Result<Plan, Refusal>,
+    },
+    /// An applied plan came further.
+    Progressed {
+        /// The plan.
+        plan: PlanId,
+        /// How far, in words.
+        words: Safe,
+    },
+    /// An applied plan ended; its outcome is durable.
+    Ended {
+        /// The plan.
+        plan: PlanId,
+        /// How.
+        result: Result<Outcome, Refusal>,
+    },
+    /// Who sits here, as a system says.
+    Identified(Actor),
+    /// Somebody who was asked answered.
+    Answered(Result<Safe, Safe>),
+    /// The postmortem was written, or not.
+    Exported(Result<PathBuf, Safe>),
+}
+
+/// A message with what keeps a drill's world still until it has been taken in.
+#[derive(Debug)]
+pub struct Envelope {
+    /// The message.
+    pub message: Message,
+    /// The hold, if there is one.
+    pub hold: Option<Hold>,
+}
+
+/// A draft with its times: what the core hands to the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dated {
+    /// What the entry tells.
+    pub draft: Draft,
+    /// When it happened.
+    pub occurred_at: World,
+    /// When we learned of it.
+    pub observed_at: World,
+}

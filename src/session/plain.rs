@@ -1,0 +1,88 @@
+//! The plain front: a linear stream for pipes, screen readers and dumb terminals. Commands are
+//! read a line each.
+
+use std::io::Write;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
+
+use crate::model::command::{Command, View};
+use crate::text::Safe;
+
+use super::transcript::Transcript;
+use super::{Core, Front, FrontError, Input, commands};
+
+/// A front of lines.
+#[derive(Debug)]
+pub struct Plain<R, W> {
+    /// `None` once the input has ended: the stream goes on without commands.
+    lines: Option<Lines<BufReader<R>>>,
+    /// What a command line that made no sense is answered with.
+    complaint: Option<String>,
+    transcript: Transcript<W>,
+}
+
+impl<R: AsyncRead + Unpin, W: Write> Plain<R, W> {
+    /// Reads command lines from `input`, prints to `out`.
+    pub fn new(input: R, out: W) -> Self {
+        Self {
+            lines: Some(BufReader::new(input).lines()),
+            complaint: None,
+            transcript: Transcript::new(out),
+        }
+    }
+}
+
+impl<R: AsyncRead + Unpin, W: Write> Front for Plain<R, W> {
+    async fn input(&mut self) -> Input {
+        loop {
+            let Some(lines) = &mut self.lines else { return std::future::pending().await };
+            match lines.next_line().await {
+                Ok(Some(line)) if line.trim().is_empty() => {}
+                Ok(Some(line)) => match commands::parse(line.trim_start_matches(':')) {
+                    Ok(command) => return Input::Command(command),
+                    Err(why) => {
+                        self.complaint = Some(why);
+                        return Input::Continued;
+                    }
+                },
+                // A pipe that is closed, a terminal that hung up: recording goes on until a
+                // signal or `quit` ends it.
+                Ok(None) | Err(_) => self.lines = None,
+            }
+        }
+    }
+
+    fn handle(&mut self, input: Input, _core: &Core) -> Vec<Command> {
+        match input {
+            Input::Command(Command::View(View::Help)) => {
+                let list: Vec<_> = commands::COMMANDS
+                    .iter()
+                    .filter(|command| !matches!(command.parse(""), Ok(Command::View(_))))
+                    .map(|command| format!("{} {}", command.id, command.args))
+                    .collect();
+                self.complaint = Some(list.join(" | "));
+                Vec::new()
+            }
+            Input::Command(command) => vec![command],
+            Input::Ended => vec![Command::Quit],
+            Input::Terminal(_) | Input::Continued => Vec::new(),
+        }
+    }
+
+    fn show(&mut self, core: &Core) -> Result<(), FrontError> {
+        let gone = |error: std::io::Error| FrontError::Gone(Safe::from(error.to_string()));
+        if let Some(complaint) = self.complaint.take() {
+            self.transcript.say(&Safe::from(complaint)).map_err(gone)?;
+        }
+        self.transcript.show(core).map_err(gone)
+    }
+
+    fn pace(&self) -> Duration {
+        Duration::from_millis(100)
+    }
+
+    fn wants_frame(&self) -> bool {
+        self.complaint.is_some()
+    }
+}

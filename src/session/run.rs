@@ -1,0 +1,177 @@
+//! The loop: one task owns the core; signals of the system, keys, time, frames, answers and
+//! batches reach it in this order of urgency.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::clock::{self, Clock, Wall};
+use crate::connect::{Batch, Inbox};
+use crate::model::command::Command;
+use crate::text::Safe;
+
+use super::message::Envelope;
+use super::{Core, Front, FrontError, Message, Runner, update};
+
+/// Detectors that go by time are asked this often, in world time.
+const TICK: Duration = Duration::from_secs(1);
+/// So long may batches keep the loop before it looks at keys again, by the wall.
+const BATCHES: Duration = Duration::from_millis(4);
+/// How soon a front that is still busy with the last frame is asked again.
+const BUSY: Duration = Duration::from_millis(5);
+
+/// Everything that a session runs on.
+pub struct Setup {
+    /// Its state.
+    pub core: Core,
+    /// Its time.
+    pub clock: Clock,
+    /// What sources say.
+    pub inbox: Inbox,
+    /// What performs its effects.
+    pub runner: Runner,
+    /// What the runner answers.
+    pub answers: UnboundedReceiver<Envelope>,
+}
+
+/// Why a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// Somebody asked it to.
+    Left,
+    /// The system told it to: `SIGTERM`, `SIGINT`, `SIGQUIT`.
+    Told(&'static str),
+    /// Its front is gone: the terminal hung up. Nothing more can be shown.
+    FrontGone(Safe),
+}
+
+/// Runs a session until it ends; then makes the record durable and closes it. Gives the core
+/// back as it was at the end.
+pub async fn run<F: Front>(mut setup: Setup, front: &mut F) -> (Done, Core) {
+    let done = turn(&mut setup, front).await;
+    // What was asked for and not answered yet still reaches the record.
+    setup.runner.finish(&mut setup.answers, &mut setup.core).await;
+    if !matches!(done, Done::FrontGone(_)) {
+        // The front may be gone by now as well; the record is safe either way.
+        let _ = front.show(&setup.core);
+    }
+    (done, setup.core)
+}
+
+async fn turn<F: Front>(setup: &mut Setup, front: &mut F) -> Done {
+    let Setup { core, clock, inbox, runner, answers } = setup;
+    let mut signals = Signals::listen();
+    let mut frames = Frames { dirty: true, last: None };
+    let tick = clock.due(clock.next_multiple(TICK));
+    tokio::pin!(tick);
+    loop {
+        if frames.due(front).is_some_and(|due| due <= clock::wall()) && front.ready() {
+            match front.show(core) {
+                Ok(()) => frames = Frames { dirty: false, last: Some(clock::wall()) },
+                Err(FrontError::Gone(why)) => return Done::FrontGone(why),
+            }
+        }
+        if core.leaving {
+            return Done::Left;
+        }
+        let frame = frames.due(front).map(|due| if front.ready() { due } else { due.max(clock::wall() + BUSY) });
+        tokio::select! {
+            biased;
+            name = signals.next() => return if name == "SIGHUP" {
+                Done::FrontGone(Safe::fixed("SIGHUP"))
+            } else {
+                Done::Told(name)
+            },
+            input = front.input() => {
+                // A key's answer is drawn at once.
+                frames = Frames { dirty: true, last: None };
+                for command in front.handle(input, core) {
+                    take(core, runner, Message::Command(command));
+                }
+            }
+            hold = &mut tick => {
+                take(core, runner, Message::Tick(clock.now()));
+                frames.dirty = true;
+                tick.set(clock.due(clock.next_multiple(TICK)));
+                drop(hold);
+            }
+            () = wait(frame), if frame.is_some() => {}
+            Some(Envelope { message, hold }) = answers.recv() => {
+                take(core, runner, message);
+                frames.dirty = true;
+                drop(hold);
+            }
+            batch = inbox.next() => {
+                frames.dirty = true;
+                let stop = clock::wall() + BATCHES;
+                let mut next = Some(batch);
+                while let Some(Batch { signals, hold }) = next {
+                    take(core, runner, Message::Signals(signals));
+                    drop(hold);
+                    next = if clock::wall() < stop { inbox.next().now_or_never() } else { None };
+                }
+            }
+        }
+    }
+}
+
+fn take(core: &mut Core, runner: &mut Runner, message: Message) {
+    if let Message::Command(Command::Quit) = &message {
+        tracing::info!("asked to leave");
+    }
+    for effect in update(core, message) {
+        runner.perform(effect);
+    }
+}
+
+async fn wait(until: Option<Wall>) {
+    if let Some(until) = until {
+        tokio::time::sleep_until(until.into()).await;
+    }
+}
+
+/// When the next frame is due.
+struct Frames {
+    dirty: bool,
+    last: Option<Wall>,
+}
+
+impl Frames {
+    fn due(&self, front: &impl Front) -> Option<Wall> {
+        (self.dirty || front.wants_frame()).then(|| self.last.map_or_else(clock::wall, |last| last + front.pace()))
+    }
+}
+
+/// The signals of the system that end a session.
+struct Signals(Vec<(&'static str, Signal)>);
+
+impl Signals {
+    fn listen() -> Self {
+        let kinds = [
+            ("SIGHUP", SignalKind::hangup()),
+            ("SIGTERM", SignalKind::terminate()),
+            ("SIGINT", SignalKind::interrupt()),
+            ("SIGQUIT", SignalKind::quit()),
+        ];
+        Self(kinds.into_iter().filter_map(|(name, kind)| Some((name, signal(kind).ok()?))).collect())
+    }
+
+    async fn next(&mut self) -> &'static str {
+        let waits = self.0.iter_mut().map(|(name, signal)| {
+            async move {
+                match signal.recv().await {
+                    Some(()) => *name,
+                    None => std::future::pending().await,
+                }
+            }
+            .boxed()
+        });
+        let waits: Vec<_> = waits.collect();
+        if waits.is_empty() {
+            return std::future::pending().await;
+        }
+        futures::future::select_all(waits).await.0
+    }
+}

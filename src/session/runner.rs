@@ -1,0 +1,234 @@
+//! The runner: performs effects and answers with messages. All I/O of a session that is not
+//! reading happens here, none of it on the loop's task.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::{Clock, Hold};
+use crate::connect::Follow;
+use crate::model::plan::{Plan, Progress, Refusal};
+use crate::record::{JournalError, Receipt};
+use crate::respond::{Ended, Engine};
+use crate::text::Safe;
+
+use super::ledger::Ledger;
+use super::message::Envelope;
+use super::{Core, Effect, Message, update};
+
+/// Ending takes no longer than this, by the wall.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Asks somebody outside the program: a drill's developers.
+pub type AskFn = Arc<dyn Fn(Safe) -> BoxFuture<'static, Result<Safe, Safe>> + Send + Sync>;
+
+/// What a runner performs with.
+pub struct Means {
+    /// World time.
+    pub clock: Clock,
+    /// Where entries go.
+    pub ledger: Ledger,
+    /// The gateway, where the environment may be changed.
+    pub engine: Option<Engine>,
+    /// Who answers when somebody is asked.
+    pub ask: Option<AskFn>,
+    /// What sources are told to read closely.
+    pub follow: watch::Sender<Follow>,
+}
+
+/// Performs effects and answers with messages.
+pub struct Runner {
+    clock: Clock,
+    ledger: Ledger,
+    engine: Option<Arc<Engine>>,
+    ask: Option<AskFn>,
+    follow: watch::Sender<Follow>,
+    tell: UnboundedSender<Envelope>,
+    receipts: UnboundedSender<(u64, Receipt)>,
+    tasks: TaskTracker,
+}
+
+impl Runner {
+    /// A runner, and what it answers.
+    pub fn new(means: Means) -> (Self, UnboundedReceiver<Envelope>) {
+        let (tell, answers) = unbounded_channel();
+        let (receipts, awaited) = unbounded_channel();
+        let tasks = TaskTracker::new();
+        tasks.spawn(await_receipts(awaited, tell.clone()));
+        let mut runner = Self {
+            clock: means.clock,
+            ledger: means.ledger,
+            engine: means.engine.map(Arc::new),
+            ask: means.ask,
+            follow: means.follow,
+            tell,
+            receipts,
+            tasks,
+        };
+        runner.ledger.tell_of_written(runner.tell.clone());
+        (runner, answers)
+    }
+
+    /// Runs `work` beside the loop; its messages reach the core. World time is held until the
+    /// last of them has been taken in.
+    pub fn beside(&self, work: impl Future<Output = Vec<Message>> + Send + 'static) {
+        let (tell, hold) = (self.tell.clone(), self.clock.hold());
+        self.tasks.spawn(async move {
+            for message in work.await {
+                // The loop has ended: nobody is left to be told.
+                let _ = tell.send(Envelope { message, hold: Some(hold.clone()) });
+            }
+        });
+    }
+
+    /// Performs one effect. Never blocks.
+    pub fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Record { ticket, dated, durability } => {
+                let receipt = self.ledger.append(dated, durability);
+                // The receiver lives as long as the runner.
+                let _ = self.receipts.send((ticket, receipt));
+            }
+            Effect::Track { at, values } => self.ledger.track(at, values),
+            Effect::Declare { title, slug, at } => {
+                let work = self.ledger.declare(title, slug, at);
+                self.blocking(work);
+            }
+            Effect::TakeUp(id) => {
+                let work = self.ledger.take_up(id);
+                self.blocking(work);
+            }
+            Effect::WriteTo(id) => self.ledger.write_to(&id),
+            Effect::Seal(id) => {
+                let sealing = self.ledger.seal(&id);
+                self.tasks.spawn(sealing);
+            }
+            Effect::Plan { ticket, request, cluster } => {
+                let engine = self.engine.clone();
+                self.beside(async move {
+                    let result = match engine {
+                        Some(engine) => engine.plan(&request, &cluster).await,
+                        None => Err(no_gateway()),
+                    };
+                    vec![Message::Planned { ticket, result }]
+                });
+            }
+            Effect::Apply { plan, actor } => {
+                let journal = self.ledger.journal();
+                self.act(plan, move |engine, plan, told| {
+                    Box::pin(async move {
+                        match journal {
+                            Some(journal) => engine.apply(plan, &actor, &journal, &*told).await,
+                            None => Err(no_journal()),
+                        }
+                    })
+                });
+            }
+            Effect::Settle { plan, actor } => {
+                let journal = self.ledger.journal();
+                self.act(plan, move |engine, plan, _| {
+                    Box::pin(async move {
+                        match journal {
+                            Some(journal) => engine.settle(plan, &actor, &journal).await,
+                            None => Err(no_journal()),
+                        }
+                    })
+                });
+            }
+            Effect::Ask(whom) => {
+                if let Some(ask) = &self.ask {
+                    let answer = ask(whom);
+                    self.beside(async move { vec![Message::Answered(answer.await)] });
+                }
+            }
+            Effect::Follow(services) => {
+                self.follow.send_replace(Follow { services });
+            }
+            Effect::Export { incident, path } => {
+                let work = self.ledger.export(incident, path);
+                self.beside(async move { vec![work.await] });
+            }
+        }
+    }
+
+    /// Applies or settles a plan beside the loop. World time is held until the write is out or
+    /// the first progress is known; after that the engine waits in world time itself.
+    fn act(&self, plan: Plan, work: impl FnOnce(Arc<Engine>, Plan, Told) -> BoxFuture<'static, Result<Ended, Refusal>>) {
+        let id = plan.id.clone();
+        let Some(engine) = self.engine.clone() else {
+            self.beside(async move { vec![Message::Ended { plan: id, result: Err(no_gateway()) }] });
+            return;
+        };
+        let tell = self.tell.clone();
+        let until_written: Mutex<Option<Hold>> = Mutex::new(Some(self.clock.hold()));
+        let told: Told = Box::new({
+            let (tell, id) = (tell.clone(), id.clone());
+            move |progress| {
+                let hold = until_written.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Progress::Under { words } = progress {
+                    let message = Message::Progressed { plan: id.clone(), words };
+                    let _ = tell.send(Envelope { message, hold });
+                }
+            }
+        });
+        let (clock, work) = (self.clock.clone(), work(engine, plan, told));
+        self.tasks.spawn(async move {
+            let result = work.await.map(|ended| ended.outcome);
+            let _ = tell.send(Envelope { message: Message::Ended { plan: id, result }, hold: Some(clock.hold()) });
+        });
+    }
+
+    fn blocking(&self, work: impl FnOnce() -> Message + Send + 'static) {
+        self.beside(async move {
+            match tokio::task::spawn_blocking(work).await {
+                Ok(message) => vec![message],
+                Err(_) => vec![Message::IncidentRefused(Safe::fixed("the incident could not be declared: its writer crashed"))],
+            }
+        });
+    }
+
+    /// Takes in what is still under way, makes the record durable and closes it. Bounded in
+    /// time: a disk that hangs must not keep the person.
+    pub(super) async fn finish(&mut self, answers: &mut UnboundedReceiver<Envelope>, core: &mut Core) {
+        let all = async {
+            while core.unrecorded > 0 {
+                let Some(Envelope { message, hold }) = answers.recv().await else { return };
+                for effect in update(core, message) {
+                    self.perform(effect);
+                }
+                drop(hold);
+            }
+            self.ledger.close().await;
+        };
+        if tokio::time::timeout(FAREWELL, all).await.is_err() {
+            tracing::error!("leaving without the last entries: the disk did not answer within two seconds");
+        }
+    }
+}
+
+type Told = Box<dyn Fn(Progress) + Send + Sync>;
+
+/// One task awaits all receipts in the order of their entries, so that the core learns of them
+/// in that order.
+async fn await_receipts(mut receipts: UnboundedReceiver<(u64, Receipt)>, tell: UnboundedSender<Envelope>) {
+    while let Some((ticket, receipt)) = receipts.recv().await {
+        let result = receipt.await.map(crate::record::Durable::into_entry);
+        if let Err(JournalError::Failed(why)) = &result {
+            tracing::error!(%why, "an entry was not recorded");
+        }
+        let _ = tell.send(Envelope { message: Message::Recorded { ticket, result }, hold: None });
+    }
+}
+
+fn no_gateway() -> Refusal {
+    Refusal { why: Safe::fixed("this environment has no system that can be changed from here") }
+}
+
+fn no_journal() -> Refusal {
+    Refusal { why: Safe::fixed("there is no journal to write the intent to: nothing was changed") }
+}

@@ -1,0 +1,87 @@
+//! The record as a stream of plain lines: what the fronts without a screen print.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+
+use crate::clock::World;
+use crate::model::entry::{ActorKind, Entry, EntryKind};
+use crate::text::Safe;
+
+use super::{Core, Notice, PlanView};
+
+/// Prints each entry, notice and plan once, a line each, in the order it became known.
+#[derive(Debug)]
+pub(super) struct Transcript<W> {
+    out: W,
+    printed: HashSet<(EntryKind, World, Safe, Safe)>,
+    notice: Option<Notice>,
+    plan: Option<Safe>,
+    incident: Option<Safe>,
+}
+
+impl<W: Write> Transcript<W> {
+    pub(super) fn new(out: W) -> Self {
+        Self { out, printed: HashSet::new(), notice: None, plan: None, incident: None }
+    }
+
+    /// Prints what is new in the core.
+    pub(super) fn show(&mut self, core: &Core) -> io::Result<()> {
+        let incident = core.incident.as_ref().map(|incident| incident.id.0.clone());
+        if incident != self.incident {
+            if let Some(id) = &incident {
+                writeln!(self.out, "incident {id}")?;
+            }
+            self.incident = incident;
+        }
+        for entry in &core.entries {
+            let draft = &entry.draft;
+            let mark = (draft.kind, entry.occurred_at, draft.subject.clone(), draft.title.clone());
+            if draft.kind != EntryKind::Started && self.printed.insert(mark) {
+                writeln!(self.out, "{}", line(entry))?;
+            }
+        }
+        self.show_plan(core)?;
+        if core.notice != self.notice {
+            if let Some(notice) = &core.notice {
+                writeln!(self.out, "{} -- {}", notice.at.format("%H:%M:%SZ"), notice.text)?;
+            }
+            self.notice.clone_from(&core.notice);
+        }
+        self.out.flush()
+    }
+
+    /// Prints a line that is not part of the core.
+    pub(super) fn say(&mut self, text: &Safe) -> io::Result<()> {
+        writeln!(self.out, "{text}")
+    }
+
+    fn show_plan(&mut self, core: &Core) -> io::Result<()> {
+        let words = match &core.plan {
+            Some(PlanView::Shown { plan, blocked }) => {
+                let changes: Vec<_> =
+                    plan.changes.iter().map(|change| format!("{} {} -> {}", change.label, change.before, change.after)).collect();
+                let blocked = blocked.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
+                Some(Safe::from(format!("plan: {} in {}: {}{blocked}; same as {}", plan.title, plan.target.origin.env, changes.join(", "), plan.command)))
+            }
+            Some(PlanView::Refused { why }) => Some(Safe::from(format!("no plan: {why}"))),
+            Some(PlanView::Planning { .. }) | None => None,
+        };
+        if words != self.plan {
+            if let Some(words) = &words {
+                writeln!(self.out, "{} {words}", core.now.format("%H:%M:%SZ"))?;
+            }
+            self.plan = words;
+        }
+        Ok(())
+    }
+}
+
+/// `03:12:04Z alert_firing    PaymentsCPUHigh fires: … [drill/alertmanager]`.
+fn line(entry: &Entry) -> String {
+    let draft = &entry.draft;
+    let who = match draft.actor.kind {
+        ActorKind::Human => &draft.actor.name,
+        ActorKind::Automation | ActorKind::System => &draft.source,
+    };
+    format!("{} {:<17} {} [{who}]", entry.occurred_at.format("%H:%M:%SZ"), draft.kind.as_str(), draft.title)
+}

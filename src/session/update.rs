@@ -1,0 +1,88 @@
+//! The one place where the core changes: `update` takes a message in and says what is to be done.
+
+mod acting;
+mod asking;
+mod recording;
+mod seeing;
+
+use crate::model::command::Command;
+
+use super::{Core, Effect, Message, NoticeKind};
+
+/// Takes a message in. Synchronous and without I/O: the same messages give the same core and
+/// the same effects.
+pub fn update(core: &mut Core, message: Message) -> Vec<Effect> {
+    match message {
+        Message::Tick(now) => seeing::tick(core, now),
+        Message::Signals(signals) => seeing::signals(core, signals),
+        Message::BackFilled(signals) => seeing::back_filled(core, signals),
+        Message::Command(command) => obey(core, command),
+        Message::Say(text) => {
+            core.say(NoticeKind::Error, text);
+            Vec::new()
+        }
+        Message::Recorded { ticket, result } => recording::recorded(core, ticket, result),
+        Message::Written(entry) => recording::keep(core, entry),
+        Message::IncidentReady { id, title, earlier } => recording::incident_ready(core, id, title, earlier),
+        Message::IncidentRefused(why) => {
+            core.desk.declaring = false;
+            core.say(NoticeKind::Error, why);
+            Vec::new()
+        }
+        Message::ResumeFound(offer) => {
+            core.resume = core.incident.is_none().then_some(offer);
+            Vec::new()
+        }
+        Message::Planned { ticket, result } => acting::planned(core, ticket, result),
+        Message::Progressed { plan, words } => acting::progressed(core, &plan, words),
+        Message::Ended { plan, result } => acting::ended(core, &plan, result),
+        Message::Identified(actor) => {
+            core.actor = actor;
+            Vec::new()
+        }
+        Message::Answered(answer) => asking::answered(core, answer),
+        Message::Exported(result) => asking::exported(core, result),
+    }
+}
+
+fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
+    match command {
+        // Fronts keep their own view; one that does not has nothing to change.
+        Command::View(_) => Vec::new(),
+        Command::Claim(choice) => recording::claim(core, &choice),
+        Command::Open { title } => recording::open(core, title),
+        Command::Note { text } => recording::note(core, text),
+        Command::Phase(phase) => recording::phase(core, phase),
+        Command::Severity(severity) => recording::severity(core, severity),
+        Command::Milestone { name, at } => recording::milestone(core, name, at),
+        Command::Close => recording::close(core),
+        Command::Resume => recording::resume(core),
+        Command::DeclineResume => {
+            core.resume = None;
+            Vec::new()
+        }
+        Command::OpenWrite { env, reason } => acting::open_write(core, &env, reason),
+        Command::CloseWrite => acting::close_write(core),
+        Command::Scale { workload, to } => acting::scale(core, &workload, to),
+        Command::Confirm { typed } => acting::confirm(core, typed.as_ref()),
+        Command::RefreshPlan => acting::refresh(core),
+        Command::DiscardPlan => {
+            core.plan = None;
+            core.desk.planning = None;
+            Vec::new()
+        }
+        Command::Undo => acting::undo(core),
+        Command::Ask { whom } => asking::ask(core, whom),
+        Command::FollowLogs { service } => asking::follow(core, service),
+        Command::Export { path } => asking::export(core, path),
+        // The front owns the terminal; what reaches the core is only said.
+        Command::Copy { text } => {
+            core.say(NoticeKind::Done, format!("sent to the terminal's clipboard: {text}"));
+            Vec::new()
+        }
+        Command::Quit => {
+            core.leaving = true;
+            Vec::new()
+        }
+    }
+}

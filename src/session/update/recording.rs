@@ -1,0 +1,343 @@
+//! What people say, and what becomes durable. Nothing is shown as done before its entry is.
+
+use chrono::TimeDelta;
+
+use crate::clock::World;
+use crate::model::alert::AlertState;
+use crate::model::command::{AlertChoice, MilestoneTime};
+use crate::model::entry::{Body, Draft, Entry, EntryKind, EntryOrigin, MilestoneName, Phase, Severity};
+use crate::model::name::IncidentId;
+use crate::observe::alerts::{AlertRow, Claim};
+use crate::record::{Durability, JournalError, milestones};
+use crate::session::core::{Core, Next};
+use crate::session::effect::carried;
+use crate::session::message::Dated;
+use crate::session::{Effect, IncidentView, NoticeKind, WriteWindow};
+use crate::text::Safe;
+
+use super::acting;
+
+/// So much of the rolling record is carried into an incident; changes for a day.
+const CARRIED: TimeDelta = TimeDelta::hours(1);
+const CARRIED_CHANGES: TimeDelta = TimeDelta::hours(24);
+
+/// A draft of something that the person here says or does.
+pub(super) fn said(core: &Core, kind: EntryKind, subject: impl Into<Safe>, title: impl Into<Safe>) -> Draft {
+    Draft {
+        kind,
+        source: Safe::fixed("warroom"),
+        subject: subject.into(),
+        title: title.into(),
+        detail: None,
+        actor: core.actor.clone(),
+        service: None,
+        before: None,
+        after: None,
+        evidence: Vec::new(),
+        dedupe: None,
+        origin: EntryOrigin::Manual,
+        pinned: false,
+        body: None,
+    }
+}
+
+/// Hands an entry to the journal.
+pub(super) fn record(core: &mut Core, dated: Dated, durability: Durability, next: Next) -> Effect {
+    let ticket = core.next_ticket();
+    core.desk.in_flight.insert(ticket, (dated.clone(), next));
+    core.unrecorded = core.desk.in_flight.len();
+    Effect::Record { ticket, dated, durability }
+}
+
+/// Hands an entry about now to the journal.
+pub(super) fn record_now(core: &mut Core, draft: Draft, durability: Durability, next: Next) -> Effect {
+    let dated = Dated { draft, occurred_at: core.now, observed_at: core.now };
+    record(core, dated, durability, next)
+}
+
+/// An entry is durable: now it is part of what is known.
+pub(super) fn recorded(core: &mut Core, ticket: u64, result: Result<Entry, JournalError>) -> Vec<Effect> {
+    // An answer of a journal that is not written any more: its entries were carried over.
+    let Some((_, next)) = core.desk.in_flight.remove(&ticket) else { return Vec::new() };
+    core.unrecorded = core.desk.in_flight.len();
+    match result {
+        Ok(entry) => {
+            let effects = keep(core, entry);
+            match next {
+                Next::Nothing => {}
+                Next::OpenWindow { until, reason } => {
+                    core.window = WriteWindow::Open { until, reason };
+                    core.say(NoticeKind::Done, "the write window is open: plans can be confirmed");
+                }
+                Next::CloseWindow => core.window = WriteWindow::Closed,
+            }
+            effects
+        }
+        Err(error) => {
+            let why = Safe::from(error.to_string());
+            core.say(NoticeKind::Error, format!("not recorded: {why}; actions are off, the screen goes on"));
+            core.journal_failed = Some(why);
+            core.window = WriteWindow::Closed;
+            core.plan = None;
+            core.desk.planning = None;
+            Vec::new()
+        }
+    }
+}
+
+/// Puts a durable entry into the timeline and lets it take effect.
+pub(super) fn keep(core: &mut Core, entry: Entry) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    match (&entry.draft.kind, &entry.draft.body) {
+        (EntryKind::Claimed, _) => {
+            let claim = Claim { by: entry.draft.actor.name.clone(), at: entry.occurred_at };
+            core.desk.claims.insert(entry.draft.subject.clone(), claim);
+            claim_again(core);
+        }
+        (EntryKind::AlertResolved, _) => {
+            core.desk.claims.remove(&entry.draft.subject);
+        }
+        (_, Some(Body::Phase(phase))) => {
+            if let Some(incident) = &mut core.incident {
+                incident.phase = *phase;
+            }
+        }
+        (_, Some(Body::Severity(severity))) => {
+            if let Some(incident) = &mut core.incident {
+                incident.severity = Some(*severity);
+            }
+        }
+        (EntryKind::Closed, _) => {
+            if let Some(incident) = core.incident.take() {
+                core.say(NoticeKind::Done, format!("{} is closed; :export writes its postmortem", incident.id));
+                core.closed = Some(incident.id.clone());
+                effects.push(Effect::Seal(incident.id));
+            }
+        }
+        _ => {}
+    }
+    let closed = entry.draft.kind == EntryKind::Closed;
+    core.entries.push(entry);
+    if closed {
+        core.desk.rolling_from = core.entries.len();
+    } else {
+        weigh(core);
+    }
+    effects
+}
+
+/// Proposes the milestones anew.
+fn weigh(core: &mut Core) {
+    core.milestones = milestones(&core.entries[core.desk.rolling_from.min(core.entries.len())..]);
+    if let Some(incident) = &mut core.incident
+        && let Some(start) = core.milestones.at(MilestoneName::ImpactStart)
+    {
+        incident.since = start;
+    }
+}
+
+/// Puts claims back on alerts that a source has told of again.
+pub(super) fn claim_again(core: &mut Core) {
+    for (name, claim) in &core.desk.claims {
+        let Some(row) = core.picture.alerts.named(name) else { continue };
+        if row.claim.is_none() {
+            let (origin, key) = (row.origin.clone(), row.alert.key.clone());
+            core.picture.alerts.claim(&origin, &key, claim.clone());
+        }
+    }
+}
+
+pub(super) fn claim(core: &mut Core, choice: &AlertChoice) -> Vec<Effect> {
+    let row = match choice {
+        AlertChoice::Exactly { origin, key } => core.picture.alerts.find(origin, key),
+        AlertChoice::Named(name) => core.picture.alerts.named(name),
+    };
+    let Some(row) = row.cloned() else {
+        let what = match choice {
+            AlertChoice::Exactly { key, .. } => &key.0,
+            AlertChoice::Named(name) => name,
+        };
+        core.say(NoticeKind::Error, format!("no alert `{what}` is known: nothing was claimed"));
+        return Vec::new();
+    };
+    if row.alert.state == AlertState::Resolved {
+        core.say(NoticeKind::Error, format!("{} is resolved: there is nothing to claim", row.alert.name));
+        return Vec::new();
+    }
+    let mut effects = Vec::new();
+    if core.incident.is_none() && !core.desk.declaring {
+        effects.extend(declare(core, title_of(&row), row.service.clone().map(|service| service.0)));
+    }
+    let mut draft = said(core, EntryKind::Claimed, row.alert.name.clone(), format!("{} claims {}", core.actor.name, row.alert.name));
+    draft.service = row.service;
+    effects.push(record_now(core, draft, Durability::Now, Next::Nothing));
+    effects
+}
+
+fn title_of(row: &AlertRow) -> Safe {
+    let what = row.alert.summary.as_ref().unwrap_or(&row.alert.name);
+    match &row.service {
+        Some(service) => Safe::from(format!("{service}: {what}")),
+        None => what.clone(),
+    }
+}
+
+pub(super) fn open(core: &mut Core, title: Safe) -> Vec<Effect> {
+    if let Some(incident) = &core.incident {
+        let id = incident.id.clone();
+        core.say(NoticeKind::Error, format!("{id} is open already: close it before another is declared"));
+        return Vec::new();
+    }
+    if core.desk.declaring {
+        return Vec::new();
+    }
+    declare(core, title, None).into_iter().collect()
+}
+
+fn declare(core: &mut Core, title: Safe, service: Option<Safe>) -> Option<Effect> {
+    if core.journal_failed.is_some() {
+        core.say(NoticeKind::Error, "the journal takes no more entries: an incident cannot be declared");
+        return None;
+    }
+    core.desk.declaring = true;
+    let slug = service.unwrap_or_else(|| title.clone());
+    Some(Effect::Declare { title, slug, at: core.now })
+}
+
+/// The incident's journal stands ready: what was seen before is carried into it.
+pub(super) fn incident_ready(core: &mut Core, id: IncidentId, title: Safe, earlier: Vec<Entry>) -> Vec<Effect> {
+    core.desk.declaring = false;
+    core.resume = None;
+    let mut dated: Vec<Dated> = core.entries[core.desk.rolling_from.min(core.entries.len())..]
+        .iter()
+        .filter(|entry| worth_carrying(core.now, entry))
+        .map(carried)
+        .chain(core.desk.in_flight.values().map(|(dated, _)| dated.clone()))
+        .filter(|dated| !matches!(dated.draft.kind, EntryKind::Started | EntryKind::Sealed))
+        .collect();
+    let next: Vec<Next> = std::mem::take(&mut core.desk.in_flight).into_values().map(|(_, next)| next).collect();
+    let known: std::collections::HashSet<_> = earlier.iter().map(told).collect();
+    dated.retain(|dated| {
+        dated.draft.dedupe.as_ref().is_none_or(|key| !known.contains(&(dated.draft.kind, key.clone(), dated.occurred_at)))
+    });
+    dated.sort_by_key(|dated| dated.occurred_at);
+    core.entries.clear();
+    core.desk.rolling_from = 0;
+    core.incident = Some(IncidentView {
+        id: id.clone(),
+        title: title.clone(),
+        phase: Phase::Investigating,
+        severity: None,
+        since: core.now,
+    });
+    let resumed = !earlier.is_empty();
+    for entry in earlier {
+        core.desk.told.insert(told(&entry));
+        // What it led to was done by the process that wrote it.
+        let _ = keep(core, entry);
+    }
+    let mut effects = vec![Effect::WriteTo(id.clone())];
+    if resumed {
+        core.say(NoticeKind::Done, format!("{id} is taken up again"));
+        let draft = said(core, EntryKind::Note, id.0.clone(), format!("{} takes the incident up again", core.actor.name));
+        effects.push(record_now(core, draft, Durability::Now, Next::Nothing));
+        effects.extend(acting::settle_open_intents(core));
+    } else {
+        core.say(NoticeKind::Done, format!("incident {id} is declared; its record has begun"));
+        let mut draft = said(core, EntryKind::Opened, id.0.clone(), format!("incident declared: {title}"));
+        draft.body = Some(Body::Opened { incident: id, title });
+        effects.push(record_now(core, draft, Durability::Now, Next::Nothing));
+    }
+    for dated in dated {
+        effects.push(record(core, dated, Durability::Now, Next::Nothing));
+    }
+    // What was to follow an entry that was in flight follows its copy: the last one recorded.
+    for next in next.into_iter().filter(|next| *next != Next::Nothing) {
+        if let Some(last) = core.desk.in_flight.values_mut().next_back() {
+            last.1 = next;
+        }
+    }
+    effects
+}
+
+fn told(entry: &Entry) -> (EntryKind, Safe, World) {
+    (entry.draft.kind, entry.draft.dedupe.clone().unwrap_or_default(), entry.occurred_at)
+}
+
+fn worth_carrying(now: World, entry: &Entry) -> bool {
+    let span = if entry.draft.kind == EntryKind::Rollout { CARRIED_CHANGES } else { CARRIED };
+    entry.occurred_at >= now - span
+}
+
+pub(super) fn resume(core: &mut Core) -> Vec<Effect> {
+    match core.resume.take() {
+        Some(offer) => {
+            core.desk.declaring = true;
+            vec![Effect::TakeUp(offer.id)]
+        }
+        None => {
+            core.say(NoticeKind::Error, "no earlier process left an incident open: there is nothing to resume");
+            Vec::new()
+        }
+    }
+}
+
+pub(super) fn note(core: &mut Core, text: Safe) -> Vec<Effect> {
+    let mut draft = said(core, EntryKind::Note, core.actor.name.clone(), text);
+    draft.pinned = true;
+    vec![record_now(core, draft, Durability::Now, Next::Nothing)]
+}
+
+pub(super) fn phase(core: &mut Core, phase: Phase) -> Vec<Effect> {
+    let Some(incident) = needs_incident(core, "a phase") else { return Vec::new() };
+    let mut draft = said(core, EntryKind::Phase, incident.id.0, format!("phase: {}", phase.as_str()));
+    draft.before = Some(Safe::fixed(incident.phase.as_str()));
+    draft.after = Some(Safe::fixed(phase.as_str()));
+    draft.body = Some(Body::Phase(phase));
+    vec![record_now(core, draft, Durability::Now, Next::Nothing)]
+}
+
+pub(super) fn severity(core: &mut Core, severity: Severity) -> Vec<Effect> {
+    let Some(incident) = needs_incident(core, "a severity") else { return Vec::new() };
+    let mut draft = said(core, EntryKind::Severity, incident.id.0, format!("severity: {severity}"));
+    draft.before = incident.severity.map(|before| before.to_string().into());
+    draft.after = Some(severity.to_string().into());
+    draft.body = Some(Body::Severity(severity));
+    vec![record_now(core, draft, Durability::Now, Next::Nothing)]
+}
+
+pub(super) fn milestone(core: &mut Core, name: MilestoneName, at: Option<MilestoneTime>) -> Vec<Effect> {
+    let Some(incident) = needs_incident(core, "a milestone") else { return Vec::new() };
+    let proposed = core.milestones.at(name);
+    let at = match at {
+        Some(MilestoneTime::At(at)) => Some(at),
+        Some(MilestoneTime::OfDay(time)) => {
+            let today = core.now.date_naive().and_time(time).and_utc();
+            Some(if today > core.now { today - TimeDelta::days(1) } else { today })
+        }
+        None => proposed,
+    };
+    let Some(at) = at else {
+        core.say(NoticeKind::Error, format!("{} is not known yet: give its time, as in `milestone {} 03:14`", name.as_str(), name.as_str()));
+        return Vec::new();
+    };
+    let title = format!("{} confirmed at {}", name.as_str(), at.format("%H:%M:%SZ"));
+    let mut draft = said(core, EntryKind::Milestone, incident.id.0, title);
+    draft.before = proposed.map(|before| before.to_rfc3339_opts(chrono::SecondsFormat::Secs, true).into());
+    draft.body = Some(Body::Milestone { name, at: Some(at) });
+    vec![record_now(core, draft, Durability::Now, Next::Nothing)]
+}
+
+pub(super) fn close(core: &mut Core) -> Vec<Effect> {
+    let Some(incident) = needs_incident(core, "closing") else { return Vec::new() };
+    let draft = said(core, EntryKind::Closed, incident.id.0, "incident closed");
+    vec![record_now(core, draft, Durability::Now, Next::Nothing)]
+}
+
+fn needs_incident(core: &mut Core, what: &str) -> Option<IncidentView> {
+    let incident = core.incident.clone();
+    if incident.is_none() {
+        core.say(NoticeKind::Error, format!("{what} needs an incident: claim an alert, or declare one with :open TITLE"));
+    }
+    incident
+}

@@ -1,0 +1,144 @@
+//! Signals and time: into the picture, and from its findings to the record.
+
+use chrono::TimeDelta;
+
+use crate::clock::World;
+use crate::model::entry::{Actor, ActorKind, Draft, EntryKind, EntryOrigin, Evidence};
+use crate::model::finding::Finding;
+use crate::model::signal::{Signal, Stamped};
+use crate::record::Durability;
+use crate::session::core::{Core, Next};
+use crate::session::message::Dated;
+use crate::session::{Effect, WriteWindow};
+
+use super::{acting, recording};
+
+/// A notice stays this long.
+const NOTICE: TimeDelta = TimeDelta::seconds(30);
+/// Detectors that go by time are asked this often while the past is replayed.
+const REPLAY_STEP: TimeDelta = TimeDelta::seconds(15);
+
+/// World time passes.
+pub(super) fn tick(core: &mut Core, now: World) -> Vec<Effect> {
+    core.now = core.now.max(now);
+    let mut effects = Vec::new();
+    if core.backfilling == 0 {
+        let findings = core.picture.tick(core.now);
+        effects.extend(tell(core, findings));
+        effects.extend(track(core));
+    }
+    if let WriteWindow::Open { until, .. } = &core.window
+        && *until <= core.now
+    {
+        effects.extend(acting::window_ran_out(core));
+    }
+    effects.extend(acting::refresh_if_expired(core));
+    if core.notice.as_ref().is_some_and(|notice| notice.at + NOTICE < core.now) {
+        core.notice = None;
+    }
+    effects
+}
+
+/// Sources speak. While the past is still being read, only their states are taken in at once:
+/// detectors must meet what happened before first.
+pub(super) fn signals(core: &mut Core, signals: Vec<Stamped<Signal>>) -> Vec<Effect> {
+    if core.backfilling == 0 {
+        return take(core, signals);
+    }
+    let (states, later): (Vec<_>, Vec<_>) = signals.into_iter().partition(|signal| matches!(signal.body, Signal::Link(_)));
+    core.desk.deferred.extend(later);
+    take(core, states)
+}
+
+/// The past is known: it is replayed in order, with time passing in between, then what was said
+/// meanwhile.
+pub(super) fn back_filled(core: &mut Core, past: Vec<Stamped<Signal>>) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let mut next = past.first().map(|first| first.occurred + REPLAY_STEP);
+    for signal in past {
+        while let Some(at) = next
+            && at <= signal.occurred
+        {
+            let findings = core.picture.tick(at);
+            effects.extend(tell(core, findings));
+            next = Some(at + REPLAY_STEP);
+        }
+        effects.extend(take(core, vec![signal]));
+    }
+    core.backfilling = 0;
+    let deferred = std::mem::take(&mut core.desk.deferred);
+    effects.extend(take(core, deferred));
+    effects
+}
+
+fn take(core: &mut Core, signals: Vec<Stamped<Signal>>) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for signal in signals {
+        let alerts = matches!(signal.body, Signal::Alerts(_));
+        let findings = core.picture.apply(signal);
+        if alerts {
+            recording::claim_again(core);
+        }
+        effects.extend(tell(core, findings));
+    }
+    effects
+}
+
+/// Findings become entries, each once.
+fn tell(core: &mut Core, findings: Vec<Finding>) -> Vec<Effect> {
+    findings
+        .into_iter()
+        .filter_map(|finding| {
+            if !core.desk.told.insert((finding.kind, finding.dedupe.clone(), finding.occurred)) {
+                return None;
+            }
+            let occurred_at = finding.occurred;
+            let durability = match finding.kind {
+                EntryKind::WarningEvent | EntryKind::Gap | EntryKind::Unschedulable => Durability::Soon,
+                _ => Durability::Now,
+            };
+            let dated = Dated { draft: draft(finding), occurred_at, observed_at: core.now };
+            Some(recording::record(core, dated, durability, Next::Nothing))
+        })
+        .collect()
+}
+
+fn draft(finding: Finding) -> Draft {
+    Draft {
+        kind: finding.kind,
+        source: finding.origin.to_string().into(),
+        subject: finding.subject,
+        title: finding.title,
+        detail: finding.detail,
+        actor: match finding.kind {
+            EntryKind::Rollout | EntryKind::Rescaled => {
+                Actor { kind: ActorKind::Automation, name: finding.origin.source.0, known_by: None }
+            }
+            _ => Actor::system(),
+        },
+        service: finding.service,
+        before: finding.before,
+        after: finding.after,
+        evidence: finding
+            .evidence
+            .map(|query| Evidence { query: Some(query), excerpt: None, file: None })
+            .into_iter()
+            .collect(),
+        dedupe: Some(finding.dedupe),
+        origin: EntryOrigin::Auto,
+        pinned: false,
+        body: None,
+    }
+}
+
+/// The samples of the last whole minute, once.
+fn track(core: &mut Core) -> Option<Effect> {
+    let minute = core.now - TimeDelta::seconds(core.now.timestamp().rem_euclid(60)) - TimeDelta::minutes(1);
+    let minute = minute - TimeDelta::nanoseconds(i64::from(minute.timestamp_subsec_nanos()));
+    if core.desk.tracked.is_some_and(|tracked| tracked >= minute) {
+        return None;
+    }
+    core.desk.tracked = Some(minute);
+    let values = core.picture.tracks(minute);
+    (!values.is_empty()).then_some(Effect::Track { at: minute, values })
+}
