@@ -4,6 +4,8 @@ mod acting;
 mod asking;
 mod recording;
 mod seeing;
+#[cfg(test)]
+mod tests;
 
 use crate::model::command::Command;
 
