@@ -103,6 +103,22 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// The word of the configuration and of track names.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ratio => "ratio",
+            Self::Seconds => "seconds",
+            Self::PerSecond => "per_second",
+            Self::Count => "count",
+            Self::Bytes => "bytes",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Ratio, Self::Seconds, Self::PerSecond, Self::Count, Self::Bytes].into_iter().find(|unit| unit.as_str() == text)
+    }
+
     /// `value` with its unit, in two or three digits: `7.2 %`, `4.1 s`, `120 ms`, `1.2k/s`.
     pub fn write(self, value: f64) -> String {
         match self {
