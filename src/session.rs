@@ -15,6 +15,7 @@ mod run;
 mod runner;
 mod transcript;
 mod update;
+mod vitals;
 
 pub use self::core::{
     Action, ActionState, Core, Facing, IncidentView, Notice, NoticeKind, PlanView, ResumeOffer, WriteWindow,
@@ -25,6 +26,6 @@ pub use front::{Front, FrontError, Input};
 pub use message::{Dated, Envelope, Message};
 pub use plain::Plain;
 pub use run::{Done, Setup, run};
-pub use ledger::Ledger;
+pub use ledger::{Bearings, Ledger};
 pub use runner::{AskFn, Means, Runner};
 pub use update::update;

@@ -7,6 +7,7 @@ use crate::clock::World;
 use crate::model::entry::{Actor, Entry};
 use crate::model::name::{IncidentId, ServiceName};
 use crate::model::plan::{Plan, Request};
+use crate::model::track::TrackSample;
 use crate::record::Durability;
 use crate::respond::Cluster;
 use crate::text::Safe;
@@ -26,12 +27,7 @@ pub enum Effect {
         durability: Durability,
     },
     /// Write one minute's samples to the tracks.
-    Track {
-        /// The minute.
-        at: World,
-        /// Values by track.
-        values: Vec<(Safe, f64)>,
-    },
+    Track(Vec<TrackSample>),
     /// Make a directory and a journal for a new incident; answered with `IncidentReady`.
     Declare {
         /// Its title.

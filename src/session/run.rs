@@ -93,6 +93,7 @@ async fn turn<F: Front>(setup: &mut Setup, front: &mut F) -> Done {
             }
             hold = &mut tick => {
                 take(core, runner, Message::Tick(clock.now()));
+                runner.note_vitals(&core.picture);
                 frames.dirty = true;
                 tick.set(clock.due(clock.next_multiple(TICK)));
                 drop(hold);

@@ -13,12 +13,14 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{Clock, Hold};
 use crate::connect::Follow;
 use crate::model::plan::{Plan, Progress, Refusal};
+use crate::observe::Picture;
 use crate::record::{JournalError, Receipt};
 use crate::respond::{Ended, Engine};
 use crate::text::Safe;
 
-use super::ledger::Ledger;
+use super::ledger::{EngineJournal, Ledger};
 use super::message::Envelope;
+use super::vitals::Vitals;
 use super::{Core, Effect, Message, update};
 
 /// Ending takes no longer than this, by the wall.
@@ -51,6 +53,8 @@ pub struct Runner {
     tell: UnboundedSender<Envelope>,
     receipts: UnboundedSender<(u64, Receipt)>,
     tasks: TaskTracker,
+    /// What users feel now: what an outcome tells is read when it is written.
+    vitals: Arc<Mutex<Vitals>>,
 }
 
 impl Runner {
@@ -69,9 +73,20 @@ impl Runner {
             tell,
             receipts,
             tasks,
+            vitals: Arc::default(),
         };
         runner.ledger.tell_of_written(runner.tell.clone());
         (runner, answers)
+    }
+
+    /// Takes note of what users feel now.
+    pub(super) fn note_vitals(&self, picture: &Picture) {
+        *self.vitals.lock().unwrap_or_else(PoisonError::into_inner) = Vitals::of(picture);
+    }
+
+    fn recorder(&self) -> Option<EngineJournal> {
+        let before = self.vitals.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.ledger.recorder(before, Arc::clone(&self.vitals))
     }
 
     /// Runs `work` beside the loop; its messages reach the core. World time is held until the
@@ -94,7 +109,7 @@ impl Runner {
                 // The receiver lives as long as the runner.
                 let _ = self.receipts.send((ticket, receipt));
             }
-            Effect::Track { at, values } => self.ledger.track(at, values),
+            Effect::Track(samples) => self.ledger.track(samples),
             Effect::Declare { title, slug, at } => {
                 let work = self.ledger.declare(title, slug, at);
                 self.blocking(work);
@@ -119,7 +134,7 @@ impl Runner {
                 });
             }
             Effect::Apply { plan, actor } => {
-                let journal = self.ledger.journal();
+                let journal = self.recorder();
                 self.act(plan, move |engine, plan, told| {
                     Box::pin(async move {
                         match journal {
@@ -130,7 +145,7 @@ impl Runner {
                 });
             }
             Effect::Settle { plan, actor } => {
-                let journal = self.ledger.journal();
+                let journal = self.recorder();
                 self.act(plan, move |engine, plan, _| {
                     Box::pin(async move {
                         match journal {
@@ -151,7 +166,7 @@ impl Runner {
             }
             Effect::Export { incident, path } => {
                 let work = self.ledger.export(incident, path);
-                self.beside(async move { vec![work.await] });
+                self.blocking(work);
             }
         }
     }

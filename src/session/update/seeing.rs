@@ -139,6 +139,6 @@ fn track(core: &mut Core) -> Option<Effect> {
         return None;
     }
     core.desk.tracked = Some(minute);
-    let values = core.picture.tracks(minute);
-    (!values.is_empty()).then_some(Effect::Track { at: minute, values })
+    let samples = core.picture.tracks(minute);
+    (!samples.is_empty()).then_some(Effect::Track(samples))
 }

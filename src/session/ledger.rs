@@ -1,0 +1,247 @@
+//! Where entries go: the rolling journal of the last hour, and an incident's once there is one.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::clock::World;
+use crate::model::entry::{Actor, Draft, Entry, EntryKind};
+use crate::model::name::IncidentId;
+use crate::model::track::TrackSample;
+use crate::record::{Archive, Durability, Journal, JournalError, Receipt, StartInfo};
+use crate::report;
+use crate::respond::Recorder;
+use crate::text::Safe;
+
+use super::message::{Dated, Envelope};
+use super::vitals::Vitals;
+use super::{Message, ResumeOffer};
+
+/// What every journal of a session starts with.
+#[derive(Clone, Debug)]
+pub struct Bearings {
+    /// The environment.
+    pub env: Safe,
+    /// Whether its world is a drill's.
+    pub drill: bool,
+    /// Who sits at the program.
+    pub actor: Actor,
+    /// World time when the session was opened.
+    pub at: World,
+}
+
+impl Bearings {
+    fn start(&self, incident: Option<IncidentId>, at: World) -> StartInfo {
+        StartInfo {
+            incident,
+            version: Safe::fixed(env!("CARGO_PKG_VERSION")),
+            drill: self.drill,
+            env: self.env.clone(),
+            actor: self.actor.clone(),
+            at,
+        }
+    }
+}
+
+/// The journals of a session.
+#[derive(Debug)]
+pub struct Ledger {
+    archive: Archive,
+    bearings: Bearings,
+    /// Why there is no rolling journal, if there is none.
+    rolling: Result<Journal, JournalError>,
+    /// The incident that is written now.
+    current: Option<(IncidentId, Journal)>,
+    /// Journals that stand ready for incidents that the core has not switched to yet.
+    ready: Arc<Mutex<HashMap<IncidentId, Journal>>>,
+    tell: Option<UnboundedSender<Envelope>>,
+    /// World time of the last entry: what a seal is stamped with.
+    last: World,
+}
+
+impl Ledger {
+    /// Opens the rolling journal. Waits for the disk. A disk that does not work is told with
+    /// the first entry that is not kept: a session without a record still shows what burns.
+    pub fn open(archive: Archive, bearings: Bearings) -> Self {
+        let rolling = archive.rolling(bearings.start(None, bearings.at));
+        let last = bearings.at;
+        Self { archive, bearings, rolling, current: None, ready: Arc::default(), tell: None, last }
+    }
+
+    /// An incident that an earlier process left open, of this session's environment.
+    pub fn left_open(&self) -> Option<ResumeOffer> {
+        let record = self.archive.left_open(&self.bearings.env)?;
+        Some(ResumeOffer {
+            title: record.title(),
+            last: record.last_at().unwrap_or(self.bearings.at),
+            open_intents: record.open_intents().len(),
+            id: record.id,
+        })
+    }
+
+    pub(super) fn tell_of_written(&mut self, tell: UnboundedSender<Envelope>) {
+        self.tell = Some(tell);
+    }
+
+    pub(super) fn append(&mut self, dated: Dated, durability: Durability) -> Receipt {
+        self.last = self.last.max(dated.observed_at);
+        match self.current() {
+            Ok(journal) => journal.append(dated.draft, dated.occurred_at, dated.observed_at, durability),
+            Err(error) => Receipt::ready(Err(error.clone())),
+        }
+    }
+
+    pub(super) fn track(&self, samples: Vec<TrackSample>) {
+        if let Ok(journal) = self.current() {
+            for sample in samples {
+                journal.track(sample);
+            }
+        }
+    }
+
+    fn current(&self) -> Result<&Journal, &JournalError> {
+        match &self.current {
+            Some((_, journal)) => Ok(journal),
+            None => self.rolling.as_ref(),
+        }
+    }
+
+    /// What the engine writes its intents and outcomes to. Outcomes tell what users felt, before
+    /// and after.
+    pub(super) fn recorder(&self, before: Vitals, now: Arc<Mutex<Vitals>>) -> Option<EngineJournal> {
+        let journal = self.current().ok()?.clone();
+        Some(EngineJournal { journal, tell: self.tell.clone()?, before, now })
+    }
+
+    /// The work of declaring an incident: to be done off the loop.
+    pub(super) fn declare(&self, title: Safe, slug: Safe, at: World) -> impl FnOnce() -> Message + Send + 'static {
+        let (archive, bearings, ready) = (self.archive.clone(), self.bearings.clone(), Arc::clone(&self.ready));
+        move || {
+            let made = archive.create(&slug, at).map_err(|error| error.0).and_then(|id| {
+                let journal = archive.journal(&id, bearings.start(Some(id.clone()), at)).map_err(|error| Safe::from(error.to_string()))?;
+                Ok((id, journal))
+            });
+            match made {
+                Ok((id, journal)) => {
+                    keep(&ready, id.clone(), journal);
+                    Message::IncidentReady { id, title, earlier: Vec::new() }
+                }
+                Err(why) => Message::IncidentRefused(why),
+            }
+        }
+    }
+
+    /// The work of taking up an incident: to be done off the loop.
+    pub(super) fn take_up(&self, id: IncidentId) -> impl FnOnce() -> Message + Send + 'static {
+        let (archive, bearings, ready, at) = (self.archive.clone(), self.bearings.clone(), Arc::clone(&self.ready), self.last);
+        move || {
+            let record = match archive.read(&id) {
+                Ok(record) => record,
+                Err(error) => return Message::IncidentRefused(error.0),
+            };
+            match archive.journal(&id, bearings.start(Some(id.clone()), at)) {
+                Ok(journal) => {
+                    keep(&ready, id.clone(), journal);
+                    Message::IncidentReady { id, title: record.title(), earlier: record.entries }
+                }
+                Err(error) => Message::IncidentRefused(Safe::from(error.to_string())),
+            }
+        }
+    }
+
+    pub(super) fn write_to(&mut self, id: &IncidentId) {
+        let journal = self.ready.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        if let Some(journal) = journal {
+            self.current = Some((id.clone(), journal));
+        }
+    }
+
+    /// Seals the incident's journal and goes back to the rolling one.
+    pub(super) fn seal(&mut self, id: &IncidentId) -> impl Future<Output = ()> + Send + 'static {
+        let sealed = match self.current.take() {
+            Some((current, journal)) if current == *id => Some(journal.close(self.last)),
+            other => {
+                self.current = other;
+                None
+            }
+        };
+        async move {
+            if let Some(sealed) = sealed
+                && let Err(error) = sealed.await
+            {
+                tracing::error!(%error, "the incident's journal was not sealed");
+            }
+        }
+    }
+
+    /// The work of writing the postmortem of what is on the disk by now.
+    pub(super) fn export(&self, incident: Option<IncidentId>, path: Option<PathBuf>) -> impl FnOnce() -> Message + Send + 'static {
+        let archive = self.archive.clone();
+        move || {
+            let Some(id) = incident else {
+                return Message::Exported(Err(Safe::fixed("no incident was declared: there is nothing to export; claim an alert, or :open TITLE")));
+            };
+            Message::Exported(write_postmortem(&archive, &id, path).map_err(Safe::from))
+        }
+    }
+
+    /// Ends in good order: all files sealed.
+    pub(super) async fn close(&mut self) {
+        let rolling = std::mem::replace(&mut self.rolling, Err(JournalError::Closed));
+        let receipts = self.current.take().map(|(_, journal)| journal.close(self.last)).into_iter().chain(rolling.ok().map(|journal| journal.close(self.last)));
+        for sealed in receipts.collect::<Vec<_>>() {
+            if let Err(error) = sealed.await {
+                tracing::error!(%error, "a journal was not sealed");
+            }
+        }
+    }
+}
+
+fn keep(ready: &Mutex<HashMap<IncidentId, Journal>>, id: IncidentId, journal: Journal) {
+    ready.lock().unwrap_or_else(PoisonError::into_inner).insert(id, journal);
+}
+
+/// Writes the postmortem of an incident beside its record, or to `path`; what people wrote in a
+/// file that is there stays.
+fn write_postmortem(archive: &Archive, id: &IncidentId, path: Option<PathBuf>) -> Result<PathBuf, String> {
+    let record = archive.read(id).map_err(|error| error.to_string())?;
+    let path = path.unwrap_or_else(|| archive.root().join(format!("{id}.postmortem.md")));
+    report::write(&record, &report::Options::default(), &path).map_err(|error| error.to_string())?;
+    Ok(path)
+}
+
+/// The journal as the engine sees it: its entries reach the core too, and an outcome tells what
+/// users felt before the change and at its end.
+#[derive(Debug)]
+pub(super) struct EngineJournal {
+    journal: Journal,
+    tell: UnboundedSender<Envelope>,
+    before: Vitals,
+    now: Arc<Mutex<Vitals>>,
+}
+
+impl Recorder for EngineJournal {
+    fn append(&self, mut draft: Draft, occurred_at: World, observed_at: World, durability: Durability) -> Receipt {
+        if draft.kind == EntryKind::Outcome {
+            let now = self.now.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(felt) = self.before.compared(&now) {
+                draft.detail = Some(match draft.detail {
+                    Some(detail) => Safe::from(format!("{felt}; {detail}")),
+                    None => felt,
+                });
+            }
+        }
+        let (ours, theirs) = Receipt::forked(self.journal.append(draft, occurred_at, observed_at, durability));
+        let tell = self.tell.clone();
+        tokio::spawn(async move {
+            if let Ok(durable) = ours.await {
+                let written: Entry = durable.into_entry();
+                let _ = tell.send(Envelope { message: Message::Written(written), hold: None });
+            }
+        });
+        theirs
+    }
+}

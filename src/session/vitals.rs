@@ -1,0 +1,40 @@
+//! What users feel, in numbers, at one moment: told before and after each action.
+
+use crate::model::name::ServiceName;
+use crate::model::service::Unit;
+use crate::observe::Picture;
+use crate::text::Safe;
+
+/// The last value of each service's signals that has a limit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Vitals(Vec<(ServiceName, Safe, Unit, f64, f64)>);
+
+impl Vitals {
+    /// As the picture knows them now.
+    pub(super) fn of(picture: &Picture) -> Self {
+        let signals = picture.services.rows().iter().flat_map(|row| row.signals.iter().map(move |signal| (row, signal)));
+        Self(
+            signals
+                .filter_map(|(row, signal)| {
+                    let limit = signal.threshold?.limit;
+                    Some((row.name.clone(), signal.name.clone(), signal.unit, signal.latest()?.1, limit))
+                })
+                .collect(),
+        )
+    }
+
+    /// `checkout errors 9.1 % → 0.4 %; payments p99 9.8 s → 5.2 s`: what was beyond half its
+    /// limit before or is now. `None` if nothing was.
+    pub(super) fn compared(&self, now: &Self) -> Option<Safe> {
+        let lines: Vec<_> = self
+            .0
+            .iter()
+            .filter_map(|(service, signal, unit, before, limit)| {
+                let after = now.0.iter().find(|other| other.0 == *service && other.1 == *signal)?.3;
+                let telling = before.abs().max(after.abs()) > limit.abs() / 2.0;
+                telling.then(|| format!("{service} {signal} {} → {}", unit.write(*before), unit.write(after)))
+            })
+            .collect();
+        (!lines.is_empty()).then(|| lines.join("; ").into())
+    }
+}
