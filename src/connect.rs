@@ -6,8 +6,12 @@
 //! To add a source: one file here that implements [`Source`] (and [`History`] if the system
 //! keeps one), one line in [`registry`], one section in `config`, one contract test.
 
-mod source;
-
-pub use source::{Batch, Connector, Ctx, Ended, Follow, History, Source, SourceError};
+mod backfill;
 mod outlet;
+mod source;
+mod supervisor;
+
+pub use backfill::{BackFill, Histories, back_fill};
 pub use outlet::{Inbox, Outlet};
+pub use source::{Batch, Connector, Ctx, Ended, Follow, History, Source, SourceError};
+pub use supervisor::{Supervisor, supervise};
