@@ -6,8 +6,13 @@
 //! To add a source: one file here that implements [`Source`] (and [`History`] if the system
 //! keeps one), one line in [`registry`], one section in `config`, one contract test.
 
+mod alertmanager;
 mod backfill;
+#[cfg(test)]
+mod harness;
+mod http;
 mod outlet;
+mod prometheus;
 mod source;
 mod supervisor;
 

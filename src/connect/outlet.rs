@@ -142,13 +142,8 @@ impl Inbox {
 
     /// A queue for a new source.
     pub fn outlet(&self, origin: Origin, clock: Clock) -> Outlet {
-        let queue = Arc::new(Queue {
-            origin,
-            clock,
-            waiting: Mutex::default(),
-            room: Notify::new(),
-            lives: AtomicU64::new(0),
-        });
+        let queue =
+            Arc::new(Queue { origin, clock, waiting: Mutex::default(), room: Notify::new(), lives: AtomicU64::new(0) });
         lock(&self.shared.queues).list.push(Arc::clone(&queue));
         Outlet { queue, shared: Arc::clone(&self.shared) }
     }
