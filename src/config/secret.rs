@@ -19,7 +19,7 @@ use super::Secret;
 /// No secret is longer than this, in bytes.
 const LONGEST: u64 = 64 * 1024;
 /// How long a command may take, by the wall.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Why a secret could not be read.
 #[derive(Debug, thiserror::Error)]
