@@ -6,8 +6,14 @@
 
 mod catalogue;
 mod environment;
+#[cfg(feature = "operator")]
+mod secret;
 
 pub use catalogue::Catalogue;
 pub use environment::{
     Auth, AwsAccess, AwsCredentials, Environment, HttpAccess, KubeAccess, LogAccess, Secret, WritePolicy,
 };
+#[cfg(feature = "operator")]
+pub(crate) use secret::command_output;
+#[cfg(feature = "operator")]
+pub use secret::{CommandError, SecretError};

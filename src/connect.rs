@@ -6,8 +6,21 @@
 //! To add a source: one file here that implements [`Source`] (and [`History`] if the system
 //! keeps one), one line in [`registry`], one section in `config`, one contract test.
 
-mod source;
-
-pub use source::{Batch, Connector, Ctx, Ended, Follow, History, Source, SourceError};
+mod alertmanager;
+mod aws;
+mod backfill;
+#[cfg(test)]
+mod harness;
+mod http;
 mod outlet;
+mod prometheus;
+mod registry;
+mod source;
+mod supervisor;
+
+pub use aws::identity;
+pub use backfill::{BackFill, Histories, back_fill};
 pub use outlet::{Inbox, Outlet};
+pub use registry::registry;
+pub use source::{Batch, Connector, Ctx, Ended, Follow, History, Source, SourceError};
+pub use supervisor::{Supervisor, supervise};

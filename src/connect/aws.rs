@@ -1,0 +1,263 @@
+//! AWS: one account in one region.
+//!
+//! Owns: the SDK's configuration (credentials, endpoints, time-outs, retries) and the one
+//! constructor of clients, each of which can only read. Must not: let a drill find the
+//! credentials, the profile, the metadata service or the proxy of the person who runs it.
+
+mod alarms;
+mod budget;
+mod credentials;
+mod failure;
+mod guard;
+mod logs;
+mod window;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Builder as HttpBuilder, Connector};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::retry::RetryConfig;
+use reqwest::Url;
+use tokio::sync::Mutex;
+
+use crate::clock::World;
+use crate::config::{AwsAccess, AwsCredentials};
+use crate::text::Safe;
+
+use super::SourceError;
+use super::http::is_loopback;
+
+pub(super) use alarms::Alarms;
+use guard::ReadOnly;
+pub(super) use logs::Logs;
+
+/// How long making a connection may take, by the wall.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long one attempt may take, getting credentials included.
+const ATTEMPT: Duration = Duration::from_secs(15);
+/// How long a read may take with all its attempts.
+const WHOLE: Duration = Duration::from_secs(40);
+/// How long getting credentials may take.
+const LOGIN: Duration = Duration::from_secs(12);
+/// The region of a drill that names none.
+const DRILL_REGION: &str = "us-east-1";
+
+/// The account: configuration that is loaded when it is first needed, and anew after the
+/// account refused us, because somebody may have logged in meanwhile.
+#[derive(Debug)]
+pub(super) struct Account {
+    access: AwsAccess,
+    /// Nothing outside this machine may be reached.
+    drill: bool,
+    session: Mutex<Option<Session>>,
+}
+
+/// Loaded configuration.
+#[derive(Clone, Debug)]
+struct Session {
+    sdk: SdkConfig,
+    /// What to do when the credentials are not accepted: the end of a sentence.
+    login: Safe,
+}
+
+/// A client with what its errors need to be told.
+struct Client<T> {
+    sdk: T,
+    login: Safe,
+}
+
+/// Who the credentials belong to, by STS: an ARN. `None` when it cannot be told.
+pub async fn identity(access: &AwsAccess) -> Option<Safe> {
+    let account = Account::new(access.clone(), false);
+    let client = account.sts().await.inspect_err(|why| tracing::info!(%why, "no AWS identity")).ok()?;
+    let answer = client.sdk.get_caller_identity().send().await;
+    let answer = answer.inspect_err(|error| {
+        let failure = failure::explain("asking AWS who we are", error, &client.login);
+        tracing::info!(why = %failure.sentence(), "no AWS identity");
+    });
+    answer.ok()?.arn().map(Safe::from)
+}
+
+impl Account {
+    pub(super) fn new(access: AwsAccess, drill: bool) -> Arc<Self> {
+        Arc::new(Self { access, drill, session: Mutex::default() })
+    }
+
+    /// A client that can read alarms and nothing else.
+    async fn cloudwatch(&self) -> Result<Client<aws_sdk_cloudwatch::Client>, SourceError> {
+        let Session { sdk, login } = self.session().await?;
+        let mut config = aws_sdk_cloudwatch::config::Builder::from(&sdk)
+            .interceptor(ReadOnly::allowing(&["DescribeAlarms", "DescribeAlarmHistory"]));
+        if let Some(url) = self.endpoint("cloudwatch")? {
+            config = config.endpoint_url(url);
+        }
+        Ok(Client { sdk: aws_sdk_cloudwatch::Client::from_conf(config.build()), login })
+    }
+
+    /// A client that can read log events and nothing else. It does not try again by itself: every
+    /// call is one of the budget's.
+    async fn logs(&self) -> Result<Client<aws_sdk_cloudwatchlogs::Client>, SourceError> {
+        let Session { sdk, login } = self.session().await?;
+        let mut config = aws_sdk_cloudwatchlogs::config::Builder::from(&sdk)
+            .interceptor(ReadOnly::allowing(&["FilterLogEvents"]))
+            .retry_config(RetryConfig::disabled());
+        if let Some(url) = self.endpoint("cloudwatch_logs")? {
+            config = config.endpoint_url(url);
+        }
+        Ok(Client { sdk: aws_sdk_cloudwatchlogs::Client::from_conf(config.build()), login })
+    }
+
+    /// A client that can ask who we are and nothing else.
+    async fn sts(&self) -> Result<Client<aws_sdk_sts::Client>, SourceError> {
+        let Session { sdk, login } = self.session().await?;
+        let mut config =
+            aws_sdk_sts::config::Builder::from(&sdk).interceptor(ReadOnly::allowing(&["GetCallerIdentity"]));
+        if let Some(url) = self.endpoint("sts")? {
+            config = config.endpoint_url(url);
+        }
+        Ok(Client { sdk: aws_sdk_sts::Client::from_conf(config.build()), login })
+    }
+
+    /// Forgets what was loaded, if the account does not know us any more.
+    async fn heed(&self, error: SourceError) -> SourceError {
+        if matches!(error, SourceError::Denied(_)) {
+            *self.session.lock().await = None;
+        }
+        error
+    }
+
+    async fn session(&self) -> Result<Session, SourceError> {
+        let mut kept = self.session.lock().await;
+        if let Some(session) = kept.as_ref() {
+            return Ok(session.clone());
+        }
+        let session = match &self.access.credentials {
+            AwsCredentials::Drill => self.drill_session(),
+            AwsCredentials::Ambient { .. } if self.drill => {
+                return Err(fatal(
+                    "AWS: a drill uses no credentials of this machine; take them out of its environment",
+                ));
+            }
+            AwsCredentials::Ambient { profile } => self.ambient_session(profile.as_deref()).await?,
+        };
+        *kept = Some(session.clone());
+        Ok(session)
+    }
+
+    /// Nothing is read from this machine: neither its environment nor its files.
+    fn drill_session(&self) -> Session {
+        let region = self.access.region.clone().unwrap_or_else(|| DRILL_REGION.into());
+        let credentials = Credentials::new("AKIDRILL000000000000", "drill", None, None, "drill");
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(HttpBuilder::new().build_http())
+            .timeout_config(timeouts())
+            .retry_config(retries())
+            .build();
+        Session { sdk, login: Safe::fixed("a drill's server takes any credentials: look at its log") }
+    }
+
+    async fn ambient_session(&self, profile: Option<&str>) -> Result<Session, SourceError> {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(https(self.goes_to_loopback()))
+            .timeout_config(timeouts())
+            .retry_config(retries())
+            .identity_cache(aws_config::identity::IdentityCache::lazy().load_timeout(LOGIN).build());
+        if let Some(profile) = profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &self.access.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        let found = credentials::look(profile).await.map_err(|why| SourceError::Denied(Safe::from(why)))?;
+        let sdk = credentials::without_terminal(loader.load().await, &found).await;
+        if sdk.region().is_none() {
+            return Err(SourceError::Denied(Safe::from(format!(
+                "AWS: profile {} names no region; set `region` for this environment",
+                found.profile
+            ))));
+        }
+        Ok(Session { sdk, login: found.login() })
+    }
+
+    fn goes_to_loopback(&self) -> bool {
+        let local = |url: &String| Url::parse(url).is_ok_and(|url| is_loopback(&url));
+        self.access.endpoints.values().any(local)
+    }
+
+    /// The endpoint of one service, if it is not the usual one.
+    fn endpoint(&self, service: &str) -> Result<Option<String>, SourceError> {
+        let drill = self.drill || self.access.credentials == AwsCredentials::Drill;
+        let Some(text) = self.access.endpoints.get(service) else {
+            return if drill {
+                Err(fatal(format!("AWS: a drill needs an endpoint on this machine for {service}")))
+            } else {
+                Ok(None)
+            };
+        };
+        let url = Url::parse(text)
+            .map_err(|why| fatal(format!("AWS: the endpoint for {service} is no URL ({why}); write https://host")))?;
+        if is_loopback(&url) {
+            return Ok(Some(text.clone()));
+        }
+        if drill {
+            return Err(fatal(format!(
+                "AWS: the endpoint for {service} is not on this machine, and a drill goes nowhere else"
+            )));
+        }
+        if url.scheme() != "https" {
+            return Err(fatal(format!(
+                "AWS: the endpoint for {service} would carry signed requests in clear; write https://"
+            )));
+        }
+        Ok(Some(text.clone()))
+    }
+}
+
+fn fatal(why: impl Into<Safe>) -> SourceError {
+    SourceError::Fatal(why.into())
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(WHOLE)
+        .build()
+}
+
+/// Reads may be tried twice more at once; what is left is the supervisor's.
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200))
+}
+
+/// One stack for all of AWS. The proxy variables are heeded as other AWS tools do, unless an
+/// endpoint is on this machine.
+fn https(direct: bool) -> SharedHttpClient {
+    HttpBuilder::new().build_with_connector_fn(move |settings, components| {
+        let proxy = if direct { ProxyConfig::disabled() } else { ProxyConfig::from_env() };
+        let mut builder = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).proxy_config(proxy);
+        builder.set_connector_settings(settings.cloned());
+        builder.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        builder.build()
+    })
+}
+
+/// The SDK's time as world time. `None` for a time that no calendar has.
+fn world(at: &DateTime) -> Option<World> {
+    World::from_timestamp(at.secs(), at.subsec_nanos())
+}
+
+#[cfg(test)]
+#[path = "aws/tests.rs"]
+mod tests;

@@ -1,0 +1,42 @@
+//! The interceptor that makes an SDK client read-only: by the operation's name.
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeSerializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+
+/// Lets the named operations through and refuses all others before anything is sent.
+#[derive(Debug)]
+pub(super) struct ReadOnly {
+    allowed: &'static [&'static str],
+}
+
+/// An operation that no source needs.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is not among the operations that this program reads with")]
+pub(super) struct NotARead(String);
+
+impl ReadOnly {
+    pub(super) fn allowing(allowed: &'static [&'static str]) -> Self {
+        Self { allowed }
+    }
+}
+
+impl Intercept for ReadOnly {
+    fn name(&self) -> &'static str {
+        "ReadOnly"
+    }
+
+    // Not `read_before_execution`: the operation's name is not known there yet.
+    fn read_before_serialization(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let operation = config.load::<Metadata>().map_or("an operation without a name", Metadata::name);
+        if self.allowed.contains(&operation) { Ok(()) } else { Err(NotARead(operation.to_owned()).into()) }
+    }
+}

@@ -1,0 +1,94 @@
+//! What went before: all histories read once at start.
+//!
+//! Owns: reading them together, within a time, and putting what they tell in order. Must not:
+//! let one slow system keep the others' past from the screen.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::join_all;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, Span};
+use crate::model::name::Origin;
+use crate::model::signal::{Gap, Signal, Stamped};
+use crate::text::Safe;
+
+use super::{Connector, Ctx, Follow, History, SourceError};
+
+/// How long one system may take, by the wall.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The histories of sources, apart from the sources themselves: they are read while the sources
+/// already run or before they start.
+pub struct Histories(Vec<(Origin, Box<dyn History>)>);
+
+/// What histories told.
+#[derive(Debug, Default)]
+pub struct BackFill {
+    /// By the time they occurred; those of one moment by origin.
+    pub signals: Vec<Stamped<Signal>>,
+    /// A `Gap` for each system whose past could not be read.
+    pub failures: Vec<Stamped<Signal>>,
+}
+
+impl Histories {
+    /// Takes the histories out of `connectors`.
+    pub fn take(connectors: &mut [Connector]) -> Self {
+        let of = |connector: &mut Connector| Some((connector.origin.clone(), connector.history.take()?));
+        Self(connectors.iter_mut().filter_map(of).collect())
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Reads all `histories` for `span`, together, each within ten seconds of wall time.
+pub async fn back_fill(histories: Histories, clock: &Clock, follow: watch::Receiver<Follow>, span: Span) -> BackFill {
+    let hold = clock.hold();
+    let cancel = CancellationToken::new();
+    let reads = histories.0.iter().map(|(origin, history)| {
+        let cx =
+            Ctx { clock: clock.clone(), origin: origin.clone(), cancel: cancel.child_token(), follow: follow.clone() };
+        async move {
+            let read = AssertUnwindSafe(history.between(&cx, span)).catch_unwind();
+            match tokio::time::timeout(LIMIT, read).await {
+                Ok(Ok(Ok(signals))) => Ok(signals),
+                Ok(Ok(Err(SourceError::Retry { why, .. } | SourceError::Denied(why) | SourceError::Fatal(why)))) => {
+                    Err((origin, format!("what {origin} knows from before was not read: {why}")))
+                }
+                Ok(Err(_)) => {
+                    Err((origin, format!("reading what {origin} knows from before failed by a fault of this program")))
+                }
+                Err(_) => Err((
+                    origin,
+                    format!("what {origin} knows from before was not read: no answer in {} s", LIMIT.as_secs()),
+                )),
+            }
+        }
+    });
+    let mut filled = BackFill::default();
+    for read in join_all(reads).await {
+        match read {
+            Ok(signals) => filled.signals.extend(signals),
+            Err((origin, what)) => filled.failures.push(Stamped {
+                origin: origin.clone(),
+                occurred: span.from,
+                observed: clock.now(),
+                body: Signal::Gap(Gap { from: span.from, to: span.to, what: Safe::from(what) }),
+            }),
+        }
+    }
+    // Stable: what one system told of one moment stays in its order.
+    filled.signals.sort_by(|a, b| (a.occurred, &a.origin).cmp(&(b.occurred, &b.origin)));
+    drop(hold);
+    filled
+}
+
+#[cfg(test)]
+#[path = "backfill/tests.rs"]
+mod tests;

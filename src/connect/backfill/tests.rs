@@ -1,0 +1,75 @@
+//! The past, put together.
+
+use futures::future::BoxFuture;
+
+use super::*;
+use crate::clock::World;
+
+enum Past {
+    Tells(Vec<i64>),
+    Fails,
+    Panics,
+    Hangs,
+}
+
+impl History for Past {
+    fn between<'a>(&'a self, cx: &'a Ctx, _: Span) -> BoxFuture<'a, Result<Vec<Stamped<Signal>>, SourceError>> {
+        Box::pin(async move {
+            match self {
+                Self::Tells(times) => Ok(times
+                    .iter()
+                    .map(|&seconds| Stamped {
+                        origin: cx.origin.clone(),
+                        occurred: at(seconds),
+                        observed: at(100),
+                        body: Signal::Gap(Gap { from: at(0), to: at(0), what: Safe::fixed("x") }),
+                    })
+                    .collect()),
+                Self::Fails => Err(SourceError::Denied(Safe::fixed("403"))),
+                Self::Panics => panic!("a fault"),
+                Self::Hangs => std::future::pending().await,
+            }
+        })
+    }
+}
+
+fn at(seconds: i64) -> World {
+    World::from_timestamp(1_795_000_000 + seconds, 0).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pasts_of_all_systems_come_in_order_and_what_is_missing_is_said() {
+    let pasts = [
+        ("b", Past::Tells(vec![3, 1])),
+        ("a", Past::Tells(vec![1, 2])),
+        ("denied", Past::Fails),
+        ("broken", Past::Panics),
+        ("slow", Past::Hangs),
+    ];
+    let of = |(name, past): (&str, Past)| {
+        let history: Box<dyn History> = Box::new(past);
+        (Origin { env: "test".into(), source: name.into() }, history)
+    };
+    let histories = Histories(pasts.into_iter().map(of).collect());
+    let (clock, _driver) = Clock::driven(at(100));
+    let (_, follow) = watch::channel(Follow::default());
+    let before = tokio::time::Instant::now();
+    let filled = back_fill(histories, &clock, follow, Span { from: at(0), to: at(100) }).await;
+    assert_eq!(before.elapsed(), LIMIT, "all are read together, and none for longer");
+    let order: Vec<_> =
+        filled.signals.iter().map(|signal| (signal.occurred, signal.origin.source.to_string())).collect();
+    assert_eq!(order, [(at(1), "a".into()), (at(1), "b".into()), (at(2), "a".into()), (at(3), "b".into())]);
+    let gaps: Vec<_> = filled
+        .failures
+        .iter()
+        .map(|failure| match &failure.body {
+            Signal::Gap(gap) => (gap.from, gap.to, gap.what.to_string()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(gaps.len(), 3);
+    assert!(gaps.iter().all(|(from, to, _)| (*from, *to) == (at(0), at(100))));
+    assert_eq!(gaps[0].2, "what test/denied knows from before was not read: 403");
+    assert!(gaps[1].2.contains("fault of this program"), "{gaps:?}");
+    assert!(gaps[2].2.contains("no answer in 10 s"), "{gaps:?}");
+}
