@@ -19,12 +19,17 @@ pub mod workloads;
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use crate::clock::World;
 use crate::config::Catalogue;
 use crate::model::finding::Finding;
 use crate::model::log::LogBatch;
 use crate::model::name::Origin;
 use crate::model::signal::{Sample, Signal, Stamped};
+
+/// Lines that were written no longer ago than this when they were read are live.
+const LIVE: TimeDelta = TimeDelta::minutes(2);
 
 /// Everything that is known now.
 #[derive(Debug)]
@@ -144,9 +149,11 @@ impl Picture {
         for (service, minute) in self.logs.push(origin, batch, observed, &self.catalogue) {
             self.bursts.touch(&service, minute);
         }
-        // The lines' own times tell how far their world has come, also between ticks.
-        match self.logs.counters().newest().and_then(|second| World::from_timestamp(second, 0)) {
-            Some(newest) => self.bursts.advance(&self.logs, newest),
+        // The lines' own times tell how far their world has come, also between ticks. Of lines
+        // that are read long after they were written, more may come of the same minutes: those
+        // are judged when time passes.
+        match newest.filter(|newest| observed - *newest < LIVE) {
+            Some(newest) => self.bursts.advance(&self.logs, newest.min(observed)),
             None => Vec::new(),
         }
     }

@@ -39,11 +39,18 @@ impl ChangeRow {
             return None;
         }
         let after = self.change.after.as_ref()?.as_str();
-        let after = after.split_once('@').map_or(after, |(image, _)| image);
-        let last = after.rsplit('/').next().unwrap_or(after);
-        let tag = last.rsplit_once(':').map_or(last, |(_, tag)| tag);
-        let versionlike = !tag.contains(' ') && tag.len() <= 40 && tag.bytes().any(|byte| byte.is_ascii_digit());
-        versionlike.then_some(tag)
+        // Several containers' images are no one version.
+        if after.contains([',', '=', ' ']) {
+            return None;
+        }
+        let image = after.split_once('@').map_or(after, |(image, _)| image);
+        let last = image.rsplit('/').next().unwrap_or(image);
+        let tag = match last.rsplit_once(':') {
+            Some((_, tag)) => tag,
+            None if last == after && last.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()) => last,
+            None => return None,
+        };
+        (!tag.is_empty() && tag.len() <= 40).then_some(tag)
     }
 
     /// What happened, in words: `payments 2.9.0 rolled out`, `payments scaled 6 → 12`.

@@ -201,7 +201,7 @@ fn common(picture: &Picture, row: &WorkloadRow, change: Option<&ChangeRow>) -> O
     if let Some(change) = change
         && change.change.workload.as_ref() == Some(&row.key)
         && let Some(version) = change.version()
-        && row.pods.iter().all(|pod| pod.pod.image.ends_with(version))
+        && row.pods.iter().all(|pod| pod.pod.image == version)
     {
         return Some(format!("all {name} pods run it"));
     }

@@ -23,7 +23,7 @@ use index::{Cluster, Home};
 /// One workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkloadRow {
-    /// The cluster.
+    /// The source that tells of it: that of the object where it was seen, else that of its pods.
     pub origin: Origin,
     /// Kind and place.
     pub key: WorkloadKey,
@@ -74,7 +74,7 @@ pub struct PodRow {
 /// One node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeRow {
-    /// The cluster.
+    /// The source that tells of it.
     pub origin: Origin,
     /// The node.
     pub node: Node,
@@ -149,9 +149,9 @@ impl Workloads {
         self.rows.get(self.homes.get(*slot)?.at)
     }
 
-    /// One workload of one cluster.
+    /// One workload of the cluster that `origin` tells of.
     pub fn row_in(&self, origin: &Origin, key: &WorkloadKey) -> Option<&WorkloadRow> {
-        let cluster = self.clusters.iter().find(|cluster| cluster.origin == *origin)?;
+        let cluster = self.of(origin)?;
         self.rows.get(self.homes.get(*cluster.index.get(key)?)?.at)
     }
 
@@ -178,14 +178,19 @@ impl Workloads {
 
     /// The zone of a node.
     pub fn zone(&self, origin: &Origin, node: &str) -> Option<&Safe> {
-        let cluster = self.clusters.iter().find(|cluster| cluster.origin == *origin)?;
+        let cluster = self.of(origin)?;
         cluster.nodes.get(node)?.node.zone.as_ref()
     }
 
     /// The workload that owns a pod.
     pub fn owner(&self, origin: &Origin, pod: &ObjectPath) -> Option<&WorkloadRow> {
-        let cluster = self.clusters.iter().find(|cluster| cluster.origin == *origin)?;
+        let cluster = self.of(origin)?;
         self.rows.get(self.homes.get(cluster.pods.get(pod)?.slot)?.at)
+    }
+
+    /// The cluster that `origin` tells of: an environment has one.
+    fn of(&self, origin: &Origin) -> Option<&Cluster> {
+        self.clusters.iter().find(|cluster| cluster.env == origin.env)
     }
 
     /// Changes whenever something is hurt that was not, or the reverse.

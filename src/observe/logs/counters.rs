@@ -126,11 +126,6 @@ impl Counters {
         self.all.first_key_value().map(|(minute, _)| *minute)
     }
 
-    /// How far the lines' own times have come, in seconds since the Unix epoch.
-    pub(in crate::observe) fn newest(&self) -> Option<i64> {
-        self.newest_second().max(self.all.last_key_value().map(|(minute, _)| minute * 60))
-    }
-
     /// Services that wrote lines.
     pub(in crate::observe) fn services(&self) -> impl Iterator<Item = &ServiceName> {
         self.services.iter().filter_map(|(service, _)| service.as_ref())

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use crate::clock::World;
 use crate::config::Catalogue;
 use crate::model::cluster::{Autoscaler, Workload};
-use crate::model::name::{ObjectPath, Origin, WorkloadKey};
+use crate::model::name::{EnvId, ObjectPath, Origin, WorkloadKey};
 use crate::model::signal::Delta;
 use crate::text::Safe;
 
@@ -16,10 +16,13 @@ use super::detect::Restarts;
 use super::nodes::NodeState;
 use super::{PodCounts, PodRow, WorkloadRow, Workloads, trouble};
 
-/// One cluster.
+/// One cluster: that of one environment. Several sources tell of it, one each of its pods, its
+/// workloads, its nodes and what is measured.
 #[derive(Debug)]
 pub(super) struct Cluster {
-    pub(super) origin: Origin,
+    pub(super) env: EnvId,
+    /// The source that told of pods last: what is noticed of pods as time passes is its.
+    pub(super) pods_from: Origin,
     pub(super) index: HashMap<WorkloadKey, usize>,
     pub(super) pods: HashMap<ObjectPath, PodHome>,
     pub(super) autoscalers: BTreeMap<ObjectPath, Autoscaler>,
@@ -61,11 +64,12 @@ pub(super) struct Home {
 impl Workloads {
     /// The index of a cluster, which is new if it was not known.
     pub(super) fn cluster(&mut self, origin: &Origin) -> usize {
-        if let Some(known) = self.clusters.iter().position(|cluster| cluster.origin == *origin) {
+        if let Some(known) = self.clusters.iter().position(|cluster| cluster.env == origin.env) {
             return known;
         }
         self.clusters.push(Cluster {
-            origin: origin.clone(),
+            env: origin.env.clone(),
+            pods_from: origin.clone(),
             index: HashMap::new(),
             pods: HashMap::new(),
             autoscalers: BTreeMap::new(),
@@ -79,7 +83,7 @@ impl Workloads {
     }
 
     /// The slot of a workload, which is new if it was not known.
-    pub(super) fn slot(&mut self, cluster: usize, key: &WorkloadKey, catalogue: &Catalogue) -> usize {
+    pub(super) fn slot(&mut self, cluster: usize, origin: &Origin, key: &WorkloadKey, catalogue: &Catalogue) -> usize {
         if let Some(slot) = self.clusters[cluster].index.get(key) {
             return *slot;
         }
@@ -96,7 +100,7 @@ impl Workloads {
         };
         self.clusters[cluster].index.insert(key.clone(), slot);
         self.rows.push(WorkloadRow {
-            origin: self.clusters[cluster].origin.clone(),
+            origin: origin.clone(),
             key: key.clone(),
             workload: None,
             service: catalogue.of_workload(key).cloned(),
@@ -141,7 +145,7 @@ impl Workloads {
                 let gone = self
                     .rows
                     .iter()
-                    .filter(|row| row.origin == *origin)
+                    .filter(|row| row.origin.env == origin.env)
                     .filter_map(|row| row.workload.as_ref())
                     .filter(|known| !there.contains(&known.key))
                     .map(|known| known.key.clone());
@@ -152,8 +156,10 @@ impl Workloads {
             Delta::Remove(gone) => (Vec::new(), gone),
         };
         for workload in upserts {
-            let slot = self.slot(cluster, &workload.key, catalogue);
-            self.at(slot).workload = Some(workload);
+            let slot = self.slot(cluster, origin, &workload.key, catalogue);
+            let row = self.at(slot);
+            row.origin = origin.clone();
+            row.workload = Some(workload);
             self.soil(slot);
         }
         for key in gone {
@@ -177,7 +183,7 @@ impl Workloads {
             Delta::Remove(gone) => cluster.autoscalers.retain(|path, _| !gone.contains(path)),
         }
         cluster.scaled = cluster.autoscalers.values().map(|one| (one.target.clone(), one.clone())).collect();
-        for row in self.rows.iter_mut().filter(|row| row.origin == cluster.origin) {
+        for row in self.rows.iter_mut().filter(|row| row.origin.env == cluster.env) {
             row.autoscaler = cluster.scaled.get(&row.key).cloned();
         }
     }
@@ -226,7 +232,7 @@ impl Workloads {
 
     fn sort(&mut self) {
         fn place(row: &WorkloadRow) -> impl Ord + '_ {
-            (!row.hurt, row.service.is_none(), &row.service, &row.key.path.name, &row.key, &row.origin)
+            (!row.hurt, row.service.is_none(), &row.service, &row.key.path.name, &row.key, &row.origin.env)
         }
         if self.rows.is_sorted_by(|a, b| place(a) <= place(b)) {
             return;

@@ -15,6 +15,7 @@ use super::{Fit, NodeRow, Workloads, trouble};
 /// One node as it was told and measured last.
 #[derive(Debug)]
 pub(super) struct NodeState {
+    origin: Origin,
     pub(super) node: Node,
     usage: Option<(World, MilliCores, Bytes)>,
 }
@@ -56,7 +57,7 @@ impl Workloads {
             let known = nodes.get(&node.name);
             let usage = known.and_then(|known| known.usage);
             findings.extend(turn(origin, at, known.map(|known| &known.node), &node));
-            nodes.insert(node.name.clone(), NodeState { node, usage });
+            nodes.insert(node.name.clone(), NodeState { origin: origin.clone(), node, usage });
         }
         self.rebuild_nodes();
         findings
@@ -74,10 +75,10 @@ impl Workloads {
 
     pub(super) fn rebuild_nodes(&mut self) {
         let rows = self.clusters.iter().flat_map(|cluster| {
-            cluster.nodes.values().map(|NodeState { node, usage }| {
+            cluster.nodes.values().map(|NodeState { origin, node, usage }| {
                 let (cpu, memory) = (usage.map(|(_, cpu, _)| cpu), usage.map(|(.., memory)| memory));
                 NodeRow {
-                    origin: cluster.origin.clone(),
+                    origin: origin.clone(),
                     cpu_share: trouble::share(cpu, node.cpu, 0),
                     memory_share: trouble::share(memory, node.memory, 0),
                     trouble: trouble::of_node(node, cpu, memory).map(Safe::from),
@@ -93,12 +94,12 @@ impl Workloads {
     /// How many of `count` more pods with these requests fit on the nodes now, by the requests
     /// of the pods that run there. `None` when nodes are not known.
     pub fn fit(&self, origin: &Origin, cpu: MilliCores, memory: Bytes, count: u32) -> Option<Fit> {
-        let cluster = self.clusters.iter().find(|cluster| cluster.origin == *origin)?;
+        let cluster = self.of(origin)?;
         if cluster.nodes.is_empty() {
             return None;
         }
         let mut loads: HashMap<&Safe, Load> = HashMap::new();
-        for row in self.rows.iter().filter(|row| row.origin == *origin) {
+        for row in self.rows.iter().filter(|row| row.origin.env == origin.env) {
             for pod in row.pods.iter().map(|row| &row.pod).filter(|pod| !trouble::finished(pod)) {
                 let Some(node) = &pod.node else { continue };
                 let load = loads.entry(node).or_default();

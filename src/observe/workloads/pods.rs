@@ -29,6 +29,9 @@ impl Workloads {
         catalogue: &Catalogue,
     ) -> Vec<Finding> {
         let cluster = self.cluster(origin);
+        if self.clusters[cluster].pods_from != *origin {
+            self.clusters[cluster].pods_from = origin.clone();
+        }
         let mut findings = Vec::new();
         match delta {
             Delta::All(all) => {
@@ -61,9 +64,10 @@ impl Workloads {
 
     fn upsert(&mut self, cluster: usize, pod: Pod, at: World, catalogue: &Catalogue, findings: &mut Vec<Finding>) {
         let bare = || WorkloadKey { kind: Kind::Pod, path: pod.path.clone() };
+        let from = self.clusters[cluster].pods_from.clone();
         let slot = match &pod.owner {
-            Some(owner) => self.slot(cluster, owner, catalogue),
-            None => self.slot(cluster, &bare(), catalogue),
+            Some(owner) => self.slot(cluster, &from, owner, catalogue),
+            None => self.slot(cluster, &from, &bare(), catalogue),
         };
         let mut known = self.clusters[cluster].pods.get(&pod.path).copied();
         if known.is_some_and(|home| home.slot != slot) {
@@ -125,7 +129,7 @@ impl Workloads {
         let Self { clusters, rows, homes, told, .. } = self;
         let cluster = &mut clusters[cluster];
         let row = &rows[homes[slot].at];
-        let owner = Owner { origin: &row.origin, key: &row.key, service: row.service.as_ref() };
+        let owner = Owner { origin: &cluster.pods_from, key: &row.key, service: row.service.as_ref() };
         findings.extend(owner.oom_killed(pod, at, told));
         let before = known.and_then(|home| row.pods.get(home.at)).filter(|old| old.pod.uid == pod.uid);
         let tracked = cluster.restarts.get(&pod.path).is_some_and(|restarts| restarts.uid == pod.uid);
@@ -235,7 +239,7 @@ impl Workloads {
         let slot = home.slot;
         let row = &mut rows[homes[slot].at];
         let Some(pod) = row.pods.get_mut(home.at) else { return };
-        let owner = Owner { origin: &row.origin, key: &row.key, service: row.service.as_ref() };
+        let owner = Owner { origin: &cluster.pods_from, key: &row.key, service: row.service.as_ref() };
         findings.extend(owner.unschedulable(&pod.pod, now, told));
         if cluster.restarts.get_mut(path).is_some_and(|restarts| !restarts.calm(&pod.pod, now)) {
             cluster.restarts.remove(path);
