@@ -5,19 +5,31 @@
 //! [`Picture::tick`] alone, by the times that signals carry, never by their arrival.
 
 pub mod alerts;
+mod bursts;
 pub mod changes;
+mod events;
 pub mod logs;
 pub mod services;
 pub mod situation;
 pub mod sources;
+mod told;
+mod tracks;
+mod words;
 pub mod workloads;
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use crate::clock::World;
 use crate::config::Catalogue;
 use crate::model::finding::Finding;
-use crate::model::signal::{Signal, Stamped};
+use crate::model::log::LogBatch;
+use crate::model::name::Origin;
+use crate::model::signal::{Sample, Signal, Stamped};
+
+/// Lines that were written no longer ago than this when they were read are live.
+const LIVE: TimeDelta = TimeDelta::minutes(2);
 
 /// Everything that is known now.
 #[derive(Debug)]
@@ -36,6 +48,12 @@ pub struct Picture {
     pub changes: changes::Changes,
     /// How each source is.
     pub sources: sources::SourceBoard,
+    bursts: bursts::Bursts,
+    events: events::Events,
+    /// World time of the last tick.
+    now: Option<World>,
+    /// What was hurt when the services were judged last.
+    judged: u64,
 }
 
 impl Picture {
@@ -48,17 +66,104 @@ impl Picture {
             services: services::ServiceBoard::new(&catalogue),
             changes: changes::Changes::default(),
             sources: sources::SourceBoard::default(),
+            bursts: bursts::Bursts::default(),
+            events: events::Events::default(),
+            now: None,
+            judged: 0,
             catalogue,
         }
     }
 
+    /// As [`Picture::new`], with another cap for the log store, in bytes of text and index.
+    pub fn with_log_cap(catalogue: Arc<Catalogue>, cap: usize) -> Self {
+        Self { logs: logs::LogStore::with_cap(cap), ..Self::new(catalogue) }
+    }
+
     /// Takes one signal in, and tells what the detectors notice.
-    pub fn apply(&mut self, _signal: Stamped<Signal>) -> Vec<Finding> {
-        Vec::new()
+    pub fn apply(&mut self, signal: Stamped<Signal>) -> Vec<Finding> {
+        let Stamped { origin, occurred, observed, body } = signal;
+        // What a source says of itself is no news of the world.
+        if !matches!(body, Signal::Link(_) | Signal::Gap(_) | Signal::Logs(_) | Signal::Samples(_)) {
+            self.sources.news(&origin, occurred);
+        }
+        let catalogue = Arc::clone(&self.catalogue);
+        let mut judge = false;
+        let findings = match body {
+            Signal::Alerts(delta) => {
+                judge = true;
+                self.alerts.apply(&origin, occurred, delta, &catalogue)
+            }
+            Signal::Logs(batch) => self.lines(&origin, observed, batch),
+            Signal::Pods(delta) => self.workloads.pods(&origin, occurred, delta, &catalogue),
+            Signal::Usage(usages) => {
+                self.workloads.usage(&origin, occurred, usages);
+                Vec::new()
+            }
+            Signal::Workloads(delta) => {
+                self.workloads.workloads(&origin, occurred, delta, &catalogue);
+                Vec::new()
+            }
+            Signal::Nodes(delta) => self.workloads.nodes_delta(&origin, occurred, delta),
+            Signal::Autoscalers(delta) => {
+                self.workloads.autoscalers(&origin, delta);
+                Vec::new()
+            }
+            Signal::Event(event) => self.events.apply(&origin, event, &self.workloads).into_iter().collect(),
+            Signal::Samples(samples) => {
+                judge = true;
+                self.samples(&origin, &samples)
+            }
+            Signal::Change(change) => self.changes.apply(&origin, change, observed, &catalogue).into_iter().collect(),
+            Signal::Link(state) => self.sources.link(&origin, occurred, state),
+            Signal::Gap(gap) => self.sources.gap(&origin, occurred, gap).into_iter().collect(),
+        };
+        if judge || self.judged != self.workloads.version() {
+            self.judge(self.now.map_or(occurred, |now| now.max(occurred)));
+        }
+        findings
     }
 
     /// Lets world time pass: for what is noticed by its absence.
-    pub fn tick(&mut self, _now: World) -> Vec<Finding> {
-        Vec::new()
+    pub fn tick(&mut self, now: World) -> Vec<Finding> {
+        self.now = Some(now);
+        self.alerts.tick(now);
+        self.changes.tick(now);
+        self.logs.tick(now);
+        let mut findings = self.sources.tick(now);
+        findings.extend(self.workloads.tick(now));
+        findings.extend(self.bursts.advance(&self.logs, now));
+        self.judge(now);
+        findings
+    }
+
+    fn judge(&mut self, now: World) {
+        self.services.judge(now, &self.alerts, &self.workloads);
+        self.judged = self.workloads.version();
+    }
+
+    fn lines(&mut self, origin: &Origin, observed: World, batch: LogBatch) -> Vec<Finding> {
+        let newest = batch.index().iter().map(|line| line.at_ms).max().and_then(World::from_timestamp_millis);
+        if let Some(newest) = newest {
+            self.sources.news(origin, newest);
+        }
+        for (service, minute) in self.logs.push(origin, batch, observed, &self.catalogue) {
+            self.bursts.touch(&service, minute);
+        }
+        // The lines' own times tell how far their world has come, also between ticks. Of lines
+        // that are read long after they were written, more may come of the same minutes: those
+        // are judged when time passes.
+        match newest.filter(|newest| observed - *newest < LIVE) {
+            Some(newest) => self.bursts.advance(&self.logs, newest.min(observed)),
+            None => Vec::new(),
+        }
+    }
+
+    fn samples(&mut self, origin: &Origin, samples: &[Sample]) -> Vec<Finding> {
+        if let Some(newest) = samples.iter().filter(|sample| sample.value.is_some()).map(|sample| sample.at).max() {
+            self.sources.news(origin, newest);
+        }
+        let catalogue = &self.catalogue;
+        let board = &mut self.services;
+        samples.iter().filter_map(|sample| board.sample(origin, sample, catalogue)).collect()
     }
 }

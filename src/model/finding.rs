@@ -15,6 +15,8 @@ pub struct Finding {
     pub origin: Origin,
     /// When it happened, by the time of the signals, never by their arrival.
     pub occurred: World,
+    /// When it ended, where a stretch of time is told as one: a gap.
+    pub until: Option<World>,
     /// What it is about: an alert, a pod, `checkout errors`.
     pub subject: Safe,
     /// One line for people: facts with units.
@@ -33,4 +35,32 @@ pub struct Finding {
     pub evidence: Option<Safe>,
     /// Findings of one key are one thing seen again: their entries are folded to one row.
     pub dedupe: Safe,
+}
+
+impl Finding {
+    /// A finding without any of the optional parts.
+    pub fn new(
+        kind: EntryKind,
+        origin: &Origin,
+        occurred: World,
+        subject: impl Into<Safe>,
+        title: impl Into<Safe>,
+        dedupe: impl Into<Safe>,
+    ) -> Self {
+        Self {
+            kind,
+            origin: origin.clone(),
+            occurred,
+            until: None,
+            subject: subject.into(),
+            title: title.into(),
+            detail: None,
+            service: None,
+            workload: None,
+            before: None,
+            after: None,
+            evidence: None,
+            dedupe: dedupe.into(),
+        }
+    }
 }

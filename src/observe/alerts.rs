@@ -1,9 +1,16 @@
 //! The alert book: alerts of all sources, deduplicated, claimed with an owner.
+//!
+//! Owns: which alerts are known, which of them are one and the same, who took them on. Must not:
+//! read a clock, or judge how bad an alert is beyond what its source says.
+
+mod book;
 
 use crate::clock::World;
-use crate::model::alert::{Alert, AlertKey};
+use crate::model::alert::{Alert, AlertKey, AlertState};
 use crate::model::name::{Origin, ServiceName};
 use crate::text::Safe;
+
+pub use book::AlertBook;
 
 /// One row of the book: one alert, however many sources tell it.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +25,19 @@ pub struct AlertRow {
     pub service: Option<ServiceName>,
     /// Who took it on, here.
     pub claim: Option<Claim>,
+}
+
+impl AlertRow {
+    /// Whether it fires and is not silenced.
+    pub fn fires(&self) -> bool {
+        self.alert.state == AlertState::Firing
+    }
+
+    /// Whether this row stands for that alert of that source.
+    pub fn stands_for(&self, origin: &Origin, key: &AlertKey) -> bool {
+        (self.origin == *origin && self.alert.key == *key)
+            || self.also.iter().any(|(other, its)| other == origin && its == key)
+    }
 }
 
 /// Who took an alert on.
@@ -40,37 +60,4 @@ pub struct AlertCounts {
     pub suppressed: usize,
     /// Resolved within the time that is kept.
     pub resolved: usize,
-}
-
-/// Alerts of all sources.
-#[derive(Debug, Default)]
-pub struct AlertBook {
-    rows: Vec<AlertRow>,
-}
-
-impl AlertBook {
-    /// All rows by need: firing before suppressed before resolved; worst first, then oldest.
-    pub fn rows(&self) -> &[AlertRow] {
-        &self.rows
-    }
-
-    /// How many are in which state.
-    pub fn counts(&self) -> AlertCounts {
-        AlertCounts::default()
-    }
-
-    /// The row of an alert.
-    pub fn find(&self, origin: &Origin, key: &AlertKey) -> Option<&AlertRow> {
-        self.rows.iter().find(|row| row.origin == *origin && row.alert.key == *key)
-    }
-
-    /// The worst firing alert of that name.
-    pub fn named(&self, name: &str) -> Option<&AlertRow> {
-        self.rows.iter().find(|row| row.alert.name == name)
-    }
-
-    /// Notes who took an alert on. `false` if there is no such alert.
-    pub fn claim(&mut self, _origin: &Origin, _key: &AlertKey, _claim: Claim) -> bool {
-        false
-    }
 }

@@ -1,8 +1,29 @@
 //! The log store: a byte-capped ring of immutable chunks with a compact index.
+//!
+//! Owns: lines, what they are filtered by, and how many there are by service, level and minute.
+//! Must not: keep a `String` a line, or grow beyond its cap.
+
+mod chunk;
+mod counters;
+mod scan;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use crate::clock::World;
-use crate::model::log::{Level, LogStream};
+use crate::config::Catalogue;
+use crate::model::log::{Level, LogBatch, LogStream};
 use crate::model::name::{Origin, ServiceName};
+
+use chunk::{Chunk, StreamInfo};
+use counters::Counters;
+pub use counters::LevelCounts;
+pub(super) use counters::minute as minute_of;
+
+/// Bytes of text and index that are kept unless said otherwise.
+pub const DEFAULT_CAP: usize = 256 * 1024 * 1024;
+/// Streams without a line in the store are forgotten when so many more have come.
+const STREAMS: usize = 1024;
 
 /// A line's place in the store. Grows with each line; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,35 +75,148 @@ pub struct LogCounts {
 }
 
 /// A byte-capped ring of log lines.
-#[derive(Debug, Default)]
-pub struct LogStore {}
+#[derive(Debug)]
+pub struct LogStore {
+    chunks: VecDeque<Chunk>,
+    /// Bytes of text and index, as allocated.
+    cost: usize,
+    cap: usize,
+    /// The next line's place.
+    next: u64,
+    evicted: u64,
+    text: u64,
+    streams: HashMap<Origin, HashMap<LogStream, Arc<StreamInfo>>>,
+    known_streams: usize,
+    prune_at: usize,
+    counters: Counters,
+}
+
+impl Default for LogStore {
+    fn default() -> Self {
+        Self::with_cap(DEFAULT_CAP)
+    }
+}
 
 impl LogStore {
+    /// An empty store that keeps at most `cap` bytes of text and index.
+    pub fn with_cap(cap: usize) -> Self {
+        Self {
+            chunks: VecDeque::new(),
+            cost: 0,
+            cap,
+            next: 0,
+            evicted: 0,
+            text: 0,
+            streams: HashMap::new(),
+            known_streams: 0,
+            prune_at: STREAMS,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Bytes of text and index, as allocated: never more than the cap.
+    pub fn cost(&self) -> usize {
+        self.cost
+    }
+
     /// How much is in it.
     pub fn counts(&self) -> LogCounts {
-        LogCounts::default()
+        let (lines, errors) = self.counters.last_minute();
+        LogCounts {
+            lines: self.next - self.evicted,
+            bytes: self.text,
+            evicted: self.evicted,
+            per_second: lines as f64 / 60.0,
+            errors_per_minute: errors as f64,
+        }
     }
 
-    /// Up to `count` lines that pass `filter`, in the order of time, ending with the newest that
-    /// is not newer than `last` (`None`: the newest of all).
-    pub fn before(&self, _filter: &LogFilter, _last: Option<LineId>, _count: usize) -> Vec<Line<'_>> {
-        Vec::new()
+    /// How many lines of a service, or of no service, were written in the minute of `at`, by
+    /// level. Lines that left the store still count, for six hours.
+    pub fn minute(&self, service: Option<&ServiceName>, at: World) -> LevelCounts {
+        self.counters.minute(service, counters::minute(at))
     }
 
-    /// Up to `count` lines that pass `filter`, starting with the oldest that is newer than
-    /// `first`.
-    pub fn after(&self, _filter: &LogFilter, _first: LineId, _count: usize) -> Vec<Line<'_>> {
-        Vec::new()
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
     }
 
-    /// One line.
-    pub fn line(&self, _id: LineId) -> Option<Line<'_>> {
-        None
+    /// Takes lines in. Their text is moved, not copied, unless the batch is small. Tells for each
+    /// service the earliest minute in which it got an error.
+    pub(super) fn push(
+        &mut self,
+        origin: &Origin,
+        batch: LogBatch,
+        observed: World,
+        catalogue: &Catalogue,
+    ) -> Vec<(ServiceName, i64)> {
+        if batch.is_empty() {
+            return Vec::new();
+        }
+        let streams: Vec<_> = batch.streams().iter().map(|stream| self.intern(origin, stream, catalogue)).collect();
+        let mut errors: Vec<(ServiceName, i64)> = Vec::new();
+        for line in batch.index() {
+            let service = streams.get(usize::from(line.stream)).and_then(|stream| stream.service.as_ref());
+            let counted = self.counters.count(service, line.at_ms, line.level, observed);
+            if let (Some(minute), Some(service), true) = (counted, service, line.level >= Level::Error) {
+                match errors.iter_mut().find(|(known, _)| known == service) {
+                    Some((_, earliest)) => *earliest = minute.min(*earliest),
+                    None => errors.push((service.clone(), minute)),
+                }
+            }
+        }
+        let (_, text, lines) = batch.into_parts();
+        self.text += text.len() as u64;
+        let first = self.next;
+        self.next += lines.len() as u64;
+        let seal = chunk::SEAL.min(self.cap / 8);
+        let joins = self.chunks.back().is_some_and(|tail| tail.has_room_for(&streams, &text, seal));
+        if joins && let Some(tail) = self.chunks.back_mut() {
+            self.cost -= tail.cost();
+            tail.append(&streams, &text, &lines);
+            self.cost += tail.cost();
+        } else {
+            if let Some(tail) = self.chunks.back_mut() {
+                self.cost -= tail.cost();
+                tail.seal();
+                self.cost += tail.cost();
+            }
+            let chunk = Chunk::new(first, streams, text, lines, seal);
+            self.cost += chunk.cost();
+            self.chunks.push_back(chunk);
+        }
+        while self.cost > self.cap {
+            let Some(oldest) = self.chunks.pop_front() else { break };
+            self.cost -= oldest.cost();
+            self.evicted += oldest.len() as u64;
+            self.text -= oldest.text_len() as u64;
+        }
+        errors
     }
 
-    /// Up to `count` lines of a service at level `Error` or worse within the minute of `at`:
-    /// evidence for an entry.
-    pub fn excerpt(&self, _service: Option<&ServiceName>, _at: World, _count: usize) -> Vec<Line<'_>> {
-        Vec::new()
+    /// Lets world time pass: rates are told as of `now`.
+    pub(super) fn tick(&mut self, now: World) {
+        self.counters.tick(now);
+    }
+
+    fn intern(&mut self, origin: &Origin, stream: &LogStream, catalogue: &Catalogue) -> Arc<StreamInfo> {
+        if let Some(known) = self.streams.get(origin).and_then(|streams| streams.get(stream)) {
+            return Arc::clone(known);
+        }
+        if self.known_streams >= self.prune_at {
+            for streams in self.streams.values_mut() {
+                streams.retain(|_, info| Arc::strong_count(info) > 1);
+            }
+            self.known_streams = self.streams.values().map(HashMap::len).sum();
+            self.prune_at = self.known_streams * 2 + STREAMS;
+        }
+        let info = Arc::new(StreamInfo {
+            origin: origin.clone(),
+            stream: stream.clone(),
+            service: catalogue.of_stream(stream).cloned(),
+        });
+        self.streams.entry(origin.clone()).or_default().insert(stream.clone(), Arc::clone(&info));
+        self.known_streams += 1;
+        info
     }
 }

@@ -1,12 +1,22 @@
 //! The situation as one sentence of facts. Each clause is backed by something that was seen;
 //! no clause guesses a cause.
 
+use chrono::TimeDelta;
+
 use crate::clock::World;
 use crate::model::command::Pane;
 use crate::model::name::ServiceName;
 use crate::text::Safe;
 
-use super::Picture;
+use super::changes::{self, ChangeRow};
+use super::services::{Health, ServiceRow};
+use super::workloads::{PodRow, WorkloadRow};
+use super::{Picture, words};
+
+/// Changes within this time before the trouble are worth naming.
+const JUST_BEFORE: TimeDelta = TimeDelta::minutes(60);
+/// So many failing services are told one by one; the others are counted.
+const NAMED: usize = 2;
 
 /// One clause, with where to look for what backs it.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,8 +29,184 @@ pub struct Clause {
     pub service: Option<ServiceName>,
 }
 
+impl Clause {
+    fn new(pane: Pane, service: Option<&ServiceName>, text: impl Into<Safe>) -> Self {
+        Self { text: text.into(), pane, service: service.cloned() }
+    }
+}
+
 /// What users feel, since when, what changed just before, what the failing things share; or that
 /// nothing of it is known. Never empty.
-pub fn situation(_picture: &Picture, _now: World) -> Vec<Clause> {
-    Vec::new()
+pub fn situation(picture: &Picture, now: World) -> Vec<Clause> {
+    let mut clauses = felt(picture, now);
+    if clauses.is_empty() {
+        clauses.extend(calm(picture));
+    } else {
+        let affected = affected(picture);
+        let since = since(picture).unwrap_or(now);
+        let change = change(picture, &affected, since);
+        let shared = shared(picture, &affected, change);
+        let known = change.is_some() || shared.is_some();
+        clauses.push(match change {
+            Some(row) => {
+                let text = format!("{} {} before", row.words(), words::long(since - row.change.at));
+                Clause::new(Pane::Changes, row.change.service.as_ref(), text)
+            }
+            None => Clause::new(Pane::Changes, None, no_change(picture)),
+        });
+        clauses.extend(shared);
+        if !known {
+            clauses.push(Clause::new(Pane::Timeline, None, "cause unknown"));
+        }
+    }
+    clauses.extend(picture.sources.lost().map(|(row, since)| {
+        let text = format!("cannot see {} for {}", row.origin.source, words::long(now - since));
+        Clause::new(Pane::Timeline, None, text)
+    }));
+    clauses
+}
+
+/// What users or machines feel: failing services, else alerts, else hurt services and workloads.
+fn felt(picture: &Picture, now: World) -> Vec<Clause> {
+    let with = |health| picture.services.rows().iter().filter(move |row| row.health == health);
+    let failing: Vec<_> = with(Health::Failing).collect();
+    if !failing.is_empty() {
+        let mut clauses: Vec<_> = failing.iter().take(NAMED).map(|row| breach(row, now)).collect();
+        if let Some(more) = failing.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            let text = format!("{} more {}", more, if more == 1 { "service fails" } else { "services fail" });
+            clauses.push(Clause::new(Pane::Services, None, text));
+        }
+        return clauses;
+    }
+    let firing = picture.alerts.counts().firing;
+    let mut clauses = Vec::new();
+    if let (1.., Some(since)) = (firing, first_alert(picture)) {
+        let verb = if firing == 1 { "fires" } else { "fire" };
+        let text = format!("{} {verb} since {}", words::many(firing, "alert"), words::time(since));
+        clauses.push(Clause::new(Pane::Alerts, None, text));
+    }
+    let hurt: Vec<_> = picture.workloads.hurt().collect();
+    if let Some(worst) = hurt.first() {
+        let trouble = worst.trouble.as_ref().map_or("hurt", |trouble| trouble.as_str());
+        let mut text = format!("{}: {trouble}", worst.key.path.name);
+        if hurt.len() > 1 {
+            text = format!("{text}, and {} hurt", words::many(hurt.len() - 1, "more workload"));
+        }
+        clauses.push(Clause::new(Pane::Workloads, worst.service.as_ref(), text));
+    }
+    clauses
+}
+
+fn breach(row: &ServiceRow, now: World) -> Clause {
+    let breached = row.signals.iter().find_map(|signal| Some((signal, signal.breached_since?, signal.latest()?)));
+    let text = match breached {
+        Some((signal, since, (at, value))) => {
+            let value = signal.unit.write(value);
+            let age =
+                if signal.stale(now) { format!(", last read {} ago", words::long(now - at)) } else { String::new() };
+            format!("{}: {value} {} since {}{age}", row.name, signal.name, words::time(since))
+        }
+        None => format!("{}: {}", row.name, row.why),
+    };
+    Clause::new(Pane::Services, Some(&row.name), text)
+}
+
+/// Nothing is wrong as far as can be seen.
+fn calm(picture: &Picture) -> Vec<Clause> {
+    let counts = picture.services.counts();
+    let mut clauses = vec![Clause::new(Pane::Alerts, None, "nothing fires")];
+    if counts.fine > 0 {
+        clauses.push(Clause::new(Pane::Services, None, format!("{} fine", words::many(counts.fine, "service"))));
+    }
+    if counts.unknown > 0 {
+        let noun = if counts.fine > 0 { counts.unknown.to_string() } else { words::many(counts.unknown, "service") };
+        clauses.push(Clause::new(Pane::Services, None, format!("{noun} unknown")));
+    }
+    if !picture.sources.rows().iter().any(super::sources::SourceRow::is_live) {
+        clauses = vec![Clause::new(Pane::Timeline, None, "nothing is known yet: no source answers")];
+    }
+    clauses
+}
+
+/// The services that fail or are hurt.
+fn affected(picture: &Picture) -> Vec<&ServiceName> {
+    let rows = picture.services.rows().iter();
+    rows.filter(|row| matches!(row.health, Health::Failing | Health::Hurt)).map(|row| &row.name).collect()
+}
+
+fn first_alert(picture: &Picture) -> Option<World> {
+    picture.alerts.rows().iter().filter(|row| row.fires()).map(|row| row.alert.since).min()
+}
+
+/// When the trouble began: the first breach, else the first alert.
+fn since(picture: &Picture) -> Option<World> {
+    let failing = picture.services.rows().iter().filter(|row| row.health == Health::Failing);
+    failing.filter_map(|row| row.since).min().or_else(|| first_alert(picture))
+}
+
+/// The newest change just before: of what is affected, else of what that depends on, else any.
+fn change<'a>(picture: &'a Picture, affected: &[&ServiceName], since: World) -> Option<&'a ChangeRow> {
+    let newest = |services: &[&ServiceName]| {
+        let mut before = picture.changes.before(since, JUST_BEFORE);
+        before.find(|row| services.iter().any(|service| changes::of(row, service)))
+    };
+    let depended: Vec<_> = affected
+        .iter()
+        .filter_map(|name| picture.catalogue.service(name))
+        .flat_map(|service| &service.depends_on)
+        .collect();
+    newest(affected).or_else(|| newest(&depended)).or_else(|| picture.changes.before(since, JUST_BEFORE).next())
+}
+
+fn no_change(picture: &Picture) -> &'static str {
+    // With a source lost, a change may have gone unseen.
+    match picture.sources.lost().next() {
+        Some(_) => "no change seen in the hour before",
+        None => "no change in the hour before",
+    }
+}
+
+/// What the hurt pods of one affected workload have in common and its fine pods have not.
+fn shared(picture: &Picture, affected: &[&ServiceName], change: Option<&ChangeRow>) -> Option<Clause> {
+    let of_affected = |row: &&WorkloadRow| row.service.as_ref().is_some_and(|service| affected.contains(&service));
+    let some = picture.workloads.hurt().filter(of_affected);
+    let any = picture.workloads.hurt().filter(|_| affected.is_empty());
+    some.chain(any).find_map(|row| {
+        let text = common(picture, row, change)?;
+        Some(Clause::new(Pane::Workloads, row.service.as_ref(), text))
+    })
+}
+
+fn common(picture: &Picture, row: &WorkloadRow, change: Option<&ChangeRow>) -> Option<String> {
+    let name = &row.key.path.name;
+    let hurt: Vec<_> = row.hurt_pods().collect();
+    let fine: Vec<_> = row.pods.iter().filter(|pod| pod.trouble.is_none() && pod.pod.is_ready).collect();
+    if hurt.len() < 2 {
+        return None;
+    }
+    // What every hurt pod has, and at least one fine pod has not.
+    let tells = |of: &dyn Fn(&PodRow) -> Option<Safe>| {
+        let value = of(hurt.first()?)?;
+        let all = hurt.iter().all(|pod| of(pod).as_ref() == Some(&value));
+        let not_fine = fine.iter().any(|pod| of(pod).as_ref() != Some(&value));
+        (all && not_fine).then_some(value)
+    };
+    let image = |pod: &PodRow| Some(pod.pod.image.clone()).filter(|image| !image.is_empty());
+    let node = |pod: &PodRow| pod.pod.node.clone();
+    let zone = |pod: &PodRow| picture.workloads.zone(&row.origin, pod.pod.node.as_ref()?).cloned();
+    let all = format!("all {} hurt {name} pods", hurt.len());
+    if let Some(image) = tells(&image) {
+        return Some(format!("{all} run {image}"));
+    }
+    if let Some(change) = change
+        && change.change.workload.as_ref() == Some(&row.key)
+        && let Some(version) = change.version()
+        && row.pods.iter().all(|pod| pod.pod.image == version)
+    {
+        return Some(format!("all {name} pods run it"));
+    }
+    if let Some(node) = tells(&node) {
+        return Some(format!("{all} are on node {node}"));
+    }
+    tells(&zone).map(|zone| format!("{all} are in zone {zone}"))
 }

@@ -1,16 +1,29 @@
 //! Workloads with their pods, and nodes.
+//!
+//! Owns: what is known of the clusters' workloads, pods, nodes and autoscalers, whether each is
+//! hurt and why, and how many more pods fit. Must not: keep a history of a pod, or do work that
+//! grows with the cluster when one pod changes.
+
+mod detect;
+mod index;
+mod nodes;
+mod pods;
+mod trouble;
 
 use std::collections::VecDeque;
 
 use crate::clock::World;
 use crate::model::cluster::{Autoscaler, Bytes, MilliCores, Node, Pod, Workload};
-use crate::model::name::{Origin, ServiceName, WorkloadKey};
+use crate::model::name::{ObjectPath, Origin, ServiceName, WorkloadKey};
 use crate::text::Safe;
+
+use super::told::Told;
+use index::{Cluster, Home};
 
 /// One workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkloadRow {
-    /// The cluster.
+    /// The source that tells of it: that of the object where it was seen, else that of its pods.
     pub origin: Origin,
     /// Kind and place.
     pub key: WorkloadKey,
@@ -34,6 +47,13 @@ pub struct WorkloadRow {
     pub trouble: Option<Safe>,
 }
 
+impl WorkloadRow {
+    /// Its hurt pods.
+    pub fn hurt_pods(&self) -> impl Iterator<Item = &PodRow> {
+        self.pods.iter().filter(|pod| pod.trouble.is_some())
+    }
+}
+
 /// One pod.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PodRow {
@@ -54,7 +74,7 @@ pub struct PodRow {
 /// One node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeRow {
-    /// The cluster.
+    /// The source that tells of it.
     pub origin: Origin,
     /// The node.
     pub node: Node,
@@ -89,6 +109,22 @@ pub struct Fit {
 pub struct Workloads {
     rows: Vec<WorkloadRow>,
     nodes: Vec<NodeRow>,
+    /// The slot of each row, in the order of the rows. A slot stays a row's while rows move.
+    slots: Vec<usize>,
+    /// By slot: where the row is, and what is kept of it beside the row.
+    homes: Vec<Home>,
+    free: Vec<usize>,
+    clusters: Vec<Cluster>,
+    /// Slots whose rows are to be summed up anew.
+    dirty: Vec<usize>,
+    /// Rows are out of order.
+    unsorted: bool,
+    counts: PodCounts,
+    told: Told,
+    /// When what changes by time alone was looked at last.
+    checked: Option<World>,
+    /// Counts changes of what is hurt.
+    version: u64,
 }
 
 impl Workloads {
@@ -104,22 +140,61 @@ impl Workloads {
 
     /// Pods by how they are.
     pub fn pod_counts(&self) -> PodCounts {
-        PodCounts::default()
+        self.counts
     }
 
     /// One workload.
     pub fn row(&self, key: &WorkloadKey) -> Option<&WorkloadRow> {
-        self.rows.iter().find(|row| row.key == *key)
+        let slot = self.clusters.iter().find_map(|cluster| cluster.index.get(key))?;
+        self.rows.get(self.homes.get(*slot)?.at)
+    }
+
+    /// One workload of the cluster that `origin` tells of.
+    pub fn row_in(&self, origin: &Origin, key: &WorkloadKey) -> Option<&WorkloadRow> {
+        let cluster = self.of(origin)?;
+        self.rows.get(self.homes.get(*cluster.index.get(key)?)?.at)
     }
 
     /// The workloads of that name, given with or without `namespace/`.
-    pub fn named(&self, _name: &str) -> Vec<&WorkloadRow> {
-        Vec::new()
+    pub fn named(&self, name: &str) -> Vec<&WorkloadRow> {
+        let (namespace, name) = match name.split_once('/') {
+            Some((namespace, name)) => (Some(namespace), name),
+            None => (None, name),
+        };
+        let fits = |path: &ObjectPath| path.name == name && namespace.is_none_or(|wanted| path.namespace == wanted);
+        self.rows.iter().filter(|row| fits(&row.key.path)).collect()
     }
 
-    /// How many of `count` more pods with these requests fit on the nodes now, by the requests
-    /// of the pods that run there. `None` when nodes are not known.
-    pub fn fit(&self, _origin: &Origin, _cpu: MilliCores, _memory: Bytes, _count: u32) -> Option<Fit> {
-        None
+    /// The hurt workloads of a service.
+    pub fn hurt_of<'a>(&'a self, service: &'a ServiceName) -> impl Iterator<Item = &'a WorkloadRow> {
+        self.hurt().filter(move |row| row.service.as_ref() == Some(service))
+    }
+
+    /// All hurt workloads.
+    pub fn hurt(&self) -> impl Iterator<Item = &WorkloadRow> {
+        // Hurt ones come first, so that this does not look at the healthy thousands.
+        self.rows.iter().take_while(|row| row.hurt)
+    }
+
+    /// The zone of a node.
+    pub fn zone(&self, origin: &Origin, node: &str) -> Option<&Safe> {
+        let cluster = self.of(origin)?;
+        cluster.nodes.get(node)?.node.zone.as_ref()
+    }
+
+    /// The workload that owns a pod.
+    pub fn owner(&self, origin: &Origin, pod: &ObjectPath) -> Option<&WorkloadRow> {
+        let cluster = self.of(origin)?;
+        self.rows.get(self.homes.get(cluster.pods.get(pod)?.slot)?.at)
+    }
+
+    /// The cluster that `origin` tells of: an environment has one.
+    fn of(&self, origin: &Origin) -> Option<&Cluster> {
+        self.clusters.iter().find(|cluster| cluster.env == origin.env)
+    }
+
+    /// Changes whenever something is hurt that was not, or the reverse.
+    pub(super) fn version(&self) -> u64 {
+        self.version
     }
 }

@@ -1,0 +1,421 @@
+//! How alerts enter the book, are found to be one, and change.
+//!
+//! An alert is told by *members*: one a source. Members of one name and service stand in one
+//! *group*, which is one row. Findings tell the group's transitions, so that two sources that
+//! tell the same alert make one story.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::TimeDelta;
+
+use crate::clock::World;
+use crate::config::Catalogue;
+use crate::model::alert::{Alert, AlertKey, AlertState};
+use crate::model::entry::EntryKind;
+use crate::model::finding::Finding;
+use crate::model::name::{Origin, ServiceName};
+use crate::model::signal::Delta;
+use crate::text::Safe;
+
+use super::super::words;
+use super::{AlertCounts, AlertRow, Claim};
+
+/// How long a resolved row stays.
+const KEEP_RESOLVED: TimeDelta = TimeDelta::minutes(30);
+/// A source's history and its list may tell one moment with some milliseconds between.
+const SAME_MOMENT: TimeDelta = TimeDelta::seconds(5);
+/// Longest summary in a title, in characters.
+const SUMMARY: usize = 160;
+
+type GroupId = u64;
+
+/// Alerts of all sources.
+#[derive(Debug, Default)]
+pub struct AlertBook {
+    /// What is shown: rebuilt from the groups when one of them changed.
+    rows: Vec<AlertRow>,
+    groups: BTreeMap<GroupId, Group>,
+    index: HashMap<Origin, BTreeMap<AlertKey, GroupId>>,
+    /// Time of the newest whole list of each source: an older one tells nothing new.
+    listed: HashMap<Origin, World>,
+    next: GroupId,
+}
+
+/// One alert, however many sources tell it.
+#[derive(Debug)]
+struct Group {
+    identity: Identity,
+    members: Vec<Member>,
+    service: Option<ServiceName>,
+    claim: Option<Claim>,
+    told: Told,
+}
+
+/// What a group is known by in the record: the first telling's, whoever tells it later.
+#[derive(Debug)]
+struct Identity {
+    origin: Origin,
+    key: AlertKey,
+    name: Safe,
+}
+
+/// One source's telling.
+#[derive(Debug)]
+struct Member {
+    origin: Origin,
+    alert: Alert,
+    /// When the source was seen to tell another state than before.
+    changed: World,
+    /// The alert left its source's list; when it ended is not known better.
+    vanished: bool,
+}
+
+/// What the findings said of a group last.
+#[derive(Debug)]
+struct Told {
+    stage: Stage,
+    /// Since when it fires or fired, by its source.
+    since: World,
+    /// When it was last seen in that stage.
+    seen: World,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Firing,
+    Suppressed,
+    NoData,
+    Resolved,
+}
+
+impl Stage {
+    fn of(state: &AlertState) -> Self {
+        match state {
+            AlertState::Firing => Self::Firing,
+            AlertState::Suppressed { .. } => Self::Suppressed,
+            AlertState::NoData => Self::NoData,
+            AlertState::Resolved => Self::Resolved,
+        }
+    }
+}
+
+impl Group {
+    /// The member that speaks for the group: the one in the worst state, the first of those.
+    fn lead(&self) -> Option<&Member> {
+        self.members.iter().min_by_key(|member| Stage::of(&member.alert.state))
+    }
+
+    fn row(&self) -> Option<AlertRow> {
+        let lead = self.lead()?;
+        let mut alert = lead.alert.clone();
+        if alert.state == AlertState::Firing {
+            alert.since = self.told.since;
+        }
+        let also = self
+            .members
+            .iter()
+            .filter(|member| !std::ptr::eq(*member, lead))
+            .map(|member| (member.origin.clone(), member.alert.key.clone()))
+            .collect();
+        Some(AlertRow {
+            origin: lead.origin.clone(),
+            alert,
+            also,
+            service: self.service.clone(),
+            claim: self.claim.clone(),
+        })
+    }
+}
+
+impl AlertBook {
+    /// All rows by need: firing before suppressed before resolved; worst first, then oldest.
+    pub fn rows(&self) -> &[AlertRow] {
+        &self.rows
+    }
+
+    /// How many are in which state.
+    pub fn counts(&self) -> AlertCounts {
+        let mut counts = AlertCounts::default();
+        for row in &self.rows {
+            match Stage::of(&row.alert.state) {
+                Stage::Firing => {
+                    counts.firing += 1;
+                    counts.claimed += usize::from(row.claim.is_some());
+                }
+                Stage::Suppressed => counts.suppressed += 1,
+                Stage::Resolved => counts.resolved += 1,
+                Stage::NoData => {}
+            }
+        }
+        counts
+    }
+
+    /// The row of an alert.
+    pub fn find(&self, origin: &Origin, key: &AlertKey) -> Option<&AlertRow> {
+        self.rows.iter().find(|row| row.stands_for(origin, key))
+    }
+
+    /// The worst firing alert of that name.
+    pub fn named(&self, name: &str) -> Option<&AlertRow> {
+        self.rows.iter().find(|row| row.alert.name == name)
+    }
+
+    /// Alerts about a service that fire and are not silenced.
+    pub fn firing_for<'a>(&'a self, service: &'a ServiceName) -> impl Iterator<Item = &'a AlertRow> {
+        self.rows.iter().filter(move |row| row.fires() && row.service.as_ref() == Some(service))
+    }
+
+    /// Notes who took an alert on. `false` if there is no such alert.
+    pub fn claim(&mut self, origin: &Origin, key: &AlertKey, claim: Claim) -> bool {
+        self.set_claim(origin, key, Some(claim))
+    }
+
+    /// Takes a claim back. `false` if there is no such alert or nobody had taken it on.
+    pub fn unclaim(&mut self, origin: &Origin, key: &AlertKey) -> bool {
+        self.find(origin, key).is_some_and(|row| row.claim.is_some()) && self.set_claim(origin, key, None)
+    }
+
+    fn set_claim(&mut self, origin: &Origin, key: &AlertKey, claim: Option<Claim>) -> bool {
+        let Some(id) = self.index.get(origin).and_then(|keys| keys.get(key)) else { return false };
+        let Some(group) = self.groups.get_mut(id) else { return false };
+        group.claim = claim;
+        self.rebuild();
+        true
+    }
+
+    /// Takes in what one source says of its alerts.
+    pub(in crate::observe) fn apply(
+        &mut self,
+        origin: &Origin,
+        occurred: World,
+        delta: Delta<Alert, AlertKey>,
+        catalogue: &Catalogue,
+    ) -> Vec<Finding> {
+        let mut touched = BTreeSet::new();
+        match delta {
+            Delta::All(alerts) => {
+                if self.listed.get(origin).is_some_and(|newest| occurred < *newest) {
+                    return Vec::new();
+                }
+                self.listed.insert(origin.clone(), occurred);
+                let there: BTreeSet<AlertKey> = alerts.iter().map(|alert| alert.key.clone()).collect();
+                let known = self.index.get(origin).into_iter().flat_map(BTreeMap::keys);
+                let gone: Vec<_> = known.filter(|key| !there.contains(*key)).cloned().collect();
+                for alert in alerts {
+                    touched.extend(self.upsert(origin, occurred, alert, catalogue));
+                }
+                for key in gone {
+                    touched.extend(self.vanish(origin, occurred, &key));
+                }
+            }
+            Delta::Upsert(alerts) => {
+                for alert in alerts {
+                    touched.extend(self.upsert(origin, occurred, alert, catalogue));
+                }
+            }
+            Delta::Remove(keys) => {
+                for key in keys {
+                    touched.extend(self.vanish(origin, occurred, &key));
+                }
+            }
+        }
+        if touched.is_empty() {
+            return Vec::new();
+        }
+        let mut findings = Vec::new();
+        for id in touched {
+            if let Some(group) = self.groups.get_mut(&id) {
+                findings.extend(group.transition(occurred));
+            }
+        }
+        self.rebuild();
+        findings
+    }
+
+    /// Lets rows go that were resolved long ago.
+    pub(in crate::observe) fn tick(&mut self, now: World) {
+        let over = |group: &Group| group.told.stage == Stage::Resolved && now - group.told.seen > KEEP_RESOLVED;
+        if !self.groups.values().any(over) {
+            return;
+        }
+        self.groups.retain(|_, group| !over(group));
+        for keys in self.index.values_mut() {
+            keys.retain(|_, id| self.groups.contains_key(id));
+        }
+        self.rebuild();
+    }
+
+    fn upsert(&mut self, origin: &Origin, occurred: World, mut alert: Alert, catalogue: &Catalogue) -> Option<GroupId> {
+        if alert.since > occurred {
+            // A source whose clock runs ahead: what it tells now is not later than now.
+            alert.since = occurred;
+        }
+        if let Some(id) = self.index.get(origin).and_then(|keys| keys.get(&alert.key)) {
+            let member = self.groups.get_mut(id)?.members.iter_mut().find(|member| member.origin == *origin)?;
+            let (was, is) = (Stage::of(&member.alert.state), Stage::of(&alert.state));
+            if was != is {
+                // Telling an earlier state again changes nothing. An alert that had only left the
+                // list may come back with its old `since`.
+                let older = occurred < member.changed || (alert.since < member.alert.since && !member.vanished);
+                // An alert that had ended lacks data now: it has still ended.
+                if older || (was == Stage::Resolved && is == Stage::NoData) {
+                    return None;
+                }
+                member.changed = occurred;
+            }
+            member.vanished = false;
+            member.alert = alert;
+            return Some(*id);
+        }
+        if matches!(alert.state, AlertState::Resolved | AlertState::NoData) {
+            // It did not fire while we knew of it: accounts hold hundreds of quiet alarms.
+            return None;
+        }
+        let service = catalogue.of_alert(&alert).cloned();
+        let id = self.group_for(origin, &alert, service.as_ref()).unwrap_or_else(|| {
+            let id = self.next;
+            self.next += 1;
+            let told = Told { stage: Stage::Resolved, since: World::UNIX_EPOCH, seen: World::UNIX_EPOCH };
+            let identity = Identity { origin: origin.clone(), key: alert.key.clone(), name: alert.name.clone() };
+            self.groups.insert(id, Group { identity, members: Vec::new(), service, claim: None, told });
+            id
+        });
+        self.index.entry(origin.clone()).or_default().insert(alert.key.clone(), id);
+        self.groups.get_mut(&id)?.members.push(Member {
+            origin: origin.clone(),
+            alert,
+            changed: occurred,
+            vanished: false,
+        });
+        Some(id)
+    }
+
+    /// A group in which another source tells the same alert. Without a service, only the same key
+    /// or the same labels are the same alert: two replicas of one Alertmanager.
+    fn group_for(&self, origin: &Origin, alert: &Alert, service: Option<&ServiceName>) -> Option<GroupId> {
+        let same = |other: &Alert| {
+            other.name == alert.name && (service.is_some() || other.key == alert.key || other.labels == alert.labels)
+        };
+        self.groups
+            .iter()
+            .find(|(_, group)| {
+                group.service.as_ref() == service
+                    && group.members.iter().all(|member| member.origin != *origin)
+                    && group.members.iter().any(|member| same(&member.alert))
+            })
+            .map(|(id, _)| *id)
+    }
+
+    fn vanish(&mut self, origin: &Origin, occurred: World, key: &AlertKey) -> Option<GroupId> {
+        let id = *self.index.get(origin)?.get(key)?;
+        let member = self.groups.get_mut(&id)?.members.iter_mut().find(|member| member.origin == *origin)?;
+        if member.alert.state == AlertState::Resolved {
+            return None;
+        }
+        member.alert.state = AlertState::Resolved;
+        member.alert.since = occurred;
+        member.changed = occurred;
+        member.vanished = true;
+        Some(id)
+    }
+
+    fn rebuild(&mut self) {
+        self.rows = self.groups.values().filter_map(Group::row).collect();
+        self.rows.sort_by(|a, b| {
+            let need = |row: &AlertRow| (Stage::of(&row.alert.state), row.alert.severity, row.alert.since);
+            need(a).cmp(&need(b)).then_with(|| a.alert.name.cmp(&b.alert.name))
+        });
+    }
+}
+
+impl Group {
+    /// Compares what the members say with what was told, and tells the difference.
+    fn transition(&mut self, occurred: World) -> Vec<Finding> {
+        let Some(lead) = self.lead() else { return Vec::new() };
+        let stage = Stage::of(&lead.alert.state);
+        let told = &self.told;
+        let since = lead.alert.since;
+        let later = since > told.since + SAME_MOMENT;
+        // Without a time of its own for the change, it counts from when it was seen.
+        let at = if later { since } else { occurred };
+        let mut findings = Vec::new();
+        let mut episode = told.since;
+        match (told.stage, stage) {
+            (Stage::Firing, Stage::Firing) if since > told.seen + SAME_MOMENT => {
+                findings.push(self.resolved(since, " for a while, then fires again; when it stopped was not seen"));
+                episode = since;
+                findings.push(self.firing(since, since, "fires"));
+            }
+            (Stage::Firing, Stage::Firing) | (Stage::Suppressed, Stage::Suppressed) => {}
+            (_, Stage::NoData) | (Stage::Resolved, Stage::Resolved) => {}
+            (Stage::Resolved, Stage::Firing) if !later && told.seen > World::UNIX_EPOCH => {
+                findings.push(self.firing(occurred, episode, "fires again"));
+            }
+            (Stage::Resolved, Stage::Firing) => {
+                episode = since;
+                findings.push(self.firing(since, since, "fires"));
+            }
+            (Stage::Suppressed | Stage::NoData, Stage::Firing) => {
+                let word = if told.stage == Stage::Suppressed { "is not silenced any more" } else { "fires again" };
+                if told.stage == Stage::NoData && later {
+                    episode = since;
+                }
+                findings.push(self.firing(at, episode, word));
+            }
+            (Stage::Resolved, Stage::Suppressed) => {
+                episode = since;
+                findings.push(self.suppressed(since, since));
+            }
+            (_, Stage::Suppressed) => findings.push(self.suppressed(at, episode)),
+            (_, Stage::Resolved) => {
+                let ended = self.members.iter().map(|member| member.alert.since).max().unwrap_or(occurred);
+                findings.push(self.resolved(ended.max(told.since), ""));
+            }
+        }
+        let seen = match stage {
+            Stage::Resolved if self.told.stage == Stage::Resolved => self.told.seen,
+            _ => occurred.max(self.told.seen),
+        };
+        self.told = Told { stage, since: episode, seen };
+        findings
+    }
+
+    fn firing(&self, at: World, episode: World, verb: &str) -> Finding {
+        let mut finding = self.finding(EntryKind::AlertFiring, at, episode, "", verb);
+        if let Some(lead) = self.lead() {
+            if let Some(summary) = &lead.alert.summary {
+                finding.title = Safe::from(format!("{}: {}", finding.title, words::excerpt(summary, SUMMARY)));
+            }
+            finding.detail = labels(&lead.alert);
+        }
+        finding
+    }
+
+    fn suppressed(&self, at: World, episode: World) -> Finding {
+        let by = match self.lead().map(|lead| &lead.alert.state) {
+            Some(AlertState::Suppressed { by }) if !by.is_empty() => format!("is silenced by {by}"),
+            _ => "is silenced".into(),
+        };
+        self.finding(EntryKind::AlertSuppressed, at, episode, "/suppressed", &by)
+    }
+
+    fn resolved(&self, at: World, how: &str) -> Finding {
+        let verb = format!("stopped firing{how}");
+        self.finding(EntryKind::AlertResolved, at, self.told.since, "/resolved", &verb)
+    }
+
+    fn finding(&self, kind: EntryKind, at: World, episode: World, suffix: &str, verb: &str) -> Finding {
+        let id = &self.identity;
+        let dedupe = format!("alert/{}/{}/{}{suffix}", id.origin, id.key.0, words::stamp(episode));
+        let title = format!("{} {verb}", id.name);
+        let mut finding = Finding::new(kind, &id.origin, at, id.name.clone(), title, dedupe);
+        finding.service = self.service.clone();
+        finding.evidence = self.lead().and_then(|lead| lead.alert.link.clone());
+        finding
+    }
+}
+
+fn labels(alert: &Alert) -> Option<Safe> {
+    let pairs: Vec<_> = alert.labels.iter().take(24).map(|(name, value)| format!("{name}={value}")).collect();
+    (!pairs.is_empty()).then(|| Safe::from(words::excerpt(&pairs.join(", "), 400)))
+}

@@ -1,0 +1,140 @@
+use regex::Regex;
+use warroom::model::entry::EntryKind::*;
+use warroom::model::log::Level;
+use warroom::observe::logs::{LineId, LogFilter};
+
+use crate::kit::*;
+
+fn texts<'a>(lines: &[warroom::observe::logs::Line<'a>]) -> Vec<&'a str> {
+    lines.iter().map(|line| line.text).collect()
+}
+
+#[test]
+fn lines_are_found_by_service_level_and_pattern_newest_first_and_shown_in_order() {
+    let mut picture = picture();
+    play(
+        &mut picture,
+        [
+            lines("cw-logs", "payments", &[(at("03:14"), "INFO one"), (at("03:14:01"), "ERROR two")]),
+            lines("pods", "checkout", &[(at("03:14:02"), "WARN three"), (at("03:14:03"), "no level four")]),
+            lines("cw-logs", "payments", &[(at("03:14:04"), "ERROR five timed out")]),
+        ],
+    );
+    let logs = &picture.logs;
+    let all = logs.before(&LogFilter::default(), None, 10);
+    assert_eq!(texts(&all), ["INFO one", "ERROR two", "WARN three", "no level four", "ERROR five timed out"]);
+    assert_eq!(all[2].service, Some(&name("checkout")));
+    assert_eq!(texts(&logs.before(&LogFilter::default(), None, 2)), ["no level four", "ERROR five timed out"]);
+    assert_eq!(texts(&logs.before(&LogFilter::default(), Some(all[1].id), 1)), ["ERROR two"]);
+    assert_eq!(texts(&logs.after(&LogFilter::default(), all[1].id, 2)), ["WARN three", "no level four"]);
+    let payments = LogFilter { service: Some(name("payments")), ..LogFilter::default() };
+    assert_eq!(logs.before(&payments, None, 10).len(), 3);
+    let warnings = LogFilter { level: Some(Level::Warn), ..LogFilter::default() };
+    assert_eq!(texts(&logs.before(&warnings, None, 10)), ["ERROR two", "WARN three", "ERROR five timed out"]);
+    let pattern =
+        |inverted| LogFilter { pattern: Some((Regex::new("time[ds]").unwrap(), inverted)), ..LogFilter::default() };
+    assert_eq!(texts(&logs.before(&pattern(false), None, 10)), ["ERROR five timed out"]);
+    assert_eq!(logs.before(&pattern(true), None, 10).len(), 4);
+    assert_eq!(logs.line(all[3].id).unwrap().text, "no level four");
+    assert!(logs.line(LineId(99)).is_none());
+    assert_eq!(texts(&logs.excerpt(Some(&name("payments")), at("03:14:30"), 1)), ["ERROR two"]);
+    assert!(logs.excerpt(Some(&name("payments")), at("03:15"), 1).is_empty());
+}
+
+#[test]
+fn a_scan_with_a_budget_says_where_to_go_on() {
+    let mut picture = picture();
+    let wide = "x".repeat(4000);
+    for n in 0..200 {
+        let text = if n == 3 { "needle".to_owned() } else { format!("{wide} {n}") };
+        play(&mut picture, [lines("pods", "payments", &[(at("03:14"), &text)])]);
+    }
+    let filter = LogFilter { pattern: Some((Regex::new("needle").unwrap(), false)), ..LogFilter::default() };
+    let mut last = None;
+    let mut slices = 0;
+    let found = loop {
+        let scan = picture.logs.scan_before(&filter, last, 1, 100_000);
+        slices += 1;
+        match scan.rest {
+            Some(rest) if scan.lines.is_empty() => last = Some(rest),
+            _ => break texts(&scan.lines),
+        }
+    };
+    assert_eq!(found, ["needle"]);
+    assert!(slices > 2, "it took {slices} slices");
+}
+
+#[test]
+fn rates_are_of_the_last_minute_by_the_lines_own_times() {
+    let mut picture = picture();
+    play(&mut picture, [errors_in("payments", "03:14", 119)]);
+    picture.tick(at("03:14:59"));
+    let counts = picture.logs.counts();
+    assert_eq!((counts.lines, counts.per_second, counts.errors_per_minute), (120, 2.0, 119.0));
+    picture.tick(at("03:16:30"));
+    assert_eq!(picture.logs.counts().per_second, 0.0);
+    assert_eq!(picture.logs.minute(Some(&name("payments")), at("03:14:10")).errors(), 119);
+}
+
+fn usual(picture: &mut warroom::observe::Picture) {
+    for minute in 0..10 {
+        play(picture, [errors_in("payments", &format!("03:0{minute}"), 3)]);
+    }
+}
+
+#[test]
+fn errors_far_above_the_usual_are_a_burst_from_the_start_of_their_minute() {
+    let mut picture = picture();
+    usual(&mut picture);
+    let findings = play(&mut picture, [errors_in("payments", "03:10", 412)]);
+    assert!(findings.is_empty(), "the minute is not complete");
+    let findings = picture.tick(at("03:11:30"));
+    assert_eq!(told(&findings), [(ErrorBurst, "03:10:00".into(), "payments logs 412 errors a minute, usually 3")]);
+    let burst = &findings[0];
+    assert_eq!(burst.detail.as_deref(), Some("412 of 412 like: ERROR POST partner/charge timed out after 0 ms"));
+    assert_eq!(burst.origin, origin("cw-logs"));
+    for minute in 11..14 {
+        play(&mut picture, [errors_in("payments", &format!("03:{minute}"), 300)]);
+    }
+    let mut findings = Vec::new();
+    for minute in 14..18 {
+        findings.extend(play(&mut picture, [errors_in("payments", &format!("03:{minute}"), 2)]));
+    }
+    findings.extend(picture.tick(at("03:20")));
+    assert_eq!(
+        told(&findings),
+        [(ErrorBurstEnded, "03:14:00".into(), "payments logs 2 errors a minute again, 412 at the peak")]
+    );
+}
+
+#[test]
+fn lines_that_come_late_make_the_same_burst() {
+    let mut picture = picture();
+    usual(&mut picture);
+    // Another service's lines prove that the minute is over before the burst's lines are read.
+    play(&mut picture, [errors_in("checkout", "03:10", 1), errors_in("checkout", "03:13", 1)]);
+    let findings = play(&mut picture, [errors_in("payments", "03:10", 100)]);
+    assert_eq!(told(&findings)[0].1, "03:10:00");
+}
+
+#[test]
+fn without_minutes_to_compare_with_there_is_no_burst() {
+    let mut picture = picture();
+    let mut findings = play(&mut picture, [errors_in("payments", "03:10", 30), errors_in("payments", "03:11", 400)]);
+    findings.extend(picture.tick(at("03:13")));
+    assert!(findings.is_empty(), "what is usual is not known: {findings:?}");
+}
+
+#[test]
+fn a_line_with_a_clock_of_its_own_does_not_push_true_minutes_out() {
+    let mut picture = picture();
+    usual(&mut picture);
+    let mut wrong = errors_in("payments", "03:10", 5);
+    wrong.observed = at("03:10");
+    if let warroom::model::signal::Signal::Logs(batch) = &mut wrong.body {
+        batch.push(&stream("payments"), at("03:10") + chrono::TimeDelta::days(4000), "ERROR from the future");
+    }
+    play(&mut picture, [wrong]);
+    assert_eq!(picture.logs.minute(Some(&name("payments")), at("03:05")).errors(), 3);
+    assert_eq!(picture.logs.minute(Some(&name("payments")), at("03:10")).errors(), 5);
+}

@@ -1,0 +1,10 @@
+//! The picture as an on-call engineer meets it: scripts of signals, and what is noticed in them.
+
+mod alerts;
+mod kit;
+mod logs;
+mod properties;
+mod services;
+mod situation;
+mod sources;
+mod workloads;

@@ -1,0 +1,168 @@
+use proptest::prelude::*;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use warroom::config::Catalogue;
+use warroom::model::entry::EntryKind;
+use warroom::model::log::{LogBatch, LogStream};
+use warroom::model::signal::{Delta, Gap, Signal, Stamped};
+use warroom::observe::Picture;
+use warroom::observe::logs::{LineId, LogFilter};
+
+use crate::kit::*;
+
+/// A night in signals, in the order of their times: a breach, alerts, a crash loop, a kill, a
+/// burst, a source lost, and the end of it all.
+fn night() -> Vec<Stamped<Signal>> {
+    let mut crashed = pod("payments", "a");
+    crashed.status = "CrashLoopBackOff".into();
+    crashed.restarts = 3;
+    crashed.is_ready = false;
+    crashed.last_end = Some(("OOMKilled".into(), at("03:15:30")));
+    let gap = Gap { from: at("03:18"), to: at("03:19"), what: "throttled".into() };
+    let mut script = vec![
+        rollout("payments", "03:04", "2.9.0"),
+        pods("03:05", Delta::All(vec![pod("payments", "a"), pod("payments", "b")])),
+        alerts("alertmanager", "03:13", vec![firing("PaymentsCPUHigh", "03:12")]),
+        pods("03:16", Delta::Upsert(vec![crashed])),
+        link("cw-logs", "03:10", live()),
+        link("cw-logs", "03:18", retrying("throttled")),
+        link("cw-logs", "03:19", live()),
+        stamped("cw-logs", at("03:19"), Signal::Gap(gap)),
+        alerts("alertmanager", "03:40", vec![]),
+        pods("03:41", Delta::All(vec![pod("payments", "b")])),
+    ];
+    script.extend(series("checkout", "03:13:00", &[[0.002; 4].as_slice(), &[0.07; 40], &[0.003; 20]].concat()));
+    script.extend((0..30).map(|minute| {
+        errors_in("payments", &format!("03:{minute:02}"), if (14..20).contains(&minute) { 200 } else { 2 })
+    }));
+    script.sort_by_key(|signal| signal.occurred);
+    script
+}
+
+fn keys(findings: &[warroom::model::finding::Finding]) -> Vec<(EntryKind, String, String)> {
+    findings.iter().map(|finding| (finding.kind, finding.dedupe.to_string(), finding.occurred.to_rfc3339())).collect()
+}
+
+#[test]
+fn the_night_is_told_whole_and_the_same_each_time() {
+    let first = play(&mut picture(), night());
+    assert_eq!(first, play(&mut picture(), night()));
+    let kinds: HashSet<_> = first.iter().map(|finding| finding.kind).collect();
+    for kind in [
+        EntryKind::Rollout,
+        EntryKind::AlertFiring,
+        EntryKind::AlertResolved,
+        EntryKind::Breach,
+        EntryKind::Recovered,
+        EntryKind::CrashLoop,
+        EntryKind::OomKilled,
+        EntryKind::ErrorBurst,
+        EntryKind::ErrorBurstEnded,
+        EntryKind::SourceLost,
+        EntryKind::SourceFound,
+        EntryKind::Gap,
+    ] {
+        assert!(kinds.contains(&kind), "{kind:?} is missing");
+    }
+    let unique: HashSet<_> = keys(&first).into_iter().collect();
+    assert_eq!(unique.len(), first.len(), "nothing is told twice");
+}
+
+#[allow(clippy::unwrap_used, reason = "the pattern is a literal")]
+fn filter() -> impl Strategy<Value = LogFilter> {
+    (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(service, level, pattern)| LogFilter {
+        service: service.then(|| name("payments")),
+        level: level.then_some(warroom::model::log::Level::Warn),
+        pattern: pattern.then(|| (regex::Regex::new("[13579]").unwrap(), false)),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// State that is read again, at once or later, is not told again. Lines of logs are not
+    /// state: each is one.
+    #[test]
+    fn signals_told_again_are_not_found_again(again in proptest::collection::vec((0usize..200, 0usize..20), 0..40)) {
+        let script = night();
+        let mut expected = keys(&play(&mut picture(), script.clone()));
+        let mut doubled: Vec<Vec<Stamped<Signal>>> = script.iter().map(|signal| vec![signal.clone()]).collect();
+        for (at, later) in again {
+            let at = at % script.len();
+            let place = (at + later).min(script.len() - 1);
+            // A whole list of pods or a link told out of order tells another state, not the same.
+            let later_is_news = matches!(script[at].body, Signal::Logs(_) | Signal::Link(_) | Signal::Pods(_));
+            if !matches!(script[at].body, Signal::Logs(_)) {
+                doubled[if later_is_news { at } else { place }].push(script[at].clone());
+            }
+        }
+        // Of a state that is told again at once, the telling comes right after the first.
+        let mut found = keys(&play(&mut picture(), doubled.into_iter().flatten()));
+        expected.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        found.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        prop_assert_eq!(found, expected);
+    }
+
+    /// Ticks between the signals change when something is told, never what.
+    #[test]
+    fn ticks_change_no_finding(every in 1i64..120) {
+        let expected: HashSet<_> = keys(&play(&mut picture(), night())).into_iter().collect();
+        let mut picture = picture();
+        let mut found = HashSet::new();
+        let mut now = at("03:00");
+        for signal in night() {
+            while now <= signal.occurred {
+                found.extend(keys(&picture.tick(now)));
+                now += chrono::TimeDelta::seconds(every);
+            }
+            found.extend(keys(&picture.apply(signal)));
+        }
+        prop_assert_eq!(found, expected);
+    }
+
+    /// The store holds the newest lines that fit its cap, whole and in order, and finds those
+    /// that a filter lets pass.
+    #[test]
+    fn the_store_keeps_its_cap_and_its_lines(
+        batches in proptest::collection::vec(proptest::collection::vec((any::<bool>(), 0usize..300), 1..40), 1..60),
+        cap in 1_000usize..40_000,
+        filter in filter(),
+        count in 1usize..50,
+    ) {
+        let catalogue = Arc::new(Catalogue::new(vec![service("payments", Vec::new())]));
+        let mut picture = Picture::with_log_cap(catalogue, cap);
+        let mut all = Vec::new();
+        for batch in batches {
+            let mut lines = LogBatch::default();
+            for (payments, width) in batch {
+                let group = if payments { "/prod/payments" } else { "/prod/other" };
+                let text = format!("{} {} {}", ["INFO", "ERROR", "-"][width % 3], all.len(), "x".repeat(width));
+                lines.push(&LogStream { group: group.into(), name: "s".into() }, at("03:14"), &text);
+                all.push((payments, width % 3, text));
+            }
+            picture.apply(stamped("pods", at("03:14"), Signal::Logs(lines)));
+            prop_assert!(picture.logs.cost() <= cap);
+        }
+        let counts = picture.logs.counts();
+        prop_assert_eq!(counts.lines + counts.evicted, all.len() as u64);
+        let kept = &all[counts.evicted as usize..];
+        prop_assert_eq!(counts.bytes, kept.iter().map(|(.., text)| text.len() as u64).sum::<u64>());
+        let passes = |(payments, level, text): &&(bool, usize, String)| {
+            (filter.service.is_none() || *payments)
+                && (filter.level.is_none() || *level == 1)
+                && filter.pattern.as_ref().is_none_or(|(pattern, _)| pattern.is_match(text))
+        };
+        let passing: Vec<_> = kept.iter().filter(passes).map(|(.., text)| text.as_str()).collect();
+        let newest: Vec<_> = picture.logs.before(&filter, None, count).iter().map(|line| line.text).collect();
+        prop_assert_eq!(&newest[..], &passing[passing.len().saturating_sub(count)..]);
+        if let Some((oldest, _)) = picture.logs.ends() {
+            let first = picture.logs.line(oldest).map(|line| line.text);
+            prop_assert_eq!(first, kept.first().map(|(.., text)| text.as_str()));
+            if let Some(before) = oldest.0.checked_sub(1) {
+                let after: Vec<_> = picture.logs.after(&filter, LineId(before), count).iter().map(|line| line.text).collect();
+                prop_assert_eq!(&after[..], &passing[..passing.len().min(count)]);
+            }
+        }
+    }
+}
