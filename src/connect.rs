@@ -11,3 +11,4 @@ mod source;
 pub use source::{Batch, Connector, Ctx, Ended, Follow, History, Source, SourceError};
 mod outlet;
 pub use outlet::{Inbox, Outlet};
+pub mod kubernetes;
