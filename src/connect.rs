@@ -12,6 +12,7 @@ mod backfill;
 #[cfg(test)]
 mod harness;
 mod http;
+pub mod kubernetes;
 mod outlet;
 mod prometheus;
 mod registry;

@@ -1,0 +1,189 @@
+//! The kinds that are read as JSON, trimmed to what is used.
+//!
+//! Owns: their shapes. One shape serves Deployment, StatefulSet, DaemonSet and ReplicaSet, whose
+//! fields do not contradict each other. Must not: interpret.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::wire::{Condition, Container, Meta, Object, PodSpec, Quantity, Time, null_is_empty};
+
+/// A Deployment, StatefulSet, DaemonSet or ReplicaSet (`apps/v1`).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Workload {
+    pub(super) metadata: Meta,
+    pub(super) spec: WorkloadSpec,
+    pub(super) status: WorkloadStatus,
+}
+
+/// Its wish.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WorkloadSpec {
+    pub(super) replicas: Option<u32>,
+    pub(super) paused: bool,
+    pub(super) selector: Selector,
+    pub(super) template: Template,
+}
+
+/// `metav1.LabelSelector`, the plain half.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Selector {
+    #[serde(deserialize_with = "null_is_empty")]
+    pub(super) match_labels: BTreeMap<String, String>,
+}
+
+/// The pod template.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Template {
+    pub(super) spec: PodSpec,
+}
+
+impl Template {
+    /// The containers that run at the same time.
+    pub(super) fn together(&self) -> impl Iterator<Item = &Container> {
+        self.spec.containers.iter().chain(self.spec.init_containers.iter().filter(|init| init.is_sidecar()))
+    }
+}
+
+/// Its state. The first five are of Deployments and StatefulSets, the next four of DaemonSets.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct WorkloadStatus {
+    pub(super) replicas: u32,
+    pub(super) ready_replicas: u32,
+    pub(super) updated_replicas: u32,
+    pub(super) update_revision: String,
+    #[serde(deserialize_with = "null_is_empty")]
+    pub(super) conditions: Vec<Condition>,
+    pub(super) desired_number_scheduled: u32,
+    pub(super) current_number_scheduled: u32,
+    pub(super) updated_number_scheduled: u32,
+    pub(super) number_ready: u32,
+    pub(super) observed_generation: i64,
+}
+
+/// A HorizontalPodAutoscaler (`autoscaling/v2`).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Autoscaler {
+    pub(super) metadata: Meta,
+    pub(super) spec: AutoscalerSpec,
+    pub(super) status: AutoscalerStatus,
+}
+
+/// Its wish.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct AutoscalerSpec {
+    pub(super) scale_target_ref: Reference,
+    pub(super) min_replicas: Option<u32>,
+    pub(super) max_replicas: u32,
+}
+
+/// Its state.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct AutoscalerStatus {
+    pub(super) desired_replicas: u32,
+}
+
+/// Kind, place and name of another object.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Reference {
+    pub(super) kind: String,
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+/// A Node.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Node {
+    pub(super) metadata: Meta,
+    pub(super) spec: NodeSpec,
+    pub(super) status: NodeStatus,
+}
+
+/// Its wish.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct NodeSpec {
+    pub(super) unschedulable: bool,
+}
+
+/// Its state.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct NodeStatus {
+    #[serde(deserialize_with = "null_is_empty")]
+    pub(super) conditions: Vec<Condition>,
+    #[serde(deserialize_with = "null_is_empty")]
+    pub(super) allocatable: BTreeMap<String, Quantity>,
+}
+
+/// An event (`v1`; what `events.k8s.io/v1` writes is read here too).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Event {
+    pub(super) metadata: Meta,
+    pub(super) involved_object: Reference,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    #[serde(deserialize_with = "null_is_empty")]
+    pub(super) reason: String,
+    #[serde(deserialize_with = "null_is_empty")]
+    pub(super) message: String,
+    pub(super) count: Option<u32>,
+    pub(super) first_timestamp: Option<Time>,
+    pub(super) last_timestamp: Option<Time>,
+    pub(super) event_time: Option<Time>,
+    pub(super) series: Option<Series>,
+}
+
+/// How often an event repeated.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Series {
+    pub(super) count: u32,
+    pub(super) last_observed_time: Option<Time>,
+}
+
+/// What metrics.k8s.io tells of a pod or a node.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Metrics {
+    pub(super) metadata: Meta,
+    pub(super) timestamp: Option<Time>,
+    /// Of pods.
+    #[serde(deserialize_with = "null_is_empty")]
+    pub(super) containers: Vec<ContainerMetrics>,
+    /// Of nodes.
+    #[serde(deserialize_with = "null_is_empty")]
+    pub(super) usage: BTreeMap<String, Quantity>,
+}
+
+/// Of one container.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ContainerMetrics {
+    #[serde(deserialize_with = "null_is_empty")]
+    pub(super) usage: BTreeMap<String, Quantity>,
+}
+
+macro_rules! objects {
+    ($($name:ident)*) => {$(
+        impl Object for $name {
+            fn meta(&self) -> &Meta {
+                &self.metadata
+            }
+        }
+    )*};
+}
+
+objects! { Workload Autoscaler Node Event }

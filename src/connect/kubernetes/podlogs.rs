@@ -1,0 +1,318 @@
+//! The logs of pods: those of the services that the person follows, current and previous.
+//!
+//! Owns: which containers are followed, one stream each, and going on after a cut or a restart.
+//! Must not: find pods by itself while it runs; the roster tells who is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::clock::{Hold, Wall, World, wall};
+use crate::connect::{Ctx, Ended, Follow, Outlet, Source, SourceError};
+use crate::model::log::LogStream;
+use crate::model::name::ObjectPath;
+use crate::model::signal::Signal;
+use crate::text::Safe;
+
+use super::access::Cluster;
+use super::call::{Ask, Fault};
+use super::follow::{Link, Out};
+use super::loglines::Mark;
+use super::logstream::{Log, Until};
+use super::namespaces::is_name;
+use super::roster::{Member, Roster};
+use super::until_cancelled;
+
+pub(super) use super::pastlogs::PastLogs;
+
+/// Streams at a time.
+pub(super) const STREAMS: usize = 64;
+/// Signs of life, in world time.
+const BEAT: Duration = Duration::from_secs(15);
+/// Without a byte for this long, by the wall, the API server is asked whether it is there.
+const QUIET: Duration = Duration::from_secs(75);
+/// Rests of a stream that ended, by the wall: it doubles while nothing new comes.
+const SHORT_REST: Duration = Duration::from_millis(250);
+const LONG_REST: Duration = Duration::from_secs(30);
+
+/// One container of one pod.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) pod: ObjectPath,
+    pub(super) container: Safe,
+}
+
+/// A container that should be followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) key: Key,
+    pub(super) stream: LogStream,
+    pub(super) restarts: u32,
+}
+
+/// Reads pod logs.
+pub(super) struct PodLogs {
+    cluster: Arc<Cluster>,
+    roster: Arc<Roster>,
+    link: Link,
+    start: Option<World>,
+    known: BTreeMap<Key, Known>,
+}
+
+/// What is known of a container's log. It survives the run of the source.
+#[derive(Debug)]
+struct Known {
+    /// Written by the stream as it reads.
+    mark: Arc<Mutex<Mark>>,
+    /// Restarts whose previous log was dealt with.
+    restarts: u32,
+    open: Option<AbortHandle>,
+    /// It rests until then, unless it is restarted.
+    rest: Option<(Wall, Duration)>,
+    failed: Option<SourceError>,
+}
+
+/// What a stream tells the source.
+enum Told {
+    Opened(Key),
+    Heard,
+}
+
+impl PodLogs {
+    /// Follows the containers that `roster` knows.
+    pub(super) fn new(cluster: Arc<Cluster>, roster: Arc<Roster>) -> Self {
+        Self { cluster, roster, link: Link::default(), start: None, known: BTreeMap::new() }
+    }
+
+    /// Reads until it fails or is cancelled.
+    pub(super) async fn read<O: Out>(&mut self, cx: &Ctx, out: &O) -> Result<Ended, SourceError> {
+        until_cancelled(cx, self.follow(cx, out)).await
+    }
+
+    async fn follow<O: Out>(&mut self, cx: &Ctx, out: &O) -> Result<Infallible, SourceError> {
+        let start = *self.start.get_or_insert_with(|| cx.clock.now());
+        let mut streams = JoinSet::new();
+        self.known.values_mut().for_each(|known| (known.open, known.rest) = (None, None));
+        let (tell, mut told) = mpsc::channel(STREAMS);
+        let (mut roster, mut follow) = (self.roster.changed(), cx.follow.clone());
+        let mut heard = wall();
+        let mut beat = cx.clock.next_multiple(BEAT);
+        self.beat(cx, out, cx.clock.hold()).await;
+        loop {
+            let (wanted, all) = wanted(&self.roster, &follow.borrow_and_update());
+            roster.borrow_and_update();
+            self.adjust(&wanted, start, cx, out, &tell, &mut streams);
+            self.describe(&wanted, all)?;
+            let wake = self.known.values().filter_map(|known| known.rest.map(|(until, _)| until)).min();
+            tokio::select! {
+                // The roster's sender lives as long as `self`.
+                _ = roster.changed() => {}
+                Ok(()) = follow.changed() => {}
+                Some(message) = told.recv() => {
+                    heard = wall();
+                    if let Told::Opened(key) = message && let Some(known) = self.known.get_mut(&key) {
+                        known.failed = None;
+                    }
+                }
+                Some(ended) = streams.join_next(), if !streams.is_empty() => {
+                    // An aborted stream is one that is not wanted any more.
+                    if let Ok((key, end)) = ended {
+                        self.ended(&key, end);
+                    }
+                }
+                () = rested(wake), if wake.is_some() => {}
+                hold = cx.clock.due(beat) => {
+                    if wall().duration_since(heard) > QUIET {
+                        let ask = Ask { uri: "/version".into(), accept: super::call::JSON, doing: "follow pod logs" };
+                        match self.cluster.open(&ask).await {
+                            Ok(_) | Err(Fault::Forbidden(_)) => heard = wall(),
+                            Err(fault) => return Err(fault.into()),
+                        }
+                    }
+                    self.beat(cx, out, hold).await;
+                    beat = cx.clock.next_multiple(BEAT);
+                }
+            }
+        }
+    }
+
+    async fn beat<O: Out>(&self, cx: &Ctx, out: &O, hold: Hold) {
+        out.send(vec![(cx.clock.now(), self.link.live())], hold).await;
+    }
+
+    /// Opens what is wanted and not open, and closes what is open and not wanted.
+    fn adjust<O: Out>(
+        &mut self,
+        wanted: &[Wanted],
+        start: World,
+        cx: &Ctx,
+        out: &O,
+        tell: &mpsc::Sender<Told>,
+        streams: &mut JoinSet<(Key, Result<bool, Fault>)>,
+    ) {
+        let keys: BTreeSet<&Key> = wanted.iter().map(|wanted| &wanted.key).collect();
+        let members = self.roster.members();
+        self.known.retain(|key, known| {
+            if !keys.contains(key)
+                && let Some(open) = known.open.take()
+            {
+                open.abort();
+            }
+            // Its mark is worth keeping while the pod is there: it may be followed again.
+            keys.contains(key) || members.contains_key(&key.pod)
+        });
+        for wanted in wanted {
+            let known = self.known.entry(wanted.key.clone()).or_insert_with(|| Known {
+                mark: Arc::new(Mutex::new(Mark::start(start))),
+                restarts: wanted.restarts,
+                open: None,
+                rest: None,
+                failed: None,
+            });
+            let restarted = wanted.restarts > known.restarts;
+            let resting = known.rest.is_some_and(|(until, _)| wall() < until) && !restarted;
+            if known.open.is_some() || resting {
+                continue;
+            }
+            known.restarts = wanted.restarts;
+            let log =
+                Log { cluster: Arc::clone(&self.cluster), key: wanted.key.clone(), stream: wanted.stream.clone() };
+            let (mark, cx, out, tell) = (Arc::clone(&known.mark), cx.clone(), out.clone(), tell.clone());
+            known.open = Some(streams.spawn(async move {
+                let end = tail(&log, restarted, &mark, &cx, &out, &tell).await;
+                (log.key, end)
+            }));
+        }
+    }
+
+    fn ended(&mut self, key: &Key, end: Result<bool, Fault>) {
+        let Some(known) = self.known.get_mut(key) else { return };
+        known.open = None;
+        let before = known.rest.map_or(SHORT_REST, |(_, rest)| rest);
+        let rest = match end {
+            Ok(true) => SHORT_REST,
+            _ => (before * 2).min(LONG_REST),
+        };
+        known.rest = Some((wall() + rest, rest));
+        known.failed = match end {
+            // Gone, not started yet, or its end was read: nothing that a person has to know.
+            Ok(_) | Err(Fault::Missing(_) | Fault::Refused(_)) => None,
+            Err(fault) => Some(fault.into()),
+        };
+    }
+
+    /// Says what limits the view. When no log at all can be read, that is the source's failure.
+    fn describe(&self, wanted: &[Wanted], all: usize) -> Result<(), SourceError> {
+        let whole = (self.roster.catalogue().services().iter().all(|service| service.workloads.is_empty()))
+            .then(|| Safe::fixed("no service declares workloads, so no pod logs are followed"));
+        self.link.limit("catalogue", whole);
+        let capped = (all > wanted.len()).then(|| {
+            Safe::from(format!("{} of {all} containers are followed: focus a service to see its own", wanted.len()))
+        });
+        self.link.limit("streams", capped);
+        let failed: Vec<&SourceError> =
+            wanted.iter().filter_map(|wanted| self.known.get(&wanted.key)?.failed.as_ref()).collect();
+        match failed.first() {
+            Some(first) if failed.len() == wanted.len() => return Err((*first).clone()),
+            Some(first) => {
+                let why = format!("logs of {} of {} containers cannot be read: {first}", failed.len(), wanted.len());
+                self.link.limit("failed", Some(Safe::from(why)));
+            }
+            None => self.link.limit("failed", None),
+        }
+        Ok(())
+    }
+}
+
+impl Source for PodLogs {
+    fn run<'a>(&'a mut self, cx: &'a Ctx, out: &'a Outlet) -> BoxFuture<'a, Result<Ended, SourceError>> {
+        Box::pin(self.read(cx, out))
+    }
+}
+
+/// Follows one log to its end: whether it told anything.
+async fn tail<O: Out>(
+    log: &Log,
+    restarted: bool,
+    mark: &Mutex<Mark>,
+    cx: &Ctx,
+    out: &O,
+    tell: &mpsc::Sender<Told>,
+) -> Result<bool, Fault> {
+    let mut told = false;
+    let current = || mark.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    // What the container said between the cut and its end stands in the previous log alone.
+    for until in if restarted { &[Until::PreviousEnd, Until::Cut][..] } else { &[Until::Cut] } {
+        let mut reading = match log.open(*until, &current()).await {
+            Ok(reading) => reading,
+            // The previous log may be gone; the current one is another matter.
+            Err(Fault::Missing(_) | Fault::Refused(_)) if *until == Until::PreviousEnd => continue,
+            Err(fault) => return Err(fault),
+        };
+        // A full channel means that enough was told.
+        let _ = tell.try_send(Told::Opened(log.key.clone()));
+        while let Some((hold, batches)) = reading.next(&cx.clock).await {
+            let _ = tell.try_send(Told::Heard);
+            let mut signals = Vec::new();
+            for (newest, batch) in batches {
+                told = true;
+                signals.push((newest, Signal::Logs(batch)));
+            }
+            if !signals.is_empty() {
+                out.send(signals, hold).await;
+            }
+            // After the hand-over: what was not handed over is read again.
+            *mark.lock().unwrap_or_else(PoisonError::into_inner) = reading.mark().clone();
+        }
+    }
+    Ok(told)
+}
+
+async fn rested(until: Option<Wall>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The containers to follow, at most [`STREAMS`], and how many there are. The cap is shared out
+/// evenly, a container of each workload in turn, so that one large workload hides no other.
+fn wanted(roster: &Roster, follow: &Follow) -> (Vec<Wanted>, usize) {
+    let followed = |member: &Member| follow.services.is_empty() || follow.services.contains(&member.service);
+    let mut by_workload: BTreeMap<_, Vec<Wanted>> = BTreeMap::new();
+    let mut all = 0;
+    for (pod, member) in roster.members().iter().filter(|(_, member)| followed(member)) {
+        let containers = containers(pod, member);
+        all += containers.len();
+        by_workload.entry(member.workload.clone()).or_default().extend(containers);
+    }
+    let mut queues: Vec<_> = by_workload.into_values().map(Vec::into_iter).collect();
+    let mut chosen = Vec::new();
+    while chosen.len() < STREAMS.min(all) {
+        chosen.extend(queues.iter_mut().filter_map(Iterator::next));
+    }
+    chosen.truncate(STREAMS);
+    (chosen, all)
+}
+
+/// The containers of a pod that have a log.
+pub(super) fn containers(pod: &ObjectPath, member: &Member) -> Vec<Wanted> {
+    // They stand in a path: a name that is none is not asked for.
+    let named = is_name(&pod.namespace) && is_name(&pod.name);
+    let seats = member.containers.iter().filter(|seat| named && seat.has_log && is_name(&seat.name));
+    seats
+        .map(|seat| Wanted {
+            key: Key { pod: pod.clone(), container: seat.name.clone() },
+            stream: LogStream {
+                group: Safe::from(format!("{}/{}", pod.namespace, member.workload.path.name)),
+                name: Safe::from(format!("{}/{}", pod.name, seat.name)),
+            },
+            restarts: seat.restarts,
+        })
+        .collect()
+}

@@ -1,0 +1,164 @@
+//! CPU and memory of pods and nodes, as metrics.k8s.io measured them.
+//!
+//! Owns: the poll, aligned to round times. Metrics can be listed, not watched. Must not: compare
+//! with requests and limits.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::clock::World;
+use crate::connect::{Ctx, Ended, Outlet, Source, SourceError};
+use crate::model::cluster::Usage as Measured;
+use crate::model::name::ObjectPath;
+use crate::model::signal::Signal;
+use crate::text::Safe;
+
+use super::access::Cluster;
+use super::call::{Ask, Fault, JSON};
+use super::follow::{Link, Out};
+use super::objects::Metrics;
+use super::quantity::{millicores, whole};
+use super::wire;
+use super::{namespaces, until_cancelled};
+
+const BASE: &str = "/apis/metrics.k8s.io/v1beta1";
+
+/// Reads usage.
+pub(super) struct Usage {
+    cluster: Arc<Cluster>,
+    link: Link,
+    /// Where pods are asked for; `None` is the whole cluster. Empty: not decided.
+    scopes: Vec<Option<String>>,
+}
+
+impl Usage {
+    /// Reads the usage of `cluster`.
+    pub(super) fn new(cluster: Arc<Cluster>) -> Self {
+        Self { cluster, link: Link::default(), scopes: Vec::new() }
+    }
+
+    /// Reads until it fails or is cancelled.
+    pub(super) async fn read<O: Out>(&mut self, cx: &Ctx, out: &O) -> Result<Ended, SourceError> {
+        let every = self.cluster.access().usage_every;
+        let polls = async {
+            // At once the first time: nobody wants to look at an empty column for a period.
+            let mut hold = cx.clock.hold();
+            loop {
+                let mut usage = self.pods(cx.clock.now()).await?;
+                match self.list("nodes", None, cx.clock.now()).await {
+                    Ok(nodes) => usage.extend(nodes),
+                    Err(Fault::Forbidden(why)) => self.link.limit("nodes", Some(why)),
+                    Err(fault) => return Err(explained(fault)),
+                }
+                let now = cx.clock.now();
+                let at = usage.iter().map(|of| of.at).max().unwrap_or(now);
+                out.send(vec![(at, Signal::Usage(usage)), (now, self.link.live())], hold).await;
+                hold = cx.clock.due(cx.clock.next_multiple(every)).await;
+            }
+        };
+        until_cancelled(cx, polls).await
+    }
+
+    async fn pods(&mut self, now: World) -> Result<Vec<Measured>, SourceError> {
+        if self.scopes.is_empty() {
+            let names = &self.cluster.access().namespaces;
+            self.scopes = if names.is_empty() { vec![None] } else { names.iter().cloned().map(Some).collect() };
+        }
+        if self.scopes == [None] {
+            match self.list("pods", None, now).await {
+                Ok(usage) => return Ok(usage),
+                Err(Fault::Forbidden(_)) => {
+                    self.scopes = namespaces::candidates(&self.cluster).await?.into_iter().map(Some).collect();
+                }
+                Err(fault) => return Err(explained(fault)),
+            }
+        }
+        let (mut usage, mut permitted, mut refused) = (Vec::new(), Vec::new(), None);
+        for scope in std::mem::take(&mut self.scopes) {
+            match self.list("pods", scope.as_deref(), now).await {
+                Ok(some) => {
+                    usage.extend(some);
+                    permitted.push(scope);
+                }
+                Err(Fault::Forbidden(why)) => refused = Some(why),
+                Err(fault) => return Err(explained(fault)),
+            }
+        }
+        if let Some(why) = refused {
+            if permitted.is_empty() {
+                return Err(SourceError::Denied(why));
+            }
+            let why = format!("usage of pods in {} namespaces only: no permission for the others", permitted.len());
+            self.link.limit("pods", Some(Safe::from(why)));
+        }
+        self.scopes = permitted;
+        Ok(usage)
+    }
+
+    async fn list(&self, plural: &str, namespace: Option<&str>, now: World) -> Result<Vec<Measured>, Fault> {
+        let (uri, doing) = match namespace {
+            Some(name) => {
+                (format!("{BASE}/namespaces/{name}/{plural}"), format!("read usage of {plural} in namespace {name}"))
+            }
+            None => (format!("{BASE}/{plural}"), format!("read usage of {plural}")),
+        };
+        let (_, body) = self.cluster.read(&Ask { uri, accept: JSON, doing: &doing }).await?;
+        let page =
+            wire::json_page::<Metrics>(&body).map_err(|malformed| Fault::retry(&doing, &malformed.to_string()))?;
+        Ok(page.items.iter().map(|item| measured(item, now)).collect())
+    }
+}
+
+impl Source for Usage {
+    fn run<'a>(&'a mut self, cx: &'a Ctx, out: &'a Outlet) -> BoxFuture<'a, Result<Ended, SourceError>> {
+        Box::pin(self.read(cx, out))
+    }
+}
+
+/// A cluster without a metrics server is a common thing, and its 404 explains nothing.
+fn explained(fault: Fault) -> SourceError {
+    match fault {
+        Fault::Missing(_) => SourceError::Denied(Safe::fixed(
+            "read usage from metrics.k8s.io: this cluster does not serve it; install metrics-server to see CPU and memory",
+        )),
+        Fault::Retry(why, after) if why.contains("503") => SourceError::Retry {
+            why: Safe::from(format!("{why}; the metrics server behind metrics.k8s.io is not available")),
+            after,
+        },
+        fault => fault.into(),
+    }
+}
+
+fn measured(from: &Metrics, now: World) -> Measured {
+    let meta = &from.metadata;
+    let parts = || std::iter::once(&from.usage).chain(from.containers.iter().map(|container| &container.usage));
+    let sum = |resource: &str, read: fn(&str) -> Option<u64>| {
+        parts().filter_map(|usage| read(&usage.get(resource)?.text)).fold(0u64, u64::saturating_add)
+    };
+    Measured {
+        of: ObjectPath::new(meta.namespace.as_str(), meta.name.as_str()),
+        at: from.timestamp.as_ref().and_then(wire::Time::world).unwrap_or(now),
+        cpu: sum("cpu", millicores),
+        memory: sum("memory", whole),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_pods_usage_is_that_of_its_containers() {
+        let metrics: Metrics = serde_json::from_value(json!({
+            "metadata": {"name": "web-1", "namespace": "shop"}, "timestamp": "2026-11-21T03:10:00Z", "window": "15s",
+            "containers": [{"name": "app", "usage": {"cpu": "123456789n", "memory": "64Mi"}},
+                {"name": "mesh", "usage": {"cpu": "1500u", "memory": "1Ki"}}],
+        }))
+        .unwrap();
+        let usage = measured(&metrics, World::default());
+        assert_eq!((usage.cpu, usage.memory), (124 + 2, (64 << 20) + 1024));
+        assert_eq!((usage.of.to_string().as_str(), usage.at), ("shop/web-1", "2026-11-21T03:10:00Z".parse().unwrap()));
+    }
+}
