@@ -2,9 +2,16 @@
 //!
 //! Owns: guard rails, the engine, and one actuator per system. Must not: be compiled into a
 //! viewer, or be reached except through [`Engine`].
+//!
+//! To add a system: one actuator here that implements [`Actuator`], one line in
+//! [`Engine::new`], one command in the command table.
 
 mod engine;
+mod guard;
 mod intent;
+mod kubernetes;
+mod recorder;
 
 pub use engine::{Cluster, Ended, Engine};
-pub use intent::{Ack, Actuator, Intent, WriteError};
+pub use intent::{Ack, Actuator, Intent, Seen, WriteError};
+pub use recorder::Recorder;

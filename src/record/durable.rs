@@ -64,3 +64,22 @@ impl Future for Receipt {
         Pin::new(&mut self.0).poll(cx).map(|answer| answer.unwrap_or(Err(JournalError::Closed)))
     }
 }
+
+/// For tests of the rooms that wait for a receipt, without a disk.
+#[cfg(test)]
+impl Receipt {
+    /// A receipt that resolves when it is told.
+    pub(crate) fn promised() -> (oneshot::Sender<Result<Durable, JournalError>>, Self) {
+        let (tell, told) = oneshot::channel();
+        (tell, Self(told))
+    }
+}
+
+/// See the tests' [`Receipt::promised`].
+#[cfg(test)]
+impl Durable {
+    /// A proof that proves nothing.
+    pub(crate) fn pretended(entry: Entry) -> Self {
+        Self::new(entry)
+    }
+}

@@ -1,12 +1,28 @@
 //! The engine: floors, one action in flight per target, intent before write, verification.
+//!
+//! The order of steps is the promise: check, durable intent, one write, looks by identity,
+//! durable outcome. A step that fails ends the action; none is repeated but the looks.
+
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 
 use crate::clock::Clock;
-use crate::config::Environment;
+use crate::config::{Environment, WritePolicy};
 use crate::model::entry::Actor;
-use crate::model::name::ServiceName;
-use crate::model::plan::{Outcome, Plan, Progress, Refusal, Request};
-use crate::record::Journal;
+use crate::model::name::{EnvId, Kind, ObjectPath, ServiceName};
+use crate::model::plan::{Outcome, Plan, PlanId, Progress, Refusal, Request};
+use crate::record::Durability;
 use crate::text::Safe;
+
+use super::guard::{self, refusal};
+use super::kubernetes::Kubernetes;
+use super::{Actuator, Intent, Recorder, WriteError, recorder};
+use watch::{Told, Watch, Written};
 
 /// What the picture knows that a plan needs: taken when the plan is asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,34 +48,187 @@ pub struct Ended {
 }
 
 /// The gateway of one environment.
-pub struct Engine {}
+pub struct Engine {
+    env: EnvId,
+    clock: Clock,
+    kubernetes: Option<Box<dyn Actuator>>,
+    busy: Mutex<HashSet<Place>>,
+    /// Plans whose right to write was used up, whatever came of it.
+    spent: Mutex<HashSet<PlanId>>,
+}
+
+/// What one action at a time may go on at.
+type Place = (Kind, ObjectPath);
 
 impl Engine {
     /// A gateway to the systems of `env`. Fails when the environment may not be changed.
-    pub fn new(_env: &Environment, _clock: Clock) -> Result<Self, Refusal> {
-        Ok(Self {})
+    pub fn new(env: &Environment, clock: Clock) -> Result<Self, Refusal> {
+        if env.write == WritePolicy::Deny {
+            return Err(refusal(format!(
+                "{} is read-only: an environment may be changed only if its configuration says write = \"ask\"",
+                env.name
+            )));
+        }
+        let kubernetes = match &env.kubernetes {
+            Some(access) => Some(Box::new(Kubernetes::new(env, access, clock.clone())?) as Box<dyn Actuator>),
+            None => None,
+        };
+        Ok(Self::of(env.name.clone(), clock, kubernetes))
+    }
+
+    fn of(env: EnvId, clock: Clock, kubernetes: Option<Box<dyn Actuator>>) -> Self {
+        Self { env, clock, kubernetes, busy: Mutex::default(), spent: Mutex::default() }
     }
 
     /// Reads the system and makes a plan, with permission and preview filled in.
-    pub async fn plan(&self, _want: &Request, _cluster: &Cluster) -> Result<Plan, Refusal> {
-        std::future::pending().await
+    pub async fn plan(&self, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
+        let target = match want {
+            Request::Scale { target, .. } => target,
+            Request::Undo { plan } => &plan.target,
+        };
+        let actuator = self.actuator(&target.origin.env, target.kind)?;
+        // A drill's world waits, so that a plan shows one moment of it.
+        let _hold = self.clock.hold();
+        let mut plan = actuator.plan(want, cluster).await?;
+        let (permission, preview) = futures::join!(actuator.permitted(&plan), actuator.preview(&plan));
+        plan.permission = permission;
+        plan.preview = preview;
+        Ok(plan)
+    }
+
+    /// Why `plan` cannot be confirmed as it is, if so: for the screen to say beside the plan.
+    pub fn blocked(plan: &Plan) -> Option<Safe> {
+        guard::blocked(plan)
+    }
+
+    /// Why `new`, the refreshed `old`, has to be judged afresh, if so.
+    pub fn voided(old: &Plan, new: &Plan) -> Option<Safe> {
+        guard::voided(old, new)
     }
 
     /// Makes the intent durable, writes once, polls until the change is live, failed, overridden
     /// or timed out, and makes the outcome durable. `told` hears of each step in between.
+    ///
+    /// A refusal means that nothing was written, or that an outcome could not be recorded: its
+    /// words say which.
     pub async fn apply(
         &self,
-        _plan: Plan,
-        _actor: &Actor,
-        _journal: &Journal,
-        _told: &(dyn Fn(Progress) + Send + Sync),
+        plan: Plan,
+        actor: &Actor,
+        journal: &dyn Recorder,
+        told: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Ended, Refusal> {
-        std::future::pending().await
+        let actuator = self.actuator(&plan.target.origin.env, plan.target.kind)?;
+        if let Some(why) = guard::blocked(&plan).or_else(|| guard::expired(&plan, self.clock.now())) {
+            return Err(refusal(why));
+        }
+        let _place = self.enter(&plan)?;
+        self.spend(&plan)?;
+
+        let mut told = Told::new(told);
+        told.under("recording the intent");
+        let now = self.clock.now();
+        let proof =
+            journal.append(recorder::intent(&plan, actor), now, now, Durability::Now).await.map_err(|error| {
+                refusal(format!(
+                    "{}: nothing was changed, because the intent could not be recorded ({error}); actions stay off \
+                 until the record can be written again",
+                    plan.title
+                ))
+            })?;
+
+        // A disk that took its time may have used the plan's up.
+        if let Some(why) = guard::expired(&plan, self.clock.now()) {
+            let why = Safe::from(format!("nothing was written: {why}"));
+            return self.end(plan, actor, journal, Outcome::Refused { why }).await;
+        }
+
+        told.under("writing");
+        let written_at = self.clock.now();
+        let answer = {
+            let _hold = self.clock.hold();
+            actuator.write(Intent::new(plan.clone(), proof)).await
+        };
+        let written = match answer {
+            Ok(_) => Written::Yes,
+            Err(WriteError::Refused(why)) => return self.end(plan, actor, journal, Outcome::Refused { why }).await,
+            Err(WriteError::Unknown(why)) => Written::Unknown(why),
+        };
+        let outcome =
+            Watch { actuator, clock: &self.clock, plan: &plan, since: written_at, written }.run(&mut told).await;
+        self.end(plan, actor, journal, outcome).await
     }
 
     /// Re-reads the system for an intent without an outcome that an earlier process left, and
     /// makes the outcome durable. Never writes.
-    pub async fn settle(&self, _plan: Plan, _actor: &Actor, _journal: &Journal) -> Result<Ended, Refusal> {
-        std::future::pending().await
+    pub async fn settle(&self, plan: Plan, actor: &Actor, journal: &dyn Recorder) -> Result<Ended, Refusal> {
+        let actuator = self.actuator(&plan.target.origin.env, plan.target.kind)?;
+        let _place = self.enter(&plan)?;
+        self.spend(&plan)?;
+        let why = Safe::fixed("the program ended between the intent and its outcome");
+        let mut told = Told::new(&|_| ());
+        let outcome =
+            Watch { actuator, clock: &self.clock, plan: &plan, since: plan.read_at, written: Written::Unknown(why) }
+                .run(&mut told)
+                .await;
+        self.end(plan, actor, journal, outcome).await
+    }
+
+    /// Makes the outcome durable; before that nobody may say "done".
+    async fn end(&self, plan: Plan, actor: &Actor, journal: &dyn Recorder, outcome: Outcome) -> Result<Ended, Refusal> {
+        let now = self.clock.now();
+        let draft = recorder::outcome(&plan, actor, &outcome);
+        match journal.append(draft, now, now, Durability::Now).await {
+            Ok(_) => Ok(Ended { plan, outcome }),
+            Err(error) => Err(refusal(format!(
+                "{} ended {} ({}), but that could not be recorded ({error}); the intent is in the record",
+                plan.title,
+                outcome.as_str(),
+                outcome.words()
+            ))),
+        }
+    }
+
+    fn actuator(&self, env: &EnvId, kind: Kind) -> Result<&dyn Actuator, Refusal> {
+        if *env != self.env {
+            return Err(refusal(format!(
+                "the target is in {env}, but this session acts on {}: nothing was done",
+                self.env
+            )));
+        }
+        match kind {
+            Kind::Deployment | Kind::StatefulSet => self
+                .kubernetes
+                .as_deref()
+                .ok_or_else(|| refusal(format!("{} names no cluster to act on: add its kubernetes section", self.env))),
+            other => Err(refusal(format!("a {other} cannot be scaled: choose a Deployment or a StatefulSet"))),
+        }
+    }
+
+    fn enter(&self, plan: &Plan) -> Result<Busy<'_>, Refusal> {
+        let place = (plan.target.kind, plan.target.path.clone());
+        if !self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone()) {
+            return Err(refusal(format!("another action on {} is under way: wait for its outcome", plan.target)));
+        }
+        Ok(Busy { engine: self, place })
+    }
+
+    fn spend(&self, plan: &Plan) -> Result<(), Refusal> {
+        if !self.spent.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.id.clone()) {
+            return Err(refusal(format!("{} was confirmed before: a plan writes once, make a new one", plan.title)));
+        }
+        Ok(())
+    }
+}
+
+/// Keeps other actions off a target while it lives.
+struct Busy<'a> {
+    engine: &'a Engine,
+    place: Place,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.engine.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.place);
     }
 }

@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 
-use crate::model::plan::{Permission, Plan, Preview, Progress, Refusal, Request};
+use crate::model::plan::{Permission, Plan, Preview, Refusal, Request};
 use crate::record::Durable;
 use crate::text::Safe;
 
@@ -50,6 +50,42 @@ pub enum WriteError {
     Unknown(Safe),
 }
 
+/// What a look at the target shows of a plan: plain observation. What follows from it depends on
+/// whether the write is known to have been taken, which the engine judges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The fields hold what the plan read: not written, or set back.
+    AsBefore {
+        /// What they hold, and who set them if known.
+        words: Safe,
+    },
+    /// The fields hold what the plan writes; it is not live yet.
+    Under {
+        /// Such as `9 of 12 ready, 3 pending`.
+        words: Safe,
+    },
+    /// The target identity is live.
+    Live {
+        /// Such as `12 of 12 ready`.
+        words: Safe,
+    },
+    /// The fields hold a third value.
+    Other {
+        /// What they hold, and who set them if known.
+        words: Safe,
+    },
+    /// The target is gone, or another object has its name.
+    Gone {
+        /// Which of the two.
+        why: Safe,
+    },
+    /// The system could not be read now.
+    Unread {
+        /// What came back.
+        why: Safe,
+    },
+}
+
 /// Changes one system. Its client has retries off.
 pub trait Actuator: Send + Sync {
     /// Reads the system and makes a plan.
@@ -61,5 +97,5 @@ pub trait Actuator: Send + Sync {
     /// Writes, once. The intent is consumed.
     fn write(&self, intent: Intent) -> BoxFuture<'_, Result<Ack, WriteError>>;
     /// How far the change has come, by the target's identity; also after a crash.
-    fn progress<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Progress>;
+    fn progress<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Seen>;
 }

@@ -1,0 +1,157 @@
+//! Kubernetes: scaling a Deployment or a StatefulSet through its `scale` subresource.
+//!
+//! Owns: a client of its own, with retries off and an allow-list below it, so that nothing but
+//! the one guarded write can leave. Must not: know the journal, or decide what an outcome is.
+
+mod client;
+#[cfg(test)]
+pub(in crate::respond) mod fake;
+mod gate;
+mod look;
+mod objects;
+mod owners;
+mod scale;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use chrono::TimeDelta;
+use futures::future::BoxFuture;
+
+use crate::clock::Clock;
+use crate::config::{Environment, KubeAccess};
+use crate::model::name::{Kind, Target};
+use crate::model::plan::{Permission, Plan, Preview, Refusal, Replicas, Request};
+use crate::text::Safe;
+
+use super::guard::refusal;
+use super::{Ack, Actuator, Cluster, Intent, Seen, WriteError};
+use client::Api;
+
+/// Who we are in `managedFields`.
+const FIELD_MANAGER: &str = "warroom";
+
+/// The actuator of one cluster.
+pub(super) struct Kubernetes {
+    api: Api,
+    clock: Clock,
+}
+
+impl Kubernetes {
+    /// Reads the kubeconfig and pins the context: what becomes the current one later is of no
+    /// interest. No request is made.
+    pub(super) fn new(env: &Environment, access: &KubeAccess, clock: Clock) -> Result<Self, Refusal> {
+        Ok(Self { api: Api::new(env, access)?, clock })
+    }
+
+    /// For tests of servers that do not answer.
+    #[cfg(test)]
+    pub(super) fn write_limit(mut self, limit: std::time::Duration) -> Self {
+        self.api.limits.write = limit;
+        self
+    }
+
+    async fn make(&self, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
+        let (target, to, undoes) = match want {
+            Request::Scale { target, to } => (target, *to, None),
+            Request::Undo { plan } => {
+                let (before, after) = scale::replicas_of(plan)
+                    .ok_or_else(|| refusal(format!("{} has no inverse that this version knows", plan.title)))?;
+                (&plan.target, Replicas::Exactly(before), Some(after))
+            }
+        };
+        let place = Place::of(target)?;
+        let (object, scale, autoscalers) =
+            futures::join!(self.api.object(&place), self.api.scale(&place), self.api.autoscalers(&place.namespace));
+        let facts = scale::Facts {
+            target,
+            object: object.map_err(|error| error.refusal("read", target))?,
+            scale: scale.map_err(|error| error.refusal("read the scale of", target))?,
+            read_at: self.clock.now(),
+            context: self.api.context(),
+        };
+        scale::check_identity(&facts)?;
+        if let Some(ours) = undoes {
+            scale::check_ours(&facts, ours, to)?;
+        }
+        let wanted = scale::wanted(&facts, to)?;
+        let gitops = self.api.application(&facts.object.metadata).await;
+        let owners = owners::of(&facts, wanted, autoscalers, gitops);
+        scale::plan(&facts, want, wanted, owners, cluster)
+    }
+}
+
+impl Actuator for Kubernetes {
+    fn plan<'a>(&'a self, want: &'a Request, cluster: &'a Cluster) -> BoxFuture<'a, Result<Plan, Refusal>> {
+        Box::pin(self.make(want, cluster))
+    }
+
+    fn permitted<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Permission> {
+        Box::pin(write::permitted(&self.api, plan))
+    }
+
+    fn preview<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Preview> {
+        Box::pin(write::preview(&self.api, plan))
+    }
+
+    fn write(&self, intent: Intent) -> BoxFuture<'_, Result<Ack, WriteError>> {
+        Box::pin(async move { write::write(&self.api, intent.plan()).await })
+    }
+
+    fn progress<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Seen> {
+        Box::pin(look::look(&self.api, plan))
+    }
+}
+
+/// Where an object is in the API: checked to be names and nothing else, so that no path can be
+/// made of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    kind: Kind,
+    namespace: String,
+    name: String,
+}
+
+impl Place {
+    fn of(target: &Target) -> Result<Self, Refusal> {
+        let (namespace, name) = (target.path.namespace.as_str(), target.path.name.as_str());
+        if ![namespace, name].into_iter().all(is_name) {
+            return Err(refusal(format!("{target} is not a name that Kubernetes could have given: nothing was done")));
+        }
+        if !matches!(target.kind, Kind::Deployment | Kind::StatefulSet) {
+            return Err(refusal(format!("{target} cannot be scaled: choose a Deployment or a StatefulSet")));
+        }
+        Ok(Self { kind: target.kind, namespace: namespace.into(), name: name.into() })
+    }
+
+    /// The resource as RBAC and URLs call it.
+    fn resource(&self) -> &'static str {
+        if self.kind == Kind::StatefulSet { "statefulsets" } else { "deployments" }
+    }
+
+    fn path(&self) -> String {
+        format!("/apis/apps/v1/namespaces/{}/{}/{}", self.namespace, self.resource(), self.name)
+    }
+
+    fn scale_path(&self) -> String {
+        format!("{}/scale", self.path())
+    }
+}
+
+/// RFC 1123 subdomains: what namespaces and workloads may be called.
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 253
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+/// Text of the server's, cleaned and with secrets taken out.
+fn said(text: &str) -> Safe {
+    crate::text::redact_safe(crate::text::clean_capped(text, 400))
+}
+
+/// How long the controllers have, by world time, when the object does not say:
+/// the default of `progressDeadlineSeconds`.
+const PATIENCE: TimeDelta = TimeDelta::seconds(600);

@@ -1,0 +1,335 @@
+//! The client of the actuator: one context, no retries, the gate below, every answer bounded.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use kube::client::{Body, ClientBuilder};
+use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
+
+use crate::config::{Environment, KubeAccess};
+use crate::model::name::{EnvId, Target};
+use crate::model::plan::Refusal;
+use crate::text::Safe;
+
+use super::gate::{Gate, NotAllowed};
+use super::objects::{Application, Autoscaler, List, Meta, Pod, Scale, Status, Workload};
+use super::{Place, is_name, said};
+use crate::respond::guard::refusal;
+
+/// The longest answer that is read: far above any object of interest.
+const ANSWER_CAP: usize = 16 << 20;
+/// Pages of autoscalers that are read: 500 each.
+const PAGES: usize = 20;
+
+/// Time-outs by the wall.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) read: Duration,
+    pub(super) write: Duration,
+}
+
+/// One cluster, as the environment pins it.
+pub(super) struct Api {
+    env: EnvId,
+    kubeconfig: Kubeconfig,
+    context: Context,
+    client: OnceCell<Client>,
+    pub(super) limits: Limits,
+}
+
+/// How `kubectl` is pointed at the same cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Context {
+    pub(super) name: String,
+    /// Set if the environment names a file.
+    pub(super) kubeconfig: Option<PathBuf>,
+}
+
+/// Why there is no answer to be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ApiError {
+    /// Nothing was sent.
+    #[error("{0}")]
+    NotSent(Safe),
+    /// Sent, perhaps, but not answered.
+    #[error("{0}")]
+    NoAnswer(Safe),
+    /// Answered, but not with success.
+    #[error("{}: {said}", status.as_u16())]
+    Status {
+        /// The HTTP status.
+        status: StatusCode,
+        /// What the server said.
+        said: Safe,
+    },
+    /// Answered with something else than was asked for.
+    #[error("{0}")]
+    Strange(Safe),
+}
+
+impl ApiError {
+    pub(super) fn is(&self, code: StatusCode) -> bool {
+        matches!(self, Self::Status { status, .. } if *status == code)
+    }
+
+    /// The sentence for a person whose plan could not be made.
+    pub(super) fn refusal(self, what: &str, target: &Target) -> Refusal {
+        refusal(match self {
+            Self::Status { status: StatusCode::NOT_FOUND, .. } => {
+                format!("could not {what} {target}: it is not there (any more); pick it from the list again")
+            }
+            Self::Status { status: StatusCode::UNAUTHORIZED, .. } => {
+                format!("could not {what} {target}: the cluster does not know the credentials (any more); log in again")
+            }
+            Self::Status { status: StatusCode::FORBIDDEN, said } => {
+                format!("could not {what} {target}: {said}; ask for that right, nothing was changed")
+            }
+            other => format!("could not {what} {target}: {other}; nothing was changed"),
+        })
+    }
+}
+
+impl Api {
+    pub(super) fn new(env: &Environment, access: &KubeAccess) -> Result<Self, Refusal> {
+        let kubeconfig = match &access.kubeconfig {
+            Some(path) => Kubeconfig::read_from(path),
+            // A drill has its own file: the ambient one leads out of it.
+            None if env.drill => return Err(refusal("the drill's cluster has no kubeconfig: nothing can be changed")),
+            None => Kubeconfig::read(),
+        };
+        // The error's own words may quote the file, which holds credentials.
+        let mut kubeconfig = kubeconfig.map_err(|_| {
+            let place =
+                access.kubeconfig.as_ref().map_or("KUBECONFIG or ~/.kube/config".into(), |p| p.display().to_string());
+            refusal(format!(
+                "could not read the kubeconfig of {} from {place}: check that it is there and valid",
+                env.name
+            ))
+        })?;
+        let name = access.context.clone().or_else(|| kubeconfig.current_context.clone()).ok_or_else(|| {
+            refusal(format!("{} names no context and the kubeconfig has no current one: set context", env.name))
+        })?;
+        if !kubeconfig.contexts.iter().any(|context| context.name == name) {
+            return Err(refusal(format!(
+                "the kubeconfig of {} has no context {name}: nothing can be changed until context names one of its own",
+                env.name
+            )));
+        }
+        for user in &mut kubeconfig.auth_infos {
+            if let Some(exec) = user.auth_info.as_mut().and_then(|auth| auth.exec.as_mut()) {
+                // The terminal is the screen's: a plugin may neither read from it nor draw on it.
+                exec.interactive_mode = Some(ExecInteractiveMode::Never);
+            }
+        }
+        Ok(Self {
+            env: env.name.clone(),
+            kubeconfig,
+            context: Context { name, kubeconfig: access.kubeconfig.clone() },
+            client: OnceCell::new(),
+            limits: Limits { read: Duration::from_secs(10), write: Duration::from_secs(10) },
+        }
+        .checked(env.drill)?)
+    }
+
+    /// A drill must not reach out of this machine.
+    fn checked(self, drill: bool) -> Result<Self, Refusal> {
+        let servers = self.kubeconfig.clusters.iter().filter_map(|named| named.cluster.as_ref()?.server.as_ref());
+        if drill && !servers.into_iter().all(|server| server.parse().is_ok_and(|uri| is_loopback(&uri))) {
+            return Err(refusal("the drill's kubeconfig names a server that is not on this machine: refused"));
+        }
+        Ok(self)
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    async fn client(&self) -> Result<&Client, ApiError> {
+        self.client
+            .get_or_try_init(|| async {
+                let options = KubeConfigOptions { context: Some(self.context.name.clone()), ..Default::default() };
+                // Errors of this crate may quote what a credential plugin printed.
+                let broken = |what: &str| {
+                    ApiError::NotSent(Safe::from(format!(
+                        "the context {} of {} could not be used ({what}): check it with kubectl --context {}",
+                        self.context.name, self.env, self.context.name
+                    )))
+                };
+                let mut config = Config::from_custom_kubeconfig(self.kubeconfig.clone(), &options)
+                    .await
+                    .map_err(|_| broken("its cluster or user is missing or invalid"))?;
+                // kube-rs repeats 429, 503 and 504 up to 15 times: a confirmed action could
+                // fire minutes later.
+                config.default_retry = false;
+                config.connect_timeout = Some(self.limits.read);
+                if is_loopback(&config.cluster_url) {
+                    config.proxy_url = None;
+                }
+                if config.cluster_url.scheme_str() == Some("http") {
+                    // Without TLS no CA is needed, and a bare container has none to offer.
+                    config.root_cert.get_or_insert_default();
+                }
+                // Building runs credential plugins, which block.
+                tokio::task::spawn_blocking(|| ClientBuilder::try_from(config).map(|b| b.with_layer(&Gate).build()))
+                    .await
+                    .map_err(|_| broken("it took the client down"))?
+                    .map_err(|_| broken("its credentials could not be obtained"))
+            })
+            .await
+    }
+
+    /// One request, one answer, nothing repeated.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content: Option<(&'static str, Vec<u8>)>,
+    ) -> Result<Vec<u8>, ApiError> {
+        let limit = if method == Method::PATCH { self.limits.write } else { self.limits.read };
+        let mut request = Request::builder().method(method.clone()).uri(path).header("accept", "application/json");
+        let mut body = Vec::new();
+        if let Some((kind, bytes)) = content {
+            request = request.header("content-type", kind);
+            body = bytes;
+        }
+        let request = request
+            .body(Body::from(body))
+            .map_err(|_| ApiError::NotSent(Safe::from(format!("{method} {path} is not a request"))))?;
+        let client = match tokio::time::timeout(self.limits.read * 3, self.client()).await {
+            Ok(client) => client?,
+            Err(_) => return Err(ApiError::NotSent(Safe::fixed("the credential plugin did not answer in time"))),
+        };
+        let exchange = async {
+            let response = client.send(request).await.map_err(|error| unanswered(&error))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), ANSWER_CAP)
+                .collect()
+                .await
+                .map_err(|_| ApiError::NoAnswer(Safe::fixed("the connection was cut in the middle of the answer")))?
+                .to_bytes();
+            Ok((status, body))
+        };
+        let (status, body) = tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
+            Err(ApiError::NoAnswer(Safe::from(format!("no answer within {} s", limit.as_secs_f32()))))
+        })?;
+        if status.is_success() {
+            return Ok(body.to_vec());
+        }
+        let said = match serde_json::from_slice::<Status>(&body) {
+            Ok(answer) if !answer.message.is_empty() => said(&answer.message),
+            _ => Safe::from(status.canonical_reason().unwrap_or("no reason given")),
+        };
+        Err(ApiError::Status { status, said })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
+        parsed(&self.send(Method::GET, path, None).await?)
+    }
+
+    pub(super) async fn object(&self, place: &Place) -> Result<Workload, ApiError> {
+        self.get(&place.path()).await
+    }
+
+    pub(super) async fn scale(&self, place: &Place) -> Result<Scale, ApiError> {
+        self.get(&place.scale_path()).await
+    }
+
+    pub(super) async fn autoscalers(&self, namespace: &str) -> Result<Vec<Autoscaler>, ApiError> {
+        let path = format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers?limit=500");
+        let mut all = Vec::new();
+        let mut next = String::new();
+        for _ in 0..PAGES {
+            let page: List<Autoscaler> = self.get(&format!("{path}{next}")).await?;
+            all.extend(page.items);
+            match page.metadata.next {
+                Some(token) if !token.is_empty() => next = format!("&continue={}", encoded(&token)),
+                _ => return Ok(all),
+            }
+        }
+        Err(ApiError::Strange(Safe::fixed("the list of autoscalers does not end")))
+    }
+
+    /// Pods of `selector` that wait.
+    pub(super) async fn pending(&self, namespace: &str, selector: &str) -> Result<Vec<Pod>, ApiError> {
+        let selector = encoded(selector);
+        let path = format!(
+            "/api/v1/namespaces/{namespace}/pods?labelSelector={selector}&fieldSelector=status.phase%3DPending&limit=500"
+        );
+        let list: List<Pod> = self.get(&path).await?;
+        Ok(list
+            .items
+            .into_iter()
+            .filter(|pod| pod.status.phase == "Pending" && pod.metadata.deletion_timestamp.is_none())
+            .collect())
+    }
+
+    /// The Argo CD Application that the object says it is part of: its name, and the object if it
+    /// could be read.
+    pub(super) async fn application(&self, meta: &Meta) -> Option<(String, Result<Application, ApiError>)> {
+        let tracking = meta.annotations.get("argocd.argoproj.io/tracking-id").and_then(|id| id.split(':').next());
+        let name = tracking
+            .or_else(|| meta.labels.get("argocd.argoproj.io/instance").map(String::as_str))
+            .or_else(|| meta.annotations.get("argocd.argoproj.io/instance").map(String::as_str))?;
+        // Applications outside Argo CD's own namespace are tracked as `namespace_name`.
+        let (namespace, short) = name.split_once('_').unwrap_or(("argocd", name));
+        let read = if is_name(namespace) && is_name(short) {
+            self.get(&format!("/apis/argoproj.io/v1alpha1/namespaces/{namespace}/applications/{short}")).await
+        } else {
+            Err(ApiError::Strange(Safe::fixed("its name is not one")))
+        };
+        Some((name.to_owned(), read))
+    }
+}
+
+pub(super) fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body)
+        .map_err(|error| ApiError::Strange(said(&format!("the server's answer could not be understood ({error})"))))
+}
+
+/// What a transport error says of the request: missing credentials, a refused connection and the
+/// gate are the only cases in which it surely never left.
+fn unanswered(error: &kube::Error) -> ApiError {
+    if matches!(error, kube::Error::Auth(_)) {
+        // Its own words may quote a credential plugin's output.
+        return ApiError::NotSent(Safe::fixed("the credentials could not be obtained; log in again"));
+    }
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut last = String::new();
+    while let Some(at) = cause {
+        if let Some(refused) = at.downcast_ref::<NotAllowed>() {
+            return ApiError::NotSent(Safe::from(refused.to_string()));
+        }
+        if at.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused) {
+            return ApiError::NotSent(Safe::fixed("the API server refuses connections"));
+        }
+        last = at.to_string();
+        cause = at.source();
+    }
+    ApiError::NoAnswer(said(&format!("the API server did not answer ({last})")))
+}
+
+fn is_loopback(uri: &http::Uri) -> bool {
+    uri.host().is_some_and(|host| {
+        host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+            || host == "localhost"
+    })
+}
+
+/// Percent-encoding of a query value.
+fn encoded(value: &str) -> String {
+    use std::fmt::Write as _;
+    value.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}

@@ -1,0 +1,367 @@
+//! An API server for tests: one Deployment, every request recorded, and a network that fails as
+//! asked. Written on bare sockets, because a connection that is cut is what it is for.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::config::{Environment, KubeAccess, WritePolicy};
+use crate::model::name::{Kind, ObjectPath, Origin, Target};
+
+/// What happens to the next write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::respond) enum Fault {
+    /// Nothing.
+    None,
+    /// The connection is cut before the write is taken.
+    CutBefore,
+    /// It is taken, and then the connection is cut.
+    CutAfter,
+    /// It is never answered, nor taken.
+    HangBefore,
+    /// It is taken and never answered.
+    HangAfter,
+    /// Something on the way delivers it twice; the second answer arrives.
+    Twice,
+    /// This status, and it is not taken.
+    Status(u16),
+    /// This status, although it was taken.
+    StatusAfter(u16),
+}
+
+/// One request as it came in.
+#[derive(Clone, Debug)]
+pub(in crate::respond) struct Seen {
+    pub(in crate::respond) method: String,
+    pub(in crate::respond) path: String,
+    pub(in crate::respond) body: Value,
+    /// Intents that were durable at that moment.
+    pub(in crate::respond) intents: usize,
+}
+
+impl Seen {
+    pub(in crate::respond) fn is_write(&self) -> bool {
+        !matches!(self.method.as_str(), "GET" | "POST") && !self.path.contains("dryRun=All")
+    }
+}
+
+/// The cluster.
+pub(in crate::respond) struct State {
+    pub(in crate::respond) object: Value,
+    pub(in crate::respond) autoscalers: Value,
+    pub(in crate::respond) application: Option<Value>,
+    pub(in crate::respond) pods: Vec<Value>,
+    /// Whether the Deployment's controller follows, some pods a look.
+    pub(in crate::respond) follows: bool,
+    pub(in crate::respond) allowed: bool,
+    pub(in crate::respond) dry_run: Option<(u16, &'static str)>,
+    pub(in crate::respond) fault: Fault,
+    /// Done to the object as soon as the write was answered.
+    pub(in crate::respond) then: Option<fn(&mut Value)>,
+    pub(in crate::respond) seen: Vec<Seen>,
+}
+
+impl State {
+    pub(in crate::respond) fn replicas(&self) -> u64 {
+        self.object["spec"]["replicas"].as_u64().unwrap()
+    }
+
+    pub(in crate::respond) fn writes(&self) -> Vec<Seen> {
+        self.seen.iter().filter(|seen| seen.is_write()).cloned().collect()
+    }
+
+    /// Somebody else sets replicas.
+    pub(in crate::respond) fn set_by(&mut self, manager: &str, replicas: u32) {
+        set_by(&mut self.object, manager, replicas);
+    }
+
+    fn look(&mut self) -> Value {
+        if self.follows {
+            let wanted = self.replicas();
+            let (meta, status) = (self.object["metadata"]["generation"].clone(), &mut self.object["status"]);
+            let now = status["availableReplicas"].as_u64().unwrap();
+            let next = if now < wanted { (now + 3).min(wanted) } else { wanted };
+            status["observedGeneration"] = meta;
+            status["replicas"] = json!(wanted);
+            for count in ["availableReplicas", "readyReplicas", "updatedReplicas"] {
+                status[count] = json!(next);
+            }
+        }
+        self.object.clone()
+    }
+
+    fn scale(&self) -> Value {
+        let meta = &self.object["metadata"];
+        let mut scale = json!({
+            "kind": "Scale", "apiVersion": "autoscaling/v1",
+            "metadata": {
+                "name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"],
+                "resourceVersion": meta["resourceVersion"],
+            },
+            "spec": {}, "status": { "replicas": self.object["status"]["replicas"], "selector": "app=payments" },
+        });
+        // As the real server does it: `omitempty`.
+        if self.replicas() != 0 {
+            scale["spec"]["replicas"] = json!(self.replicas());
+        }
+        scale
+    }
+
+    /// Applies a JSON Patch to the scale, all or nothing.
+    fn patch(&mut self, patch: &Value, keep: bool) -> (u16, Value) {
+        let mut scale = self.scale();
+        for step in patch.as_array().unwrap() {
+            let path = step["path"].as_str().unwrap();
+            let at = scale.pointer(path).cloned();
+            let fits = match step["op"].as_str().unwrap() {
+                "test" => at.unwrap_or(Value::Null) == step["value"],
+                "replace" => at.is_some(),
+                "add" => true,
+                other => panic!("{other} is not an operation that was agreed on"),
+            };
+            if !fits {
+                return (422, status("the server rejected our request due to an error in our request"));
+            }
+            if step["op"] != "test" {
+                assert_eq!(path, "/spec/replicas", "nothing else is ours to write");
+                scale["spec"]["replicas"] = step["value"].clone();
+            }
+        }
+        if keep {
+            let replicas = scale["spec"]["replicas"].as_u64().unwrap();
+            self.set_by("warroom", u32::try_from(replicas).unwrap());
+        }
+        (200, scale)
+    }
+}
+
+/// Sets replicas as `manager` would.
+pub(in crate::respond) fn set_by(object: &mut Value, manager: &str, replicas: u32) {
+    let generation = object["metadata"]["generation"].as_i64().unwrap() + 1;
+    object["spec"]["replicas"] = json!(replicas);
+    object["metadata"]["generation"] = json!(generation);
+    object["metadata"]["resourceVersion"] = json!((100 + generation).to_string());
+    object["metadata"]["managedFields"] = json!([{
+        "manager": manager, "operation": "Update", "subresource": "scale", "time": "2026-11-21T03:24:00Z",
+        "fieldsV1": { "f:spec": { "f:replicas": {} } },
+    }]);
+}
+
+/// The server, and where it listens.
+pub(in crate::respond) struct Fake {
+    state: Arc<Mutex<State>>,
+    pub(in crate::respond) intents: Arc<AtomicUsize>,
+    pub(in crate::respond) url: String,
+    _folder: tempfile::TempDir,
+    kubeconfig: PathBuf,
+}
+
+impl Fake {
+    /// `payments/payments` with six replicas, all ready.
+    pub(in crate::respond) async fn start() -> Self {
+        let state = Arc::new(Mutex::new(State {
+            object: json!({
+                "kind": "Deployment", "apiVersion": "apps/v1",
+                "metadata": {
+                    "name": "payments", "namespace": "shop", "uid": "uid-1", "generation": 4,
+                    "resourceVersion": "104", "labels": {}, "annotations": { "team": "money" },
+                },
+                "spec": {
+                    "replicas": 6, "progressDeadlineSeconds": 600, "selector": { "matchLabels": { "app": "payments" } },
+                    "template": { "spec": { "containers": [{ "name": "payments", "image": "payments:2.9.0" }] } },
+                },
+                "status": {
+                    "observedGeneration": 4, "replicas": 6, "readyReplicas": 6, "availableReplicas": 6,
+                    "updatedReplicas": 6, "conditions": null,
+                },
+            }),
+            autoscalers: json!([]),
+            application: None,
+            pods: Vec::new(),
+            follows: true,
+            allowed: true,
+            dry_run: None,
+            fault: Fault::None,
+            then: None,
+            seen: Vec::new(),
+        }));
+        let intents = Arc::new(AtomicUsize::new(0));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(serve(listener, Arc::clone(&state), Arc::clone(&intents)));
+        let folder = tempfile::tempdir().unwrap();
+        let kubeconfig = folder.path().join("kubeconfig");
+        let fake = Self { state, intents, url, _folder: folder, kubeconfig };
+        fake.write_kubeconfig(&[("prod", &fake.url)], "prod");
+        fake
+    }
+
+    /// A kubeconfig with these contexts and their servers.
+    pub(in crate::respond) fn write_kubeconfig(&self, contexts: &[(&str, &str)], current: &str) {
+        let list =
+            |part: &dyn Fn(&str, &str) -> Value| -> Vec<Value> { contexts.iter().map(|(n, u)| part(n, u)).collect() };
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": current,
+            "clusters": list(&|name, url| json!({ "name": name, "cluster": { "server": url } })),
+            "contexts": list(&|name, _| json!({ "name": name, "context": { "cluster": name, "user": name } })),
+            "users": list(&|name, _| json!({ "name": name, "user": { "token": "t0ps3cret" } })),
+        });
+        // JSON is YAML.
+        std::fs::write(&self.kubeconfig, config.to_string()).unwrap();
+    }
+
+    pub(in crate::respond) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// An environment that may be changed, with the context pinned.
+    pub(in crate::respond) fn environment(&self) -> Environment {
+        Environment {
+            name: "prod-eu".into(),
+            production: true,
+            color: None,
+            write: WritePolicy::Ask,
+            write_window: Duration::from_secs(900),
+            drill: false,
+            kubernetes: Some(KubeAccess {
+                kubeconfig: Some(self.kubeconfig.clone()),
+                context: Some("prod".into()),
+                namespaces: Vec::new(),
+                usage_every: Duration::from_secs(15),
+            }),
+            aws: None,
+            alertmanager: Vec::new(),
+            prometheus: Vec::new(),
+        }
+    }
+}
+
+/// The Deployment, as a pane would name it.
+pub(in crate::respond) fn payments() -> Target {
+    Target {
+        origin: Origin { env: "prod-eu".into(), source: "kubernetes".into() },
+        kind: Kind::Deployment,
+        path: ObjectPath::new("shop", "payments"),
+        uid: Some("uid-1".into()),
+    }
+}
+
+fn status(message: &str) -> Value {
+    json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message })
+}
+
+async fn serve(listener: TcpListener, state: Arc<Mutex<State>>, intents: Arc<AtomicUsize>) {
+    while let Ok((socket, _)) = listener.accept().await {
+        tokio::spawn(connection(socket, Arc::clone(&state), Arc::clone(&intents)));
+    }
+}
+
+/// What becomes of a request.
+enum Reply {
+    Answer(u16, Value),
+    Cut,
+    Hang,
+}
+
+async fn connection(socket: TcpStream, state: Arc<Mutex<State>>, intents: Arc<AtomicUsize>) -> Option<()> {
+    let mut socket = BufReader::new(socket);
+    loop {
+        let (mut head, mut length) = (String::new(), 0);
+        socket.read_line(&mut head).await.ok().filter(|read| *read > 0)?;
+        loop {
+            let mut line = String::new();
+            socket.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
+            if line.trim().is_empty() {
+                break;
+            }
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            }
+        }
+        let mut body = vec![0; length];
+        socket.read_exact(&mut body).await.ok()?;
+        let mut words = head.split(' ');
+        let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let seen = Seen { method, path, body, intents: intents.load(Ordering::SeqCst) };
+        let reply = answer(&mut state.lock().unwrap(), seen);
+        match reply {
+            Reply::Answer(code, value) => {
+                let text = value.to_string();
+                let head = format!(
+                    "HTTP/1.1 {code} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                    text.len()
+                );
+                socket.write_all(format!("{head}{text}").as_bytes()).await.ok()?;
+            }
+            Reply::Cut => return None,
+            Reply::Hang => std::future::pending().await,
+        }
+    }
+}
+
+fn answer(state: &mut State, seen: Seen) -> Reply {
+    state.seen.push(seen.clone());
+    let path = seen.path.split('?').next().unwrap_or_default();
+    let ok = |value| Reply::Answer(200, value);
+    let items = |items: Value| ok(json!({ "kind": "List", "metadata": {}, "items": items }));
+    match (seen.method.as_str(), path) {
+        ("GET", "/apis/apps/v1/namespaces/shop/deployments/payments") => ok(state.look()),
+        ("GET", "/apis/apps/v1/namespaces/shop/deployments/payments/scale") => ok(state.scale()),
+        ("GET", "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers") => items(state.autoscalers.clone()),
+        ("GET", "/api/v1/namespaces/shop/pods") => items(json!(state.pods)),
+        ("GET", "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/shop") => match &state.application {
+            Some(application) => ok(application.clone()),
+            None => Reply::Answer(403, status("applications is forbidden")),
+        },
+        ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews") => {
+            ok(json!({ "status": { "allowed": state.allowed, "reason": "" } }))
+        }
+        ("PATCH", "/apis/apps/v1/namespaces/shop/deployments/payments/scale") if seen.path.contains("dryRun=All") => {
+            match state.dry_run {
+                Some((code, why)) => Reply::Answer(code, status(why)),
+                None => {
+                    let (code, value) = state.patch(&seen.body, false);
+                    Reply::Answer(code, value)
+                }
+            }
+        }
+        ("PATCH", "/apis/apps/v1/namespaces/shop/deployments/payments/scale") => write(state, &seen.body),
+        _ => Reply::Answer(404, status("the server could not find the requested resource")),
+    }
+}
+
+fn write(state: &mut State, patch: &Value) -> Reply {
+    let fault = std::mem::replace(&mut state.fault, Fault::None);
+    let reply = match fault {
+        Fault::CutBefore => return Reply::Cut,
+        Fault::HangBefore => return Reply::Hang,
+        Fault::Status(code) => return Reply::Answer(code, status("not now")),
+        Fault::None => {
+            let (code, value) = state.patch(patch, true);
+            Reply::Answer(code, value)
+        }
+        Fault::Twice => {
+            state.patch(patch, true);
+            let (code, value) = state.patch(patch, true);
+            Reply::Answer(code, value)
+        }
+        Fault::CutAfter | Fault::HangAfter | Fault::StatusAfter(_) => {
+            assert_eq!(state.patch(patch, true).0, 200);
+            match fault {
+                Fault::CutAfter => Reply::Cut,
+                Fault::StatusAfter(code) => Reply::Answer(code, status("upstream went away")),
+                _ => Reply::Hang,
+            }
+        }
+    };
+    if let Some(then) = state.then.take() {
+        then(&mut state.object);
+    }
+    reply
+}

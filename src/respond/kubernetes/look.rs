@@ -1,0 +1,125 @@
+//! Looking at the target after a write: by identity, never by "stable".
+
+use http::StatusCode;
+
+use crate::model::name::Kind;
+use crate::model::plan::Plan;
+use crate::respond::Seen;
+use crate::text::Safe;
+
+use super::client::Api;
+use super::objects::{Pod, Workload};
+use super::scale::replicas_of;
+use super::{FIELD_MANAGER, Place, said};
+
+/// What the target shows of `plan`.
+pub(super) async fn look(api: &Api, plan: &Plan) -> Seen {
+    let place = match Place::of(&plan.target) {
+        Ok(place) => place,
+        Err(refusal) => return Seen::Gone { why: refusal.why },
+    };
+    let Some((before, after)) = replicas_of(plan) else {
+        return Seen::Gone { why: Safe::fixed("the plan names no number of replicas") };
+    };
+    let object = match api.object(&place).await {
+        Ok(object) => object,
+        Err(error) if error.is(StatusCode::NOT_FOUND) => {
+            return Seen::Gone { why: Safe::from(format!("{} was deleted", plan.target)) };
+        }
+        Err(error) => return Seen::Unread { why: Safe::from(format!("could not read {}: {error}", plan.target)) },
+    };
+    if plan.target.uid.as_ref().is_none_or(|uid| *uid.as_str() != object.metadata.uid) {
+        return Seen::Gone { why: Safe::from(format!("{} was replaced by another object of its name", plan.target)) };
+    }
+    // On the object itself the server always writes replicas; not set means 1.
+    let now = object.spec.replicas.unwrap_or(1);
+    if now != after {
+        let words = set_to(&object, now);
+        return if now == before { Seen::AsBefore { words } } else { Seen::Other { words } };
+    }
+    let words = counts(&object, plan.target.kind, after);
+    if is_live(&object, plan.target.kind, after) {
+        return Seen::Live { words: Safe::from(words) };
+    }
+    let waiting = match object.status.available_replicas < after {
+        true => waiting(api, &place).await,
+        false => String::new(),
+    };
+    Seen::Under { words: said(&format!("{words}{waiting}{}", trouble(&object))) }
+}
+
+/// The controller has seen this very spec, and all it asks for is there.
+///
+/// `observedGeneration` may not lag behind `generation`: until then `status` tells of the spec
+/// before ours.
+fn is_live(object: &Workload, kind: Kind, after: u32) -> bool {
+    let status = &object.status;
+    status.observed_generation >= object.metadata.generation
+        && status.replicas == after
+        && status.available_replicas == after
+        && (!rolls_out(object, kind) || status.updated_replicas == after)
+}
+
+/// Whether all replicas have to come to the newest revision. A StatefulSet may hold older ones on
+/// purpose (a partition, `OnDelete`), and so does a paused Deployment.
+fn rolls_out(object: &Workload, kind: Kind) -> bool {
+    kind == Kind::Deployment && !object.spec.paused
+}
+
+fn counts(object: &Workload, kind: Kind, after: u32) -> String {
+    let status = &object.status;
+    let mut words = format!("{} of {after} ready", status.available_replicas);
+    if status.replicas > after {
+        words.push_str(&format!(", {} still to go", status.replicas - after));
+    }
+    if status.updated_replicas < status.replicas.min(after) && rolls_out(object, kind) {
+        words.push_str(&format!(", {} of the newest revision", status.updated_replicas));
+    }
+    words
+}
+
+fn set_to(object: &Workload, now: u32) -> Safe {
+    match object.metadata.replicas_set_by() {
+        Some(field) if field.manager == FIELD_MANAGER => said(&format!("replicas is {now}")),
+        Some(field) => {
+            let at = field.time.as_deref().map_or(String::new(), |time| format!(" at {time}"));
+            said(&format!("replicas is {now}, set by {}{at}", field.manager))
+        }
+        None => said(&format!("replicas is {now}")),
+    }
+}
+
+/// What a failing condition says: a quota that is used up, a deadline that has passed.
+fn trouble(object: &Workload) -> String {
+    let failing = |kind: &str, status: &str| {
+        object.status.conditions.iter().find(|condition| condition.kind == kind && condition.status == status)
+    };
+    match failing("ReplicaFailure", "True").or_else(|| failing("Progressing", "False")) {
+        Some(condition) => format!("; {}: {}", condition.reason, condition.message),
+        None => String::new(),
+    }
+}
+
+/// How many pods wait and why. Best effort: the counts stand without it.
+async fn waiting(api: &Api, place: &Place) -> String {
+    let Ok(scale) = api.scale(place).await else { return String::new() };
+    if scale.status.selector.is_empty() {
+        return String::new();
+    }
+    let Ok(pods) = api.pending(&place.namespace, &scale.status.selector).await else { return String::new() };
+    if pods.is_empty() {
+        return String::new();
+    }
+    match pods.iter().find_map(unscheduled) {
+        Some(why) => format!(", {} pending: {why}", pods.len()),
+        None => format!(", {} pending", pods.len()),
+    }
+}
+
+fn unscheduled(pod: &Pod) -> Option<&str> {
+    pod.status
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == "PodScheduled" && condition.status == "False")
+        .map(|condition| condition.message.as_str())
+}

@@ -1,0 +1,272 @@
+//! The few fields of the API's objects that a scale looks at. Everything else is skipped.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+
+/// `metadata`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Meta {
+    pub(super) name: String,
+    pub(super) namespace: String,
+    pub(super) uid: String,
+    pub(super) resource_version: String,
+    pub(super) generation: i64,
+    pub(super) deletion_timestamp: Option<String>,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) annotations: BTreeMap<String, String>,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) owner_references: Vec<OwnerReference>,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) managed_fields: Vec<ManagedField>,
+}
+
+/// One of `metadata.ownerReferences`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OwnerReference {
+    pub(super) kind: String,
+    pub(super) name: String,
+    pub(super) controller: Option<bool>,
+}
+
+/// One of `metadata.managedFields`: who wrote which fields last.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ManagedField {
+    pub(super) manager: String,
+    pub(super) operation: String,
+    pub(super) subresource: String,
+    pub(super) time: Option<String>,
+    pub(super) fields_v1: serde_json::Value,
+}
+
+impl Meta {
+    /// Who set `spec.replicas` last, if the server says.
+    pub(super) fn replicas_set_by(&self) -> Option<&ManagedField> {
+        self.managed_fields
+            .iter()
+            .filter(|field| field.fields_v1.pointer("/f:spec/f:replicas").is_some())
+            .max_by(|a, b| a.time.cmp(&b.time))
+    }
+}
+
+/// A Deployment or StatefulSet.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Workload {
+    pub(super) metadata: Meta,
+    pub(super) spec: WorkloadSpec,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) status: WorkloadStatus,
+}
+
+/// Its `spec`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct WorkloadSpec {
+    /// Not set means 1.
+    pub(super) replicas: Option<u32>,
+    pub(super) paused: bool,
+    pub(super) progress_deadline_seconds: Option<u32>,
+}
+
+/// Its `status`: counts that are zero are left out by the server.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct WorkloadStatus {
+    pub(super) observed_generation: i64,
+    pub(super) replicas: u32,
+    pub(super) ready_replicas: u32,
+    pub(super) available_replicas: u32,
+    pub(super) updated_replicas: u32,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) conditions: Vec<Condition>,
+}
+
+/// One of `status.conditions`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Condition {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) status: String,
+    pub(super) reason: String,
+    pub(super) message: String,
+}
+
+/// `autoscaling/v1` Scale.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Scale {
+    pub(super) metadata: Meta,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) spec: ScaleSpec,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) status: ScaleStatus,
+}
+
+/// Its `spec`. The server leaves `replicas` out when it is 0 (`omitempty`).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ScaleSpec {
+    pub(super) replicas: Option<u32>,
+}
+
+/// Its `status`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ScaleStatus {
+    /// The label selector of the pods, in the form of the query parameter.
+    pub(super) selector: String,
+}
+
+impl Scale {
+    pub(super) fn replicas(&self) -> u32 {
+        self.spec.replicas.unwrap_or(0)
+    }
+}
+
+/// A list of anything.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub(super) struct List<T> {
+    pub(super) metadata: ListMeta,
+    #[serde(deserialize_with = "or_default", bound(deserialize = "T: Deserialize<'de>"))]
+    pub(super) items: Vec<T>,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self { metadata: ListMeta::default(), items: Vec::new() }
+    }
+}
+
+/// A list's `metadata`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ListMeta {
+    #[serde(rename = "continue")]
+    pub(super) next: Option<String>,
+}
+
+/// `autoscaling/v2` HorizontalPodAutoscaler.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Autoscaler {
+    pub(super) metadata: Meta,
+    pub(super) spec: AutoscalerSpec,
+}
+
+/// Its `spec`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct AutoscalerSpec {
+    pub(super) scale_target_ref: TargetRef,
+    /// Not set means 1.
+    pub(super) min_replicas: Option<u32>,
+    pub(super) max_replicas: u32,
+}
+
+/// `spec.scaleTargetRef`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TargetRef {
+    pub(super) kind: String,
+    pub(super) name: String,
+}
+
+/// A pod that waits.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Pod {
+    pub(super) metadata: Meta,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) status: PodStatus,
+}
+
+/// Its `status`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PodStatus {
+    pub(super) phase: String,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) conditions: Vec<Condition>,
+}
+
+/// `argoproj.io/v1alpha1` Application.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Application {
+    pub(super) spec: ApplicationSpec,
+}
+
+/// Its `spec`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ApplicationSpec {
+    #[serde(deserialize_with = "or_default")]
+    pub(super) sync_policy: SyncPolicy,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) ignore_differences: Vec<IgnoreDifference>,
+}
+
+/// `spec.syncPolicy`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SyncPolicy {
+    pub(super) automated: Option<Automated>,
+}
+
+/// `spec.syncPolicy.automated`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Automated {
+    pub(super) self_heal: Option<bool>,
+    /// Not set means true.
+    pub(super) enabled: Option<bool>,
+}
+
+/// One of `spec.ignoreDifferences`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct IgnoreDifference {
+    pub(super) kind: String,
+    pub(super) name: Option<String>,
+    pub(super) namespace: Option<String>,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) json_pointers: Vec<String>,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) jq_path_expressions: Vec<String>,
+}
+
+/// `SelfSubjectAccessReview`, as answered.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AccessReview {
+    pub(super) status: AccessStatus,
+}
+
+/// Its `status`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct AccessStatus {
+    pub(super) allowed: bool,
+    pub(super) reason: String,
+    pub(super) evaluation_error: String,
+}
+
+/// `metav1.Status`: how the server says no.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Status {
+    pub(super) message: String,
+}
+
+/// The server writes some empty lists and maps as `null`.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
+}

@@ -1,0 +1,72 @@
+//! What the engine writes to the record: intents and outcomes.
+
+use crate::clock::World;
+use crate::model::entry::{Actor, ActorKind, Body, Draft, EntryKind, EntryOrigin, Evidence};
+use crate::model::plan::{Outcome, Plan};
+use crate::record::{Durability, Journal, Receipt};
+use crate::text::{Safe, redact_safe};
+
+/// Where intents and outcomes go: the journal, or a test's stand-in that refuses or delays.
+pub trait Recorder: Send + Sync {
+    /// Hands an entry over; it is durable when the receipt says so.
+    fn append(&self, draft: Draft, occurred_at: World, observed_at: World, durability: Durability) -> Receipt;
+}
+
+impl Recorder for Journal {
+    fn append(&self, draft: Draft, occurred_at: World, observed_at: World, durability: Durability) -> Receipt {
+        Self::append(self, draft, occurred_at, observed_at, durability)
+    }
+}
+
+/// The entry that has to be durable before anything is written.
+pub(super) fn intent(plan: &Plan, actor: &Actor) -> Draft {
+    let title = match change(plan) {
+        Some((label, before, after)) => format!("about to {}: {label} {before} → {after}", plan.title),
+        None => format!("about to {}", plan.title),
+    };
+    Draft { body: Some(Body::Intent(Box::new(plan.clone()))), ..about(plan, actor, EntryKind::Intent, title) }
+}
+
+/// The entry that has to be durable before anybody is told how it ended.
+pub(super) fn outcome(plan: &Plan, actor: &Actor, outcome: &Outcome) -> Draft {
+    let ended = match outcome {
+        Outcome::Verified { after_seconds, words } => format!("{words} after {after_seconds} s"),
+        other => format!("{}, {}", other.as_str(), other.words()),
+    };
+    let title = match change(plan) {
+        Some((label, before, after)) => format!("{}: {label} {before} → {after}, {ended}", plan.title),
+        None => format!("{}: {ended}", plan.title),
+    };
+    Draft {
+        body: Some(Body::Outcome { plan: plan.id.clone(), outcome: outcome.clone() }),
+        detail: plan.undo.as_ref().map(|undo| Safe::from(format!("undo: {undo}"))),
+        ..about(plan, actor, EntryKind::Outcome, title)
+    }
+}
+
+fn change(plan: &Plan) -> Option<(&Safe, &Safe, &Safe)> {
+    plan.changes.first().map(|change| (&change.label, &change.before, &change.after))
+}
+
+fn about(plan: &Plan, actor: &Actor, kind: EntryKind, title: String) -> Draft {
+    let (before, after) = match change(plan) {
+        Some((_, before, after)) => (Some(before.clone()), Some(after.clone())),
+        None => (None, None),
+    };
+    Draft {
+        kind,
+        source: Safe::from(plan.target.origin.to_string()),
+        subject: Safe::from(format!("{} {}", plan.target.kind, plan.target.path)),
+        title: redact_safe(Safe::from(title)),
+        detail: None,
+        actor: actor.clone(),
+        service: plan.service.clone(),
+        before,
+        after,
+        evidence: vec![Evidence { query: Some(plan.command.clone()), excerpt: None, file: None }],
+        dedupe: None,
+        origin: if actor.kind == ActorKind::Human { EntryOrigin::Manual } else { EntryOrigin::Auto },
+        pinned: false,
+        body: None,
+    }
+}
