@@ -15,3 +15,4 @@ pub mod name;
 pub mod plan;
 pub mod service;
 pub mod signal;
+pub mod track;

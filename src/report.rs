@@ -14,12 +14,17 @@ mod sparkline;
 #[cfg(test)]
 mod tests;
 
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
 use chrono_tz::Tz;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 
-use crate::clock::World;
 use crate::model::entry::Entry;
+use crate::model::track::TrackSample;
+use crate::record::IncidentRecord;
 use crate::text::{Safe, redact};
 
 pub use renew::{RenewError, renew};
@@ -32,8 +37,8 @@ pub const TEMPLATE: &str = include_str!("../assets/templates/postmortem.md.j2");
 pub struct Material<'a> {
     /// All writers' entries, in any order.
     pub entries: &'a [Entry],
-    /// Samples of the tracks: minute, track, value.
-    pub tracks: &'a [(World, Safe, f64)],
+    /// Samples of the tracks.
+    pub tracks: &'a [TrackSample],
     /// What is wrong with the record itself, in words.
     pub problems: &'a [Safe],
 }
@@ -70,6 +75,38 @@ pub enum ReportError {
     /// The template does not work.
     #[error("could not fill in the template: {0}; the shipped one is in assets/templates")]
     Template(String),
+    /// The file could not be written.
+    #[error("could not write the postmortem to {0}: {1}")]
+    File(String, #[source] std::io::Error),
+    /// The file that is there cannot be renewed.
+    #[error("could not renew {0}: {1}")]
+    Renew(String, #[source] RenewError),
+}
+
+impl<'a> From<&'a IncidentRecord> for Material<'a> {
+    fn from(record: &'a IncidentRecord) -> Self {
+        Self { entries: &record.entries, tracks: &record.tracks, problems: &record.problems }
+    }
+}
+
+/// Writes the postmortem of `record` to the file `path`, readable by its owner alone. If the file
+/// is a postmortem already, what people wrote in it stays.
+pub fn write(record: &IncidentRecord, options: &Options, path: &Path) -> Result<(), ReportError> {
+    let fresh = postmortem(record.into(), options)?;
+    let failed = |error: std::io::Error| ReportError::File(path.display().to_string(), error);
+    let text = match std::fs::read_to_string(path) {
+        Ok(existing) => renew(&existing, &fresh).map_err(|error| ReportError::Renew(path.display().to_string(), error))?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => fresh,
+        Err(error) => return Err(failed(error)),
+    };
+    // Beside it first: a full disk must not cost what people wrote.
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = Path::new(&beside);
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(beside).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    std::fs::rename(beside, path).map_err(failed)
 }
 
 /// Writes the postmortem. Everything in it comes from the record; what only people know is left

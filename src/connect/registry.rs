@@ -7,6 +7,7 @@ use crate::model::name::Origin;
 
 use super::alertmanager::Alertmanager;
 use super::aws::{Account, Alarms, Logs};
+use super::kubernetes;
 use super::prometheus::Prometheus;
 use super::{Connector, History, Source};
 
@@ -14,6 +15,7 @@ use super::{Connector, History, Source};
 /// what is wrong with a source's configuration is told by the source when it runs.
 pub fn registry(env: &Environment, catalogue: Arc<Catalogue>) -> Vec<Connector> {
     let mut all = Vec::new();
+    all.extend(env.kubernetes.iter().flat_map(|access| kubernetes::connectors(env, access, Arc::clone(&catalogue))));
     all.extend(env.alertmanager.iter().map(|access| alertmanager(env, access)));
     // The first is asked: two would tell the same signals twice.
     all.extend(env.prometheus.first().map(|access| prometheus(env, access, &catalogue)));

@@ -1,6 +1,7 @@
 //! The document as people read it.
 
 use super::*;
+use crate::clock::World;
 use crate::model::entry::{Actor, ActorKind, Body, Draft, Entry, EntryId, EntryKind, EntryOrigin};
 use crate::model::service::Unit;
 
@@ -47,10 +48,20 @@ fn incident() -> Vec<Entry> {
     ]
 }
 
+fn sample(minute: i64, value: f64) -> TrackSample {
+    TrackSample {
+        at: at(minute, 0),
+        track: "checkout errors".into(),
+        service: None,
+        unit: Unit::Ratio,
+        limit: Some(0.01),
+        values: [("value".into(), Some(value))].into(),
+    }
+}
+
 fn written(options: &Options) -> String {
     let entries = incident();
-    let track: Safe = format!("signal/checkout/errors/{}", Unit::Ratio.as_str()).into();
-    let tracks: Vec<_> = [0.001, 0.02, 0.072, 0.004].into_iter().zip(0..).map(|(value, minute)| (at(minute, 0), track.clone(), value)).collect();
+    let tracks: Vec<_> = [0.001, 0.02, 0.072, 0.004].into_iter().zip(0..).map(|(value, minute)| sample(minute, value)).collect();
     postmortem(Material { entries: &entries, tracks: &tracks, problems: &[] }, options).unwrap()
 }
 

@@ -72,14 +72,20 @@ impl Ledger {
     }
 
     /// An incident that an earlier process left open, of this session's environment.
-    pub fn left_open(&self) -> Option<ResumeOffer> {
-        let record = self.archive.left_open(&self.bearings.env)?;
-        Some(ResumeOffer {
-            title: record.title(),
-            last: record.last_at().unwrap_or(self.bearings.at),
-            open_intents: record.open_intents().len(),
-            id: record.id,
-        })
+    pub fn left_open(&self) -> impl FnOnce() -> Option<ResumeOffer> + Send + 'static {
+        let (archive, env) = (self.archive.clone(), self.bearings.env.clone());
+        move || match archive.unfinished(&env) {
+            Ok(found) => found.map(|found| ResumeOffer {
+                id: found.id,
+                title: found.title,
+                last: found.last,
+                open_intents: found.open_intents.len(),
+            }),
+            Err(error) => {
+                tracing::warn!(%error, "could not look for incidents that were left open");
+                None
+            }
+        }
     }
 
     pub(super) fn tell_of_written(&mut self, tell: UnboundedSender<Envelope>) {
@@ -121,7 +127,7 @@ impl Ledger {
         let (archive, bearings, ready) = (self.archive.clone(), self.bearings.clone(), Arc::clone(&self.ready));
         move || {
             let made = archive.create(&slug, at).map_err(|error| error.0).and_then(|id| {
-                let journal = archive.journal(&id, bearings.start(Some(id.clone()), at)).map_err(|error| Safe::from(error.to_string()))?;
+                let journal = archive.journal_for(&id, bearings.start(Some(id.clone()), at)).map_err(|error| Safe::from(error.to_string()))?;
                 Ok((id, journal))
             });
             match made {
@@ -142,7 +148,7 @@ impl Ledger {
                 Ok(record) => record,
                 Err(error) => return Message::IncidentRefused(error.0),
             };
-            match archive.journal(&id, bearings.start(Some(id.clone()), at)) {
+            match archive.journal_for(&id, bearings.start(Some(id.clone()), at)) {
                 Ok(journal) => {
                     keep(&ready, id.clone(), journal);
                     Message::IncidentReady { id, title: record.title(), earlier: record.entries }
@@ -208,7 +214,7 @@ fn keep(ready: &Mutex<HashMap<IncidentId, Journal>>, id: IncidentId, journal: Jo
 /// file that is there stays.
 fn write_postmortem(archive: &Archive, id: &IncidentId, path: Option<PathBuf>) -> Result<PathBuf, String> {
     let record = archive.read(id).map_err(|error| error.to_string())?;
-    let path = path.unwrap_or_else(|| archive.root().join(format!("{id}.postmortem.md")));
+    let path = path.unwrap_or_else(|| archive.root.join(format!("{id}.postmortem.md")));
     report::write(&record, &report::Options::default(), &path).map_err(|error| error.to_string())?;
     Ok(path)
 }
@@ -234,14 +240,9 @@ impl Recorder for EngineJournal {
                 });
             }
         }
-        let (ours, theirs) = Receipt::forked(self.journal.append(draft, occurred_at, observed_at, durability));
         let tell = self.tell.clone();
-        tokio::spawn(async move {
-            if let Ok(durable) = ours.await {
-                let written: Entry = durable.into_entry();
-                let _ = tell.send(Envelope { message: Message::Written(written), hold: None });
-            }
-        });
-        theirs
+        self.journal.append(draft, occurred_at, observed_at, durability).watched(move |entry: &Entry| {
+            let _ = tell.send(Envelope { message: Message::Written(entry.clone()), hold: None });
+        })
     }
 }

@@ -99,10 +99,12 @@ fn the_recorder_gets_the_last_value_of_the_minute_and_nothing_where_nothing_is_k
     play(&mut picture, series("checkout", "03:14:00", &[0.01, 0.02, 0.03, 0.04, 0.05]));
     play(&mut picture, [errors_in("payments", "03:14", 7)]);
     let tracks = picture.tracks(at("03:14:59"));
-    let value = |name: &str| tracks.iter().find(|(track, _)| *track == name).map(|(_, value)| *value);
-    assert_eq!(value("signal/checkout/errors"), Some(0.04));
-    assert_eq!(value("signal/payments/errors"), None);
-    assert_eq!(value("logs/payments/error"), Some(7.0));
-    assert_eq!(value("logs/payments/info"), Some(1.0));
-    assert_eq!(value("logs/checkout/error"), None);
+    let value = |track: &str, of: &str| {
+        tracks.iter().find(|sample| sample.track == track).and_then(|sample| sample.values.get(of).copied().flatten())
+    };
+    assert_eq!(value("checkout errors", "value"), Some(0.04));
+    assert_eq!(value("payments errors", "value"), None);
+    assert_eq!(value("logs payments", "error"), Some(7.0));
+    assert_eq!(value("logs payments", "info"), Some(1.0));
+    assert_eq!(value("logs checkout", "error"), None);
 }

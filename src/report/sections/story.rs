@@ -1,7 +1,6 @@
 //! The summary and the impact: a few sentences of facts, for people to polish.
 
 use crate::model::entry::{EntryKind, MilestoneName};
-use crate::model::service::Unit;
 use crate::record::Row;
 use crate::report::context::Facts;
 use crate::report::durations::{clock, words};
@@ -94,10 +93,11 @@ pub(in crate::report) fn impact(facts: &Facts<'_>) -> Vec<String> {
     lines
 }
 
-/// The largest value of a subject's track, such as that of `checkout errors`.
+/// The worst minute of a signal's track, such as that of `checkout errors`: the farthest beyond
+/// its limit.
 fn worst(facts: &Facts<'_>, subject: &str) -> Option<String> {
-    let (service, signal) = subject.split_once(' ')?;
-    let prefix = format!("signal/{service}/{signal}/");
-    let (unit, worst) = facts.material.tracks.iter().filter_map(|(_, track, value)| Some((track.strip_prefix(&prefix)?, *value))).max_by(|a, b| a.1.total_cmp(&b.1))?;
-    Some(Unit::parse(unit)?.write(worst))
+    let values = facts.material.tracks.iter().filter(|sample| sample.track == subject);
+    let values = values.filter_map(|sample| Some((sample.values.get("value").copied()??, sample.unit)));
+    let (worst, unit) = values.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    Some(unit.write(worst))
 }

@@ -211,21 +211,19 @@ pub(in crate::report) struct Chart {
 
 /// One line a track of a service's signal, from a value a minute.
 pub(in crate::report) fn charts(facts: &Facts<'_>) -> Vec<Chart> {
-    let mut tracks: BTreeMap<&str, Vec<(World, f64)>> = BTreeMap::new();
-    for (at, track, value) in facts.material.tracks {
-        tracks.entry(track).or_default().push((*at, *value));
+    let mut tracks: BTreeMap<(&str, Unit), BTreeMap<World, f64>> = BTreeMap::new();
+    for sample in facts.material.tracks {
+        if let Some(value) = sample.values.get("value").copied().flatten() {
+            tracks.entry((sample.track.as_str(), sample.unit)).or_default().insert(sample.at, value);
+        }
     }
     tracks
         .into_iter()
-        .filter_map(|(track, mut samples)| {
-            let (name, unit) = track.strip_prefix("signal/")?.rsplit_once('/')?;
-            let unit = Unit::parse(unit)?;
-            samples.sort_by_key(|(at, _)| *at);
-            samples.dedup_by_key(|(at, _)| *at);
-            let values: Vec<f64> = samples.iter().map(|(_, value)| *value).collect();
+        .filter_map(|((name, unit), samples)| {
+            let values: Vec<f64> = samples.into_values().collect();
             let low = values.iter().copied().reduce(f64::min)?;
             let high = values.iter().copied().reduce(f64::max)?;
-            Some(Chart { name: inline(&name.replace('/', " ")), line: sparkline(&values, WIDTH), low: unit.write(low), high: unit.write(high) })
+            Some(Chart { name: inline(name), line: sparkline(&values, WIDTH), low: unit.write(low), high: unit.write(high) })
         })
         .collect()
 }

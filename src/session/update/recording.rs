@@ -247,6 +247,7 @@ pub(super) fn incident_ready(core: &mut Core, id: IncidentId, title: Safe, earli
         let mut draft = said(core, EntryKind::Opened, id.0.clone(), format!("incident declared: {title}"));
         draft.body = Some(Body::Opened { incident: id, title });
         effects.push(record_now(core, draft, Durability::Now, Next::Nothing));
+        effects.push(super::seeing::last_hour(core));
     }
     for dated in dated {
         effects.push(record(core, dated, Durability::Now, Next::Nothing));

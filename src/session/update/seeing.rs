@@ -68,7 +68,14 @@ pub(super) fn back_filled(core: &mut Core, past: Vec<Stamped<Signal>>) -> Vec<Ef
     core.backfilling = 0;
     let deferred = std::mem::take(&mut core.desk.deferred);
     effects.extend(take(core, deferred));
+    effects.push(last_hour(core));
     effects
+}
+
+/// The tracks of the last hour, as far as the picture knows them.
+pub(super) fn last_hour(core: &Core) -> Effect {
+    let minutes = (1..=60).rev().map(|back| core.now - TimeDelta::minutes(back));
+    Effect::Track(minutes.flat_map(|minute| core.picture.tracks(minute)).collect())
 }
 
 fn take(core: &mut Core, signals: Vec<Stamped<Signal>>) -> Vec<Effect> {
