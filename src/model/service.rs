@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::text::Safe;
 
 use super::name::{Kind, ServiceName};
@@ -88,7 +90,8 @@ pub enum Side {
 }
 
 /// How values of a signal are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// A share of one, written as per cent.
     Ratio,
