@@ -3,13 +3,26 @@
 //! Owns: every file of an incident's directory. Must not: know the screen, or read a system.
 
 mod archive;
+mod chain;
+mod disk;
 mod durable;
 mod journal;
+mod layout;
 mod milestones;
+mod read;
+#[cfg(test)]
+pub(crate) mod testing;
 mod timeline;
+mod track;
+mod verify;
 
-pub use archive::{Archive, IncidentSummary};
+pub use archive::{Archive, Carried, IncidentSummary, Unfinished};
+pub use disk::{Disk, DiskFile, Member, RealDisk, Sharing};
 pub use durable::{Durability, Durable, JournalError, Receipt};
-pub use journal::Journal;
+pub use journal::{Journal, StartInfo};
 pub use milestones::{Duration, Milestone, Milestones, milestones};
-pub use timeline::{Row, timeline};
+pub use read::{IncidentRecord, RecordError, WriterFile, read_incident};
+pub(crate) use timeline::corrected;
+pub use timeline::{Row, is_key, timeline};
+pub use track::TrackSample;
+pub use verify::{Fault, Torn, Verified, verify};

@@ -1,8 +1,19 @@
 //! Milestones and durations, proposed from the entries.
+//!
+//! The rules are those of PagerDuty's, FireHydrant's and Rootly's figures with their known flaws
+//! mended: each figure prints its formula, a proposal is marked as one until a person confirms
+//! it, and what is not known is unknown, never zero.
+
+use chrono::TimeDelta;
 
 use crate::clock::World;
-use crate::model::entry::{Entry, EntryId, MilestoneName};
+use crate::model::entry::{ActorKind, Body, Entry, EntryId, EntryKind, MilestoneName, Phase};
 use crate::text::Safe;
+
+use super::timeline::corrected;
+
+/// Trouble that was over for longer than this before the incident was noticed is another matter.
+const APART: i64 = 30;
 
 /// One milestone.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +38,7 @@ pub struct Duration {
     /// Such as `impact start → detected`.
     pub formula: Safe,
     /// The length.
-    pub length: Option<chrono::TimeDelta>,
+    pub length: Option<TimeDelta>,
 }
 
 /// All milestones and durations of an incident.
@@ -42,11 +53,295 @@ pub struct Milestones {
 impl Milestones {
     /// One milestone's time.
     pub fn at(&self, name: MilestoneName) -> Option<World> {
-        self.milestones.iter().find(|milestone| milestone.name == name)?.at
+        self.get(name)?.at
+    }
+
+    /// One milestone.
+    pub fn get(&self, name: MilestoneName) -> Option<&Milestone> {
+        self.milestones.iter().find(|milestone| milestone.name == name)
     }
 }
 
 /// Proposes milestones from entries in any order; confirmations among them win.
-pub fn milestones(_entries: &[Entry]) -> Milestones {
-    Milestones::default()
+pub fn milestones(entries: &[Entry]) -> Milestones {
+    let entries = corrected(entries);
+    let detected = detected(&entries);
+    let milestones = MilestoneName::ALL.map(|name| {
+        let (found, formula) = match name {
+            MilestoneName::ImpactStart => (
+                impact_start(&entries, detected),
+                "the first threshold breach, error burst or alert, leaving out what was over more than 30 min before \
+                 detection",
+            ),
+            MilestoneName::Detected => (detected, "the first alert that fired"),
+            MilestoneName::Acknowledged => (
+                acknowledged(&entries, detected),
+                "the first claim of an alert, or else act, note or declaration of a person, after detection",
+            ),
+            MilestoneName::Mitigated => {
+                (mitigated(&entries), "the last breached signal was back under its threshold and stayed there")
+            }
+            MilestoneName::Resolved => {
+                (resolved(&entries), "alerts are clear, and a person set the phase to resolved or closed the incident")
+            }
+        };
+        proposed_or_confirmed(&entries, name, found, formula)
+    });
+    let mut all = Milestones { milestones: milestones.into(), durations: Vec::new() };
+    use MilestoneName::{Acknowledged, Detected, ImpactStart, Mitigated, Resolved};
+    all.durations = [
+        ("time to detect", "impact start → detected", ImpactStart, Detected),
+        ("time to acknowledge", "detected → acknowledged", Detected, Acknowledged),
+        ("time to mitigate", "impact start → mitigated", ImpactStart, Mitigated),
+        ("time to resolve", "impact start → resolved", ImpactStart, Resolved),
+    ]
+    .map(|(name, formula, from, to)| Duration {
+        name: Safe::fixed(name),
+        formula: Safe::fixed(formula),
+        // Milestones in the wrong order tell nothing of a length.
+        length: all.at(from).zip(all.at(to)).map(|(from, to)| to - from).filter(|length| *length >= TimeDelta::zero()),
+    })
+    .into();
+    all
+}
+
+fn proposed_or_confirmed(
+    entries: &[Entry],
+    name: MilestoneName,
+    proposed: Option<&Entry>,
+    formula: &'static str,
+) -> Milestone {
+    let said = entries
+        .iter()
+        .filter_map(|entry| match entry.draft.body {
+            Some(Body::Milestone { name: of, at }) if of == name => Some((entry, at)),
+            _ => None,
+        })
+        .max_by(|a, b| a.0.id.cmp(&b.0.id));
+    match said {
+        Some((entry, Some(at))) => Milestone {
+            name,
+            at: Some(at),
+            confirmed: true,
+            entry: Some(entry.id.clone()),
+            formula: Safe::from(format!("confirmed by {}; the rule is: {formula}", entry.draft.actor.name)),
+        },
+        _ => Milestone {
+            name,
+            at: proposed.map(|entry| entry.occurred_at),
+            confirmed: false,
+            entry: proposed.map(|entry| entry.id.clone()),
+            formula: Safe::fixed(formula),
+        },
+    }
+}
+
+/// The first alert that fired, leaving out those that were long over when the response began.
+fn detected(entries: &[Entry]) -> Option<&Entry> {
+    let response = entries
+        .iter()
+        .find(|entry| matches!(entry.draft.kind, EntryKind::Opened | EntryKind::Claimed))
+        .map(|entry| entry.occurred_at);
+    starts(entries)
+        .find(|(place, entry)| {
+            entry.draft.kind == EntryKind::AlertFiring
+                && response.is_none_or(|began| !over_before(entries, *place, began))
+        })
+        .map(|(_, entry)| entry)
+}
+
+fn impact_start<'a>(entries: &'a [Entry], detected: Option<&Entry>) -> Option<&'a Entry> {
+    starts(entries)
+        .find(|(place, _)| detected.is_none_or(|detected| !over_before(entries, *place, detected.occurred_at)))
+        .map(|(_, entry)| entry)
+}
+
+/// Entries that tell that something went wrong, with their places.
+fn starts(entries: &[Entry]) -> impl Iterator<Item = (usize, &Entry)> {
+    entries.iter().enumerate().filter(|(_, entry)| {
+        matches!(entry.draft.kind, EntryKind::Breach | EntryKind::ErrorBurst | EntryKind::AlertFiring)
+    })
+}
+
+/// Whether what started at `place` was over more than [`APART`] minutes before `moment`.
+fn over_before(entries: &[Entry], place: usize, moment: World) -> bool {
+    let Some(start) = entries.get(place) else { return false };
+    let end = match start.draft.kind {
+        EntryKind::Breach => EntryKind::Recovered,
+        EntryKind::ErrorBurst => EntryKind::ErrorBurstEnded,
+        _ => EntryKind::AlertResolved,
+    };
+    entries
+        .iter()
+        .skip(place)
+        .find(|entry| entry.draft.kind == end && same_thing(entry, start))
+        .is_some_and(|entry| entry.occurred_at < moment - TimeDelta::minutes(APART))
+}
+
+fn same_thing(a: &Entry, b: &Entry) -> bool {
+    a.draft.subject == b.draft.subject && a.draft.service == b.draft.service
+}
+
+fn acknowledged<'a>(entries: &'a [Entry], detected: Option<&Entry>) -> Option<&'a Entry> {
+    let from = detected?.occurred_at;
+    let response = |entry: &&Entry| {
+        entry.draft.kind == EntryKind::Claimed
+            || (entry.draft.actor.kind == ActorKind::Human
+                && matches!(
+                    entry.draft.kind,
+                    EntryKind::Opened
+                        | EntryKind::Intent
+                        | EntryKind::Note
+                        | EntryKind::Phase
+                        | EntryKind::Severity
+                        | EntryKind::WriteWindow
+                        | EntryKind::Asked
+                ))
+    };
+    entries.iter().filter(|entry| entry.occurred_at >= from).find(response)
+}
+
+/// The recovery after which no signal is in breach; none while one is.
+fn mitigated(entries: &[Entry]) -> Option<&Entry> {
+    let mut open: Vec<&Entry> = Vec::new();
+    let mut last = None;
+    for entry in entries {
+        match entry.draft.kind {
+            EntryKind::Breach if !open.iter().any(|known| same_thing(known, entry)) => open.push(entry),
+            EntryKind::Recovered => {
+                let before = open.len();
+                open.retain(|known| !same_thing(known, entry));
+                if before > 0 && open.is_empty() {
+                    last = Some(entry);
+                }
+            }
+            _ => {}
+        }
+    }
+    last.filter(|_| open.is_empty())
+}
+
+/// The first word of a person that it is over, unless it was taken back later.
+fn resolved(entries: &[Entry]) -> Option<&Entry> {
+    let mut said = None;
+    for entry in entries.iter().filter(|entry| entry.draft.actor.kind != ActorKind::System) {
+        match (&entry.draft.body, entry.draft.kind) {
+            (Some(Body::Phase(Phase::Resolved)), _) | (_, EntryKind::Closed) => said = said.or(Some(entry)),
+            (Some(Body::Phase(_)), _) => said = None,
+            _ => {}
+        }
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::testing::{at, by, entry};
+
+    fn about(id: &str, kind: EntryKind, minute: u32, subject: &str) -> Entry {
+        let mut entry = entry(id, kind, at(minute, 0), subject);
+        entry.draft.subject = Safe::from(subject);
+        entry
+    }
+
+    fn phase(id: &str, minute: u32, phase: Phase) -> Entry {
+        let mut entry = by("ana", entry(id, EntryKind::Phase, at(minute, 0), phase.as_str()));
+        entry.draft.body = Some(Body::Phase(phase));
+        entry
+    }
+
+    fn story() -> Vec<Entry> {
+        vec![
+            about("01", EntryKind::Rollout, 4, "payments"),
+            about("02", EntryKind::Breach, 11, "payments errors"),
+            about("03", EntryKind::AlertFiring, 12, "PaymentsCPUHigh"),
+            about("04", EntryKind::Breach, 14, "checkout errors"),
+            by("ana", about("05", EntryKind::Claimed, 16, "PaymentsCPUHigh")),
+            about("06", EntryKind::Recovered, 30, "checkout errors"),
+            about("07", EntryKind::Recovered, 41, "payments errors"),
+            about("08", EntryKind::AlertResolved, 43, "PaymentsCPUHigh"),
+            phase("09", 50, Phase::Resolved),
+        ]
+    }
+
+    fn minute(all: &Milestones, name: MilestoneName) -> Option<i64> {
+        all.at(name).map(|time| (time - at(0, 0)).num_minutes())
+    }
+
+    #[test]
+    fn the_data_propose_every_milestone_and_say_why() {
+        let all = milestones(&story());
+        let times = MilestoneName::ALL.map(|name| minute(&all, name));
+        assert_eq!(times, [Some(11), Some(12), Some(16), Some(41), Some(50)]);
+        let lengths: Vec<_> = all.durations.iter().map(|d| d.length.map(|length| length.num_minutes())).collect();
+        assert_eq!(lengths, [Some(1), Some(4), Some(30), Some(39)]);
+        assert!(all.milestones.iter().all(|one| !one.confirmed && one.entry.is_some() && !one.formula.is_empty()));
+    }
+
+    #[test]
+    fn the_order_in_which_entries_arrive_changes_nothing() {
+        let mut shuffled = story();
+        shuffled.reverse();
+        assert_eq!(milestones(&shuffled), milestones(&story()));
+    }
+
+    #[test]
+    fn nothing_known_is_unknown_and_never_zero() {
+        let all = milestones(&[]);
+        assert!(all.milestones.iter().all(|one| one.at.is_none()));
+        assert!(all.durations.iter().all(|one| one.length.is_none()));
+    }
+
+    #[test]
+    fn while_a_signal_is_in_breach_nothing_is_mitigated() {
+        let mut entries = story();
+        entries.push(about("10", EntryKind::Breach, 45, "checkout errors"));
+        assert_eq!(minute(&milestones(&entries), MilestoneName::Mitigated), None);
+        entries.push(about("11", EntryKind::Recovered, 48, "checkout errors"));
+        assert_eq!(minute(&milestones(&entries), MilestoneName::Mitigated), Some(48));
+    }
+
+    #[test]
+    fn trouble_that_was_long_over_before_detection_is_another_matter() {
+        let early =
+            [about("00a", EntryKind::ErrorBurst, 0, "mail"), about("00b", EntryKind::ErrorBurstEnded, 2, "mail")];
+        let mut entries: Vec<_> = early.to_vec();
+        entries.extend(story().into_iter().map(|mut entry| {
+            entry.occurred_at += TimeDelta::minutes(60);
+            entry
+        }));
+        assert_eq!(minute(&milestones(&entries), MilestoneName::ImpactStart), Some(71));
+        // Twenty minutes before, it may well belong to it.
+        for entry in &mut entries[..2] {
+            entry.occurred_at += TimeDelta::minutes(50);
+        }
+        assert_eq!(minute(&milestones(&entries), MilestoneName::ImpactStart), Some(50));
+    }
+
+    #[test]
+    fn a_confirmation_wins_until_it_is_taken_back() {
+        let confirm = |id: &str, to: Option<World>| {
+            let mut entry = by("ana", entry(id, EntryKind::Milestone, at(55, 0), "impact began earlier"));
+            entry.draft.body = Some(Body::Milestone { name: MilestoneName::ImpactStart, at: to });
+            entry
+        };
+        let mut entries = story();
+        entries.push(confirm("20", Some(at(9, 0))));
+        let all = milestones(&entries);
+        assert_eq!(minute(&all, MilestoneName::ImpactStart), Some(9));
+        assert!(all.get(MilestoneName::ImpactStart).is_some_and(|one| one.confirmed));
+        assert_eq!(all.durations[0].length, Some(TimeDelta::minutes(3)));
+        entries.push(confirm("21", None));
+        assert_eq!(minute(&milestones(&entries), MilestoneName::ImpactStart), Some(11));
+    }
+
+    #[test]
+    fn resolved_is_a_persons_word_and_can_be_taken_back() {
+        let mut entries = story();
+        entries.push(phase("10", 55, Phase::Mitigating));
+        assert_eq!(minute(&milestones(&entries), MilestoneName::Resolved), None);
+        entries.push(by("ana", about("11", EntryKind::Closed, 58, "incident")));
+        assert_eq!(minute(&milestones(&entries), MilestoneName::Resolved), Some(58));
+    }
 }

@@ -1,0 +1,122 @@
+//! The last hour before anybody declares an incident, kept on the disk and carried into it.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use ulid::Ulid;
+
+use crate::clock::{Clock, World};
+use crate::model::entry::{Body, Draft, Entry, EntryKind, Evidence};
+use crate::model::name::EnvId;
+use crate::text::Safe;
+
+use super::super::read::{IncidentRecord, read_incident_on};
+use super::super::{Journal, JournalError, StartInfo, TrackSample, layout};
+use super::Archive;
+
+/// How far back entries are carried.
+const CARRY: i64 = 60;
+/// Rolling journals that nobody writes are removed after so many minutes without a write.
+const KEEP: i64 = 120;
+
+/// What the rolling journals have to give to an incident that is opened.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Carried {
+    /// Drafts to append, each with the times at which it occurred and was observed, oldest
+    /// first. Their evidence says where they come from.
+    pub drafts: Vec<(Draft, World, World)>,
+    /// Track samples, oldest first.
+    pub tracks: Vec<TrackSample>,
+}
+
+impl Archive {
+    /// Starts the rolling journal of this process, and removes those that nobody writes any
+    /// more. A process that runs for long starts a new one each hour and closes the old one.
+    pub fn rolling(&self, info: StartInfo) -> Result<Journal, JournalError> {
+        self.sweep();
+        let dir = self.root.join(layout::ROLLING).join(Ulid::generate().to_string());
+        Journal::create(&dir, StartInfo { incident: None, ..info }, Arc::clone(&self.disk))
+    }
+
+    /// What the rolling journals of an environment tell of the hour before `now`. The same thing
+    /// noticed by two processes is told once.
+    pub fn carry(&self, env: &EnvId, drill: bool, now: World) -> Carried {
+        let mut carried = Carried::default();
+        let mut seen = BTreeSet::new();
+        let mut minutes = BTreeSet::new();
+        let from = now - TimeDelta::minutes(CARRY);
+        for (name, record) in self.rolling_records() {
+            let ours = record.writers.iter().all(|writer| writer.env == env.as_str() && writer.drill == drill);
+            if !ours {
+                continue;
+            }
+            for entry in record.entries {
+                let identity =
+                    (entry.draft.kind, entry.draft.subject.clone(), entry.draft.dedupe.clone(), entry.occurred_at);
+                if entry.occurred_at >= from && entry.occurred_at <= now && wanted(&entry) && seen.insert(identity) {
+                    let (occurred, observed) = (entry.occurred_at, entry.observed_at);
+                    carried.drafts.push((with_origin(entry, &name), occurred, observed));
+                }
+            }
+            let samples = record.tracks.into_iter().filter(|sample| sample.at >= from && sample.at <= now);
+            carried.tracks.extend(samples.filter(|sample| minutes.insert((sample.at, sample.track.clone()))));
+        }
+        carried.drafts.sort_by_key(|(_, occurred, _)| *occurred);
+        carried.tracks.sort_by_key(|sample| sample.at);
+        carried
+    }
+
+    fn rolling_records(&self) -> Vec<(String, IncidentRecord)> {
+        let root = self.root.join(layout::ROLLING);
+        let members = self.disk.list(&root).unwrap_or_default();
+        let records = members.into_iter().filter(|member| member.is_dir).filter_map(|member| {
+            let record = read_incident_on(self.disk.as_ref(), &root.join(&member.name)).ok()?;
+            Some((member.name, record))
+        });
+        records.collect()
+    }
+
+    /// Removes rolling journals that no process writes and that were last written long ago. That
+    /// one cannot be removed is no reason not to start.
+    fn sweep(&self) {
+        let root = self.root.join(layout::ROLLING);
+        let now = Clock::real().now();
+        for member in self.disk.list(&root).unwrap_or_default() {
+            let dir = root.join(&member.name);
+            if !member.is_dir || Ulid::from_string(&member.name).is_err() {
+                continue;
+            }
+            let files = self.disk.list(&dir.join(layout::JOURNAL)).unwrap_or_default();
+            let paths: Vec<_> = files.iter().map(|file| dir.join(layout::JOURNAL).join(&file.name)).collect();
+            let stale = |at: io::Result<World>| at.is_ok_and(|at| now - at > TimeDelta::minutes(KEEP));
+            let old = if paths.is_empty() {
+                stale(self.disk.modified(&dir))
+            } else {
+                paths.iter().all(|path| stale(self.disk.modified(path)) && !self.disk.is_locked(path))
+            };
+            if old && let Err(error) = self.disk.remove_dir(&dir) {
+                tracing::warn!(dir = %dir.display(), %error, "an old rolling journal could not be removed");
+            }
+        }
+    }
+}
+
+/// What the journal says of itself stays where it is.
+fn wanted(entry: &Entry) -> bool {
+    !matches!(entry.draft.kind, EntryKind::Started | EntryKind::Sealed | EntryKind::Exported | EntryKind::Correction)
+        && !matches!(entry.draft.body, Some(Body::Started { .. } | Body::Sealed { .. } | Body::Correction { .. }))
+}
+
+fn with_origin(entry: Entry, name: &str) -> Draft {
+    let id = entry.id.0;
+    let mut draft = entry.draft;
+    // The files of a rolling journal's evidence stay behind: the hash would name nothing.
+    for evidence in &mut draft.evidence {
+        evidence.file = None;
+    }
+    let whence = format!("carried from the rolling journal {name}, entry {id}");
+    draft.evidence.push(Evidence { query: Some(Safe::from(whence)), excerpt: None, file: None });
+    draft
+}

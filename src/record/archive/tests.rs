@@ -1,0 +1,156 @@
+//! An on-call engineer finds an incident again, or opens a new one with the hour before it.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::model::entry::{Actor, Body, EntryKind};
+use crate::model::name::EnvId;
+use crate::record::disk::memory::MemoryDisk;
+use crate::record::testing::{at, draft, plan, wait};
+use crate::record::{Disk, Durability};
+
+fn archive() -> (Archive, MemoryDisk) {
+    let disk = MemoryDisk::default();
+    (Archive::on("/records", Arc::new(disk.clone())), disk)
+}
+
+fn info() -> StartInfo {
+    StartInfo {
+        incident: None,
+        version: Safe::fixed("0.1.0"),
+        drill: false,
+        env: Safe::fixed("prod-eu"),
+        actor: Actor::system(),
+        at: at(0, 0),
+    }
+}
+
+fn write(journal: &Journal, minute: u32, kind: EntryKind, title: &str, body: Option<Body>) {
+    let draft = crate::model::entry::Draft { body, ..draft(kind, title) };
+    wait(journal.append(draft, at(minute, 0), at(minute, 0), Durability::Now)).expect("it is kept");
+}
+
+fn open(archive: &Archive, title: &str, minute: u32) -> (IncidentId, Journal) {
+    let id = archive.create(title, at(minute, 0)).expect("there is room");
+    let journal = archive.journal_for(&id, info()).expect("there is room");
+    let body = Body::Opened { incident: id.clone(), title: Safe::from(title) };
+    write(&journal, minute, EntryKind::Opened, title, Some(body));
+    (id, journal)
+}
+
+#[test]
+fn an_id_is_the_date_and_the_title_and_never_taken_twice() {
+    let (archive, _) = archive();
+    let ids: Vec<_> =
+        ["Checkout!", "checkout", "../../etc", "日本", "A very long title that goes on and on about checkout"]
+            .into_iter()
+            .map(|title| archive.create(title, at(0, 0)).expect("there is room").to_string())
+            .collect();
+    assert_eq!(
+        ids,
+        [
+            "2026-11-21-checkout",
+            "2026-11-21-checkout-2",
+            "2026-11-21-etc",
+            "2026-11-21-incident",
+            "2026-11-21-a-very-long-title-that-goes-on-and-on"
+        ]
+    );
+}
+
+#[test]
+fn the_list_tells_title_phase_severity_and_end_newest_first() {
+    let (archive, _) = archive();
+    assert_eq!(archive.list().expect("no archive is an empty one"), []);
+    let (first, journal) = open(&archive, "Checkout fails", 1);
+    write(&journal, 2, EntryKind::Severity, "SEV2", Severity::parse("SEV2").map(Body::Severity));
+    write(&journal, 3, EntryKind::Phase, "mitigating", Some(Body::Phase(Phase::Mitigating)));
+    write(&journal, 9, EntryKind::Closed, "closed", None);
+    let (second, _journal) = open(&archive, "Mail is late", 20);
+    let list = archive.list().expect("it can be read");
+    assert_eq!(list.iter().map(|one| &one.id).collect::<Vec<_>>(), [&second, &first]);
+    assert_eq!(list[1].title, "Checkout fails");
+    assert_eq!((list[1].phase, list[1].severity), (Phase::Mitigating, Severity::parse("2")));
+    assert_eq!((list[1].opened_at, list[1].closed_at), (at(1, 0), Some(at(9, 0))));
+}
+
+#[test]
+fn an_unknown_id_is_answered_with_the_nearest() {
+    let (archive, _) = archive();
+    let (id, _journal) = open(&archive, "checkout", 1);
+    assert_eq!(archive.find(id.as_str()), Ok(archive.dir(&id)));
+    assert_eq!(archive.find("/records/2026-11-21-checkout"), Ok(archive.dir(&id)));
+    let error = archive.find("2026-11-21-chekout").expect_err("there is none of that name").to_string();
+    assert!(error.ends_with("did you mean 2026-11-21-checkout?"), "{error}");
+    for wrong in ["", "..", "."] {
+        assert!(archive.find(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn after_a_crash_the_open_incident_is_offered_with_what_was_being_done() {
+    let (archive, disk) = archive();
+    let (closed, journal) = open(&archive, "old", 1);
+    write(&journal, 2, EntryKind::Closed, "closed", None);
+    let (id, journal) = open(&archive, "checkout", 3);
+    write(&journal, 4, EntryKind::Intent, "scale", Some(Body::Intent(Box::new(plan("p1", "kubectl scale")))));
+    let live = archive.unfinished("prod-eu").expect("it can be read").expect("one is open");
+    assert!(live.being_written);
+
+    let after = Archive::on("/records", Arc::new(disk.after_power_cut(20)));
+    let left = after.unfinished("prod-eu").expect("it can be read").expect("one is open");
+    assert_eq!((&left.id, left.title.as_str(), left.last), (&id, "checkout", at(4, 0)));
+    assert!(!left.being_written && left.id != closed);
+    assert_eq!(left.open_intents.len(), 1);
+    assert_eq!(left.open_intents[0].1.command, "kubectl scale");
+    assert_eq!(after.unfinished("staging"), Ok(None));
+
+    let journal = after.journal_for(&id, info()).expect("there is room");
+    let outcome = crate::model::plan::Outcome::Unknown { why: Safe::fixed("not seen") };
+    let body = Body::Outcome { plan: crate::model::plan::PlanId(Safe::fixed("p1")), outcome };
+    write(&journal, 9, EntryKind::Outcome, "unknown", Some(body));
+    let settled = after.unfinished("prod-eu").expect("it can be read").expect("one is open");
+    assert_eq!(settled.open_intents, []);
+    write(&journal, 10, EntryKind::Closed, "closed", None);
+    assert_eq!(after.unfinished("prod-eu"), Ok(None));
+}
+
+#[test]
+fn the_hour_before_is_carried_into_an_incident() {
+    let (archive, _) = archive();
+    let rolling = archive.rolling(info()).expect("there is room");
+    write(&rolling, 1, EntryKind::Rollout, "too long ago", None);
+    write(&rolling, 30, EntryKind::Rollout, "payments 2.9.0", None);
+    let other = archive.rolling(info()).expect("there is room");
+    write(&other, 30, EntryKind::Rollout, "payments 2.9.0", None);
+    let staging = archive.rolling(StartInfo { env: Safe::fixed("staging"), ..info() }).expect("there is room");
+    write(&staging, 31, EntryKind::Rollout, "elsewhere", None);
+
+    let carried = archive.carry(&EnvId::from("prod-eu"), false, at(65, 0));
+    let titles: Vec<_> = carried.drafts.iter().map(|(draft, ..)| draft.title.as_str()).collect();
+    assert_eq!(titles, ["payments 2.9.0"]);
+    let (draft, occurred, _) = &carried.drafts[0];
+    assert_eq!(*occurred, at(30, 0));
+    let whence = draft.evidence[0].query.as_ref().expect("it says where it comes from");
+    assert!(whence.starts_with("carried from the rolling journal"), "{whence}");
+    assert_eq!(archive.list(), Ok(Vec::new()), "a rolling journal is no incident");
+    assert_eq!(archive.carry(&EnvId::from("prod-eu"), true, at(65, 0)), Carried::default());
+}
+
+#[test]
+fn old_rolling_journals_go_and_those_that_are_written_stay() {
+    // This disk's files are as old as the calendar.
+    let (archive, disk) = archive();
+    let kept = archive.rolling(info()).expect("there is room");
+    let closed = archive.rolling(info()).expect("there is room");
+    let gone = closed.path();
+    wait(closed.close(at(1, 0))).expect("it is sealed");
+    while disk.is_locked(&gone) {
+        // The thread lets go of the file just after it told of the seal.
+        std::thread::yield_now();
+    }
+    let _third = archive.rolling(info()).expect("there is room");
+    let paths: Vec<_> = disk.files().into_iter().map(|(path, _)| path).collect();
+    assert!(paths.contains(&kept.path()));
+    assert!(!paths.contains(&gone));
+}
