@@ -9,6 +9,8 @@ mod budget;
 mod credentials;
 mod failure;
 mod guard;
+#[cfg(test)]
+mod harness;
 mod logs;
 mod window;
 

@@ -80,6 +80,10 @@ impl Reader {
         if let Some(path) = &access.ca_file {
             builder = builder.tls_certs_merge(certificates(path).await.map_err(fatal)?);
         }
+        if base.scheme() == "http" {
+            // No certificates are needed, and a small machine may have none to load.
+            builder = builder.tls_certs_only([]);
+        }
         let client = builder
             .build()
             .map_err(|why| fatal(format!("no HTTP client could be made: {}", failure::root_cause(&why))))?;

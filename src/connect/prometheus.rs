@@ -162,17 +162,20 @@ impl Source for Prometheus {
             let reader = self.server.reader().await?;
             let every = self.server.access.every.max(Duration::from_secs(1));
             let idle = self.server.signals().next().is_none();
+            let mut first = true;
             let mut hold = cx.clock.hold();
             loop {
                 let mut poll = self.poll(&reader, cx).await;
-                let limited = if idle {
-                    // Nothing is declared: that the server answers is all there is to know.
+                let mut read = poll.asked;
+                if !poll.asked && (idle || first) {
+                    // Nothing is due: that the server answers is all there is to know.
                     query::alive(&reader).await?;
-                    Some(Safe::fixed("no service declares a signal to ask for"))
-                } else {
-                    poll.limited()
-                };
-                if poll.error.is_none() && (poll.asked || idle) {
+                    read = true;
+                }
+                first = false;
+                if read && poll.error.is_none() {
+                    let nothing = || idle.then(|| Safe::fixed("no service declares a signal to ask for"));
+                    let limited = poll.limited().or_else(nothing);
                     poll.signals.push((cx.clock.now(), Signal::Link(SourceState::Live { limited })));
                 }
                 // What was read is told, also when the rest failed.

@@ -21,8 +21,8 @@ pub(super) enum Failure {
     Throttled(Safe),
     /// There is no such thing.
     Missing(Safe),
-    /// The token that continues a read is not accepted any more.
-    Stale(Safe),
+    /// The request makes no sense to AWS: a name that cannot be, or a page's token that is too old.
+    Refused(Safe),
     /// Anything else: worth trying again.
     Other(Safe),
     /// A fault of this program.
@@ -36,7 +36,7 @@ impl Failure {
             | Self::Forbidden(why)
             | Self::Throttled(why)
             | Self::Missing(why)
-            | Self::Stale(why)
+            | Self::Refused(why)
             | Self::Other(why)
             | Self::Fault(why) => why,
         }
@@ -48,7 +48,7 @@ impl From<Failure> for SourceError {
         match failure {
             Failure::Unknown(why) | Failure::Forbidden(why) => Self::Denied(why),
             Failure::Fault(why) => Self::Fatal(why),
-            Failure::Throttled(why) | Failure::Missing(why) | Failure::Stale(why) | Failure::Other(why) => {
+            Failure::Throttled(why) | Failure::Missing(why) | Failure::Refused(why) | Failure::Other(why) => {
                 Self::Retry { why, after: None }
             }
         }
@@ -71,22 +71,17 @@ where
     }
     match error {
         SdkError::ServiceError(service) => {
-            let code = service.err().code().unwrap_or("an error without a code");
-            let message = service.err().message().unwrap_or_default();
-            by_code(what, service.raw().status().as_u16(), code, message, login)
+            let (status, message) = (service.raw().status().as_u16(), service.err().message().unwrap_or_default());
+            match service.err().code() {
+                Some(code) => by_code(what, status, code, message, login),
+                None => garbage(what, status, error),
+            }
         }
         SdkError::TimeoutError(_) => other(what, "no answer in time", "check the network, a VPN or a proxy"),
         SdkError::DispatchFailure(_) => {
             other(what, &format!("no connection ({})", root_cause(error)), "check the network, a VPN or a proxy")
         }
-        SdkError::ResponseError(response) => {
-            let status = response.raw().status().as_u16();
-            other(
-                what,
-                &format!("the answer (status {status}) is not what its API promises ({})", root_cause(error)),
-                "check that the endpoint is the service's own",
-            )
-        }
+        SdkError::ResponseError(response) => garbage(what, response.raw().status().as_u16(), error),
         _ => other(
             what,
             &format!("the request could not be made ({})", root_cause(error)),
@@ -123,7 +118,7 @@ fn by_code(what: &str, status: u16, code: &str, message: &str, login: &Safe) -> 
             Failure::Missing(Safe::from(format!("{what}: it does not exist ({came}); check its name and the region")))
         }
         "InvalidParameter" | "InvalidNextToken" => {
-            Failure::Stale(Safe::from(format!("{what}: the request was refused ({came}); it is started anew")))
+            Failure::Refused(Safe::from(format!("{what}: the request was refused ({came}); check its name")))
         }
         _ if status == 429 => Failure::Throttled(Safe::from(format!("{what}: throttled ({came})"))),
         _ if matches!(status, 401 | 403) => {
@@ -131,6 +126,14 @@ fn by_code(what: &str, status: u16, code: &str, message: &str, login: &Safe) -> 
         }
         _ => other(what, &format!("status {status}, {came}"), "it is tried again"),
     }
+}
+
+fn garbage(what: &str, status: u16, error: &(dyn Error + 'static)) -> Failure {
+    other(
+        what,
+        &format!("the answer (status {status}) is not what its API promises ({})", root_cause(error)),
+        "check that the endpoint is the service's own",
+    )
 }
 
 fn other(what: &str, came: &str, todo: &str) -> Failure {

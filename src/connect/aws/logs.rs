@@ -13,7 +13,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 
-use crate::clock::World;
+use crate::clock::{Hold, World};
 use crate::config::Catalogue;
 use crate::connect::{Ctx, Ended, Follow, Outlet, Source, SourceError};
 use crate::model::log::LogBatch;
@@ -101,15 +101,19 @@ impl Source for Logs {
             let shared = Arc::clone(&self.shared);
             let client = shared.account.logs().await?;
             let every = shared.account.access.logs.every.max(Duration::from_secs(1));
+            self.groups.iter_mut().for_each(|group| group.trouble = None);
             let mut hold = cx.clock.hold();
             loop {
                 let next = cx.clock.next_multiple(every);
                 let turn = Turn { shared: &shared, reading: Reading::new(&client), cx, out, next };
-                if let Err(failure) = turn.all(&mut self.groups, &hold).await {
-                    return Err(shared.account.heed(failure.into()).await);
+                match turn.all(&mut self.groups, &hold).await {
+                    Ok(0) => drop(hold),
+                    Ok(_) => {
+                        let live = SourceState::Live { limited: limited(&self.groups) };
+                        out.send(vec![(cx.clock.now(), Signal::Link(live))], hold).await;
+                    }
+                    Err(failure) => return Err(shared.account.heed(failure.into()).await),
                 }
-                let live = SourceState::Live { limited: limited(&self.groups) };
-                out.send(vec![(cx.clock.now(), Signal::Link(live))], hold).await;
                 hold = tokio::select! {
                     () = cx.cancel.cancelled() => return Ok(Ended),
                     hold = cx.clock.due(cx.clock.next_multiple(every)) => hold,
@@ -131,8 +135,9 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     /// Reads the groups: those that are followed first, then the others, longest unread first.
-    /// When the budget is short, the rest has its turn in the rounds that follow.
-    async fn all(&self, groups: &mut [Group], hold: &crate::clock::Hold) -> Result<(), Failure> {
+    /// When the budget is short, the rest has its turn in the rounds that follow. Gives how many
+    /// were read.
+    async fn all(&self, groups: &mut [Group], hold: &Hold) -> Result<usize, Failure> {
         let followed = self.shared.followed(&self.cx.follow.borrow());
         groups.sort_by_key(|group| (!followed.contains(&group.name), group.last_read));
         let mut others = 0;
@@ -155,27 +160,27 @@ impl Turn<'_> {
                     group.trouble = Some((why.clone(), now + LATER));
                     refused = Some(Failure::Forbidden(why));
                 }
-                Err(Failure::Missing(why)) => {
+                Err(Failure::Missing(why) | Failure::Refused(why)) => {
                     // AWS has told us so: that is a successful read of what is.
                     read += 1;
                     group.trouble = Some((why, now + LATER));
                 }
-                Err(Failure::Throttled(_)) => {
-                    read += 1;
+                Err(Failure::Throttled(why)) => {
                     group.behind = true;
+                    refused = Some(Failure::Throttled(why));
                 }
                 Err(other) => return Err(other),
             }
         }
         match refused {
-            // Not one group may be read: that is no limited view, it is none.
+            // Not one group was read: that is no limited view, it is none.
             Some(failure) if read == 0 => Err(failure),
-            _ => Ok(()),
+            _ => Ok(read),
         }
     }
 
     /// Reads one group up to now, or as far as its share goes.
-    async fn one(&self, group: &mut Group, hold: &crate::clock::Hold) -> Result<(), Failure> {
+    async fn one(&self, group: &mut Group, hold: &Hold) -> Result<(), Failure> {
         let clock = &self.cx.clock;
         let (mut open, lost) =
             self.shared.with_window(&group.name, |window| window.next(clock.now().timestamp_millis()));
@@ -197,7 +202,7 @@ impl Turn<'_> {
                     continue;
                 }
                 // The token has grown too old: the window knows what was told already.
-                Err(Failure::Stale(_)) if open.token.is_some() => {
+                Err(Failure::Refused(_)) if open.token.is_some() => {
                     open.token = None;
                     continue;
                 }
@@ -226,7 +231,7 @@ impl Turn<'_> {
     }
 
     /// Hands over what of the page was not told before.
-    async fn tell(&self, group: &Safe, page: Page, hold: &crate::clock::Hold) {
+    async fn tell(&self, group: &Safe, page: Page, hold: &Hold) {
         let now = self.cx.clock.now();
         let batches = self.shared.with_window(group, |window| page.batches(group, window, now));
         for (at, batch) in batches {

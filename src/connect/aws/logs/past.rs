@@ -106,7 +106,9 @@ impl Progress<'_> {
                         shared.budget.throttled();
                         break 'pages why;
                     }
-                    Ok(Err(Failure::Missing(why) | Failure::Forbidden(why))) => break 'pages why,
+                    Ok(Err(Failure::Missing(why) | Failure::Forbidden(why) | Failure::Refused(why))) => {
+                        break 'pages why;
+                    }
                     Ok(Err(failure)) => return Err(failure.into()),
                     Ok(Ok(page)) => page,
                 };
