@@ -67,11 +67,7 @@ fn a_shared_node_is_a_fact_and_a_lost_source_is_said() {
         [
             link("cw-logs", "03:10", live()),
             link("cw-logs", "03:11", retrying("throttled")),
-            stamped(
-                "nodes",
-                at("03:14"),
-                Signal::Nodes(Delta::All(vec![node("node-a", "a"), node("node-b", "b")])),
-            ),
+            stamped("nodes", at("03:14"), Signal::Nodes(Delta::All(vec![node("node-a", "a"), node("node-b", "b")]))),
             pods("03:14", Delta::All(all)),
         ],
     );
