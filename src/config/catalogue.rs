@@ -2,7 +2,7 @@
 
 use crate::model::alert::Alert;
 use crate::model::log::LogStream;
-use crate::model::name::{ServiceName, WorkloadKey};
+use crate::model::name::{Kind, ObjectPath, ServiceName, WorkloadKey};
 use crate::model::service::{Service, SignalSpec};
 
 /// All declared services.
@@ -45,7 +45,8 @@ impl Catalogue {
     }
 
     /// The service that an alert is about: by the alarm names that services declare, else by a
-    /// `service`, `app` or `job` label that names a declared service.
+    /// `service`, `app` or `job` label that names a declared service, else by the workload that
+    /// its `namespace` and `deployment`, `statefulset` or `daemonset` labels name.
     pub fn of_alert(&self, alert: &Alert) -> Option<&ServiceName> {
         let declared =
             self.services.iter().find(|service| service.alarms.iter().any(|pattern| matches(pattern, &alert.name)));
@@ -55,7 +56,17 @@ impl Catalogue {
                 self.services.iter().find(|service| service.name.0 == *value)
             })
         };
-        declared.or_else(labelled).map(|service| &service.name)
+        declared.or_else(labelled).map(|service| &service.name).or_else(|| self.of_labelled_workload(alert))
+    }
+
+    fn of_labelled_workload(&self, alert: &Alert) -> Option<&ServiceName> {
+        let namespace = alert.labels.get("namespace")?;
+        [("deployment", Kind::Deployment), ("statefulset", Kind::StatefulSet), ("daemonset", Kind::DaemonSet)]
+            .into_iter()
+            .find_map(|(label, kind)| {
+                let path = ObjectPath { namespace: namespace.clone(), name: alert.labels.get(label)?.clone() };
+                self.of_workload(&WorkloadKey { kind, path })
+            })
     }
 
     /// The service that a log stream belongs to: by its log group, or by the workload for pods'

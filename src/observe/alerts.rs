@@ -4,6 +4,7 @@
 //! read a clock, or judge how bad an alert is beyond what its source says.
 
 mod book;
+mod group;
 
 use crate::clock::World;
 use crate::model::alert::{Alert, AlertKey, AlertState};

@@ -159,11 +159,10 @@ fn change<'a>(picture: &'a Picture, affected: &[&ServiceName], since: World) -> 
 }
 
 fn no_change(picture: &Picture) -> &'static str {
-    // With a source lost, a change may have gone unseen.
-    match picture.sources.lost().next() {
-        Some(_) => "no change seen in the hour before",
-        None => "no change in the hour before",
-    }
+    // With a source lost, or none that reads workloads, a change may have gone unseen.
+    let lost = picture.sources.lost().next().is_some();
+    let read = picture.workloads.rows().iter().any(|row| row.workload.is_some()) || !picture.changes.rows().is_empty();
+    if lost || !read { "no change seen in the hour before" } else { "no change in the hour before" }
 }
 
 /// What the hurt pods of one affected workload have in common and its fine pods have not.

@@ -17,7 +17,7 @@ use crate::model::cluster::{Autoscaler, Bytes, MilliCores, Node, Pod, Workload};
 use crate::model::name::{ObjectPath, Origin, ServiceName, WorkloadKey};
 use crate::text::Safe;
 
-use super::told::Told;
+use super::told::{Flood, Told};
 use index::{Cluster, Home};
 
 /// One workload.
@@ -121,6 +121,7 @@ pub struct Workloads {
     unsorted: bool,
     counts: PodCounts,
     told: Told,
+    flood: Flood,
     /// When what changes by time alone was looked at last.
     checked: Option<World>,
     /// Counts changes of what is hurt.

@@ -135,6 +135,16 @@ fn quiet_alarms_of_a_large_account_do_not_fill_the_book() {
 }
 
 #[test]
+fn an_alert_that_names_a_workload_belongs_to_its_service() {
+    let mut picture = picture();
+    let mut alert = firing("KubeDeploymentReplicasMismatch", "03:12");
+    alert.labels = [("namespace".into(), "checkout".into()), ("deployment".into(), "checkout".into())].into();
+    let findings = play(&mut picture, [alerts("alertmanager", "03:13", vec![alert])]);
+    assert_eq!(findings[0].service, Some(name("checkout")));
+    assert_eq!(findings[0].detail.as_deref(), Some("deployment=checkout, namespace=checkout"));
+}
+
+#[test]
 fn rows_stand_by_need() {
     let mut picture = picture();
     let mut warning = firing("Warning", "03:00");

@@ -1,6 +1,7 @@
 //! The picture as an on-call engineer meets it: scripts of signals, and what is noticed in them.
 
 mod alerts;
+mod changes;
 mod kit;
 mod logs;
 mod properties;

@@ -69,6 +69,32 @@ fn the_night_is_told_whole_and_the_same_each_time() {
     assert_eq!(unique.len(), first.len(), "nothing is told twice");
 }
 
+/// A session that joins at 03:22 reads what the systems remember, in order of time, and then what
+/// is. The Alertmanager remembers nothing but since when it fires.
+#[test]
+fn who_joins_late_is_told_the_same_story() {
+    let milestones = |findings: &[warroom::model::finding::Finding]| {
+        let kinds = [EntryKind::Rollout, EntryKind::AlertFiring, EntryKind::Breach, EntryKind::ErrorBurst];
+        let told = keys(findings).into_iter().filter(|(kind, ..)| kinds.contains(kind));
+        told.collect::<std::collections::BTreeSet<_>>()
+    };
+    let mut there = play(&mut picture(), night().into_iter().filter(|signal| signal.occurred < at("03:22")));
+    let mut joined = picture();
+    let remembers = |signal: &Stamped<Signal>| {
+        matches!(signal.body, Signal::Change(_) | Signal::Samples(_) | Signal::Logs(_)) && signal.occurred < at("03:22")
+    };
+    let history = night().into_iter().filter(remembers).map(|signal| Stamped { observed: at("03:22"), ..signal });
+    let mut late = play(&mut joined, history);
+    late.extend(play(&mut joined, [alerts("alertmanager", "03:22", vec![firing("PaymentsCPUHigh", "03:12")])]));
+    late.extend(joined.tick(at("03:22")));
+    assert_eq!(milestones(&there).len(), 4);
+    assert_eq!(milestones(&there), milestones(&late));
+    // What both see from now on is the same, too.
+    let rest: Vec<_> = night().into_iter().filter(|signal| signal.occurred >= at("03:30")).collect();
+    there = play(&mut joined, rest);
+    assert!(there.iter().all(|finding| finding.kind != EntryKind::AlertFiring));
+}
+
 #[allow(clippy::unwrap_used, reason = "the pattern is a literal")]
 fn filter() -> impl Strategy<Value = LogFilter> {
     (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(service, level, pattern)| LogFilter {
@@ -119,6 +145,53 @@ proptest! {
             found.extend(keys(&picture.apply(signal)));
         }
         prop_assert_eq!(found, expected);
+    }
+
+    /// Whatever comes and goes, each pod stands once, with its owner, hurt ones first.
+    #[test]
+    fn pods_stand_where_they_belong(
+        steps in proptest::collection::vec((0u8..8, 0usize..12, 0usize..4, any::<bool>()), 1..120),
+    ) {
+        let mut picture = picture();
+        let mut model = std::collections::BTreeMap::new();
+        for (what, which, workload, hurt) in steps {
+            let mut pod = pod(&format!("w{workload}"), "x");
+            pod.path = warroom::model::name::ObjectPath::new("ns", format!("pod-{which}"));
+            if hurt {
+                pod.status = "ImagePullBackOff".into();
+                pod.is_ready = false;
+            }
+            let delta = match what {
+                0 => {
+                    model.retain(|_, known: &mut warroom::model::cluster::Pod| known.is_ready == hurt);
+                    Delta::All(model.values().cloned().collect())
+                }
+                1 | 2 => {
+                    model.remove(&pod.path);
+                    Delta::Remove(vec![pod.path])
+                }
+                _ => {
+                    model.insert(pod.path.clone(), pod.clone());
+                    Delta::Upsert(vec![pod])
+                }
+            };
+            picture.apply(pods("03:14", delta));
+            let rows = picture.workloads.rows();
+            let shown: Vec<_> = rows.iter().flat_map(|row| row.pods.iter().map(move |pod| (row, &pod.pod))).collect();
+            prop_assert_eq!(shown.len(), model.len());
+            for (row, pod) in shown {
+                prop_assert_eq!(model.get(&pod.path), Some(pod));
+                prop_assert_eq!(Some(&row.key), pod.owner.as_ref());
+                prop_assert_eq!(picture.workloads.owner(&origin("pods"), &pod.path).map(|row| &row.key), Some(&row.key));
+                prop_assert_eq!(picture.workloads.row(&row.key).map(|row| &row.key), Some(&row.key));
+            }
+            let hurt = model.values().filter(|pod| !pod.is_ready).count();
+            prop_assert_eq!(picture.workloads.pod_counts().hurt, hurt);
+            prop_assert_eq!(picture.workloads.pod_counts().all, model.len());
+            prop_assert!(rows.is_sorted_by_key(|row| !row.hurt));
+            prop_assert!(rows.iter().all(|row| row.pods.is_sorted_by_key(|pod| pod.trouble.is_none())));
+            prop_assert!(rows.iter().all(|row| row.hurt == row.pods.iter().any(|pod| pod.trouble.is_some())));
+        }
     }
 
     /// The store holds the newest lines that fit its cap, whole and in order, and finds those

@@ -50,6 +50,13 @@ fn nothing_is_guessed_when_nothing_is_known() {
     let mut picture = picture();
     let all = ["A", "B", "C"].map(|name| firing(name, "03:12"));
     play(&mut picture, [alerts("alertmanager", "03:15", all.into())]);
+    assert_eq!(
+        sentence(&picture, "03:20"),
+        "3 alerts fire since 03:12; no change seen in the hour before; cause unknown",
+        "nobody reads workloads"
+    );
+    let read = Signal::Workloads(Delta::All(vec![workload("payments", 6, 6)]));
+    play(&mut picture, [stamped("workloads", at("03:15"), read)]);
     assert_eq!(sentence(&picture, "03:20"), "3 alerts fire since 03:12; no change in the hour before; cause unknown");
 }
 
@@ -67,11 +74,7 @@ fn a_shared_node_is_a_fact_and_a_lost_source_is_said() {
         [
             link("cw-logs", "03:10", live()),
             link("cw-logs", "03:11", retrying("throttled")),
-            stamped(
-                "nodes",
-                at("03:14"),
-                Signal::Nodes(Delta::All(vec![node("node-a", "a"), node("node-b", "b")])),
-            ),
+            stamped("nodes", at("03:14"), Signal::Nodes(Delta::All(vec![node("node-a", "a"), node("node-b", "b")]))),
             pods("03:14", Delta::All(all)),
         ],
     );

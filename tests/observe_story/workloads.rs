@@ -56,6 +56,39 @@ fn eight_pods_in_a_crash_loop_fold_into_one_row() {
 }
 
 #[test]
+fn a_thousand_crashing_pods_do_not_flood_the_record() {
+    let mut picture = picture();
+    let crash = |n: usize| {
+        let mut pod = pod("payments", &n.to_string());
+        pod.status = "CrashLoopBackOff".into();
+        pod
+    };
+    let findings = play(&mut picture, [pods("03:15", Delta::All((0..1000).map(crash).collect()))]);
+    assert_eq!(findings.len(), 20);
+    assert_eq!(findings[19].detail.as_deref(), Some("more of the same are not told for 10 min"));
+    assert_eq!(picture.workloads.pod_counts(), PodCounts { all: 1000, hurt: 1000 });
+}
+
+#[test]
+fn pods_that_ended_for_good_are_not_meant_to_run() {
+    let mut picture = picture();
+    let mut evicted = pod("payments", "evicted");
+    evicted.status = "Evicted".into();
+    let mut tried = pod("nightly", "try");
+    tried.status = "Error".into();
+    tried.owner =
+        tried.owner.map(|owner| warroom::model::name::WorkloadKey { kind: warroom::model::name::Kind::Job, ..owner });
+    for pod in [&mut evicted, &mut tried] {
+        pod.is_ready = false;
+        pod.node = None;
+    }
+    play(&mut picture, [pods("03:15", Delta::All(vec![evicted, tried, pod("payments", "a")]))]);
+    picture.tick(at("03:20"));
+    assert_eq!(picture.workloads.pod_counts(), PodCounts { all: 1, hurt: 0 });
+    assert_eq!(picture.workloads.hurt().count(), 0);
+}
+
+#[test]
 fn three_restarts_in_ten_minutes_are_a_crash_loop_whatever_the_status_says() {
     let mut picture = picture();
     let restarted = |restarts, when: &str| {

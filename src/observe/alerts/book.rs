@@ -1,8 +1,6 @@
 //! How alerts enter the book, are found to be one, and change.
 //!
-//! An alert is told by *members*: one a source. Members of one name and service stand in one
-//! *group*, which is one row. Findings tell the group's transitions, so that two sources that
-//! tell the same alert make one story.
+//! Each source's telling of an alert is a member of a group, and each group is a row.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,21 +9,15 @@ use chrono::TimeDelta;
 use crate::clock::World;
 use crate::config::Catalogue;
 use crate::model::alert::{Alert, AlertKey, AlertState};
-use crate::model::entry::EntryKind;
 use crate::model::finding::Finding;
 use crate::model::name::{Origin, ServiceName};
 use crate::model::signal::Delta;
-use crate::text::Safe;
 
-use super::super::words;
+use super::group::{Group, Member, Stage};
 use super::{AlertCounts, AlertRow, Claim};
 
 /// How long a resolved row stays.
 const KEEP_RESOLVED: TimeDelta = TimeDelta::minutes(30);
-/// A source's history and its list may tell one moment with some milliseconds between.
-const SAME_MOMENT: TimeDelta = TimeDelta::seconds(5);
-/// Longest summary in a title, in characters.
-const SUMMARY: usize = 160;
 
 type GroupId = u64;
 
@@ -39,92 +31,6 @@ pub struct AlertBook {
     /// Time of the newest whole list of each source: an older one tells nothing new.
     listed: HashMap<Origin, World>,
     next: GroupId,
-}
-
-/// One alert, however many sources tell it.
-#[derive(Debug)]
-struct Group {
-    identity: Identity,
-    members: Vec<Member>,
-    service: Option<ServiceName>,
-    claim: Option<Claim>,
-    told: Told,
-}
-
-/// What a group is known by in the record: the first telling's, whoever tells it later.
-#[derive(Debug)]
-struct Identity {
-    origin: Origin,
-    key: AlertKey,
-    name: Safe,
-}
-
-/// One source's telling.
-#[derive(Debug)]
-struct Member {
-    origin: Origin,
-    alert: Alert,
-    /// When the source was seen to tell another state than before.
-    changed: World,
-    /// The alert left its source's list; when it ended is not known better.
-    vanished: bool,
-}
-
-/// What the findings said of a group last.
-#[derive(Debug)]
-struct Told {
-    stage: Stage,
-    /// Since when it fires or fired, by its source.
-    since: World,
-    /// When it was last seen in that stage.
-    seen: World,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    Firing,
-    Suppressed,
-    NoData,
-    Resolved,
-}
-
-impl Stage {
-    fn of(state: &AlertState) -> Self {
-        match state {
-            AlertState::Firing => Self::Firing,
-            AlertState::Suppressed { .. } => Self::Suppressed,
-            AlertState::NoData => Self::NoData,
-            AlertState::Resolved => Self::Resolved,
-        }
-    }
-}
-
-impl Group {
-    /// The member that speaks for the group: the one in the worst state, the first of those.
-    fn lead(&self) -> Option<&Member> {
-        self.members.iter().min_by_key(|member| Stage::of(&member.alert.state))
-    }
-
-    fn row(&self) -> Option<AlertRow> {
-        let lead = self.lead()?;
-        let mut alert = lead.alert.clone();
-        if alert.state == AlertState::Firing {
-            alert.since = self.told.since;
-        }
-        let also = self
-            .members
-            .iter()
-            .filter(|member| !std::ptr::eq(*member, lead))
-            .map(|member| (member.origin.clone(), member.alert.key.clone()))
-            .collect();
-        Some(AlertRow {
-            origin: lead.origin.clone(),
-            alert,
-            also,
-            service: self.service.clone(),
-            claim: self.claim.clone(),
-        })
-    }
 }
 
 impl AlertBook {
@@ -234,7 +140,7 @@ impl AlertBook {
 
     /// Lets rows go that were resolved long ago.
     pub(in crate::observe) fn tick(&mut self, now: World) {
-        let over = |group: &Group| group.told.stage == Stage::Resolved && now - group.told.seen > KEEP_RESOLVED;
+        let over = |group: &Group| group.is_over(now, KEEP_RESOLVED);
         if !self.groups.values().any(over) {
             return;
         }
@@ -275,9 +181,7 @@ impl AlertBook {
         let id = self.group_for(origin, &alert, service.as_ref()).unwrap_or_else(|| {
             let id = self.next;
             self.next += 1;
-            let told = Told { stage: Stage::Resolved, since: World::UNIX_EPOCH, seen: World::UNIX_EPOCH };
-            let identity = Identity { origin: origin.clone(), key: alert.key.clone(), name: alert.name.clone() };
-            self.groups.insert(id, Group { identity, members: Vec::new(), service, claim: None, told });
+            self.groups.insert(id, Group::new(origin, &alert, service));
             id
         });
         self.index.entry(origin.clone()).or_default().insert(alert.key.clone(), id);
@@ -326,96 +230,4 @@ impl AlertBook {
             need(a).cmp(&need(b)).then_with(|| a.alert.name.cmp(&b.alert.name))
         });
     }
-}
-
-impl Group {
-    /// Compares what the members say with what was told, and tells the difference.
-    fn transition(&mut self, occurred: World) -> Vec<Finding> {
-        let Some(lead) = self.lead() else { return Vec::new() };
-        let stage = Stage::of(&lead.alert.state);
-        let told = &self.told;
-        let since = lead.alert.since;
-        let later = since > told.since + SAME_MOMENT;
-        // Without a time of its own for the change, it counts from when it was seen.
-        let at = if later { since } else { occurred };
-        let mut findings = Vec::new();
-        let mut episode = told.since;
-        match (told.stage, stage) {
-            (Stage::Firing, Stage::Firing) if since > told.seen + SAME_MOMENT => {
-                findings.push(self.resolved(since, " for a while, then fires again; when it stopped was not seen"));
-                episode = since;
-                findings.push(self.firing(since, since, "fires"));
-            }
-            (Stage::Firing, Stage::Firing) | (Stage::Suppressed, Stage::Suppressed) => {}
-            (_, Stage::NoData) | (Stage::Resolved, Stage::Resolved) => {}
-            (Stage::Resolved, Stage::Firing) if !later && told.seen > World::UNIX_EPOCH => {
-                findings.push(self.firing(occurred, episode, "fires again"));
-            }
-            (Stage::Resolved, Stage::Firing) => {
-                episode = since;
-                findings.push(self.firing(since, since, "fires"));
-            }
-            (Stage::Suppressed | Stage::NoData, Stage::Firing) => {
-                let word = if told.stage == Stage::Suppressed { "is not silenced any more" } else { "fires again" };
-                if told.stage == Stage::NoData && later {
-                    episode = since;
-                }
-                findings.push(self.firing(at, episode, word));
-            }
-            (Stage::Resolved, Stage::Suppressed) => {
-                episode = since;
-                findings.push(self.suppressed(since, since));
-            }
-            (_, Stage::Suppressed) => findings.push(self.suppressed(at, episode)),
-            (_, Stage::Resolved) => {
-                let ended = self.members.iter().map(|member| member.alert.since).max().unwrap_or(occurred);
-                findings.push(self.resolved(ended.max(told.since), ""));
-            }
-        }
-        let seen = match stage {
-            Stage::Resolved if self.told.stage == Stage::Resolved => self.told.seen,
-            _ => occurred.max(self.told.seen),
-        };
-        self.told = Told { stage, since: episode, seen };
-        findings
-    }
-
-    fn firing(&self, at: World, episode: World, verb: &str) -> Finding {
-        let mut finding = self.finding(EntryKind::AlertFiring, at, episode, "", verb);
-        if let Some(lead) = self.lead() {
-            if let Some(summary) = &lead.alert.summary {
-                finding.title = Safe::from(format!("{}: {}", finding.title, words::excerpt(summary, SUMMARY)));
-            }
-            finding.detail = labels(&lead.alert);
-        }
-        finding
-    }
-
-    fn suppressed(&self, at: World, episode: World) -> Finding {
-        let by = match self.lead().map(|lead| &lead.alert.state) {
-            Some(AlertState::Suppressed { by }) if !by.is_empty() => format!("is silenced by {by}"),
-            _ => "is silenced".into(),
-        };
-        self.finding(EntryKind::AlertSuppressed, at, episode, "/suppressed", &by)
-    }
-
-    fn resolved(&self, at: World, how: &str) -> Finding {
-        let verb = format!("stopped firing{how}");
-        self.finding(EntryKind::AlertResolved, at, self.told.since, "/resolved", &verb)
-    }
-
-    fn finding(&self, kind: EntryKind, at: World, episode: World, suffix: &str, verb: &str) -> Finding {
-        let id = &self.identity;
-        let dedupe = format!("alert/{}/{}/{}{suffix}", id.origin, id.key.0, words::stamp(episode));
-        let title = format!("{} {verb}", id.name);
-        let mut finding = Finding::new(kind, &id.origin, at, id.name.clone(), title, dedupe);
-        finding.service = self.service.clone();
-        finding.evidence = self.lead().and_then(|lead| lead.alert.link.clone());
-        finding
-    }
-}
-
-fn labels(alert: &Alert) -> Option<Safe> {
-    let pairs: Vec<_> = alert.labels.iter().take(24).map(|(name, value)| format!("{name}={value}")).collect();
-    (!pairs.is_empty()).then(|| Safe::from(words::excerpt(&pairs.join(", "), 400)))
 }

@@ -208,7 +208,6 @@ impl Workloads {
                 self.version += 1;
             }
             if row.workload.is_none() && row.pods.is_empty() {
-                self.version += u64::from(row.hurt);
                 self.drop_row(slot);
             }
         }

@@ -59,7 +59,8 @@ impl Workloads {
             }
         }
         self.settle(at);
-        findings
+        let flood = &mut self.flood;
+        findings.into_iter().filter_map(|finding| flood.pass(finding, at)).collect()
     }
 
     fn upsert(&mut self, cluster: usize, pod: Pod, at: World, catalogue: &Catalogue, findings: &mut Vec<Finding>) {
@@ -229,7 +230,8 @@ impl Workloads {
             }
         }
         self.settle(now);
-        findings
+        let flood = &mut self.flood;
+        findings.into_iter().filter_map(|finding| flood.pass(finding, now)).collect()
     }
 
     fn check(&mut self, index: usize, path: &ObjectPath, now: World, findings: &mut Vec<Finding>) {

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use crate::clock::World;
 use crate::model::cluster::{Bytes, MilliCores, Node, Pod};
+use crate::model::name::Kind;
 use crate::model::service::Unit;
 
 use super::super::words;
@@ -51,9 +52,16 @@ pub(super) fn share(used: Option<u64>, limit: u64, request: u64) -> Option<f64> 
     one.share()
 }
 
-/// Whether a pod has done its work.
+/// Whether a pod has ended for good: it did its work, was evicted, or is the failed try of a Job.
+/// Such pods stay listed for days, and what replaced them is another pod; that a Job gave up is
+/// told by its warning event.
 pub(super) fn finished(pod: &Pod) -> bool {
-    matches!(pod.status.as_str(), "Completed" | "Succeeded")
+    let of_job = pod.owner.as_ref().is_some_and(|owner| owner.kind == Kind::Job);
+    match pod.status.as_str() {
+        "Completed" | "Succeeded" | "Evicted" | "NodeShutdown" | "Terminated" => true,
+        "Error" | "Failed" | "OOMKilled" | "DeadlineExceeded" => of_job,
+        _ => false,
+    }
 }
 
 /// Whether a pod is meant to run now.
@@ -122,8 +130,7 @@ pub(super) fn of_pod(row: &PodRow, restarts: Option<&Restarts>, now: World) -> O
 
 /// The status words of `kubectl get pods` that tell a failure rather than a start.
 fn failed(status: &str) -> bool {
-    const WORDS: [&str; 9] =
-        ["Err", "BackOff", "Error", "Invalid", "Failed", "Evicted", "OOMKilled", "Unknown", "Lost"];
+    const WORDS: [&str; 7] = ["Err", "BackOff", "Invalid", "Failed", "OOMKilled", "Unknown", "Lost"];
     WORDS.iter().any(|word| status.contains(word))
 }
 
