@@ -10,6 +10,7 @@ mod logs;
 mod negotiate;
 mod patch;
 mod proto;
+mod proto_in;
 mod review;
 mod status;
 mod strategic;
@@ -190,7 +191,7 @@ fn dispatch(cluster: &Cluster, call: Call, method: &Method, headers: &HeaderMap,
         ("create", Behind::Review) => review::answer(&cluster.lock(), &call, headers, body),
         ("create", _) => write::create_event(cluster, &call, headers, body),
         ("patch" | "update", _) => write::change(cluster, &call, verb, headers, body),
-        ("delete", _) => write::delete_pod(cluster, &call, body),
+        ("delete", _) => write::delete_pod(cluster, &call, headers, body),
         ("watch", _) => watch::answer(cluster, &call, headers),
         ("list", _) => list::answer(&cluster.lock(), &call, headers),
         _ if call.sub.as_deref() == Some("log") => logs::answer(cluster, &call),

@@ -64,7 +64,7 @@ impl State {
         let mut desired = current;
         if current == 0 {
             condition(&mut next, "ScalingActive", "False", "ScalingDisabled", "scaling is disabled since the replica count of the target is zero", &now);
-            self.finish_autoscaler(key, next, 0, 0);
+            self.finish_autoscaler(next, 0, 0);
             return;
         }
         let mut why = "";
@@ -122,10 +122,10 @@ impl State {
                 container: "",
             });
         }
-        self.finish_autoscaler(key, next, current, desired);
+        self.finish_autoscaler(next, current, desired);
     }
 
-    fn finish_autoscaler(&mut self, key: &Key, mut next: Value, current: i64, desired: i64) {
+    fn finish_autoscaler(&mut self, mut next: Value, current: i64, desired: i64) {
         put(&mut next, &["status", "currentReplicas"], json!(current));
         put(&mut next, &["status", "desiredReplicas"], json!(desired));
         let generation = at(&next, &["metadata", "generation"]).clone();

@@ -76,7 +76,28 @@ fn share(value: &Value, of: i64, up: bool) -> i64 {
 
 /// The revision's name: a hash of the pod template.
 pub(super) fn hash_of(deployment: &Value) -> String {
-    template_hash(&at(deployment, &["spec", "template"]).to_string())
+    let mut template = at(deployment, &["spec", "template"]).clone();
+    prune(&mut template);
+    template_hash(&template.to_string())
+}
+
+/// Leaves out what is empty: typed clients (`kubectl rollout undo`) write `creationTimestamp: null`
+/// and `resources: {}` where others write nothing, and mean the same revision.
+fn prune(value: &mut Value) {
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Object(map) => map.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    };
+    match value {
+        Value::Object(map) => {
+            map.values_mut().for_each(prune);
+            map.retain(|_, value| !is_empty(value));
+        }
+        Value::Array(list) => list.iter_mut().for_each(prune),
+        _ => {}
+    }
 }
 
 impl State {

@@ -119,11 +119,41 @@ struct Resources {
 }
 
 #[derive(Clone, PartialEq, Message)]
+struct Port {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(int32, tag = "3")]
+    number: i32,
+    #[prost(string, tag = "4")]
+    protocol: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Toleration {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    operator: String,
+    #[prost(string, tag = "4")]
+    effect: String,
+    #[prost(int64, optional, tag = "5")]
+    seconds: Option<i64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Address {
+    #[prost(string, tag = "1")]
+    ip: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
 struct Container {
     #[prost(string, tag = "1")]
     name: String,
     #[prost(string, tag = "2")]
     image: String,
+    #[prost(message, repeated, tag = "6")]
+    ports: Vec<Port>,
     #[prost(message, optional, tag = "8")]
     resources: Option<Resources>,
 }
@@ -142,6 +172,8 @@ struct PodSpec {
     node: String,
     #[prost(string, tag = "19")]
     scheduler: String,
+    #[prost(message, repeated, tag = "22")]
+    tolerations: Vec<Toleration>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -238,6 +270,8 @@ struct PodStatus {
     containers: Vec<ContainerStatus>,
     #[prost(string, tag = "9")]
     qos: String,
+    #[prost(message, repeated, tag = "12")]
+    addresses: Vec<Address>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -379,9 +413,21 @@ impl From<&Value> for ObjectMeta {
 
 impl From<&Value> for PodSpec {
     fn from(spec: &Value) -> Self {
+        let port = |it: &Value| Port {
+            name: own(it, &["name"]),
+            number: i32::try_from(int(it, &["containerPort"])).unwrap_or_default(),
+            protocol: own(it, &["protocol"]),
+        };
+        let toleration = |it: &Value| Toleration {
+            key: own(it, &["key"]),
+            operator: own(it, &["operator"]),
+            effect: own(it, &["effect"]),
+            seconds: at(it, &["tolerationSeconds"]).as_i64(),
+        };
         let container = |it: &Value| Container {
             name: own(it, &["name"]),
             image: own(it, &["image"]),
+            ports: list(it, &["ports"]).iter().map(port).collect(),
             resources: Some(Resources {
                 limits: quantities(it, &["resources", "limits"]),
                 requests: quantities(it, &["resources", "requests"]),
@@ -394,6 +440,7 @@ impl From<&Value> for PodSpec {
             service_account: own(spec, &["serviceAccountName"]),
             node: own(spec, &["nodeName"]),
             scheduler: own(spec, &["schedulerName"]),
+            tolerations: list(spec, &["tolerations"]).iter().map(toleration).collect(),
         }
     }
 }
@@ -428,6 +475,7 @@ impl From<&Value> for PodStatus {
             started: time(status, &["startTime"]),
             containers: list(status, &["containerStatuses"]).iter().map(container).collect(),
             qos: own(status, &["qosClass"]),
+            addresses: list(status, &["podIPs"]).iter().map(|it| Address { ip: own(it, &["ip"]) }).collect(),
         }
     }
 }

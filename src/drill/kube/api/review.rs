@@ -16,7 +16,7 @@ use super::status::Failure;
 use super::{Call, json_answer, write};
 
 pub(super) fn answer(state: &State, call: &Call, headers: &HeaderMap, body: &Bytes) -> Result<Response, Failure> {
-    let mut review = write::read(headers, body)?;
+    let mut review = write::read(call.resource, headers, body)?;
     put(&mut review, &["kind"], json!(call.resource.kind));
     put(&mut review, &["apiVersion"], json!(call.resource.api_version()));
     let status = match call.resource.kind {

@@ -74,6 +74,10 @@ impl Failure {
         Self::new(409, "Conflict", message).about(resource, name)
     }
 
+    pub(super) fn exists(resource: &Resource, name: &str) -> Self {
+        Self::new(409, "AlreadyExists", format!("{} {name:?} already exists", resource.qualified())).about(resource, name)
+    }
+
     pub(super) fn modified(resource: &Resource, name: &str) -> Self {
         let why = "the object has been modified; please apply your changes to the latest version and try again";
         Self::conflict(resource, name, why)

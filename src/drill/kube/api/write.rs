@@ -15,12 +15,16 @@ use super::super::store::Key;
 use super::super::value::{at, cut, int, list, put, stamp, text};
 use super::super::{Cluster, Taken};
 use super::patch::{Refused, json_patch, merge_patch};
+use super::negotiate::PROTOBUF;
 use super::status::Failure;
-use super::{Call, json_answer, scale_of, shown, strategic};
+use super::{Call, json_answer, proto_in, scale_of, shown, strategic};
 
-/// The JSON body of a request.
-pub(super) fn read(headers: &HeaderMap, body: &Bytes) -> Result<Value, Failure> {
+/// The body of a request to create or replace something, as JSON.
+pub(super) fn read(resource: &Resource, headers: &HeaderMap, body: &Bytes) -> Result<Value, Failure> {
     let media = media(headers);
+    if media == PROTOBUF {
+        return proto_in::read(resource, body);
+    }
     if !matches!(media, "" | "application/json") {
         return Err(Failure::unsupported(media));
     }
@@ -57,7 +61,7 @@ pub(super) fn change(cluster: &Cluster, call: &Call, verb: &str, headers: &Heade
         let before = if scaling { scale_of(&old) } else { shown(call.resource, &old) };
         let wanted = match verb {
             "patch" => patched(&before, headers, body)?,
-            _ => read(headers, body)?,
+            _ => read(call.resource, headers, body)?,
         };
         preconditions(call, verb, &before, &wanted)?;
         let mut next = if scaling {
@@ -216,8 +220,8 @@ fn admit(call: &Call, kind: Kind, old: &Value, wanted: Value) -> Result<Value, F
 }
 
 /// DELETE of a pod: its ReplicaSet makes a new one.
-pub(super) fn delete_pod(cluster: &Cluster, call: &Call, body: &Bytes) -> Result<Response, Failure> {
-    let options = if body.is_empty() { json!({}) } else { parse(body)? };
+pub(super) fn delete_pod(cluster: &Cluster, call: &Call, headers: &HeaderMap, body: &Bytes) -> Result<Response, Failure> {
+    let options = if body.is_empty() { json!({}) } else { read(call.resource, headers, body)? };
     let dry = is_dry(call.query.get("dryRun"))? || is_dry(list(&options, &["dryRun"]).first().and_then(Value::as_str).unwrap_or(""))?;
     let answer = {
         let mut state = cluster.lock();
@@ -251,7 +255,7 @@ pub(super) fn delete_pod(cluster: &Cluster, call: &Call, body: &Bytes) -> Result
 
 /// POST of an event.
 pub(super) fn create_event(cluster: &Cluster, call: &Call, headers: &HeaderMap, body: &Bytes) -> Result<Response, Failure> {
-    let mut event = read(headers, body)?;
+    let mut event = read(call.resource, headers, body)?;
     let dry = is_dry(call.query.get("dryRun"))?;
     let namespace = call.namespace.clone().ok_or_else(Failure::not_allowed)?;
     if call.name.is_some() {
@@ -277,7 +281,7 @@ pub(super) fn create_event(cluster: &Cluster, call: &Call, headers: &HeaderMap, 
         }
         let key = Key::new(namespace.clone(), name.clone());
         if state.store.get(Kind::Event, &key).is_some() {
-            return Err(Failure::conflict(call.resource, &name, "object already exists"));
+            return Err(Failure::exists(call.resource, &name));
         }
         cut(&mut event, &["apiVersion"]);
         cut(&mut event, &["kind"]);

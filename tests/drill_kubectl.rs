@@ -1,0 +1,151 @@
+//! Stock kubectl against the simulated cluster. Runs only if `WARROOM_TEST_KUBECTL` is set, so
+//! that `cargo test` needs nothing installed; then a missing kubectl is a failure.
+#![cfg(feature = "operator")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use warroom::clock::World;
+use warroom::drill::kube::{AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, NodeSpec};
+
+fn epoch() -> World {
+    World::from_timestamp(1_795_000_000, 0).unwrap()
+}
+
+fn cluster() -> Cluster {
+    let node = |name: &str, zone: &str| NodeSpec {
+        name: name.into(),
+        zone: zone.into(),
+        cpu: 4000,
+        memory: 16 << 30,
+        pods: 110,
+    };
+    let deployment = |name: &str, replicas| DeploymentSpec {
+        namespace: "shop".into(),
+        name: name.into(),
+        replicas,
+        revisions: vec![
+            (format!("registry.example/{name}:1.0.0"), epoch() - TimeDelta::days(20)),
+            (format!("registry.example/{name}:1.1.0"), epoch() - TimeDelta::hours(2)),
+        ],
+        cpu: (250, 500),
+        memory: (256 << 20, 512 << 20),
+        annotations: BTreeMap::new(),
+        start_delay: Duration::from_secs(6),
+    };
+    let autoscalers =
+        vec![AutoscalerSpec { namespace: "shop".into(), deployment: "catalog".into(), min: 2, max: 4, cpu_percent: 70 }];
+    let spec = ClusterSpec {
+        name: "drill".into(),
+        user: "alex".into(),
+        nodes: vec![node("a1", "eu-1a"), node("b1", "eu-1b")],
+        deployments: vec![deployment("payments", 4), deployment("catalog", 2)],
+        autoscalers,
+    };
+    Cluster::new(spec, epoch(), 1)
+}
+
+async fn kubectl(home: &Path, line: &str) -> (bool, String) {
+    let output = tokio::process::Command::new("kubectl")
+        .arg(format!("--cache-dir={}", home.join("cache").display()))
+        .arg(format!("--kubeconfig={}", home.join("config").display()))
+        .args(["--request-timeout=60s", "-n", "shop"])
+        .args(line.split(' '))
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("HOME", home)
+        .output()
+        .await
+        .expect("kubectl is on the path");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(text).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::disallowed_methods, reason = "the switch of this test comes from the environment")]
+async fn stock_kubectl_reads_watches_scales_and_rolls_back() {
+    if std::env::var_os("WARROOM_TEST_KUBECTL").is_none() {
+        return;
+    }
+    let cluster = cluster();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::fs::write(home.path().join("config"), cluster.kubeconfig(&url)).unwrap();
+    tokio::spawn(axum::serve(listener, cluster.router()).into_future());
+    // The world goes on beside the commands, much faster than the wall.
+    let over = Arc::new(AtomicBool::new(false));
+    let world = tokio::spawn({
+        let (cluster, over) = (cluster.clone(), Arc::clone(&over));
+        async move {
+            let mut now = epoch();
+            while !over.load(Ordering::Relaxed) {
+                now += TimeDelta::seconds(1);
+                for deployment in ["payments", "catalog"] {
+                    for pod in cluster.pods("shop", deployment) {
+                        cluster.set_usage("shop", &pod.name, 170, 200 << 20);
+                        cluster.log("shop", &pod.name, "level=info served");
+                    }
+                }
+                cluster.tick(now);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    });
+    let payments = cluster.pods("shop", "payments");
+    let pod = &payments[0].name;
+    for (line, expected) in [
+        ("version", "Server Version: v1.33.4"),
+        ("get pods -A", "Running"),
+        ("get pods -o wide", "10.244."),
+        ("get pods -o json", "\"kind\": \"List\""),
+        ("get deploy,rs,hpa,svc,nodes,ns", "deployment.apps/payments"),
+        ("describe deployment payments", "NewReplicaSetAvailable"),
+        ("describe hpa catalog", "resource cpu on pods"),
+        ("describe node a1", "KubeletReady"),
+        (&format!("describe pod {pod}"), "Container ID"),
+        ("top pods", "170m"),
+        ("top nodes", "a1"),
+        ("auth whoami", "alex"),
+        ("auth can-i patch deployments.apps --subresource=scale", "yes"),
+        ("auth can-i --list", "deployments.apps/scale"),
+        ("scale deployment payments --replicas=6", "scaled"),
+        ("rollout status deployment payments", "successfully rolled out"),
+        ("set image deployment/payments payments=registry.example/payments:9 --dry-run=server", "image updated (server dry run)"),
+        ("get deployment payments -o wide", "payments:1.1.0"),
+        ("set image deployment/payments payments=registry.example/payments:2.0.0", "image updated"),
+        ("rollout status deployment payments", "successfully rolled out"),
+        ("rollout undo deployment payments", "rolled back"),
+        ("rollout status deployment payments", "successfully rolled out"),
+        ("get deployment payments -o wide", "payments:1.1.0"),
+        ("rollout history deployment payments", "REVISION"),
+        ("get events", "ScalingReplicaSet"),
+        ("logs deployment/payments --tail=1", "level=info served"),
+        ("wait deployment payments --for=condition=Available --timeout=20s", "condition met"),
+        ("api-resources", "horizontalpodautoscalers"),
+    ] {
+        let (done, text) = kubectl(home.path(), line).await;
+        assert!(done && text.contains(expected), "kubectl {line}\n{text}");
+    }
+    let (_, history) = kubectl(home.path(), "rollout history deployment payments").await;
+    assert!(!history.contains("\n2 ") && history.contains("\n4 "), "revision 2 became 4:\n{history}");
+
+    let watching = tokio::time::timeout(Duration::from_secs(30), async {
+        let victim = cluster.pods("shop", "payments")[0].name.clone();
+        let (gone, deleted) = tokio::join!(
+            async { kubectl(home.path(), &format!("wait pod {victim} --for=delete --timeout=20s")).await },
+            async { kubectl(home.path(), &format!("delete pod {victim} --wait=false")).await },
+        );
+        assert!(gone.0 && deleted.0, "{gone:?} {deleted:?}");
+    });
+    watching.await.unwrap();
+    cluster.deny("patch", "deployments/scale");
+    let (done, text) = kubectl(home.path(), "scale deployment payments --replicas=3").await;
+    assert!(!done && text.contains("cannot patch resource \"deployments/scale\""), "{text}");
+    over.store(true, Ordering::Relaxed);
+    world.await.unwrap();
+}
