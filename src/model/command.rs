@@ -134,6 +134,7 @@ pub enum WorkloadChoice {
 #[allow(missing_docs, reason = "the command table says what each does")]
 pub enum View {
     FocusPane(Pane),
+    Situation,
     NextPane,
     PreviousPane,
     Zoom,

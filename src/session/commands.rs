@@ -293,6 +293,13 @@ pub static COMMANDS: &[Declaration] = &[
         "go to a pane",
         "Goes to a pane: 1 alerts, 2 services, 3 logs, 4 workloads, 5 changes, 6 timeline."
     ),
+    view!(
+        "situation",
+        Situation,
+        Anywhere,
+        "evidence",
+        "Goes to the situation line; again: to its next clause. `detail` there opens what backs the clause."
+    ),
     view!("next-pane", NextPane, Anywhere, "next pane", "Goes to the next pane."),
     view!("previous-pane", PreviousPane, Anywhere, "previous pane", "Goes to the previous pane."),
     view!("zoom", Zoom, Anywhere, "zoom", "Gives the focused pane the whole screen, or takes it back."),

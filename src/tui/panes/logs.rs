@@ -1,0 +1,294 @@
+//! The logs pane: follows the newest line, or stays where somebody looks.
+
+use ratatui::text::Line;
+
+use crate::model::log::Level;
+use crate::model::name::{Origin, ServiceName};
+use crate::observe::logs::{Line as LogLine, LineId, LogFilter};
+use crate::tui::filter::Filter;
+use crate::tui::list::Move;
+use crate::tui::scene::Lines;
+use crate::tui::theme::Role;
+use crate::tui::words;
+
+use super::{Detail, Ink, Paint};
+
+/// Lines that a search looks through at a time, and at most.
+const SEARCH_STEP: usize = 2_000;
+const SEARCH_CAP: usize = 60_000;
+/// More new lines than this are `999+`.
+const NEW_CAP: usize = 1_000;
+
+/// Where the pane stands.
+#[derive(Clone, Debug)]
+pub(in crate::tui) struct LogView {
+    pub(in crate::tui) filter: Filter,
+    pub(in crate::tui) wrap: bool,
+    pub(in crate::tui) times: bool,
+    pub(in crate::tui) shift: usize,
+    pub(in crate::tui) height: usize,
+    held: Option<Held>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    /// The line that is looked at.
+    cursor: LineId,
+    /// Its row on the screen.
+    row: usize,
+    /// The newest line when the log was paused.
+    newest: LineId,
+}
+
+impl Default for LogView {
+    fn default() -> Self {
+        Self { filter: Filter::default(), wrap: false, times: true, shift: 0, height: 0, held: None }
+    }
+}
+
+impl LogView {
+    pub(in crate::tui) fn is_paused(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// The line that is looked at; while following, the newest.
+    pub(in crate::tui) fn cursor(&self, logs: &dyn Lines, chip: Option<&ServiceName>) -> Option<LineId> {
+        match self.held {
+            Some(held) => Some(held.cursor),
+            None => logs.before(&self.filter.for_logs(chip), None, 1).last().map(|line| line.id),
+        }
+    }
+
+    /// Lines that came since the log was paused: `+12 new`.
+    pub(in crate::tui) fn news(&self, logs: &dyn Lines, chip: Option<&ServiceName>) -> Option<String> {
+        let held = self.held?;
+        let new = logs.after(&self.filter.for_logs(chip), held.newest, NEW_CAP).len();
+        Some(if new >= NEW_CAP { "+999 new and more".into() } else { format!("+{new} new") })
+    }
+
+    /// Pauses where it stands, or follows again.
+    pub(in crate::tui) fn pause(&mut self, logs: &dyn Lines, chip: Option<&ServiceName>) {
+        if self.held.take().is_none() {
+            self.hold(logs, chip);
+        }
+    }
+
+    pub(in crate::tui) fn follow(&mut self) {
+        self.held = None;
+    }
+
+    fn hold(&mut self, logs: &dyn Lines, chip: Option<&ServiceName>) -> Option<Held> {
+        if self.held.is_none() {
+            let newest = logs.before(&LogFilter::default(), None, 1).last()?.id;
+            let shown = logs.before(&self.filter.for_logs(chip), None, self.height.max(1));
+            let cursor = shown.last()?.id;
+            self.held = Some(Held { cursor, row: shown.len().saturating_sub(1), newest });
+        }
+        self.held
+    }
+
+    pub(in crate::tui) fn go(&mut self, to: Move, logs: &dyn Lines, chip: Option<&ServiceName>) {
+        if to == Move::Last {
+            return self.follow();
+        }
+        let Some(mut held) = self.hold(logs, chip) else { return };
+        let filter = self.filter.for_logs(chip);
+        match to {
+            Move::First => {
+                let first = logs.after(&filter, LineId(0), 1).first().map(|line| line.id);
+                let zero = logs.line(LineId(0)).map(|line| line.id).filter(|_| !self.filter.is_on() && chip.is_none());
+                held.cursor = zero.or(first).unwrap_or(held.cursor);
+                held.row = 0;
+            }
+            Move::By(rows) if rows < 0 => {
+                let up = rows.unsigned_abs();
+                let above = logs.before(&filter, Some(held.cursor), up + 1);
+                held.row = held.row.saturating_sub(above.len().saturating_sub(1));
+                held.cursor = above.first().map_or(held.cursor, |line| line.id);
+            }
+            Move::By(rows) => {
+                let below = logs.after(&filter, held.cursor, rows.unsigned_abs());
+                held.row = (held.row + below.len()).min(self.height.saturating_sub(1));
+                held.cursor = below.last().map_or(held.cursor, |line| line.id);
+            }
+            Move::Last => {}
+        }
+        self.held = Some(held);
+    }
+
+    /// Goes to the nearest line before (or after) the cursor that `wanted` likes. `false`: there
+    /// is none as far as was looked.
+    pub(in crate::tui) fn seek(
+        &mut self,
+        back: bool,
+        level: Option<Level>,
+        logs: &dyn Lines,
+        chip: Option<&ServiceName>,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> bool {
+        let mut filter = self.filter.for_logs(chip);
+        filter.level = level.max(filter.level);
+        let Some(start) = self.cursor(logs, chip) else { return false };
+        let mut from = start;
+        let mut seen = 0;
+        while seen < SEARCH_CAP {
+            let step = if level.is_some() { 2 } else { SEARCH_STEP };
+            let lines = if back { logs.before(&filter, Some(from), step) } else { logs.after(&filter, from, step) };
+            seen += lines.len();
+            let found = if back {
+                lines.iter().rev().find(|line| line.id < start && wanted(line.text))
+            } else {
+                lines.iter().find(|line| line.id > start && wanted(line.text))
+            };
+            if let Some(line) = found {
+                let (cursor, row) = (line.id, self.height / 2);
+                if self.hold(logs, chip).is_some()
+                    && let Some(held) = &mut self.held
+                {
+                    (held.cursor, held.row) = (cursor, row);
+                }
+                return true;
+            }
+            let edge = if back { lines.first() } else { lines.last() }.map(|line| line.id);
+            match edge {
+                Some(edge) if edge != from && lines.len() > 1 => from = edge,
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// The lines for so many rows, and which of them is looked at.
+    pub(in crate::tui) fn shown<'l>(
+        &mut self,
+        logs: &'l dyn Lines,
+        chip: Option<&ServiceName>,
+        height: usize,
+    ) -> (Vec<LogLine<'l>>, Option<usize>) {
+        self.height = height;
+        let filter = self.filter.for_logs(chip);
+        let Some(held) = self.held else { return (logs.before(&filter, None, height), None) };
+        let row = held.row.min(height.saturating_sub(1));
+        let mut lines = logs.before(&filter, Some(held.cursor), row + 1);
+        let at = lines.len().checked_sub(1);
+        let below = height.saturating_sub(lines.len());
+        lines.extend(logs.after(&filter, held.cursor, below));
+        (lines, at)
+    }
+}
+
+/// Sources that the lines shown come from.
+pub(in crate::tui) fn origins<'l>(lines: &[LogLine<'l>]) -> Vec<&'l Origin> {
+    let mut origins: Vec<&Origin> = lines.iter().map(|line| line.origin).collect();
+    origins.dedup();
+    origins
+}
+
+/// A structured line as words: the message first, then the other fields.
+fn decoded(text: &str) -> Option<(String, Vec<(String, String)>)> {
+    if !text.starts_with('{') {
+        return None;
+    }
+    let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).ok()?;
+    let mut message = String::new();
+    let mut rest = Vec::new();
+    for (name, value) in fields {
+        let value = match value {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        match name.as_str() {
+            "msg" | "message" => message = value,
+            "level" | "severity" | "ts" | "time" | "timestamp" | "@timestamp" => {}
+            _ => rest.push((name, value)),
+        }
+    }
+    Some((message, rest))
+}
+
+/// What is shown of a line's text. What JSON escaped is cleaned once more: `\u001b` is an escape.
+fn text_of(line: &LogLine<'_>) -> String {
+    match decoded(line.text) {
+        Some((message, fields)) => {
+            let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            crate::text::Safe::from(format!("{message} {}", fields.join(" "))).to_string()
+        }
+        None => line.text.to_owned(),
+    }
+}
+
+fn role(level: Level) -> Role {
+    match level {
+        Level::Error | Level::Fatal => Role::LogError,
+        Level::Warn => Role::LogWarn,
+        Level::Debug | Level::Trace => Role::LogDebug,
+        Level::Info | Level::Unknown => Role::LogInfo,
+    }
+}
+
+/// Where a line comes from, short: the pod, or the log stream's last part.
+fn stream(line: &LogLine<'_>) -> String {
+    let name = line.stream.name.as_str();
+    let pod = name.split('/').next().unwrap_or(name);
+    match line.stream.group.split_once('/') {
+        Some((_, workload)) => pod.strip_prefix(workload).map_or(pod, |rest| rest.trim_start_matches('-')).to_owned(),
+        None => pod.to_owned(),
+    }
+}
+
+/// One line of a log as one row, or as several when it is wrapped.
+pub(in crate::tui) fn rows(line: &LogLine<'_>, view: &LogView, paint: &Paint<'_>) -> Vec<Line<'static>> {
+    let mut ink = Ink::new(paint.theme, paint.ascii, paint.width);
+    if view.times {
+        let at = paint.zone.milli(line.at, paint.now);
+        let at = if paint.width < 90 && at.len() == 12 { at.get(3..).unwrap_or(&at) } else { &at };
+        ink.put(Role::LogTime, at).gap(1);
+    }
+    ink.cell(role(line.level), line.level.as_str(), 5);
+    if paint.width >= 60 {
+        let from = match line.service {
+            Some(service) => format!("{service} {}", stream(line)),
+            None => stream(line),
+        };
+        ink.cell(Role::Dim, &from, (paint.width / 5).min(24));
+    }
+    let text = text_of(line);
+    let text_role = match line.level {
+        Level::Error | Level::Fatal | Level::Warn => Role::Text,
+        level => role(level),
+    };
+    if !view.wrap {
+        ink.put(text_role, words::skip(&text, view.shift));
+        return vec![ink.line()];
+    }
+    let (room, indent) = (ink.room(), paint.width - ink.room());
+    let mut rows = Vec::new();
+    for (at, part) in words::wrap(&text, room).into_iter().enumerate() {
+        if at == 0 {
+            ink.put(text_role, &part);
+            rows.push(std::mem::replace(&mut ink, Ink::new(paint.theme, paint.ascii, paint.width)).line());
+        } else {
+            let mut more = Ink::new(paint.theme, paint.ascii, paint.width);
+            more.gap(indent).put(text_role, &part);
+            rows.push(more.line());
+        }
+    }
+    rows
+}
+
+pub(in crate::tui) fn detail(line: &LogLine<'_>, paint: &Paint<'_>) -> Detail {
+    let detail = Detail::new(format!("{} {}", line.level.as_str(), paint.zone.full(line.at)))
+        .maybe("service", line.service)
+        .fact("group", &line.stream.group)
+        .fact("stream", &line.stream.name)
+        .fact("source", line.origin);
+    match decoded(line.text) {
+        Some((message, fields)) => fields
+            .into_iter()
+            .fold(detail.fact("message", crate::text::clean_block(&message)), |detail, (name, value)| {
+                detail.fact("field", format!("{} = {}", crate::text::clean(&name), crate::text::clean_block(&value)))
+            })
+            .fact("line", line.text),
+        None => detail.fact("line", line.text),
+    }
+}

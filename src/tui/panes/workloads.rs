@@ -1,0 +1,213 @@
+//! Rows of the workloads pane: workloads by need, the pods of hurt ones, nodes with trouble.
+
+use ratatui::text::Line;
+
+use crate::model::cluster::MilliCores;
+use crate::model::service::Unit;
+use crate::observe::workloads::{NodeRow, PodRow, WorkloadRow};
+use crate::tui::scene::Scene;
+use crate::tui::theme::Role;
+use crate::tui::words;
+
+use super::{Columns, Detail, Ink, Item, Paint};
+
+/// Pods that are shown below a hurt workload while the pane is small.
+const PODS_SHOWN: usize = 4;
+
+/// Hurt workloads with their hurt pods, nodes with trouble, then the rest. With the whole screen,
+/// all pods and all nodes.
+pub(super) fn items<'a>(scene: &Scene<'a>, whole: bool) -> Vec<Item<'a>> {
+    let mut items = Vec::new();
+    let nodes = |trouble: bool| scene.nodes.iter().filter(move |node| node.trouble.is_some() == trouble).map(Item::Node);
+    let mut nodes_due = true;
+    for row in scene.workloads {
+        if !row.hurt && nodes_due {
+            items.extend(nodes(true));
+            nodes_due = false;
+        }
+        items.push(Item::Workload(row));
+        let pods = row.pods.iter().filter(|pod| whole || pod.trouble.is_some());
+        let shown = if whole { usize::MAX } else { PODS_SHOWN };
+        items.extend(pods.take(shown).map(|pod| Item::Pod(row, pod)));
+    }
+    if nodes_due {
+        items.extend(nodes(true));
+    }
+    if whole {
+        items.extend(nodes(false));
+    }
+    items
+}
+
+/// A pod's name without that of its workload.
+pub(super) fn short<'a>(row: &WorkloadRow, pod: &'a PodRow) -> &'a str {
+    let name = pod.pod.path.name.as_str();
+    name.strip_prefix(row.key.path.name.as_str()).and_then(|rest| rest.strip_prefix('-')).unwrap_or(name)
+}
+
+fn put_share(ink: &mut Ink<'_>, label: &str, share: Option<f64>) {
+    let Some(share) = share else { return };
+    let role = if share >= 0.9 { Role::Bad } else { Role::Text };
+    ink.put(Role::Dim, label).gap(1).cell(role, &words::percent(share), 5);
+}
+
+pub(super) fn line(row: &WorkloadRow, paint: &Paint<'_>, columns: &Columns) -> Line<'static> {
+    let mut ink = Ink::new(paint.theme, paint.ascii, paint.width);
+    ink.cell(if row.hurt { Role::Bad } else { Role::Name }, &row.key.path.name, columns.name);
+    match &row.workload {
+        Some(workload) => {
+            let short = workload.ready < workload.desired;
+            let ready = format!("{}/{} ready", workload.ready, workload.desired);
+            ink.cell(if short { Role::Warn } else { Role::Text }, &ready, 11);
+        }
+        None => {
+            ink.cell(Role::Dim, &words::plural(row.pods.len(), "pod"), 11);
+        }
+    }
+    put_share(&mut ink, "cpu", row.cpu_share);
+    if row.cpu_share.is_some() && paint.width >= 44 {
+        let values: Vec<f64> = row.recent_cpu.iter().rev().take(12).map(|(_, share)| *share).collect();
+        let values: Vec<f64> = values.into_iter().rev().collect();
+        let role = if row.cpu_share.is_some_and(|share| share >= 0.9) { Role::SparkBad } else { Role::Spark };
+        ink.cell(role, &words::spark(&values, 6, 1.0, paint.ascii), 6);
+    }
+    if paint.width >= 52 {
+        put_share(&mut ink, "mem", row.memory_share);
+    }
+    if let Some(trouble) = &row.trouble {
+        ink.put(Role::Warn, trouble);
+    } else if let Some(hpa) = &row.autoscaler {
+        ink.put(Role::Dim, &format!("HPA {}-{}", hpa.min, hpa.max));
+    }
+    ink.line()
+}
+
+pub(super) fn pod(row: &WorkloadRow, pod: &PodRow, paint: &Paint<'_>, columns: &Columns) -> Line<'static> {
+    let mut ink = Ink::new(paint.theme, paint.ascii, paint.width);
+    let hurt = pod.trouble.is_some();
+    ink.gap(2).cell(if hurt { Role::Text } else { Role::Dim }, short(row, pod), columns.name.saturating_sub(2));
+    match &pod.trouble {
+        Some(trouble) => ink.put(Role::Warn, trouble),
+        None => ink.cell(Role::Dim, &pod.pod.status, 11),
+    };
+    if pod.pod.restarts > 0 {
+        ink.gap(1).put(Role::Warn, &words::plural(pod.pod.restarts as usize, "restart"));
+    }
+    if ink.room() > 10 {
+        ink.gap(1);
+        put_share(&mut ink, "cpu", pod.cpu_share);
+        put_share(&mut ink, "mem", pod.memory_share);
+    }
+    if let Some(node) = pod.pod.node.as_ref().filter(|node| ink.room() > words::width(node) + 2) {
+        ink.right(Role::Dim, node);
+    }
+    ink.line()
+}
+
+pub(super) fn node(row: &NodeRow, paint: &Paint<'_>) -> Line<'static> {
+    let mut ink = Ink::new(paint.theme, paint.ascii, paint.width);
+    ink.put(Role::Dim, "node ").put(if row.trouble.is_some() { Role::Warn } else { Role::Text }, &row.node.name).gap(1);
+    if let Some(zone) = &row.node.zone {
+        ink.put(Role::Dim, &format!("({zone}) "));
+    }
+    put_share(&mut ink, "cpu", row.cpu_share);
+    put_share(&mut ink, "mem", row.memory_share);
+    if let Some(trouble) = &row.trouble {
+        ink.put(Role::Warn, trouble);
+    }
+    ink.line()
+}
+
+/// Millicores up to one core, cores from there on.
+fn cores(milli: MilliCores) -> String {
+    match milli {
+        0 => "none".into(),
+        1..1000 => format!("{milli}m"),
+        _ => format!("{:.1} cores", milli as f64 / 1000.0),
+    }
+}
+
+pub(super) fn detail(row: &WorkloadRow, paint: &Paint<'_>) -> Detail {
+    let mut detail = Detail::new(row.key.to_string()).maybe("service", row.service.as_ref());
+    if let Some(trouble) = &row.trouble {
+        detail = detail.painted("trouble", trouble.as_str(), Role::Warn);
+    }
+    if let Some(workload) = &row.workload {
+        let paused = if workload.paused { "; the rollout is paused" } else { "" };
+        detail = detail
+            .fact(
+                "replicas",
+                format!(
+                    "{} wanted, {} updated, {} ready, {} in all{paused}",
+                    workload.desired, workload.updated, workload.ready, workload.total
+                ),
+            )
+            .maybe("revision", workload.revision.as_ref())
+            .maybe("managed by", workload.managed_by.as_ref())
+            .fact("requests", format!("cpu {}, memory {} a pod", cores(workload.cpu_request), Unit::Bytes.write(workload.memory_request as f64)));
+        for (container, image) in &workload.images {
+            detail = detail.fact("image", format!("{container}: {image}"));
+        }
+    }
+    if let Some(hpa) = &row.autoscaler {
+        detail = detail.fact("autoscaler", format!("{} keeps {} to {}, wants {}", hpa.path, hpa.min, hpa.max, hpa.desired));
+    }
+    let values: Vec<f64> = row.recent_cpu.iter().map(|(_, share)| *share).collect();
+    if let Some(share) = row.cpu_share {
+        detail = detail.fact("cpu", format!("{} of the limit  {}", words::percent(share), words::spark(&values, 30, 1.0, paint.ascii)));
+    }
+    detail = detail.maybe("memory", row.memory_share.map(words::percent)).fact("source", &row.origin);
+    for pod in &row.pods {
+        let trouble = pod.trouble.as_ref().map_or_else(String::new, |trouble| format!(", {trouble}"));
+        let text = format!("{} {} {}/{}{trouble}", pod.pod.path.name, pod.pod.status, pod.pod.ready, pod.pod.containers);
+        detail = detail.painted("pod", text, if pod.trouble.is_some() { Role::Warn } else { Role::Text });
+    }
+    detail
+}
+
+pub(super) fn pod_detail(row: &WorkloadRow, pod: &PodRow, paint: &Paint<'_>) -> Detail {
+    let it = &pod.pod;
+    let usage = |used: Option<String>, share: Option<f64>| match (used, share) {
+        (Some(used), Some(share)) => format!("{used}, {} of the limit", words::percent(share)),
+        (Some(used), None) => used,
+        _ => "not measured".into(),
+    };
+    let mut detail = Detail::new(it.path.to_string());
+    if let Some(trouble) = &pod.trouble {
+        detail = detail.painted("trouble", trouble.as_str(), Role::Warn);
+    }
+    detail = detail
+        .fact("status", format!("{}, {} of {} containers ready", it.status, it.ready, it.containers))
+        .fact("restarts", it.restarts)
+        .maybe("last end", it.last_end.as_ref().map(|(why, at)| format!("{why} at {}", paint.zone.full(*at))))
+        .maybe("says", it.message.as_ref())
+        .fact("workload", &row.key)
+        .maybe("revision", it.revision.as_ref())
+        .fact("image", &it.image)
+        .maybe("node", it.node.as_ref())
+        .fact("created", paint.zone.full(it.created))
+        .fact("cpu", usage(pod.cpu.map(cores), pod.cpu_share))
+        .fact("memory", usage(pod.memory.map(|bytes| Unit::Bytes.write(bytes as f64)), pod.memory_share))
+        .fact("limits", format!("cpu {}, memory {}", cores(it.cpu_limit), Unit::Bytes.write(it.memory_limit as f64)))
+        .fact("requests", format!("cpu {}, memory {}", cores(it.cpu_request), Unit::Bytes.write(it.memory_request as f64)));
+    detail
+}
+
+pub(super) fn node_detail(row: &NodeRow) -> Detail {
+    let node = &row.node;
+    let pressures: Vec<_> = node.pressures.iter().map(|pressure| pressure.as_str()).collect();
+    let ready = if node.ready { "ready" } else { "not ready" };
+    let cordoned = if node.unschedulable { ", takes no new pods" } else { "" };
+    let mut detail = Detail::new(format!("node {}", node.name));
+    if let Some(trouble) = &row.trouble {
+        detail = detail.painted("trouble", trouble.as_str(), Role::Warn);
+    }
+    detail
+        .fact("state", format!("{ready}{cordoned}"))
+        .fact("pressure", pressures.join(", "))
+        .maybe("zone", node.zone.as_ref())
+        .maybe("cpu", row.cpu_share.map(words::percent))
+        .maybe("memory", row.memory_share.map(words::percent))
+        .fact("room", format!("{} and {} for at most {} pods", cores(node.cpu), Unit::Bytes.write(node.memory as f64), node.pods))
+        .fact("source", &row.origin)
+}

@@ -1,0 +1,206 @@
+//! What the panes read: rows, wherever they come from. The glue from the core is here alone.
+
+use std::borrow::Cow;
+
+use crate::clock::World;
+use crate::config::Catalogue;
+use crate::model::command::Pane;
+use crate::model::name::{Origin, ServiceName, WorkloadKey};
+use crate::model::signal::SourceState;
+use crate::observe::alerts::{AlertCounts, AlertRow};
+use crate::observe::changes::ChangeRow;
+use crate::observe::logs::{Line, LineId, LogCounts, LogFilter, LogStore};
+use crate::observe::services::ServiceRow;
+use crate::observe::situation::{Clause, situation};
+use crate::observe::sources::SourceRow;
+use crate::observe::workloads::{NodeRow, PodCounts, WorkloadRow};
+use crate::record::{Milestones, Row};
+use crate::session::{Action, Core, Facing, IncidentView, Notice, PlanView, ResumeOffer, WriteWindow};
+use crate::text::Safe;
+
+use super::words;
+
+/// Lines of logs, wherever they are kept.
+pub(super) trait Lines {
+    fn counts(&self) -> LogCounts;
+    fn before(&self, filter: &LogFilter, last: Option<LineId>, count: usize) -> Vec<Line<'_>>;
+    fn after(&self, filter: &LogFilter, first: LineId, count: usize) -> Vec<Line<'_>>;
+    fn line(&self, id: LineId) -> Option<Line<'_>>;
+}
+
+impl Lines for LogStore {
+    fn counts(&self) -> LogCounts {
+        LogStore::counts(self)
+    }
+
+    fn before(&self, filter: &LogFilter, last: Option<LineId>, count: usize) -> Vec<Line<'_>> {
+        LogStore::before(self, filter, last, count)
+    }
+
+    fn after(&self, filter: &LogFilter, first: LineId, count: usize) -> Vec<Line<'_>> {
+        LogStore::after(self, filter, first, count)
+    }
+
+    fn line(&self, id: LineId) -> Option<Line<'_>> {
+        LogStore::line(self, id)
+    }
+}
+
+/// Everything that a frame shows.
+pub(super) struct Scene<'a> {
+    pub(super) now: World,
+    pub(super) facing: &'a Facing,
+    pub(super) incident: Option<&'a IncidentView>,
+    pub(super) resume: Option<&'a ResumeOffer>,
+    pub(super) unrecorded: usize,
+    pub(super) journal_failed: Option<&'a Safe>,
+    pub(super) milestones: &'a Milestones,
+    pub(super) plan: Option<&'a PlanView>,
+    pub(super) actions: &'a [Action],
+    pub(super) window: &'a WriteWindow,
+    pub(super) notice: Option<&'a Notice>,
+    pub(super) backfilling: usize,
+    pub(super) clauses: Cow<'a, [Clause]>,
+    pub(super) alerts: &'a [AlertRow],
+    pub(super) alert_counts: AlertCounts,
+    pub(super) services: &'a [ServiceRow],
+    pub(super) workloads: &'a [WorkloadRow],
+    pub(super) nodes: &'a [NodeRow],
+    pub(super) pods: PodCounts,
+    pub(super) changes: &'a [ChangeRow],
+    pub(super) sources: &'a [SourceRow],
+    pub(super) timeline: &'a [Row],
+    pub(super) logs: &'a dyn Lines,
+    pub(super) catalogue: &'a Catalogue,
+}
+
+impl<'a> Scene<'a> {
+    /// The core as it is, with its entries as rows.
+    pub(super) fn of(core: &'a Core, timeline: &'a [Row]) -> Self {
+        let picture = &core.picture;
+        Self {
+            now: core.now,
+            facing: &core.facing,
+            incident: core.incident.as_ref(),
+            resume: core.resume.as_ref(),
+            unrecorded: core.unrecorded,
+            journal_failed: core.journal_failed.as_ref(),
+            milestones: &core.milestones,
+            plan: core.plan.as_ref(),
+            actions: &core.actions,
+            window: &core.window,
+            notice: core.notice.as_ref(),
+            backfilling: core.backfilling,
+            clauses: Cow::Owned(situation(picture, core.now)),
+            alerts: picture.alerts.rows(),
+            alert_counts: picture.alerts.counts(),
+            services: picture.services.rows(),
+            workloads: picture.workloads.rows(),
+            nodes: picture.workloads.nodes(),
+            pods: picture.workloads.pod_counts(),
+            changes: picture.changes.rows(),
+            sources: picture.sources.rows(),
+            timeline,
+            logs: &picture.logs,
+            catalogue: &picture.catalogue,
+        }
+    }
+
+    /// The service that a change or a pod's workload belongs to.
+    pub(super) fn service_of(&self, named: Option<&'a ServiceName>, workload: Option<&WorkloadKey>) -> Option<&'a ServiceName> {
+        named.or_else(|| workload.and_then(|key| self.catalogue.of_workload(key)))
+    }
+
+    /// How what a pane shows comes in.
+    pub(super) fn feed(&self, pane: Pane, rows: &[&Origin]) -> Feed {
+        if pane == Pane::Timeline {
+            return Feed::default();
+        }
+        let feeds = |row: &&SourceRow| {
+            let name = row.origin.source.as_str();
+            let has = |part: &str| name.contains(part);
+            let logs = has("log");
+            rows.contains(&&row.origin)
+                || match pane {
+                    Pane::Alerts => has("alert") || (has("cloudwatch") && !logs),
+                    Pane::Services => has("prom"),
+                    Pane::Logs => logs,
+                    Pane::Workloads | Pane::Changes => has("kube") && !logs,
+                    Pane::Timeline => false,
+                }
+        };
+        let sources: Vec<_> = self.sources.iter().filter(feeds).collect();
+        let dropped: u64 = sources.iter().map(|row| row.dropped).sum();
+        let mut parts: Vec<String> = Vec::new();
+        let mut worst = Freshness::Live;
+        for row in &sources {
+            let (freshness, words) = source(row, self.now);
+            worst = worst.max(freshness);
+            if freshness != Freshness::Live {
+                parts.push(words);
+            }
+        }
+        let live = sources.len() - parts.len();
+        if live > 0 && parts.is_empty() {
+            let oldest = sources.iter().filter_map(|row| row.last_read).min();
+            let read = oldest.map_or_else(String::new, |at| format!(" {}", words::age(self.now - at)));
+            parts.push(format!("live{read}"));
+        }
+        if pane == Pane::Logs && live > 0 {
+            let news = sources.iter().filter_map(|row| row.last_news).max();
+            if let Some(silent) = news.map(|at| self.now - at).filter(|silent| silent.num_seconds() >= 30) {
+                parts.push(format!("no new lines for {}", words::long_age(silent)));
+            }
+        }
+        if dropped > 0 {
+            parts.push(format!("{} lines dropped", words::count(dropped)));
+        }
+        if sources.is_empty() && !self.sources.is_empty() {
+            parts.push("no source".into());
+        }
+        Feed { words: parts.join(", "), freshness: worst }
+    }
+}
+
+/// How what a pane shows comes in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Feed {
+    pub(super) words: String,
+    pub(super) freshness: Freshness,
+}
+
+/// Whether data is as new as it should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Freshness {
+    #[default]
+    Live,
+    /// Reads succeed but see less than everything, or are not under way yet.
+    Limited,
+    /// Older than it should be.
+    Late,
+    /// Nothing comes any more.
+    Lost,
+}
+
+/// A live source that was not read for so long is late: polls of all kinds are shorter.
+const LATE_SECONDS: i64 = 90;
+
+/// How one source is, in words with its name.
+pub(super) fn source(row: &SourceRow, now: World) -> (Freshness, String) {
+    let name = row.origin.source.as_str();
+    let read = |prefix: &str| match row.last_read {
+        Some(at) => format!("{name} {prefix}last read {} ago", words::long_age(now - at)),
+        None => format!("{name} {prefix}never read"),
+    };
+    match &row.state {
+        SourceState::Connecting => (Freshness::Limited, format!("{name} connecting")),
+        SourceState::Live { .. } if row.last_read.is_some_and(|at| (now - at).num_seconds() >= LATE_SECONDS) => {
+            (Freshness::Late, read(""))
+        }
+        SourceState::Live { limited: Some(why) } => (Freshness::Limited, format!("{name} limited: {why}")),
+        SourceState::Live { limited: None } => (Freshness::Live, format!("{name} live")),
+        SourceState::Retrying { .. } => (Freshness::Late, read("")),
+        SourceState::Denied { .. } => (Freshness::Lost, format!("{name} denied")),
+        SourceState::Ended { .. } => (Freshness::Lost, read("ended, ")),
+    }
+}

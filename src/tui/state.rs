@@ -1,0 +1,235 @@
+//! What the screen itself remembers: focus, filters, dialogs, and what is typed.
+//!
+//! Owns: the meaning of keys on the screen. Must not: draw, or change anything but itself.
+
+mod act;
+mod keys;
+
+use std::time::Duration;
+
+use crokey::KeyCombination;
+use ratatui::layout::Rect;
+use regex::Regex;
+use tui_input::Input;
+
+use crate::clock::Wall;
+use crate::model::command::{Command, Pane};
+use crate::model::name::{IncidentId, ServiceName};
+use crate::model::plan::{Plan, PlanId, Tier};
+use crate::observe::logs::LineId;
+use crate::session::{NoticeKind, PlanView};
+
+use super::keymap::Keymap;
+use super::list::{ListView, RowKey};
+use super::panes::logs::LogView;
+use super::panes::{self, Choice, Item};
+use super::scene::Scene;
+use super::words::Zone;
+
+/// How long a sentence of the screen itself stays.
+const SAID_FOR: Duration = Duration::from_secs(8);
+/// Command lines that are remembered.
+const HISTORY: usize = 100;
+
+/// What the screen itself remembers.
+pub(super) struct State {
+    pub(super) keymap: Keymap,
+    pub(super) focus: Pane,
+    /// The clause of the situation line that is focused, when the line is.
+    pub(super) clause: Option<usize>,
+    pub(super) zoom: bool,
+    pub(super) lists: [ListView; Pane::ALL.len()],
+    pub(super) logs: LogView,
+    pub(super) chip: Option<ServiceName>,
+    pub(super) search: Option<Regex>,
+    pub(super) prompt: Option<Prompt>,
+    pub(super) overlay: Option<Overlay>,
+    /// The target's name as typed into a plan.
+    pub(super) typed: Input,
+    pub(super) plan_scroll: usize,
+    pub(super) zones: Vec<Zone>,
+    pub(super) zone: usize,
+    pub(super) said: Option<Said>,
+    pub(super) pending: Vec<KeyCombination>,
+    /// The plan that was drawn, and when its first frame left.
+    pub(super) drawn: Option<(PlanId, Wall)>,
+    /// Keys sooner than this after the first frame of a plan were typed before it was read.
+    pub(super) arm: Duration,
+    /// The incident whose resumption was put off.
+    pub(super) later: Option<IncidentId>,
+    pub(super) history: Vec<String>,
+    /// Where panes were drawn, for the mouse.
+    pub(super) rects: Vec<(Pane, Rect)>,
+    /// What only the screen can do.
+    pub(super) wishes: Vec<Wish>,
+    notice_put_away: Option<crate::clock::World>,
+}
+
+/// What only the screen can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    Suspend,
+    Redraw,
+    CycleTheme,
+    ToggleMouse,
+    Copy(String),
+    Save(Pane),
+}
+
+/// A line that is typed at the bottom.
+pub(super) struct Prompt {
+    pub(super) kind: PromptKind,
+    pub(super) input: Input,
+    /// What was there before, for Esc.
+    pub(super) before: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PromptKind {
+    Filter,
+    Search,
+}
+
+/// What lies over the panes.
+pub(super) enum Overlay {
+    Help { scroll: usize },
+    Detail { of: Shown, scroll: usize },
+    Palette { input: Input, at: usize, back: Option<usize> },
+    Actions { at: usize },
+    Write { env: Input, reason: Input, second: bool },
+    Quit { under: String },
+}
+
+/// What a detail shows.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Shown {
+    Row(Pane, RowKey),
+    Line(LineId),
+}
+
+/// One sentence of the screen itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) kind: NoticeKind,
+    pub(super) text: String,
+    pub(super) at: Wall,
+}
+
+impl State {
+    pub(super) fn new(keymap: Keymap, zones: Vec<Zone>, arm: Duration) -> Self {
+        Self {
+            keymap,
+            focus: Pane::Alerts,
+            clause: None,
+            zoom: false,
+            lists: Default::default(),
+            logs: LogView::default(),
+            chip: None,
+            search: None,
+            prompt: None,
+            overlay: None,
+            typed: Input::default(),
+            plan_scroll: 0,
+            zones: if zones.is_empty() { vec![Zone::Utc] } else { zones },
+            zone: 0,
+            said: None,
+            pending: Vec::new(),
+            drawn: None,
+            arm,
+            later: None,
+            history: Vec::new(),
+            rects: Vec::new(),
+            wishes: Vec::new(),
+            notice_put_away: None,
+        }
+    }
+
+    pub(super) fn zone(&self) -> Zone {
+        self.zones.get(self.zone).copied().unwrap_or_default()
+    }
+
+    pub(super) fn list(&self, pane: Pane) -> &ListView {
+        // Panes are numbered from 1 in the order of the array.
+        &self.lists[pane.number().saturating_sub(1)]
+    }
+
+    pub(super) fn list_mut(&mut self, pane: Pane) -> &mut ListView {
+        &mut self.lists[pane.number().saturating_sub(1)]
+    }
+
+    /// The rows of a pane as they are limited now.
+    pub(super) fn items<'a>(&self, pane: Pane, scene: &Scene<'a>) -> Vec<Item<'a>> {
+        let choice = Choice {
+            filter: &self.list(pane).filter,
+            service: self.chip.as_ref(),
+            whole: self.zoom && self.focus == pane,
+        };
+        panes::items(pane, scene, &choice)
+    }
+
+    /// The selected row of the focused pane.
+    pub(super) fn selected<'a>(&mut self, scene: &Scene<'a>) -> Option<Item<'a>> {
+        let pane = self.focus;
+        let items = self.items(pane, scene);
+        let keys: Vec<_> = items.iter().map(Item::key).collect();
+        let height = self.list(pane).height;
+        let (_, at) = self.list_mut(pane).place(&keys, height, pane == Pane::Timeline);
+        items.into_iter().nth(at?)
+    }
+
+    pub(super) fn say(&mut self, kind: NoticeKind, text: impl Into<String>, at: Wall) {
+        self.said = Some(Said { kind, text: text.into(), at });
+    }
+
+    /// The sentence for the bottom line: the screen's own while it is new, else the session's.
+    pub(super) fn sentence<'s>(&'s self, scene: &'s Scene<'_>, now: Wall) -> Option<(NoticeKind, &'s str)> {
+        let own = self.said.as_ref().filter(|said| now.saturating_duration_since(said.at) < SAID_FOR);
+        if let Some(said) = own {
+            return Some((said.kind, &said.text));
+        }
+        let notice = scene.notice.filter(|notice| Some(notice.at) != self.notice_put_away)?;
+        // An error stays until it is put away; news pass by themselves.
+        let fresh = notice.kind == NoticeKind::Error || (scene.now - notice.at).num_seconds() < 15;
+        fresh.then_some((notice.kind, notice.text.as_str()))
+    }
+
+    /// The resumption that is offered and was not put off.
+    pub(super) fn resume<'a>(&self, scene: &Scene<'a>) -> Option<&'a crate::session::ResumeOffer> {
+        scene.resume.filter(|offer| self.later.as_ref() != Some(&offer.id))
+    }
+
+    /// Whether a plan was on the screen long enough to have been read by who presses a key now.
+    pub(super) fn armed(&self, plan: &Plan, now: Wall) -> bool {
+        self.drawn.as_ref().is_some_and(|(id, at)| *id == plan.id && now.saturating_duration_since(*at) >= self.arm)
+    }
+
+    /// Whether a plan's confirmation is the target's name.
+    pub(super) fn wants_name(plan: &Plan) -> bool {
+        plan.tier >= Tier::Lowers
+    }
+
+    /// A frame with this plan was handed to the terminal.
+    pub(super) fn note_drawn(&mut self, scene: &Scene<'_>, now: Wall) {
+        match scene.plan {
+            Some(PlanView::Shown { plan, .. }) => {
+                if self.drawn.as_ref().is_none_or(|(id, _)| *id != plan.id) {
+                    self.drawn = Some((plan.id.clone(), now));
+                    self.typed.reset();
+                    self.plan_scroll = 0;
+                }
+            }
+            _ => self.drawn = None,
+        }
+    }
+
+    pub(super) fn remember(&mut self, line: &str) {
+        self.history.retain(|old| old != line);
+        self.history.push(line.to_owned());
+        if self.history.len() > HISTORY {
+            self.history.remove(0);
+        }
+    }
+}
+
+/// Commands that a key leads to: at most one now.
+pub(super) type Commands = Vec<Command>;

@@ -1,0 +1,353 @@
+//! Events: who hears a key, and in which order.
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Position;
+use tui_input::backend::crossterm::EventHandler as _;
+use tui_input::{Input, InputRequest};
+
+use crate::clock::Wall;
+use crate::model::command::{Command, View};
+use crate::model::plan::Plan;
+use crate::session::{NoticeKind, PlanView, commands};
+use crate::text::Safe;
+use crate::tui::keymap::{Found, Where, chord};
+use crate::tui::list::Move;
+use crate::tui::overlay::{actions, palette};
+use crate::tui::panes::Item;
+use crate::tui::scene::Scene;
+
+use super::{Commands, Overlay, Prompt, PromptKind, State};
+
+/// Rows of a page in a dialog.
+const PAGE: usize = 10;
+
+impl State {
+    /// Hears one event of the terminal.
+    pub(in crate::tui) fn event(&mut self, event: &Event, scene: &Scene<'_>, now: Wall) -> Commands {
+        match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => return self.key(*key, scene, now),
+            Event::Paste(text) => self.paste(text, scene, now),
+            Event::Mouse(mouse) => self.mouse(*mouse, scene),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// Pasted text only ever becomes text in a field: it triggers no key and confirms nothing.
+    fn paste(&mut self, text: &str, scene: &Scene<'_>, now: Wall) {
+        if scene.plan.is_some() || self.resume(scene).is_some() || matches!(self.overlay, Some(Overlay::Write { .. })) {
+            self.say(NoticeKind::Info, "a paste confirms nothing: type it", now);
+            return;
+        }
+        let field = match (&mut self.overlay, &mut self.prompt) {
+            (Some(Overlay::Palette { input, at, back }), _) => {
+                (*at, *back) = (0, None);
+                input
+            }
+            (None, Some(prompt)) => &mut prompt.input,
+            _ => {
+                self.say(NoticeKind::Info, "the paste was left out: no field is open", now);
+                return;
+            }
+        };
+        for c in Safe::from(text).chars() {
+            field.handle(InputRequest::InsertChar(c));
+        }
+        self.typed_on();
+    }
+
+    fn key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
+        match scene.plan {
+            Some(PlanView::Shown { plan, blocked }) => return self.plan_key(key, plan, blocked.is_some(), scene, now),
+            Some(PlanView::Planning { .. } | PlanView::Refused { .. }) => {
+                // The keys of somebody who is ahead of the program are not kept for the dialog.
+                let refused = matches!(scene.plan, Some(PlanView::Refused { .. }));
+                let leaves = key.code == KeyCode::Esc || (refused && matches!(key.code, KeyCode::Enter | KeyCode::Char('q')));
+                return if leaves { vec![Command::DiscardPlan] } else { Vec::new() };
+            }
+            None => {}
+        }
+        if let Some(offer) = self.resume(scene) {
+            match key.code {
+                KeyCode::Char('r') => return vec![Command::Resume],
+                KeyCode::Char('d') => return vec![Command::DeclineResume],
+                KeyCode::Char('q') => return vec![Command::Quit],
+                KeyCode::Esc => self.later = Some(offer.id.clone()),
+                _ => {}
+            }
+            return Vec::new();
+        }
+        if self.overlay.is_some() {
+            return self.overlay_key(key, scene, now);
+        }
+        if self.prompt.is_some() {
+            self.prompt_key(key, scene, now);
+            return Vec::new();
+        }
+        self.pending.push(chord(key));
+        let found = self.keymap.find(Where::Pane(self.focus), &self.pending);
+        if found != Found::More {
+            self.pending.clear();
+        }
+        match found {
+            Found::Line(line) => self.bound(&line, scene, now),
+            Found::More | Found::Nothing => Vec::new(),
+        }
+    }
+
+    /// Does what a key is bound to.
+    fn bound(&mut self, line: &str, scene: &Scene<'_>, now: Wall) -> Commands {
+        if let Some(prefill) = line.strip_prefix(':') {
+            self.open_palette(prefill);
+            return Vec::new();
+        }
+        // Hands know `n` as the next match while something is searched for, else as a note.
+        let line = if line == "write-note" && self.search.is_some() { "next-match" } else { line };
+        match commands::parse(line) {
+            Ok(command) => self.command(command, scene, now),
+            Err(why) => {
+                self.say(NoticeKind::Error, why, now);
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn open_palette(&mut self, prefill: &str) {
+        self.overlay = Some(Overlay::Palette { input: Input::new(prefill.to_owned()), at: 0, back: None });
+    }
+
+    fn plan_key(&mut self, key: KeyEvent, plan: &Plan, blocked: bool, scene: &Scene<'_>, now: Wall) -> Commands {
+        if key.code == KeyCode::Esc {
+            return vec![Command::DiscardPlan];
+        }
+        if !self.armed(plan, now) {
+            self.say(NoticeKind::Info, "that key came before the plan was on the screen: press it again", now);
+            return Vec::new();
+        }
+        if Self::wants_name(plan) && !blocked && !key.modifiers.contains(KeyModifiers::CONTROL) {
+            match key.code {
+                KeyCode::Enter => return self.confirm(plan, now),
+                KeyCode::Char(_) | KeyCode::Backspace | KeyCode::Left | KeyCode::Right => {
+                    self.typed.handle_event(&Event::Key(key));
+                    return Vec::new();
+                }
+                _ => {}
+            }
+        }
+        match self.keymap.find(Where::Plan, &[chord(key)]) {
+            Found::Line(line) if line == "confirm-dialog" && blocked => {
+                self.say(NoticeKind::Error, "this plan cannot be confirmed as it is", now);
+                Vec::new()
+            }
+            Found::Line(line) => self.bound(&line, scene, now),
+            Found::More | Found::Nothing => Vec::new(),
+        }
+    }
+
+    pub(super) fn confirm(&mut self, plan: &Plan, now: Wall) -> Commands {
+        if !Self::wants_name(plan) {
+            return vec![Command::Confirm { typed: None }];
+        }
+        let typed = self.typed.value().trim().to_owned();
+        if plan.target.path.name != typed.as_str() {
+            self.say(NoticeKind::Error, format!("type `{}` to confirm", plan.target.path.name), now);
+            return Vec::new();
+        }
+        vec![Command::Confirm { typed: Some(Safe::from(typed)) }]
+    }
+
+    fn prompt_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) {
+        let Some(prompt) = &mut self.prompt else { return };
+        match key.code {
+            KeyCode::Esc => {
+                prompt.input = Input::new(std::mem::take(&mut prompt.before));
+                self.typed_on();
+                self.prompt = None;
+            }
+            KeyCode::Enter => {
+                let kind = prompt.kind;
+                self.prompt = None;
+                if kind == PromptKind::Search
+                    && self.search.is_some()
+                    && !(self.seek_match(false, scene) || self.seek_match(true, scene))
+                {
+                    self.say(NoticeKind::Info, "nothing else matches", now);
+                }
+            }
+            _ => {
+                prompt.input.handle_event(&Event::Key(key));
+                self.typed_on();
+            }
+        }
+    }
+
+    /// Applies what is typed as it is typed.
+    fn typed_on(&mut self) {
+        let Some(Prompt { kind, input, .. }) = &self.prompt else { return };
+        let text = input.value().to_owned();
+        match kind {
+            PromptKind::Filter => self.set_filter(&text),
+            PromptKind::Search => self.search = if text.is_empty() { None } else { crate::tui::filter::pattern_of(&text) },
+        }
+    }
+
+    fn overlay_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match &mut self.overlay {
+            Some(Overlay::Help { scroll } | Overlay::Detail { scroll, .. }) => {
+                match key.code {
+                    KeyCode::Down | KeyCode::Char('j') => *scroll += 1,
+                    KeyCode::Up | KeyCode::Char('k') => *scroll = scroll.saturating_sub(1),
+                    KeyCode::PageDown | KeyCode::Char(' ') => *scroll += PAGE,
+                    KeyCode::PageUp => *scroll = scroll.saturating_sub(PAGE),
+                    KeyCode::Char('d') if control => *scroll += PAGE,
+                    KeyCode::Char('u') if control => *scroll = scroll.saturating_sub(PAGE),
+                    KeyCode::Home | KeyCode::Char('g') => *scroll = 0,
+                    KeyCode::End | KeyCode::Char('G') => *scroll = usize::MAX / 2,
+                    KeyCode::Char('c') if !control => return self.command(Command::View(View::CopySelection), scene, now),
+                    KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | '?' | 'c') => self.overlay = None,
+                    _ => {}
+                }
+                Vec::new()
+            }
+            Some(Overlay::Palette { .. }) => self.palette_key(key, scene, now),
+            Some(Overlay::Actions { at }) => {
+                let at = *at;
+                self.actions_key(key, at, scene, now)
+            }
+            Some(Overlay::Write { .. }) => self.write_key(key, scene, now),
+            Some(Overlay::Quit { .. }) => {
+                self.overlay = None;
+                if key.code == KeyCode::Char('y') { vec![Command::Quit] } else { Vec::new() }
+            }
+            None => Vec::new(),
+        }
+    }
+
+    fn write_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
+        let Some(Overlay::Write { env, reason, second }) = &mut self.overlay else { return Vec::new() };
+        match key.code {
+            KeyCode::Esc => self.overlay = None,
+            KeyCode::Tab | KeyCode::BackTab | KeyCode::Up | KeyCode::Down => *second = !*second,
+            KeyCode::Enter if !*second => *second = true,
+            KeyCode::Enter => {
+                let (env, reason) = (Safe::from(env.value().trim()), Safe::from(reason.value().trim()));
+                if env != scene.facing.env.as_str() {
+                    *second = false;
+                    self.say(NoticeKind::Error, format!("type the environment's name: {}", scene.facing.env), now);
+                } else if reason.is_empty() {
+                    self.say(NoticeKind::Error, "say why: the reason goes on the record", now);
+                } else {
+                    self.overlay = None;
+                    return vec![Command::OpenWrite { env, reason }];
+                }
+            }
+            _ => {
+                if *second { reason } else { env }.handle_event(&Event::Key(key));
+            }
+        }
+        Vec::new()
+    }
+
+    fn palette_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
+        let Some(Overlay::Palette { input, at, back }) = &mut self.overlay else { return Vec::new() };
+        let offers = palette::offers(input.value(), actions::may_act(scene));
+        match key.code {
+            KeyCode::Esc => self.overlay = None,
+            KeyCode::Up if input.value().is_empty() || back.is_some() => {
+                let next = back.map_or(0, |n| n + 1);
+                if let Some(line) = self.history.iter().rev().nth(next) {
+                    (*input, *back) = (Input::new(line.clone()), Some(next));
+                }
+            }
+            KeyCode::Down if back.is_some() => {
+                *back = back.and_then(|n| n.checked_sub(1));
+                let line = back.and_then(|n| self.history.iter().rev().nth(n)).cloned();
+                *input = Input::new(line.unwrap_or_default());
+            }
+            KeyCode::Up => *at = at.saturating_sub(1),
+            KeyCode::Down => *at = (*at + 1).min(offers.len().saturating_sub(1)),
+            KeyCode::Tab => {
+                if let Some(filled) = palette::complete(input.value(), *at, &offers, scene) {
+                    (*input, *at) = (Input::new(filled), 0);
+                }
+            }
+            KeyCode::Enter => {
+                let line = palette::chosen(input.value(), *at, &offers);
+                if line.ends_with(' ') {
+                    (*input, *at) = (Input::new(line), 0);
+                    return Vec::new();
+                }
+                match commands::parse(&line) {
+                    Ok(command) => {
+                        self.overlay = None;
+                        self.remember(&line);
+                        return self.command(command, scene, now);
+                    }
+                    // What was typed stays, to be mended.
+                    Err(why) => self.say(NoticeKind::Error, why, now),
+                }
+            }
+            _ => {
+                input.handle_event(&Event::Key(key));
+                (*at, *back) = (0, None);
+            }
+        }
+        Vec::new()
+    }
+
+    fn actions_key(&mut self, key: KeyEvent, at: usize, scene: &Scene<'_>, now: Wall) -> Commands {
+        let selected = self.selected(scene);
+        let choices = actions::choices(scene, selected.as_ref(), self.chip.as_ref());
+        let chosen = match key.code {
+            KeyCode::Down | KeyCode::Char('j') => {
+                self.overlay = Some(Overlay::Actions { at: (at + 1).min(choices.len().saturating_sub(1)) });
+                return Vec::new();
+            }
+            KeyCode::Up | KeyCode::Char('k') => {
+                self.overlay = Some(Overlay::Actions { at: at.saturating_sub(1) });
+                return Vec::new();
+            }
+            KeyCode::Enter => choices.get(at),
+            KeyCode::Char(c) => c.to_digit(10).and_then(|n| choices.get((n as usize).checked_sub(1)?)),
+            _ => None,
+        };
+        let Some(choice) = chosen else {
+            if matches!(key.code, KeyCode::Esc | KeyCode::Char('q' | 'x')) {
+                self.overlay = None;
+            }
+            return Vec::new();
+        };
+        self.overlay = None;
+        match &choice.does {
+            actions::Does::Run(command) => return self.command(command.clone(), scene, now),
+            actions::Does::Line(prefill) => self.open_palette(prefill),
+            actions::Does::Write => {
+                self.overlay = Some(Overlay::Write { env: Input::default(), reason: Input::default(), second: false });
+            }
+        }
+        Vec::new()
+    }
+
+    fn mouse(&mut self, mouse: MouseEvent, scene: &Scene<'_>) {
+        if self.overlay.is_some() || scene.plan.is_some() {
+            return;
+        }
+        let at = Position::new(mouse.column, mouse.row);
+        let Some((pane, rect)) = self.rects.iter().find(|(_, rect)| rect.contains(at)).copied() else { return };
+        match mouse.kind {
+            MouseEventKind::Down(MouseButton::Left) => {
+                self.focus_on(pane);
+                let keys: Vec<_> = self.items(pane, scene).iter().map(Item::key).collect();
+                let list = self.list_mut(pane);
+                let row = list.offset() + usize::from(mouse.row.saturating_sub(rect.y));
+                if row < keys.len() {
+                    list.select_at(&keys, row);
+                }
+            }
+            MouseEventKind::ScrollDown => self.go_in(pane, Move::By(3), scene),
+            MouseEventKind::ScrollUp => self.go_in(pane, Move::By(-3), scene),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Cells as bytes: as few as possible, and robust against terminals that disagree on widths.
+
+use std::io::Write as _;
+
+use ratatui::buffer::Buffer;
+use ratatui::style::{Color, Modifier};
+
+/// Appends what turns `before` into `after`. Leaves the terminal's attributes reset.
+pub(super) fn cells(out: &mut Vec<u8>, before: &Buffer, after: &Buffer) {
+    let mut pen = Pen::default();
+    let mut at: Option<(u16, u16)> = None;
+    for (x, y, cell) in before.diff_iter(after) {
+        if at != Some((x, y)) {
+            move_to(out, x, y);
+        }
+        pen.take(out, cell.fg, cell.bg, cell.modifier);
+        let symbol = cell.symbol();
+        out.extend_from_slice(symbol.as_bytes());
+        // Widths of anything but plain characters are a matter of opinion among terminals:
+        // after one of them the next cell is addressed anew.
+        let plain = symbol.len() == 1 || matches!(symbol.chars().next(), Some('\u{2500}'..='\u{259f}'));
+        at = (plain && x + 1 < after.area.width).then_some((x + 1, y));
+    }
+    pen.end(out);
+}
+
+/// Appends a move of the cursor to a cell counted from zero.
+pub(super) fn move_to(out: &mut Vec<u8>, x: u16, y: u16) {
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "\x1b[{};{}H", y.saturating_add(1), x.saturating_add(1));
+}
+
+/// The attributes that the terminal has now.
+#[derive(Default)]
+struct Pen {
+    fg: Color,
+    bg: Color,
+    modifier: Modifier,
+}
+
+impl Pen {
+    fn take(&mut self, out: &mut Vec<u8>, fg: Color, bg: Color, modifier: Modifier) {
+        if (self.fg, self.bg, self.modifier) == (fg, bg, modifier) {
+            return;
+        }
+        let mut codes: Vec<u8> = Vec::with_capacity(24);
+        if !modifier.contains(self.modifier) {
+            codes.extend_from_slice(b"0;");
+            *self = Self::default();
+        }
+        for (flag, code) in [
+            (Modifier::BOLD, b'1'),
+            (Modifier::DIM, b'2'),
+            (Modifier::ITALIC, b'3'),
+            (Modifier::UNDERLINED, b'4'),
+            (Modifier::REVERSED, b'7'),
+            (Modifier::CROSSED_OUT, b'9'),
+        ] {
+            if modifier.contains(flag) && !self.modifier.contains(flag) {
+                codes.extend_from_slice(&[code, b';']);
+            }
+        }
+        if fg != self.fg {
+            color(&mut codes, fg, 30);
+        }
+        if bg != self.bg {
+            color(&mut codes, bg, 40);
+        }
+        codes.pop();
+        if !codes.is_empty() {
+            out.extend_from_slice(b"\x1b[");
+            out.extend_from_slice(&codes);
+            out.push(b'm');
+        }
+        (self.fg, self.bg, self.modifier) = (fg, bg, modifier);
+    }
+
+    fn end(&self, out: &mut Vec<u8>) {
+        if (self.fg, self.bg, self.modifier) != (Color::Reset, Color::Reset, Modifier::empty()) {
+            out.extend_from_slice(b"\x1b[0m");
+        }
+    }
+}
+
+/// SGR parameters of a colour, each followed by `;`. `base` is 30 for the text, 40 behind it.
+fn color(codes: &mut Vec<u8>, color: Color, base: u8) {
+    let named = |n: u8| if n < 8 { base + n } else { base + 60 + n - 8 };
+    let _ = match color {
+        Color::Reset => write!(codes, "{};", base + 9),
+        Color::Rgb(r, g, b) => write!(codes, "{};2;{r};{g};{b};", base + 8),
+        Color::Indexed(n) if n >= 16 => write!(codes, "{};5;{n};", base + 8),
+        other => write!(codes, "{};", named(ansi(other))),
+    };
+}
+
+/// The number of one of the 16 colours that a terminal's user chose.
+pub(in crate::tui) fn ansi(color: Color) -> u8 {
+    match color {
+        Color::Red => 1,
+        Color::Green => 2,
+        Color::Yellow => 3,
+        Color::Blue => 4,
+        Color::Magenta => 5,
+        Color::Cyan => 6,
+        Color::Gray => 7,
+        Color::DarkGray => 8,
+        Color::LightRed => 9,
+        Color::LightGreen => 10,
+        Color::LightYellow => 11,
+        Color::LightBlue => 12,
+        Color::LightMagenta => 13,
+        Color::LightCyan => 14,
+        Color::White => 15,
+        Color::Indexed(n) => n.min(15),
+        Color::Black | Color::Reset | Color::Rgb(..) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::layout::Rect;
+    use ratatui::style::Style;
+
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_shows_is_what_was_drawn() {
+        let area = Rect::new(0, 0, 20, 3);
+        let blank = Buffer::empty(area);
+        let mut drawn = Buffer::empty(area);
+        drawn.set_string(0, 0, "err", Style::new().fg(Color::Red).add_modifier(Modifier::BOLD));
+        drawn.set_string(3, 0, " 漢字 ok", Style::new());
+        drawn.set_string(0, 2, "sel", Style::new().add_modifier(Modifier::REVERSED));
+        drawn.set_string(4, 2, "rgb", Style::new().fg(Color::Rgb(1, 2, 3)).bg(Color::Indexed(200)));
+        let mut bytes = Vec::new();
+        cells(&mut bytes, &blank, &drawn);
+        let mut screen = vt100::Parser::new(3, 20, 0);
+        screen.process(&bytes);
+        let screen = screen.screen();
+        assert_eq!(screen.contents(), "err 漢字 ok\n\nsel rgb");
+        let cell = |row, column| screen.cell(row, column).unwrap();
+        assert!(cell(0, 0).bold() && cell(0, 0).fgcolor() == vt100::Color::Idx(1));
+        assert!(!cell(0, 4).bold() && cell(0, 4).fgcolor() == vt100::Color::Default);
+        assert!(cell(2, 0).inverse() && !cell(2, 4).inverse());
+        assert_eq!(cell(2, 4).fgcolor(), vt100::Color::Rgb(1, 2, 3));
+        assert_eq!(cell(2, 4).bgcolor(), vt100::Color::Idx(200));
+    }
+}

@@ -1,0 +1,164 @@
+//! The thread that writes, so that the loop never waits for a slow link.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError};
+use std::thread::ThreadId;
+use std::time::Duration;
+
+use crate::clock::wall;
+use crate::text::Safe;
+
+use super::device::{Device, TermError};
+
+/// Clicks and the wheel with SGR coordinates; no motion tracking.
+pub(super) const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
+pub(super) const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?25l\x1b[0m\x1b[2J";
+const END_SYNC: &[u8] = b"\x1b[?2026l";
+const LEAVE: &[u8] = b"\x1b[?2004l\x1b[0m\x1b[?1049l\x1b[?25h";
+/// A frame that is being written is given this long before the restore gives up on the link.
+const RESTORE_PATIENCE: Duration = Duration::from_millis(250);
+
+/// What the loop, the writing thread and a panic share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    device: Arc<dyn Device>,
+    entered: AtomicBool,
+    mouse: AtomicBool,
+    busy: Mutex<bool>,
+    idle: Condvar,
+    /// Held while bytes go out, so that a restore never stands inside a frame.
+    output: Mutex<()>,
+    gone: Mutex<Option<Safe>>,
+    drawing: Mutex<Option<ThreadId>>,
+}
+
+impl Shared {
+    pub(super) fn enter(&self) -> Result<(), TermError> {
+        self.device.raw(true).map_err(|why| TermError::Refused { what: "take", why })?;
+        self.entered.store(true, Ordering::SeqCst);
+        self.device.write(ENTER).map_err(|why| TermError::Refused { what: "write to", why })?;
+        if self.mouse.load(Ordering::SeqCst) {
+            let _ = self.device.write(MOUSE_ON);
+        }
+        Ok(())
+    }
+
+    /// In the order of the checklist; errors are of no use any more.
+    pub(super) fn leave(&self) {
+        if !self.entered.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let deadline = wall() + RESTORE_PATIENCE;
+        loop {
+            match self.output.try_lock() {
+                Ok(_) | Err(TryLockError::Poisoned(_)) => {
+                    let mut bytes = END_SYNC.to_vec();
+                    bytes.extend_from_slice(MOUSE_OFF);
+                    bytes.extend_from_slice(LEAVE);
+                    let _ = self.device.write(&bytes);
+                    break;
+                }
+                // The link takes nothing: our write would wait for ever behind the frame's.
+                Err(TryLockError::WouldBlock) if wall() >= deadline => break,
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+        let _ = self.device.raw(false);
+    }
+
+    pub(super) fn size(&self) -> std::io::Result<(u16, u16)> {
+        self.device.size()
+    }
+
+    pub(super) fn gone(&self) -> Option<Safe> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn note_mouse(&self, on: bool) {
+        self.mouse.store(on, Ordering::SeqCst);
+    }
+
+    pub(super) fn note_drawing_thread(&self) {
+        *self.drawing.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
+    }
+
+    pub(super) fn drawn_by_this_thread(&self) -> bool {
+        self.drawing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none_or(|thread| thread == std::thread::current().id())
+    }
+
+    fn set_busy(&self, busy: bool) {
+        *self.busy.lock().unwrap_or_else(PoisonError::into_inner) = busy;
+        self.idle.notify_all();
+    }
+
+    fn put(&self, bytes: &[u8]) {
+        let _out = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.entered.load(Ordering::SeqCst) {
+            return;
+        }
+        if let Err(error) = self.device.write(bytes) {
+            *self.gone.lock().unwrap_or_else(PoisonError::into_inner) = Some(Safe::from(error.to_string()));
+        }
+    }
+}
+
+/// A handle to the thread. It ends when the handle is dropped.
+#[derive(Debug)]
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    frames: SyncSender<Vec<u8>>,
+}
+
+impl Writer {
+    pub(super) fn start(device: Arc<dyn Device>) -> Result<Self, TermError> {
+        let shared = Arc::new(Shared {
+            device,
+            entered: AtomicBool::new(false),
+            mouse: AtomicBool::new(false),
+            busy: Mutex::new(false),
+            idle: Condvar::new(),
+            output: Mutex::new(()),
+            gone: Mutex::new(None),
+            drawing: Mutex::new(None),
+        });
+        let (frames, taken) = sync_channel::<Vec<u8>>(1);
+        let writing = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name("terminal".into())
+            .spawn(move || {
+                for bytes in taken {
+                    writing.put(&bytes);
+                    writing.set_busy(false);
+                }
+            })
+            .map_err(|why| TermError::Refused { what: "start a thread for", why })?;
+        Ok(Self { shared, frames })
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn ready(&self) -> bool {
+        !*self.shared.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands a frame over. Only called when `ready`, so there is room for it.
+    pub(super) fn send(&self, bytes: Vec<u8>) {
+        self.shared.set_busy(true);
+        if self.frames.try_send(bytes).is_err() {
+            self.shared.set_busy(false);
+        }
+    }
+
+    pub(super) fn settle(&self, patience: Duration) -> bool {
+        let busy = self.shared.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.shared.idle.wait_timeout_while(busy, patience, |busy| *busy);
+        waited.is_ok_and(|(_, timeout)| !timeout.timed_out())
+    }
+}
