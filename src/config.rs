@@ -3,11 +3,30 @@
 //!
 //! Owns: the schema of the configuration, every read of the process environment, and the
 //! places of files. Must not: talk to a system.
+//!
+//! To add a key: one line in `schema`, one in `assets/config/example.toml`, one in `show`.
 
 mod catalogue;
+mod discover;
 mod environment;
+mod layers;
+mod load;
+mod places;
+mod problem;
+mod process;
+mod schema;
+mod section;
+mod settings;
+mod show;
 
 pub use catalogue::Catalogue;
+pub use discover::discover;
 pub use environment::{
     Auth, AwsAccess, AwsCredentials, Environment, HttpAccess, KubeAccess, LogAccess, Secret, WritePolicy,
 };
+pub use load::{from_texts, load};
+pub use places::Places;
+pub use problem::{ConfigError, Problem};
+pub use process::{AwsEnv, ProcessEnv};
+pub use settings::{ColorChoice, Config, RecordSettings, ScreenSettings};
+pub use show::{Checked, EXAMPLE, check, init, show};

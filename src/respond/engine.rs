@@ -145,10 +145,8 @@ impl Engine {
 
         told.under("writing");
         let written_at = self.clock.now();
-        let answer = {
-            let _hold = self.clock.hold();
-            actuator.write(Intent::new(plan.clone(), proof)).await
-        };
+        let answer = actuator.write(Intent::new(plan.clone(), proof)).await;
+        drop(hold);
         let written = match answer {
             Ok(_) => Written::Yes,
             Err(WriteError::Refused(why)) => return self.end(plan, actor, journal, Outcome::Refused { why }).await,
@@ -176,6 +174,7 @@ impl Engine {
 
     /// Makes the outcome durable; before that nobody may say "done".
     async fn end(&self, plan: Plan, actor: &Actor, journal: &dyn Recorder, outcome: Outcome) -> Result<Ended, Refusal> {
+        let _hold = self.clock.hold();
         let now = self.clock.now();
         let draft = recorder::outcome(&plan, actor, &outcome);
         match journal.append(draft, now, now, Durability::Now).await {
