@@ -3,13 +3,26 @@
 //!
 //! Owns: the schema of the configuration, every read of the process environment, and the
 //! places of files. Must not: talk to a system.
+//!
+//! To add a key: one line in `schema`, one in `assets/config/example.toml`, one in `show`.
 
 mod catalogue;
+mod discover;
 mod environment;
+mod layers;
+mod load;
+mod places;
+mod problem;
+mod process;
+mod schema;
 #[cfg(feature = "operator")]
 mod secret;
+mod section;
+mod settings;
+mod show;
 
 pub use catalogue::Catalogue;
+pub use discover::discover;
 pub use environment::{
     Auth, AwsAccess, AwsCredentials, Environment, HttpAccess, KubeAccess, LogAccess, Secret, WritePolicy,
 };
@@ -17,3 +30,9 @@ pub use environment::{
 pub(crate) use secret::command_output;
 #[cfg(feature = "operator")]
 pub use secret::{CommandError, SecretError};
+pub use load::{from_texts, load};
+pub use places::Places;
+pub use problem::{ConfigError, Problem};
+pub use process::{AwsEnv, ProcessEnv};
+pub use settings::{ColorChoice, Config, RecordSettings, ScreenSettings};
+pub use show::{Checked, EXAMPLE, check, init, show};

@@ -127,12 +127,15 @@ impl Engine {
 
         let mut told = Told::new(told);
         told.under("recording the intent");
+        // A drill's world waits for the disk and for the answer, so that its story does not hang
+        // on either.
+        let hold = self.clock.hold();
         let now = self.clock.now();
         let proof =
             journal.append(recorder::intent(&plan, actor), now, now, Durability::Now).await.map_err(|error| {
                 refusal(format!(
                     "{}: nothing was changed, because the intent could not be recorded ({error}); actions stay off \
-                 until the record can be written again",
+                     until the record can be written again",
                     plan.title
                 ))
             })?;
@@ -145,17 +148,14 @@ impl Engine {
 
         told.under("writing");
         let written_at = self.clock.now();
-        let answer = {
-            let _hold = self.clock.hold();
-            actuator.write(Intent::new(plan.clone(), proof)).await
-        };
+        let answer = actuator.write(Intent::new(plan.clone(), proof)).await;
         let written = match answer {
             Ok(_) => Written::Yes,
             Err(WriteError::Refused(why)) => return self.end(plan, actor, journal, Outcome::Refused { why }).await,
             Err(WriteError::Unknown(why)) => Written::Unknown(why),
         };
-        let outcome =
-            Watch { actuator, clock: &self.clock, plan: &plan, since: written_at, written }.run(&mut told).await;
+        let watch = Watch { actuator, clock: &self.clock, plan: &plan, since: written_at, written };
+        let outcome = watch.run(hold, &mut told).await;
         self.end(plan, actor, journal, outcome).await
     }
 
@@ -167,15 +167,15 @@ impl Engine {
         self.spend(&plan)?;
         let why = Safe::fixed("the program ended between the intent and its outcome");
         let mut told = Told::new(&|_| ());
-        let outcome =
-            Watch { actuator, clock: &self.clock, plan: &plan, since: plan.read_at, written: Written::Unknown(why) }
-                .run(&mut told)
-                .await;
+        let written = Written::Unknown(why);
+        let watch = Watch { actuator, clock: &self.clock, plan: &plan, since: plan.read_at, written };
+        let outcome = watch.run(self.clock.hold(), &mut told).await;
         self.end(plan, actor, journal, outcome).await
     }
 
     /// Makes the outcome durable; before that nobody may say "done".
     async fn end(&self, plan: Plan, actor: &Actor, journal: &dyn Recorder, outcome: Outcome) -> Result<Ended, Refusal> {
+        let _hold = self.clock.hold();
         let now = self.clock.now();
         let draft = recorder::outcome(&plan, actor, &outcome);
         match journal.append(draft, now, now, Durability::Now).await {

@@ -61,13 +61,15 @@ impl Kubernetes {
             }
         };
         let place = Place::of(target)?;
+        // Before the first read: a plan is never younger than what it shows.
+        let read_at = self.clock.now();
         let (object, scale, autoscalers) =
             futures::join!(self.api.object(&place), self.api.scale(&place), self.api.autoscalers(&place.namespace));
         let facts = scale::Facts {
             target,
             object: object.map_err(|error| error.refusal("read", target))?,
             scale: scale.map_err(|error| error.refusal("read the scale of", target))?,
-            read_at: self.clock.now(),
+            read_at,
             context: self.api.context(),
         };
         scale::check_identity(&facts)?;

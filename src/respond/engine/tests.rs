@@ -199,6 +199,28 @@ async fn nothing_is_written_while_the_intent_is_not_durable() {
 }
 
 #[tokio::test]
+async fn a_disk_that_takes_longer_than_the_plan_lives_stops_the_action() {
+    let fake = Fake::start().await;
+    let (clock, mut driver) = Clock::driven(World::from_timestamp(1_795_000_000, 0).unwrap());
+    let env = fake.environment();
+    let engine = Engine::new(&env, clock.clone()).unwrap();
+    let plan = engine.plan(&scale(12), &Cluster::default()).await.unwrap();
+    let (owed, mut owing) = tokio::sync::mpsc::unbounded_channel();
+    let pad = Pad { owed: Some(owed), ..Pad::of(&fake) };
+    let slow_disk = async {
+        for _ in 0..2 {
+            let (draft, tell) = owing.recv().await.unwrap();
+            driver.advance(clock.now() + TimeDelta::seconds(91));
+            tell.send(Ok(durable(draft, clock.now()))).unwrap();
+        }
+    };
+    let actor = ana();
+    let (ended, ()) = tokio::join!(engine.apply(plan, &actor, &pad, &|_| ()), slow_disk);
+    assert!(matches!(ended.unwrap().outcome, Outcome::Refused { why } if why.contains("nothing was written")));
+    assert!(fake.state().writes().is_empty());
+}
+
+#[tokio::test]
 async fn an_outcome_that_cannot_be_recorded_is_not_done() {
     let fake = Fake::start().await;
     let room = room(&fake);

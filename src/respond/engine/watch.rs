@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::clock::{Clock, World};
+use crate::clock::{Clock, Hold, World};
 use crate::model::plan::{Outcome, Plan, Progress};
 use crate::respond::{Actuator, Seen};
 use crate::text::Safe;
@@ -32,10 +32,9 @@ pub(super) struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Looks until the change is live, failed, overridden or timed out.
-    pub(super) async fn run(&self, told: &mut Told<'_>) -> Outcome {
-        // The first look is at once: after a crash, or on a fast system, it may be the last.
-        let mut hold = self.clock.hold();
+    /// Looks until the change is live, failed, overridden or timed out. The first look is at once,
+    /// under the hold of the write: after a crash, or on a fast system, it may be the last.
+    pub(super) async fn run(&self, mut hold: Hold, told: &mut Told<'_>) -> Outcome {
         loop {
             let seen = self.actuator.progress(self.plan).await;
             let now = self.clock.now();

@@ -126,14 +126,14 @@ impl Api {
                 exec.interactive_mode = Some(ExecInteractiveMode::Never);
             }
         }
-        Ok(Self {
+        Self {
             env: env.name.clone(),
             kubeconfig,
             context: Context { name, kubeconfig: access.kubeconfig.clone() },
             client: OnceCell::new(),
             limits: Limits { read: Duration::from_secs(10), write: Duration::from_secs(10) },
         }
-        .checked(env.drill)?)
+        .checked(env.drill)
     }
 
     /// A drill must not reach out of this machine.

@@ -60,16 +60,16 @@ where
 /// those of listed kinds: `get` of `nodes/proxy` or `pods/exec` is an action in disguise.
 fn allowed(method: &Method, path: &str) -> bool {
     let parts: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
-    match (method.as_str(), parts.as_slice()) {
-        ("PATCH", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _, "scale"]) => true,
-        ("POST", ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"]) => true,
-        ("GET", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _]) => true,
-        ("GET", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _, "scale"]) => true,
-        ("GET", ["apis", "autoscaling", "v2", "namespaces", _, "horizontalpodautoscalers"]) => true,
-        ("GET", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "applications", _]) => true,
-        ("GET", ["api", "v1", "namespaces", _, "pods"]) => true,
-        _ => false,
-    }
+    matches!(
+        (method.as_str(), parts.as_slice()),
+        ("PATCH", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _, "scale"])
+            | ("POST", ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"])
+            | ("GET", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _])
+            | ("GET", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _, "scale"])
+            | ("GET", ["apis", "autoscaling", "v2", "namespaces", _, "horizontalpodautoscalers"])
+            | ("GET", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "applications", _])
+            | ("GET", ["api", "v1", "namespaces", _, "pods"])
+    )
 }
 
 #[cfg(test)]
