@@ -1,9 +1,43 @@
 //! The simulated cluster: an object store with its controllers, and the Kubernetes API on top.
+//!
+//! Owns: the cluster's state behind one lock (the drill is a world of its own, nobody else waits
+//! for it), and the wake-up of whoever watches. Must not: import `connect` (a shared bug would
+//! hide), read a clock, or simulate what a service does under load: usage, readiness and log
+//! lines come from the world's physics through the methods of [`Cluster`].
+
+mod api;
+mod autoscaler;
+mod deployments;
+mod events;
+mod found;
+mod kinds;
+mod kubelet;
+mod logs;
+mod metrics;
+mod nodes;
+mod replicasets;
+mod scheduler;
+mod seed;
+mod select;
+mod state;
+mod store;
+mod value;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde_json::json;
+use tokio::sync::watch;
+
 use crate::clock::World;
+
+use events::Note;
+use kinds::Kind;
+use kubelet::Life;
+use state::{Denial, State};
+use store::Key;
 
 /// What a cluster starts with.
 #[derive(Clone, Debug, Default)]
@@ -105,58 +139,193 @@ pub struct Taken {
 }
 
 /// The simulated cluster. Clones are the same cluster.
-#[derive(Clone, Debug)]
-pub struct Cluster {}
+#[derive(Clone)]
+pub struct Cluster(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// Told at the end of a tick or of a write: the number of times that something was published.
+    pulse: watch::Sender<u64>,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        f.debug_struct("Cluster").field("name", &state.cluster).field("now", &state.now).finish_non_exhaustive()
+    }
+}
 
 impl Cluster {
     /// A cluster as of `epoch`, all its deployments available. `seed` decides names and UIDs.
-    pub fn new(_spec: ClusterSpec, _epoch: World, _seed: u64) -> Self {
-        Self {}
+    pub fn new(spec: ClusterSpec, epoch: World, seed: u64) -> Self {
+        let state = Mutex::new(found::cluster(&spec, epoch, seed));
+        Self(Arc::new(Shared { state, pulse: watch::Sender::new(0) }))
+    }
+
+    /// Each change of the state is complete before the next statement, so a panic elsewhere does
+    /// not spoil it.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self) {
+        self.0.pulse.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Runs the controllers, the scheduler and the kubelets up to `now`, one second of world
-    /// time, and publishes what changed. A pure function of what came before.
-    pub fn tick(&self, _now: World) {}
-
-    /// The pods of a deployment that are not terminating, by name.
-    pub fn pods(&self, _namespace: &str, _deployment: &str) -> Vec<PodView> {
-        Vec::new()
+    /// time, and publishes what changed. A pure function of what came before. A longer step is
+    /// taken second by second.
+    pub fn tick(&self, now: World) {
+        self.lock().tick(now);
+        self.publish();
     }
 
-    /// What metrics.k8s.io says of a pod from now on: thousandths of a core, bytes.
-    pub fn set_usage(&self, _namespace: &str, _pod: &str, _cpu: u64, _memory: u64) {}
+    /// The pods of a deployment that are not terminating, by name.
+    pub fn pods(&self, namespace: &str, deployment: &str) -> Vec<PodView> {
+        let of = Key::new(namespace, deployment);
+        self.lock()
+            .pods_of(&of)
+            .map(|(key, run)| PodView {
+                name: key.name.clone(),
+                node: run.node.clone(),
+                image: run.image.clone(),
+                ready: run.ready,
+                created: run.created,
+            })
+            .collect()
+    }
+
+    /// What metrics.k8s.io says of a pod from now on: thousandths of a core, bytes. Like the
+    /// real one it is scraped every 15 s, and only while the container runs.
+    pub fn set_usage(&self, namespace: &str, pod: &str, cpu: u64, memory: u64) {
+        if let Some(run) = self.lock().pods.get_mut(&Key::new(namespace, pod)) {
+            run.usage = Some((cpu, memory));
+        }
+    }
 
     /// What the pod's readiness probe says from now on.
-    pub fn set_ready(&self, _namespace: &str, _pod: &str, _ready: bool) {}
+    pub fn set_ready(&self, namespace: &str, pod: &str, ready: bool) {
+        if let Some(run) = self.lock().pods.get_mut(&Key::new(namespace, pod)) {
+            run.probe = ready;
+        }
+    }
 
-    /// Ends a pod's container; the kubelet restarts it with the usual back-off.
-    pub fn kill(&self, _namespace: &str, _pod: &str, _why: Kill) {}
+    /// Ends a pod's container; the kubelet restarts it with the usual back-off. A container that
+    /// does not run is left alone.
+    pub fn kill(&self, namespace: &str, pod: &str, why: Kill) {
+        if let Some(run) = self.lock().pods.get_mut(&Key::new(namespace, pod)) {
+            run.kill = matches!(run.life, Life::Running { .. }).then_some(why);
+        }
+    }
 
-    /// Whether a node's kubelet reports it ready, and under CPU pressure in words.
-    pub fn set_node_ready(&self, _node: &str, _ready: bool) {}
+    /// Whether a node's kubelet reports it ready, from the next tick on; if not, its condition
+    /// says that it is too busy to list its containers. Its pods are not ready then, and are
+    /// evicted after 300 s.
+    pub fn set_node_ready(&self, node: &str, ready: bool) {
+        if let Some(run) = self.lock().nodes.get_mut(node) {
+            run.wanted = ready;
+        }
+    }
 
     /// Appends a line to a pod's log, at the time of the last tick.
-    pub fn log(&self, _namespace: &str, _pod: &str, _line: &str) {}
+    pub fn log(&self, namespace: &str, pod: &str, line: &str) {
+        {
+            let mut state = self.lock();
+            let now = state.now;
+            let Some(run) = state.pods.get_mut(&Key::new(namespace, pod)) else { return };
+            for line in line.split('\n') {
+                run.log.push(now, line);
+            }
+        }
+        self.publish();
+    }
 
     /// A warning event about a pod.
-    pub fn warn(&self, _namespace: &str, _pod: &str, _reason: &str, _message: &str) {}
+    pub fn warn(&self, namespace: &str, pod: &str, reason: &str, message: &str) {
+        self.lock().note_container(&Key::new(namespace, pod), true, reason, message);
+        self.publish();
+    }
+
+    /// A warning event about a node, by its kubelet.
+    pub fn warn_node(&self, node: &str, reason: &str, message: &str) {
+        let key = Key::new("", node);
+        self.lock().note(Note {
+            kind: Kind::Node,
+            key: &key,
+            source: "kubelet",
+            host: node,
+            warning: true,
+            reason,
+            message,
+            container: "",
+        });
+        self.publish();
+    }
 
     /// What a pipeline does: a new image in the deployment's template. `by` becomes the
-    /// `kubernetes.io/change-cause` annotation's author.
-    pub fn release(&self, _namespace: &str, _deployment: &str, _image: &str, _by: &str) {}
+    /// `kubernetes.io/change-cause` annotation's author: `IMAGE released by BY`.
+    pub fn release(&self, namespace: &str, deployment: &str, image: &str, by: &str) {
+        self.lock().store.edit(Kind::Deployment, &Key::new(namespace, deployment), |object| {
+            let generation = value::int(object, &["metadata", "generation"]).saturating_add(1);
+            value::put(object, &["metadata", "generation"], json!(generation));
+            let cause = format!("{image} released by {by}");
+            value::put(object, &["metadata", "annotations", "kubernetes.io/change-cause"], json!(cause));
+            found::set_image(object, image);
+        });
+        self.publish();
+    }
 
-    /// Changes taken through the API since the last call, in order.
+    /// Changes taken through the API since the last call, in order. What a dry run would have
+    /// changed and what changed nothing is not among them.
     pub fn taken(&self) -> Vec<Taken> {
-        Vec::new()
+        std::mem::take(&mut self.lock().taken)
+    }
+
+    /// From now on the API answers 403 to `verb` (`get`, `list`, `watch`, `patch`, `update`,
+    /// `delete`, `create`, or `*`) on `resource` (`pods`, `deployments/scale`, or `*`), and access
+    /// reviews say so.
+    pub fn deny(&self, verb: &str, resource: &str) {
+        self.add_denial(verb, resource, false);
+    }
+
+    /// As [`Cluster::deny`], but only for requests that span all namespaces: what a role in
+    /// single namespaces gives.
+    pub fn deny_across_namespaces(&self, verb: &str, resource: &str) {
+        self.add_denial(verb, resource, true);
+    }
+
+    fn add_denial(&self, verb: &str, resource: &str, only_across: bool) {
+        self.lock().denied.push(Denial { verb: verb.to_owned(), resource: resource.to_owned(), only_across });
+    }
+
+    /// Lifts what [`Cluster::deny`] and [`Cluster::deny_across_namespaces`] denied.
+    pub fn allow(&self, verb: &str, resource: &str) {
+        self.lock().denied.retain(|denial| denial.verb != verb || denial.resource != resource);
+    }
+
+    /// Forgets the history of all objects, as a compaction of etcd does: resource versions before
+    /// the newest are expired from now on, and running watches that lag behind end with 410.
+    pub fn compact(&self) {
+        self.lock().store.compact();
     }
 
     /// The API, to be served on loopback without TLS.
     pub fn router(&self) -> axum::Router {
-        axum::Router::new()
+        api::router(self.clone())
     }
 
     /// A kubeconfig for the API at `url` (`http://127.0.0.1:PORT`).
-    pub fn kubeconfig(&self, _url: &str) -> String {
-        String::new()
+    pub fn kubeconfig(&self, url: &str) -> String {
+        let (cluster, user) = {
+            let state = self.lock();
+            (json!(state.cluster), json!(state.user))
+        };
+        // JSON strings are YAML strings: whatever the names hold, they are quoted rightly.
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: {cluster}\nclusters:\n- name: {cluster}\n  cluster:\n    \
+             server: {url}\ncontexts:\n- name: {cluster}\n  context:\n    cluster: {cluster}\n    user: {user}\n    \
+             namespace: default\nusers:\n- name: {user}\n  user:\n    token: drill\npreferences: {{}}\n",
+            url = json!(url),
+        )
     }
 }

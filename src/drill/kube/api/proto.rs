@@ -1,0 +1,448 @@
+//! Pods in `application/vnd.kubernetes.protobuf`.
+//!
+//! Owns: the messages, by the field numbers of k8s.io/api `core/v1/generated.proto` and
+//! k8s.io/apimachinery `meta/v1/generated.proto`, as much of them as the objects have; and the
+//! envelope: `k8s\0` and a `runtime.Unknown`. A watch event is a bare `WatchEvent` whose object
+//! is such an envelope. Must not: be shared with the reading side (a shared bug would hide).
+
+use std::collections::BTreeMap;
+
+use prost::Message;
+use serde_json::Value;
+
+use super::super::value::{at, int, list, moment, text};
+
+const MAGIC: &[u8; 4] = b"k8s\0";
+
+#[derive(Clone, PartialEq, Message)]
+struct TypeMeta {
+    #[prost(string, tag = "1")]
+    api_version: String,
+    #[prost(string, tag = "2")]
+    kind: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Unknown {
+    #[prost(message, optional, tag = "1")]
+    type_meta: Option<TypeMeta>,
+    #[prost(bytes = "vec", tag = "2")]
+    raw: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Raw {
+    #[prost(bytes = "vec", tag = "1")]
+    raw: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct WatchEvent {
+    #[prost(string, tag = "1")]
+    kind: String,
+    #[prost(message, optional, tag = "2")]
+    object: Option<Raw>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Time {
+    #[prost(int64, optional, tag = "1")]
+    seconds: Option<i64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ListMeta {
+    #[prost(string, tag = "2")]
+    resource_version: String,
+    #[prost(string, tag = "3")]
+    token: String,
+    #[prost(int64, optional, tag = "4")]
+    remaining: Option<i64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Owner {
+    #[prost(string, tag = "1")]
+    kind: String,
+    #[prost(string, tag = "3")]
+    name: String,
+    #[prost(string, tag = "4")]
+    uid: String,
+    #[prost(string, tag = "5")]
+    api_version: String,
+    #[prost(bool, optional, tag = "6")]
+    controller: Option<bool>,
+    #[prost(bool, optional, tag = "7")]
+    block_deletion: Option<bool>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ObjectMeta {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    generate_name: String,
+    #[prost(string, tag = "3")]
+    namespace: String,
+    #[prost(string, tag = "5")]
+    uid: String,
+    #[prost(string, tag = "6")]
+    resource_version: String,
+    #[prost(int64, optional, tag = "7")]
+    generation: Option<i64>,
+    #[prost(message, optional, tag = "8")]
+    created: Option<Time>,
+    #[prost(message, optional, tag = "9")]
+    deleted: Option<Time>,
+    #[prost(int64, optional, tag = "10")]
+    grace: Option<i64>,
+    #[prost(btree_map = "string, string", tag = "11")]
+    labels: BTreeMap<String, String>,
+    #[prost(btree_map = "string, string", tag = "12")]
+    annotations: BTreeMap<String, String>,
+    #[prost(message, repeated, tag = "13")]
+    owners: Vec<Owner>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Quantity {
+    #[prost(string, tag = "1")]
+    text: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Resources {
+    #[prost(btree_map = "string, message", tag = "1")]
+    limits: BTreeMap<String, Quantity>,
+    #[prost(btree_map = "string, message", tag = "2")]
+    requests: BTreeMap<String, Quantity>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Container {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    image: String,
+    #[prost(message, optional, tag = "8")]
+    resources: Option<Resources>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct PodSpec {
+    #[prost(message, repeated, tag = "2")]
+    containers: Vec<Container>,
+    #[prost(string, tag = "3")]
+    restart_policy: String,
+    #[prost(int64, optional, tag = "4")]
+    grace: Option<i64>,
+    #[prost(string, tag = "8")]
+    service_account: String,
+    #[prost(string, tag = "10")]
+    node: String,
+    #[prost(string, tag = "19")]
+    scheduler: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Condition {
+    #[prost(string, tag = "1")]
+    kind: String,
+    #[prost(string, tag = "2")]
+    status: String,
+    #[prost(message, optional, tag = "4")]
+    since: Option<Time>,
+    #[prost(string, tag = "5")]
+    reason: String,
+    #[prost(string, tag = "6")]
+    message: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Waiting {
+    #[prost(string, tag = "1")]
+    reason: String,
+    #[prost(string, tag = "2")]
+    message: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Running {
+    #[prost(message, optional, tag = "1")]
+    since: Option<Time>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Terminated {
+    #[prost(int32, tag = "1")]
+    exit_code: i32,
+    #[prost(string, tag = "3")]
+    reason: String,
+    #[prost(message, optional, tag = "5")]
+    started: Option<Time>,
+    #[prost(message, optional, tag = "6")]
+    finished: Option<Time>,
+    #[prost(string, tag = "7")]
+    container: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ContainerState {
+    #[prost(message, optional, tag = "1")]
+    waiting: Option<Waiting>,
+    #[prost(message, optional, tag = "2")]
+    running: Option<Running>,
+    #[prost(message, optional, tag = "3")]
+    terminated: Option<Terminated>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ContainerStatus {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, optional, tag = "2")]
+    state: Option<ContainerState>,
+    #[prost(message, optional, tag = "3")]
+    last: Option<ContainerState>,
+    #[prost(bool, tag = "4")]
+    ready: bool,
+    #[prost(int32, tag = "5")]
+    restarts: i32,
+    #[prost(string, tag = "6")]
+    image: String,
+    #[prost(string, tag = "7")]
+    image_id: String,
+    #[prost(string, tag = "8")]
+    container_id: String,
+    #[prost(bool, optional, tag = "9")]
+    started: Option<bool>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct PodStatus {
+    #[prost(string, tag = "1")]
+    phase: String,
+    #[prost(message, repeated, tag = "2")]
+    conditions: Vec<Condition>,
+    #[prost(string, tag = "3")]
+    message: String,
+    #[prost(string, tag = "4")]
+    reason: String,
+    #[prost(string, tag = "5")]
+    host: String,
+    #[prost(string, tag = "6")]
+    address: String,
+    #[prost(message, optional, tag = "7")]
+    started: Option<Time>,
+    #[prost(message, repeated, tag = "8")]
+    containers: Vec<ContainerStatus>,
+    #[prost(string, tag = "9")]
+    qos: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Pod {
+    #[prost(message, optional, tag = "1")]
+    metadata: Option<ObjectMeta>,
+    #[prost(message, optional, tag = "2")]
+    spec: Option<PodSpec>,
+    #[prost(message, optional, tag = "3")]
+    status: Option<PodStatus>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct PodList {
+    #[prost(message, optional, tag = "1")]
+    metadata: Option<ListMeta>,
+    #[prost(message, repeated, tag = "2")]
+    items: Vec<Pod>,
+}
+
+/// `metav1.Status`.
+#[derive(Clone, PartialEq, Message)]
+struct Status {
+    #[prost(message, optional, tag = "1")]
+    metadata: Option<ListMeta>,
+    #[prost(string, tag = "2")]
+    status: String,
+    #[prost(string, tag = "3")]
+    message: String,
+    #[prost(string, tag = "4")]
+    reason: String,
+    #[prost(int32, tag = "6")]
+    code: i32,
+}
+
+/// One pod.
+pub(super) fn pod(object: &Value) -> Vec<u8> {
+    envelope("Pod", Pod::from(object).encode_to_vec())
+}
+
+/// A page of a list.
+pub(super) fn pod_list<'a>(
+    objects: impl Iterator<Item = &'a Value>,
+    version: &str,
+    token: &str,
+    remaining: Option<i64>,
+) -> Vec<u8> {
+    let metadata = ListMeta { resource_version: version.to_owned(), token: token.to_owned(), remaining };
+    let items = objects.map(Pod::from).collect();
+    envelope("PodList", PodList { metadata: Some(metadata), items }.encode_to_vec())
+}
+
+/// A watch event about a pod (or a bookmark), in its frame: a big-endian length before it.
+pub(super) fn pod_event(kind: &str, object: &Value) -> Vec<u8> {
+    frame(kind, pod(object))
+}
+
+/// The watch event `ERROR` with a `Status`, in its frame.
+pub(super) fn error_event(status: &Value) -> Vec<u8> {
+    let status = Status {
+        metadata: Some(ListMeta::default()),
+        status: own(status, &["status"]),
+        message: own(status, &["message"]),
+        reason: own(status, &["reason"]),
+        code: i32::try_from(int(status, &["code"])).unwrap_or_default(),
+    };
+    frame("ERROR", envelope("Status", status.encode_to_vec()))
+}
+
+fn envelope(kind: &str, raw: Vec<u8>) -> Vec<u8> {
+    let type_meta = TypeMeta { api_version: "v1".to_owned(), kind: kind.to_owned() };
+    let mut out = MAGIC.to_vec();
+    out.extend(Unknown { type_meta: Some(type_meta), raw }.encode_to_vec());
+    out
+}
+
+fn frame(kind: &str, object: Vec<u8>) -> Vec<u8> {
+    let event = WatchEvent { kind: kind.to_owned(), object: Some(Raw { raw: object }) }.encode_to_vec();
+    let length = u32::try_from(event.len()).unwrap_or(u32::MAX);
+    let mut out = length.to_be_bytes().to_vec();
+    out.extend(event);
+    out
+}
+
+fn own(value: &Value, path: &[&str]) -> String {
+    text(value, path).to_owned()
+}
+
+fn time(value: &Value, path: &[&str]) -> Option<Time> {
+    moment(text(value, path)).map(|at| Time { seconds: Some(at.timestamp()) })
+}
+
+fn strings(value: &Value, path: &[&str]) -> BTreeMap<String, String> {
+    let map = at(value, path).as_object();
+    map.into_iter().flatten().map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
+}
+
+fn quantities(value: &Value, path: &[&str]) -> BTreeMap<String, Quantity> {
+    strings(value, path).into_iter().map(|(key, text)| (key, Quantity { text })).collect()
+}
+
+impl From<&Value> for Pod {
+    fn from(object: &Value) -> Self {
+        let (spec, status) = (at(object, &["spec"]), at(object, &["status"]));
+        Self {
+            metadata: Some(ObjectMeta::from(at(object, &["metadata"]))),
+            spec: spec.is_object().then(|| PodSpec::from(spec)),
+            status: status.is_object().then(|| PodStatus::from(status)),
+        }
+    }
+}
+
+impl From<&Value> for ObjectMeta {
+    fn from(meta: &Value) -> Self {
+        let owner = |it: &Value| Owner {
+            kind: own(it, &["kind"]),
+            name: own(it, &["name"]),
+            uid: own(it, &["uid"]),
+            api_version: own(it, &["apiVersion"]),
+            controller: at(it, &["controller"]).as_bool(),
+            block_deletion: at(it, &["blockOwnerDeletion"]).as_bool(),
+        };
+        Self {
+            name: own(meta, &["name"]),
+            generate_name: own(meta, &["generateName"]),
+            namespace: own(meta, &["namespace"]),
+            uid: own(meta, &["uid"]),
+            resource_version: own(meta, &["resourceVersion"]),
+            generation: at(meta, &["generation"]).as_i64(),
+            created: time(meta, &["creationTimestamp"]),
+            deleted: time(meta, &["deletionTimestamp"]),
+            grace: at(meta, &["deletionGracePeriodSeconds"]).as_i64(),
+            labels: strings(meta, &["labels"]),
+            annotations: strings(meta, &["annotations"]),
+            owners: list(meta, &["ownerReferences"]).iter().map(owner).collect(),
+        }
+    }
+}
+
+impl From<&Value> for PodSpec {
+    fn from(spec: &Value) -> Self {
+        let container = |it: &Value| Container {
+            name: own(it, &["name"]),
+            image: own(it, &["image"]),
+            resources: Some(Resources {
+                limits: quantities(it, &["resources", "limits"]),
+                requests: quantities(it, &["resources", "requests"]),
+            }),
+        };
+        Self {
+            containers: list(spec, &["containers"]).iter().map(container).collect(),
+            restart_policy: own(spec, &["restartPolicy"]),
+            grace: at(spec, &["terminationGracePeriodSeconds"]).as_i64(),
+            service_account: own(spec, &["serviceAccountName"]),
+            node: own(spec, &["nodeName"]),
+            scheduler: own(spec, &["schedulerName"]),
+        }
+    }
+}
+
+impl From<&Value> for PodStatus {
+    fn from(status: &Value) -> Self {
+        let condition = |it: &Value| Condition {
+            kind: own(it, &["type"]),
+            status: own(it, &["status"]),
+            since: time(it, &["lastTransitionTime"]),
+            reason: own(it, &["reason"]),
+            message: own(it, &["message"]),
+        };
+        let container = |it: &Value| ContainerStatus {
+            name: own(it, &["name"]),
+            state: Some(ContainerState::from(at(it, &["state"]))),
+            last: Some(ContainerState::from(at(it, &["lastState"]))),
+            ready: at(it, &["ready"]).as_bool().unwrap_or_default(),
+            restarts: i32::try_from(int(it, &["restartCount"])).unwrap_or(i32::MAX),
+            image: own(it, &["image"]),
+            image_id: own(it, &["imageID"]),
+            container_id: own(it, &["containerID"]),
+            started: at(it, &["started"]).as_bool(),
+        };
+        Self {
+            phase: own(status, &["phase"]),
+            conditions: list(status, &["conditions"]).iter().map(condition).collect(),
+            message: own(status, &["message"]),
+            reason: own(status, &["reason"]),
+            host: own(status, &["hostIP"]),
+            address: own(status, &["podIP"]),
+            started: time(status, &["startTime"]),
+            containers: list(status, &["containerStatuses"]).iter().map(container).collect(),
+            qos: own(status, &["qosClass"]),
+        }
+    }
+}
+
+impl From<&Value> for ContainerState {
+    fn from(state: &Value) -> Self {
+        let waiting = state.get("waiting").map(|it| Waiting { reason: own(it, &["reason"]), message: own(it, &["message"]) });
+        let running = state.get("running").map(|it| Running { since: time(it, &["startedAt"]) });
+        let terminated = state.get("terminated").map(|it| Terminated {
+            exit_code: i32::try_from(int(it, &["exitCode"])).unwrap_or_default(),
+            reason: own(it, &["reason"]),
+            started: time(it, &["startedAt"]),
+            finished: time(it, &["finishedAt"]),
+            container: own(it, &["containerID"]),
+        });
+        Self { waiting, running, terminated }
+    }
+}
