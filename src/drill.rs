@@ -5,3 +5,10 @@
 //! listen on or talk to anything but loopback.
 
 pub mod kube;
+mod promql;
+mod rng;
+mod scenario;
+mod world;
+
+pub use scenario::{SHIPPED, Scenario, ScenarioError, Shipped, Step, Times, Truth};
+pub use world::{Answer, UnknownPerson, World};

@@ -1,0 +1,345 @@
+//! Reading scenario files: every error names the file, the line and the column.
+//!
+//! Owns: the step from text to a checked [`Scenario`]. Must not: let anything through that the
+//! world would have to guess about later.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+
+use crate::drill::promql;
+use crate::model::name::{Kind, ServiceName};
+use crate::model::service::{Service, SignalSpec, Threshold, WorkloadPattern};
+use crate::text::Safe;
+
+use super::schema::{File, Scenario, ServiceTable};
+use super::shipped::SHIPPED;
+use super::when::When;
+
+/// A scenario file is small; what is larger is something else.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Why a scenario could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// The file cannot be read.
+    #[error("cannot read the scenario {path}: {why}; `warroom drill` lists the scenarios that come with the program")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        why: std::io::Error,
+    },
+    /// It is not what a scenario is made of.
+    #[error("{path} is not a scenario: it is larger than 1 MiB")]
+    TooLarge {
+        /// The file.
+        path: String,
+    },
+    /// There is no such scenario.
+    #[error("there is no scenario `{id}`; there are: {known}; or give the path of a file")]
+    Unknown {
+        /// What was asked for.
+        id: String,
+        /// Those there are.
+        known: String,
+    },
+    /// Something in the file is wrong.
+    #[error("{path}:{line}:{column}: {why}")]
+    Wrong {
+        /// The file.
+        path: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column in characters, from 1.
+        column: usize,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// What is wrong, and where in the text.
+struct Wrong {
+    span: Range<usize>,
+    why: String,
+}
+
+fn wrong<T>(at: &Spanned<T>, why: impl Into<String>) -> Wrong {
+    Wrong { span: at.span(), why: why.into() }
+}
+
+impl Scenario {
+    /// The shipped scenario of this id.
+    ///
+    /// # Errors
+    /// If there is none; the error lists them.
+    pub fn shipped(id: &str) -> Result<Self, ScenarioError> {
+        match SHIPPED.iter().find(|shipped| shipped.id == id) {
+            Some(shipped) => Self::parse(&format!("assets/scenarios/{}.toml", shipped.id), shipped.text),
+            None => Err(ScenarioError::Unknown {
+                id: id.to_owned(),
+                known: SHIPPED.iter().map(|shipped| shipped.id).collect::<Vec<_>>().join(", "),
+            }),
+        }
+    }
+
+    /// The scenario in a file.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is wrong; with its line and column then.
+    pub fn read(path: &Path) -> Result<Self, ScenarioError> {
+        let shown = path.display().to_string();
+        let unreadable = |why| ScenarioError::Unreadable { path: shown.clone(), why };
+        if std::fs::metadata(path).map_err(unreadable)?.len() > MOST_BYTES {
+            return Err(ScenarioError::TooLarge { path: shown });
+        }
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Self::parse(&shown, &text)
+    }
+
+    /// What `drill NAME` means: a shipped scenario, else a file.
+    ///
+    /// # Errors
+    /// As of [`Scenario::shipped`] and [`Scenario::read`].
+    pub fn find(name: &str) -> Result<Self, ScenarioError> {
+        let is_path = name.contains(['/', '\\', '.']) || Path::new(name).exists();
+        if is_path { Self::read(Path::new(name)) } else { Self::shipped(name) }
+    }
+
+    /// The scenario that `text` is; `path` is for errors.
+    ///
+    /// # Errors
+    /// If the text is wrong, with its line and column.
+    pub fn parse(path: &str, text: &str) -> Result<Self, ScenarioError> {
+        let place = |span: Range<usize>, why: String| {
+            let before = text.get(..span.start).unwrap_or(text);
+            let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+            let line = before.matches('\n').count() + 1;
+            let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
+            ScenarioError::Wrong { path: path.to_owned(), line, column, why }
+        };
+        let file: File =
+            toml::from_str(text).map_err(|error| place(error.span().unwrap_or(0..0), error.message().to_owned()))?;
+        check(&file).map_err(|wrong| place(wrong.span, wrong.why))?;
+        let services = file.services.iter().map(service).collect();
+        Ok(Self { file, services })
+    }
+}
+
+fn check(file: &File) -> Result<(), Wrong> {
+    let workloads = unique(file.workloads.iter().map(|workload| &workload.path), "workload")?;
+    let externals = unique(file.externals.iter().map(|external| &external.name), "external")?;
+    let metrics = unique(file.metrics.iter().map(|metric| &metric.id), "metric")?;
+    let services = unique(file.services.iter().map(|service| &service.name), "service")?;
+    let alarm_names = file.alarms.iter().map(|alarm| &alarm.name).chain(file.composites.iter().map(|c| &c.name));
+    let alarms = unique(alarm_names, "alarm")?;
+    let groups: BTreeSet<_> = file.workloads.iter().filter_map(|workload| workload.log_group.as_deref()).collect();
+
+    for workload in &file.workloads {
+        match workload.path.get_ref().split_once('/') {
+            Some((namespace, name)) if is_dns_label(namespace) && is_dns_label(name) => {}
+            _ => return Err(wrong(&workload.path, "a workload's path is `namespace/name`, in lower-case letters")),
+        }
+        if workload.revisions.is_empty() {
+            return Err(wrong(&workload.path, "a workload has at least one revision"));
+        }
+        if workload.cpu.limit == 0 || workload.memory.limit == 0 {
+            return Err(wrong(&workload.path, "a workload has a CPU limit and a memory limit: the physics need them"));
+        }
+        let callees = workload.calls.iter().map(|call| &call.to).chain(workload.worker.iter().map(|worker| &worker.to));
+        for callee in callees {
+            if !workloads.contains(callee.get_ref().as_str()) && !externals.contains(callee.get_ref().as_str()) {
+                return Err(wrong(callee, format!("there is no workload or external `{}`", callee.get_ref())));
+            }
+        }
+    }
+    no_circles(file)?;
+
+    let mut names = BTreeSet::from(["epoch"]);
+    for event in &file.events {
+        anchored(&event.at, &names)?;
+        known(&event.workload, &workloads, "workload")?;
+        if !names.insert(event.name.get_ref()) {
+            return Err(wrong(&event.name, format!("there is another event `{}`", event.name.get_ref())));
+        }
+    }
+    let events = names.clone();
+    anchored(&file.opens, &events)?;
+    anchored(&file.ends, &events)?;
+    for person in &file.people {
+        known(&person.event, &events, "event")?;
+    }
+    for step in &file.responder {
+        anchored(&step.at, &names)?;
+        if let Some(name) = &step.name
+            && !names.insert(name.get_ref())
+        {
+            return Err(wrong(name, format!("there is another event or step `{}`", name.get_ref())));
+        }
+    }
+    if let Some(truth) = &file.truth {
+        known(&truth.culprit, &workloads, "workload")?;
+        for service in &truth.affected {
+            known(service, &services, "service")?;
+        }
+        for when in [&truth.impact_start, &truth.detected, &truth.acknowledged, &truth.mitigated, &truth.resolved] {
+            anchored(when, &names)?;
+        }
+    }
+
+    for service in &file.services {
+        for workload in &service.workloads {
+            known(workload, &workloads, "workload")?;
+        }
+        for group in &service.log_groups {
+            known(group, &groups, "log group of a workload")?;
+        }
+        for other in &service.depends_on {
+            known(other, &services, "service")?;
+        }
+        for signal in &service.signals {
+            promql(&signal.query)?;
+        }
+    }
+    for rule in &file.alerts {
+        promql(&rule.expr)?;
+    }
+    for metric in &file.metrics {
+        promql(&metric.query)?;
+    }
+    for alarm in &file.alarms {
+        known(&alarm.metric, &metrics, "metric")?;
+        if alarm.bad == 0 || alarm.bad > alarm.evaluate {
+            return Err(wrong(&alarm.name, "`bad` lies between 1 and `evaluate`"));
+        }
+        if alarm.period.as_secs() == 0 || alarm.period.as_secs() % 60 != 0 {
+            return Err(wrong(&alarm.name, "`period` is a multiple of one minute"));
+        }
+    }
+    for composite in &file.composites {
+        let rule = crate::drill::world::alarm_rule(composite.rule.get_ref()).map_err(|why| wrong(&composite.rule, why))?;
+        for name in rule.names() {
+            if !alarms.contains(name) {
+                return Err(wrong(&composite.rule, format!("there is no alarm `{name}`")));
+            }
+        }
+    }
+    for log in &file.logs {
+        known(&log.workload, &workloads, "workload")?;
+    }
+    Ok(())
+}
+
+/// The physics go from callers to callees, so nobody may call himself by a detour.
+fn no_circles(file: &File) -> Result<(), Wrong> {
+    let mut settled = BTreeSet::new();
+    while settled.len() < file.workloads.len() {
+        let before = settled.len();
+        for (at, workload) in file.workloads.iter().enumerate() {
+            let callees = workload.calls.iter().map(|call| &call.to).chain(workload.worker.iter().map(|worker| &worker.to));
+            let free = callees.into_iter().all(|callee| {
+                file.workloads
+                    .iter()
+                    .position(|other| other.path.get_ref() == callee.get_ref())
+                    .is_none_or(|other| settled.contains(&other))
+            });
+            if free {
+                settled.insert(at);
+            }
+        }
+        if settled.len() == before {
+            let stuck = file.workloads.iter().enumerate().find(|(at, _)| !settled.contains(at));
+            return match stuck {
+                Some((_, workload)) => Err(wrong(&workload.path, "this workload calls itself, directly or by others")),
+                None => Ok(()),
+            };
+        }
+    }
+    Ok(())
+}
+
+fn unique<'a>(
+    names: impl Iterator<Item = &'a Spanned<String>>,
+    what: &str,
+) -> Result<BTreeSet<&'a str>, Wrong> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name.get_ref().as_str()) {
+            return Err(wrong(name, format!("there is another {what} `{}`", name.get_ref())));
+        }
+    }
+    Ok(seen)
+}
+
+fn known(name: &Spanned<String>, all: &BTreeSet<&str>, what: &str) -> Result<(), Wrong> {
+    if all.contains(name.get_ref().as_str()) {
+        return Ok(());
+    }
+    let near = all.iter().max_by(|a, b| {
+        let near = |other: &str| strsim::jaro_winkler(name.get_ref(), other);
+        near(a).total_cmp(&near(b))
+    });
+    let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Err(wrong(name, format!("there is no {what} `{}`{hint}", name.get_ref())))
+}
+
+fn anchored(when: &Spanned<When>, names: &BTreeSet<&str>) -> Result<(), Wrong> {
+    let anchor = when.get_ref().anchor.as_str();
+    if names.contains(anchor) {
+        return Ok(());
+    }
+    let all: Vec<_> = names.iter().copied().collect();
+    Err(wrong(when, format!("`{anchor}` is not known here; times start from one of: {}", all.join(", "))))
+}
+
+fn promql(query: &Spanned<String>) -> Result<(), Wrong> {
+    promql::parse(query.get_ref()).map(|_| ()).map_err(|error| wrong(query, error.to_string()))
+}
+
+fn is_dns_label(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+fn service(table: &ServiceTable) -> Service {
+    let safe = |text: &String| Safe::from(text.as_str());
+    Service {
+        name: ServiceName::from(table.name.get_ref().as_str()),
+        owner: table.owner.as_ref().map(safe),
+        title: table.title.as_ref().map(safe),
+        workloads: table
+            .workloads
+            .iter()
+            .filter_map(|path| path.get_ref().split_once('/'))
+            .map(|(namespace, name)| WorkloadPattern {
+                kind: Kind::Deployment,
+                namespace: namespace.into(),
+                name: name.into(),
+            })
+            .collect(),
+        log_groups: table.log_groups.iter().map(|group| safe(group.get_ref())).collect(),
+        alarms: table.alarms.iter().map(safe).collect(),
+        signals: table
+            .signals
+            .iter()
+            .map(|signal| SignalSpec {
+                name: safe(&signal.name),
+                query: safe(signal.query.get_ref()),
+                unit: signal.unit.into(),
+                threshold: signal.limit().map(|(limit, side)| Threshold {
+                    limit,
+                    side,
+                    hold: signal.hold,
+                    recover: signal.recover,
+                }),
+            })
+            .collect(),
+        dashboards: table.dashboards.iter().map(safe).collect(),
+        runbook: table.runbook.as_ref().map(safe),
+        depends_on: table.depends_on.iter().map(|name| ServiceName::from(name.get_ref().as_str())).collect(),
+    }
+}

@@ -1,0 +1,16 @@
+//! The scenarios that come with the program.
+
+/// A scenario file that is embedded in the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Shipped {
+    /// Its id, as on the command line.
+    pub id: &'static str,
+    /// The file.
+    pub text: &'static str,
+}
+
+/// All shipped scenarios.
+pub static SHIPPED: &[Shipped] = &[Shipped {
+    id: "rate-limit-storm",
+    text: include_str!("../../../assets/scenarios/rate-limit-storm.toml"),
+}];

@@ -1,0 +1,116 @@
+//! What the physics need from a cluster.
+//!
+//! Owns: the seam between the world and the simulated cluster, so that the physics can be told
+//! without one. Must not: decide anything.
+
+use crate::clock;
+use crate::drill::kube::{AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, Kill, NodeSpec, PodView, Taken};
+use crate::drill::scenario::Scenario;
+
+/// Runs pods. See [`Cluster`] for what each call means.
+#[allow(missing_docs, reason = "the cluster's own methods say it")]
+pub(in crate::drill) trait Fleet: Send {
+    fn tick(&mut self, now: clock::World);
+    fn pods(&self, namespace: &str, deployment: &str) -> Vec<PodView>;
+    fn set_usage(&mut self, namespace: &str, pod: &str, cpu: u64, memory: u64);
+    fn set_ready(&mut self, namespace: &str, pod: &str, ready: bool);
+    fn kill(&mut self, namespace: &str, pod: &str, why: Kill);
+    fn log(&mut self, namespace: &str, pod: &str, line: &str);
+    fn warn(&mut self, namespace: &str, pod: &str, reason: &str, message: &str);
+    fn release(&mut self, namespace: &str, deployment: &str, image: &str, by: &str);
+    fn taken(&mut self) -> Vec<Taken>;
+}
+
+impl Fleet for Cluster {
+    fn tick(&mut self, now: clock::World) {
+        Cluster::tick(self, now);
+    }
+
+    fn pods(&self, namespace: &str, deployment: &str) -> Vec<PodView> {
+        Cluster::pods(self, namespace, deployment)
+    }
+
+    fn set_usage(&mut self, namespace: &str, pod: &str, cpu: u64, memory: u64) {
+        Cluster::set_usage(self, namespace, pod, cpu, memory);
+    }
+
+    fn set_ready(&mut self, namespace: &str, pod: &str, ready: bool) {
+        Cluster::set_ready(self, namespace, pod, ready);
+    }
+
+    fn kill(&mut self, namespace: &str, pod: &str, why: Kill) {
+        Cluster::kill(self, namespace, pod, why);
+    }
+
+    fn log(&mut self, namespace: &str, pod: &str, line: &str) {
+        Cluster::log(self, namespace, pod, line);
+    }
+
+    fn warn(&mut self, namespace: &str, pod: &str, reason: &str, message: &str) {
+        Cluster::warn(self, namespace, pod, reason, message);
+    }
+
+    fn release(&mut self, namespace: &str, deployment: &str, image: &str, by: &str) {
+        Cluster::release(self, namespace, deployment, image, by);
+    }
+
+    fn taken(&mut self) -> Vec<Taken> {
+        Cluster::taken(self)
+    }
+}
+
+/// The cluster that a scenario describes.
+pub(in crate::drill) fn cluster_spec(scenario: &Scenario) -> ClusterSpec {
+    let file = &scenario.file;
+    ClusterSpec {
+        name: file.environment.clone(),
+        user: file.user.clone(),
+        nodes: file
+            .nodes
+            .iter()
+            .map(|node| NodeSpec {
+                name: node.name.clone(),
+                zone: node.zone.clone(),
+                cpu: node.cpu,
+                memory: node.memory,
+                pods: node.pods,
+            })
+            .collect(),
+        deployments: file
+            .workloads
+            .iter()
+            .map(|workload| {
+                let mut revisions: Vec<_> = workload
+                    .revisions
+                    .iter()
+                    .map(|revision| (revision.image.clone(), scenario.before_epoch(revision.before)))
+                    .collect();
+                // The file names the newest first, as people think of them.
+                revisions.reverse();
+                DeploymentSpec {
+                    namespace: workload.namespace().to_owned(),
+                    name: workload.name().to_owned(),
+                    replicas: workload.replicas,
+                    revisions,
+                    cpu: (workload.cpu.request, workload.cpu.limit),
+                    memory: (workload.memory.request, workload.memory.limit),
+                    annotations: workload.annotations.clone(),
+                    start_delay: workload.starts_in,
+                }
+            })
+            .collect(),
+        autoscalers: file
+            .workloads
+            .iter()
+            .filter_map(|workload| {
+                workload.autoscaler.as_ref().map(|shape| AutoscalerSpec {
+                    namespace: workload.namespace().to_owned(),
+                    deployment: workload.name().to_owned(),
+                    min: shape.min,
+                    max: shape.max,
+                    cpu_percent: shape.cpu_percent,
+                })
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,104 @@
+//! What happens by itself, and what happens because somebody was asked.
+//!
+//! Owns: the times of the events under a seed, and the people. Must not: know what an event does
+//! to anything.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use crate::clock;
+use crate::drill::rng::Rng;
+use crate::drill::scenario::{Scenario, Times};
+
+use super::{Answer, UnknownPerson};
+
+/// An image that is rolled out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Release {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) image: String,
+    pub(super) by: String,
+}
+
+#[derive(Clone, Debug)]
+struct Planned {
+    name: String,
+    at: clock::World,
+    asked: bool,
+    done: bool,
+    release: Release,
+}
+
+/// The events that are to come and those that were.
+#[derive(Clone, Debug)]
+pub(super) struct Story {
+    events: Vec<Planned>,
+    seed: u64,
+}
+
+impl Story {
+    pub(super) fn new(scenario: &Scenario, seed: u64) -> Self {
+        let times = Times::new(scenario, seed);
+        let events = scenario
+            .file
+            .events
+            .iter()
+            .zip(times.events)
+            .map(|(event, at)| {
+                let (namespace, name) = event.workload.get_ref().split_once('/').unwrap_or(("", event.workload.get_ref()));
+                Planned {
+                    name: event.name.get_ref().clone(),
+                    at,
+                    asked: false,
+                    done: false,
+                    release: Release {
+                        namespace: namespace.to_owned(),
+                        name: name.to_owned(),
+                        image: event.image.clone(),
+                        by: event.by.clone(),
+                    },
+                }
+            })
+            .collect();
+        Self { events, seed }
+    }
+
+    /// What happens up to `now` and has not happened yet.
+    pub(super) fn due(&mut self, now: clock::World) -> Vec<Release> {
+        let mut due = Vec::new();
+        for event in self.events.iter_mut().filter(|event| !event.done && event.at <= now) {
+            event.done = true;
+            due.push(event.release.clone());
+        }
+        due
+    }
+
+    pub(super) fn ask(&mut self, scenario: &Scenario, whom: &str, now: clock::World) -> Answer {
+        let people = &scenario.file.people;
+        let Some(person) = people.iter().find(|person| person.name.get_ref() == whom.trim()) else {
+            let known: Vec<_> = people.iter().map(|person| person.name.get_ref().as_str()).collect();
+            return Err(UnknownPerson {
+                whom: whom.trim().chars().take(80).collect(),
+                known: if known.is_empty() { "nobody".into() } else { known.join(", ") },
+            });
+        };
+        let Some(event) = self.events.iter_mut().find(|event| event.name == *person.event.get_ref()) else {
+            return Ok(person.answer.clone());
+        };
+        Ok(if event.done {
+            person.done.clone()
+        } else if event.asked {
+            person.again.clone()
+        } else {
+            let mut rng = Rng::named(self.seed, &format!("person {}", person.name.get_ref()));
+            let takes = TimeDelta::from_std(person.takes).unwrap_or_default() + person.jitter.draw(&mut rng);
+            event.asked = true;
+            // Whoever is nearly done by himself is not slowed down by being asked.
+            event.at = event.at.min(now + takes.max(TimeDelta::seconds(1)));
+            let minutes = Duration::from_secs(((event.at - now).num_seconds().max(60) as u64).div_ceil(60) * 60);
+            format!("{} About {}.", person.answer, humantime::format_duration(minutes))
+        })
+    }
+}
