@@ -23,5 +23,4 @@ pub use journal::{Journal, StartInfo};
 pub use milestones::{Duration, Milestone, Milestones, milestones};
 pub use read::{IncidentRecord, RecordError, WriterFile, read_incident};
 pub use timeline::{Row, is_key, timeline};
-pub use track::TrackSample;
 pub use verify::{Fault, Torn, Verified, verify};

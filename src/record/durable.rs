@@ -53,15 +53,49 @@ pub enum JournalError {
 }
 
 /// Resolves when the entry is durable, or will never be.
-#[derive(Debug)]
 #[must_use = "an entry is not durable before its receipt says so"]
-pub struct Receipt(pub(super) oneshot::Receiver<Result<Durable, JournalError>>);
+pub struct Receipt {
+    answer: oneshot::Receiver<Result<Durable, JournalError>>,
+    look: Option<Look>,
+}
+
+type Look = Box<dyn FnOnce(&Entry) + Send>;
+
+impl Receipt {
+    pub(super) fn new(answer: oneshot::Receiver<Result<Durable, JournalError>>) -> Self {
+        Self { answer, look: None }
+    }
+
+    /// A receipt for an entry that there is no journal for.
+    pub fn refused(why: JournalError) -> Self {
+        let (tell, told) = oneshot::channel();
+        // The receiver is here.
+        let _ = tell.send(Err(why));
+        Self::new(told)
+    }
+
+    /// Shows the entry to `look` when it is durable, before whoever awaits the receipt learns of
+    /// it.
+    pub fn watched(self, look: impl FnOnce(&Entry) + Send + 'static) -> Self {
+        Self { look: Some(Box::new(look)), ..self }
+    }
+}
+
+impl std::fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Receipt").finish_non_exhaustive()
+    }
+}
 
 impl Future for Receipt {
     type Output = Result<Durable, JournalError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map(|answer| answer.unwrap_or(Err(JournalError::Closed)))
+        let answer = std::task::ready!(Pin::new(&mut self.answer).poll(cx)).unwrap_or(Err(JournalError::Closed));
+        if let (Ok(durable), Some(look)) = (&answer, self.look.take()) {
+            look(durable.entry());
+        }
+        Poll::Ready(answer)
     }
 }
 
@@ -71,7 +105,7 @@ impl Receipt {
     /// A receipt that resolves when it is told.
     pub(crate) fn promised() -> (oneshot::Sender<Result<Durable, JournalError>>, Self) {
         let (tell, told) = oneshot::channel();
-        (tell, Self(told))
+        (tell, Self::new(told))
     }
 }
 

@@ -18,12 +18,13 @@ use tokio::sync::oneshot;
 
 use crate::clock::World;
 use crate::model::entry::{Actor, Draft, Entry};
+use crate::model::track::TrackSample;
 use crate::model::name::IncidentId;
 use crate::text::{LINE_CAP, Safe, clean_into, redact};
 
 use super::chain::hash_of;
 use super::disk::Disk;
-use super::{Durability, JournalError, Receipt, TrackSample};
+use super::{Durability, JournalError, Receipt};
 use writer::Writer;
 
 /// More entries than this on their way to the disk mean that the disk is stuck.
@@ -88,7 +89,7 @@ impl Journal {
     pub fn append(&self, draft: Draft, occurred_at: World, observed_at: World, durability: Durability) -> Receipt {
         let (tell, told) = oneshot::channel();
         self.ask(Op::Append { draft: Box::new(draft), occurred_at, observed_at, durability, tell });
-        Receipt(told)
+        Receipt::new(told)
     }
 
     /// Hands one minute of one track over. Never blocks; it is durable within a second, and a
@@ -120,7 +121,7 @@ impl Journal {
     pub fn close(self, at: World) -> Receipt {
         let (tell, told) = oneshot::channel();
         self.ask(Op::Close { at, tell });
-        Receipt(told)
+        Receipt::new(told)
     }
 
     /// The entry that the file starts with; durable.

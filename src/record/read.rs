@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::clock::World;
 use crate::model::entry::{ActorKind, Body, Entry, EntryId, EntryKind, Phase, Predecessor, Severity};
+use crate::model::track::TrackSample;
 use crate::model::name::{IncidentId, ServiceName};
 use crate::model::plan::Plan;
 use crate::text::Safe;
@@ -16,7 +17,7 @@ use crate::text::Safe;
 use super::chain::{JOURNAL, Scan, TRACKS, scan};
 use super::disk::{Disk, RealDisk};
 use super::layout;
-use super::track::{TrackLine, TrackRow, TrackSample};
+use super::track::{TrackLine, TrackRow};
 
 /// Everything that an incident's directory tells.
 #[derive(Clone, Debug, PartialEq)]

@@ -96,7 +96,7 @@ impl Ledger {
         self.last = self.last.max(dated.observed_at);
         match self.current() {
             Ok(journal) => journal.append(dated.draft, dated.occurred_at, dated.observed_at, durability),
-            Err(error) => Receipt::ready(Err(error.clone())),
+            Err(error) => Receipt::refused(error.clone()),
         }
     }
 

@@ -9,11 +9,12 @@ use ulid::Ulid;
 
 use crate::clock::{Clock, World};
 use crate::model::entry::{Body, Draft, Entry, EntryKind, Evidence};
+use crate::model::track::TrackSample;
 use crate::model::name::EnvId;
 use crate::text::Safe;
 
 use super::super::read::{IncidentRecord, read_incident_on};
-use super::super::{Journal, JournalError, StartInfo, TrackSample, layout};
+use super::super::{Journal, JournalError, StartInfo, layout};
 use super::Archive;
 
 /// How far back entries are carried.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::model::entry::{Body, EntryKind, Evidence};
+use crate::model::track::TrackSample;
 use crate::model::service::Unit;
 use crate::record::chain::{JOURNAL as DOMAIN, scan};
 use crate::record::disk::memory::MemoryDisk;

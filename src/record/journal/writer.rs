@@ -10,6 +10,7 @@ use ulid::{Generator, Ulid};
 
 use crate::clock::{Wall, World, wall};
 use crate::model::entry::{Actor, Body, Draft, Entry, EntryId, EntryKind, EntryOrigin, Predecessor};
+use crate::model::track::TrackSample;
 use crate::text::Safe;
 
 use super::super::chain::{Chain, JOURNAL, TRACKS, scan};
@@ -17,7 +18,7 @@ use super::super::disk::{Disk, DiskFile, make_dirs};
 use super::super::layout;
 use super::super::track::TrackLine;
 use super::{Durability, JournalError, Op, StartInfo, Tell, redacted};
-use crate::record::{Durable, TrackSample};
+use crate::record::{Durable};
 
 /// How long an entry of [`Durability::Soon`] may wait for company, by the wall.
 const PATIENCE: Duration = Duration::from_millis(500);
