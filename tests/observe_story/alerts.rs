@@ -145,6 +145,26 @@ fn an_alert_that_names_a_workload_belongs_to_its_service() {
 }
 
 #[test]
+fn what_was_told_before_tells_nothing_when_it_comes_again_late() {
+    let mut picture = picture();
+    let silenced = alert("CheckoutErrorRate", AlertState::Suppressed { by: "silence 7".into() }, at("03:12"));
+    let upsert = |when: &str, alert| stamped("alertmanager", at(when), Signal::Alerts(Delta::Upsert(vec![alert])));
+    let first = upsert("03:12", firing("CheckoutErrorRate", "03:12"));
+    let list = alerts("other", "03:13", vec![firing("PaymentsCPUHigh", "03:12")]);
+    let script = [first.clone(), upsert("03:20", silenced), list.clone(), alerts("other", "03:40", vec![])];
+    assert_eq!(play(&mut picture, script).len(), 4);
+    assert!(play(&mut picture, [first, list]).is_empty());
+    let states: Vec<_> = picture.alerts.rows().iter().map(|row| row.alert.state.to_string()).collect();
+    assert_eq!(states, ["suppressed", "resolved"]);
+    // In a later list it is news: it fires again, or had only been missing from one answer.
+    let findings = play(&mut picture, [alerts("other", "03:41", vec![firing("PaymentsCPUHigh", "03:12")])]);
+    assert_eq!(told(&findings), [(AlertFiring, "03:41:00".into(), "PaymentsCPUHigh fires again")]);
+    // A list from before an alert fired does not say that it stopped.
+    assert!(play(&mut picture, [alerts("other", "03:39", vec![])]).is_empty());
+    assert!(picture.alerts.named("PaymentsCPUHigh").unwrap().fires());
+}
+
+#[test]
 fn rows_stand_by_need() {
     let mut picture = picture();
     let mut warning = firing("Warning", "03:00");
