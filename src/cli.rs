@@ -1,5 +1,6 @@
 //! The command line: arguments, subcommands, exit codes. Must not hold logic.
 
+mod archive;
 mod arguments;
 mod config;
 mod export;
@@ -8,6 +9,10 @@ mod incident;
 mod drill;
 #[cfg(feature = "operator")]
 mod live;
+#[cfg(feature = "operator")]
+mod logfile;
+#[cfg(feature = "operator")]
+mod screen;
 #[cfg(feature = "operator")]
 mod start;
 
@@ -62,6 +67,13 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit as u8)
         }
     }
+}
+
+/// Writes to standard output.
+fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {

@@ -1,3 +1,7 @@
-//! The program's entry.
+//! The program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    warroom::cli::main()
+}

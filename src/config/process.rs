@@ -43,6 +43,8 @@ pub struct ProcessEnv {
     pub tmux: bool,
     /// `VISUAL`, else `EDITOR`.
     pub editor: Option<String>,
+    /// `WARROOM_LOG`: what the program's own log holds, in the filter language of `tracing`.
+    pub log_filter: Option<String>,
 }
 
 /// What the environment says of AWS.
@@ -130,6 +132,7 @@ impl ProcessEnv {
             user: text("USER").or_else(|| text("LOGNAME")),
             tmux: has("TMUX"),
             editor: text("VISUAL").or_else(|| text("EDITOR")),
+            log_filter: text("WARROOM_LOG"),
         }
     }
 

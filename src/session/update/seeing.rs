@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::clock::World;
-use crate::model::entry::{Actor, ActorKind, Draft, EntryKind, EntryOrigin, Evidence};
+use crate::model::entry::{Actor, ActorKind, Body, Draft, EntryKind, EntryOrigin, Evidence};
 use crate::model::finding::Finding;
 use crate::model::signal::{Signal, Stamped};
 use crate::record::Durability;
@@ -134,7 +134,7 @@ fn draft(finding: Finding) -> Draft {
         dedupe: Some(finding.dedupe),
         origin: EntryOrigin::Auto,
         pinned: false,
-        body: None,
+        body: finding.until.map(|to| Body::Gap { from: finding.occurred, to }),
     }
 }
 

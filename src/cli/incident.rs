@@ -1,0 +1,189 @@
+//! `warroom incident`.
+
+use chrono::SecondsFormat;
+
+use crate::clock::Clock;
+use crate::config::ProcessEnv;
+use crate::model::entry::{Actor, Body, Draft, EntryKind, EntryOrigin};
+use crate::model::name::IncidentId;
+use crate::record::{Archive, Durability, IncidentRecord, Journal, StartInfo, read_incident, verify};
+use crate::text::Safe;
+
+use super::archive::{archive, configured, incident_dir};
+use super::arguments::IncidentArguments;
+use super::{Exit, Failure, print};
+
+pub(super) fn run(what: IncidentArguments) -> Result<Exit, Failure> {
+    match what {
+        IncidentArguments::List { json } => list(json),
+        IncidentArguments::Show { id, json } => show(&id, json),
+        IncidentArguments::Verify { id, json } => check(&id, json),
+        IncidentArguments::Open { title } => open(&title),
+        IncidentArguments::Note { id, text } => {
+            let (archive, record) = to_write(&id)?;
+            let draft = said(EntryKind::Note, &record.id.0, Safe::from(text), None);
+            write(&archive, &record.id, &record, vec![draft])
+        }
+        IncidentArguments::Close { id } => {
+            let (archive, record) = to_write(&id)?;
+            if record.closed_at().is_some() {
+                return Err(anyhow::anyhow!("{} is closed already", record.id).into());
+            }
+            let draft = said(EntryKind::Closed, &record.id.0, Safe::fixed("incident closed"), None);
+            write(&archive, &record.id, &record, vec![draft])
+        }
+    }
+}
+
+fn list(json: bool) -> Result<Exit, Failure> {
+    let (config, ..) = configured()?;
+    let incidents = archive(&config)?.list()?;
+    let mut out = String::new();
+    for incident in &incidents {
+        let opened = incident.opened_at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let severity = incident.severity.map(|severity| severity.to_string());
+        if json {
+            let line = serde_json::json!({
+                "id": incident.id, "title": incident.title, "phase": incident.phase, "severity": severity,
+                "opened_at": opened, "closed_at": incident.closed_at,
+            });
+            out += &format!("{line}\n");
+        } else {
+            let state = if incident.closed_at.is_some() { "closed" } else { incident.phase.as_str() };
+            out += &format!("{:<32} {opened} {:<5} {state:<14} {}\n", incident.id, severity.unwrap_or_default(), incident.title);
+        }
+    }
+    if incidents.is_empty() && !json {
+        out = format!("no incidents in {}\n", config.record.dir.display());
+    }
+    print(&out)?;
+    Ok(Exit::Done)
+}
+
+fn show(id: &str, json: bool) -> Result<Exit, Failure> {
+    let (_, dir) = incident_dir(id)?;
+    let record = read_incident(&dir)?;
+    let mut out = String::new();
+    for entry in &record.entries {
+        if json {
+            out += &serde_json::to_string(entry)?;
+            out.push('\n');
+        } else {
+            let at = entry.occurred_at.to_rfc3339_opts(SecondsFormat::Secs, true);
+            out += &format!("{at} {:<17} {} [{}]\n", entry.draft.kind.as_str(), entry.draft.title, entry.draft.source);
+        }
+    }
+    print(&out)?;
+    for problem in &record.problems {
+        tell(problem)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn check(id: &str, json: bool) -> Result<Exit, Failure> {
+    let (_, dir) = incident_dir(id)?;
+    let verified = verify(&dir)?;
+    if json {
+        let faults: Vec<_> = verified
+            .faults
+            .iter()
+            .map(|fault| serde_json::json!({ "file": fault.file, "entry": fault.position, "why": fault.why }))
+            .collect();
+        let torn: Vec<_> = verified.torn.iter().map(|torn| serde_json::json!({ "file": torn.file, "what": torn.what })).collect();
+        let answer = serde_json::json!({
+            "files": verified.files, "entries": verified.entries, "torn": torn, "faults": faults, "whole": verified.faults.is_empty(),
+        });
+        print(&format!("{answer}\n"))?;
+    } else {
+        let mut out = format!("{}: {} entries in {} files\n", dir.display(), verified.entries, verified.files);
+        for torn in &verified.torn {
+            out += &format!("unfinished: {}: {}\n", torn.file, torn.what);
+        }
+        for fault in &verified.faults {
+            out += &format!("NOT AS WRITTEN: {fault}\n");
+        }
+        out += if verified.faults.is_empty() { "every byte is as it was written\n" } else { "the record is not whole\n" };
+        print(&out)?;
+    }
+    Ok(if verified.faults.is_empty() { Exit::Done } else { Exit::Found })
+}
+
+fn open(title: &str) -> Result<Exit, Failure> {
+    let (config, ..) = configured()?;
+    let archive = archive(&config)?;
+    let title = Safe::from(title);
+    let now = Clock::real().now();
+    let id = archive.create(&title, now)?;
+    let env = config.environment(None).map_or_else(|_| Safe::fixed("none"), |env| env.name.0.clone());
+    let body = Body::Opened { incident: id.clone(), title: title.clone() };
+    let draft = said(EntryKind::Opened, &id.0, Safe::from(format!("incident declared: {title}")), Some(body));
+    let journal = archive.journal_for(&id, start(env, false))?;
+    append(journal, vec![draft])?;
+    print(&format!("{id}\n"))?;
+    Ok(Exit::Done)
+}
+
+/// The incident of an id or a path, with the archive that it stands in.
+fn to_write(id: &str) -> Result<(Archive, IncidentRecord), Failure> {
+    let (archive, dir) = incident_dir(id)?;
+    Ok((archive, read_incident(&dir)?))
+}
+
+fn write(archive: &Archive, id: &IncidentId, record: &IncidentRecord, drafts: Vec<Draft>) -> Result<Exit, Failure> {
+    let env = record.writers.first().map_or_else(|| Safe::fixed("none"), |writer| writer.env.clone());
+    append(archive.journal_for(id, start(env, record.drill()))?, drafts)?;
+    Ok(Exit::Done)
+}
+
+fn start(env: Safe, drill: bool) -> StartInfo {
+    StartInfo {
+        incident: None,
+        version: Safe::fixed(env!("CARGO_PKG_VERSION")),
+        drill,
+        env,
+        actor: ProcessEnv::read().person(),
+        at: Clock::real().now(),
+    }
+}
+
+/// Writes, waits until it is durable, and seals the file.
+fn append(journal: Journal, drafts: Vec<Draft>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    runtime.block_on(async {
+        let now = Clock::real().now();
+        for draft in drafts {
+            journal.append(draft, now, now, Durability::Now).await?;
+        }
+        journal.close(now).await?;
+        Ok(())
+    })
+}
+
+fn said(kind: EntryKind, subject: &Safe, title: Safe, body: Option<Body>) -> Draft {
+    Draft {
+        kind,
+        source: Safe::fixed("warroom"),
+        subject: subject.clone(),
+        title,
+        detail: None,
+        actor: actor(),
+        service: None,
+        before: None,
+        after: None,
+        evidence: Vec::new(),
+        dedupe: None,
+        origin: EntryOrigin::Manual,
+        pinned: kind == EntryKind::Note,
+        body,
+    }
+}
+
+fn actor() -> Actor {
+    ProcessEnv::read().person()
+}
+
+fn tell(problem: &Safe) -> Result<(), Failure> {
+    use std::io::Write as _;
+    writeln!(std::io::stderr(), "warroom: {problem}")?;
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! `warroom`: a session on real systems.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use crate::clock::Clock;
+use crate::session::{Done, Plain};
+
+use super::archive::{archive, configured};
+use super::arguments::SessionArguments;
+use super::start::{Opening, narrowed, prepare};
+use super::{Exit, Failure, print};
+
+pub(super) fn run(arguments: SessionArguments) -> Result<Exit, Failure> {
+    let (config, process, places) = configured()?;
+    let _log = prepare(&places, &process)?;
+    let env = narrowed(config.environment(arguments.env.as_deref()).map_err(Failure::usage)?.clone(), &arguments)?;
+    let catalogue = Arc::new(config.catalogue());
+    let (clock, actor) = (Clock::real(), process.person());
+    let opening = Opening {
+        archive: archive(&config)?,
+        catalogue: Arc::clone(&catalogue),
+        actor: actor.clone(),
+        clock: clock.clone(),
+        since: arguments.since.and_then(|since| TimeDelta::from_std(since).ok()).unwrap_or(TimeDelta::hours(1)),
+        ask: None,
+        identify: true,
+        env,
+    };
+    let core = Opening::core(&opening.env, &catalogue, &actor, &clock);
+    let runtime = tokio::runtime::Runtime::new()?;
+    let (done, _) = runtime.block_on(async {
+        if arguments.plain {
+            for note in &config.notes {
+                print(&format!("{note}\n"))?;
+            }
+            let mut front = Plain::new(tokio::io::stdin(), std::io::stdout());
+            Ok(opening.run(core, &mut front).await)
+        } else {
+            super::screen::run(opening, core, &config, &process, &arguments).await
+        }
+    })?;
+    // A read of standard input that nobody ends must not keep the process.
+    runtime.shutdown_background();
+    Ok(ended(&done))
+}
+
+/// The exit code of an ended session.
+pub(super) fn ended(done: &Done) -> Exit {
+    match done {
+        Done::Left | Done::Told(_) => Exit::Done,
+        Done::FrontGone(_) => Exit::Failed,
+    }
+}

@@ -1,0 +1,114 @@
+//! Opening a session: everything that it runs on, in the order in which a person waits for it.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use tokio::sync::watch;
+
+use crate::clock::{Clock, Span};
+use crate::config::{Catalogue, Environment, Places, ProcessEnv, WritePolicy};
+use crate::connect::{self, Follow, Histories, Inbox};
+use crate::model::entry::{Actor, ActorKind};
+use crate::record::Archive;
+use crate::respond::Engine;
+use crate::session::{AskFn, Bearings, Core, Done, Front, Ledger, Means, Message, Runner, Setup};
+use crate::text::Safe;
+
+use super::Failure;
+use super::arguments::SessionArguments;
+
+/// What a session is opened with.
+pub(super) struct Opening {
+    pub(super) env: Environment,
+    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) archive: Archive,
+    pub(super) actor: Actor,
+    pub(super) clock: Clock,
+    /// How far back the past is read.
+    pub(super) since: TimeDelta,
+    pub(super) ask: Option<AskFn>,
+    /// Whether the systems are asked who sits here.
+    pub(super) identify: bool,
+}
+
+impl Opening {
+    /// The core as it stands before anything is known: what the first frame shows.
+    pub(super) fn core(env: &Environment, catalogue: &Arc<Catalogue>, actor: &Actor, clock: &Clock) -> Core {
+        Core::new(env, Arc::clone(catalogue), actor.clone(), clock.now(), 1)
+    }
+
+    /// Runs the session on `core` until it ends.
+    pub(super) async fn run<F: Front>(self, core: Core, front: &mut F) -> (Done, Core) {
+        let Self { env, catalogue, archive, actor, clock, since, ask, identify } = self;
+        let bearings = Bearings { env: env.name.0.clone(), drill: env.drill, actor, at: clock.now() };
+        let ledger = Ledger::open(archive, bearings);
+        let left_open = ledger.left_open();
+        let mut connectors = connect::registry(&env, catalogue);
+        let histories = Histories::take(&mut connectors);
+        let (follow, followed) = watch::channel(Follow::default());
+        // An environment that may not be changed has no gateway at all.
+        let engine = Engine::new(&env, clock.clone()).ok();
+        let (runner, answers) = Runner::new(Means { clock: clock.clone(), ledger, engine, ask, follow });
+        runner.beside({
+            let (clock, followed) = (clock.clone(), followed.clone());
+            let span = Span::before(clock.now(), since);
+            async move {
+                let mut filled = connect::back_fill(histories, &clock, followed, span).await;
+                filled.signals.extend(filled.failures);
+                vec![Message::BackFilled(filled.signals)]
+            }
+        });
+        if identify {
+            runner.beside(who(env.clone()));
+        }
+        runner.beside(async move {
+            let found = tokio::task::spawn_blocking(left_open).await.ok().flatten();
+            found.map(Message::ResumeFound).into_iter().collect()
+        });
+        let inbox = Inbox::new();
+        let supervisor = connect::supervise(connectors, clock.clone(), followed, &inbox);
+        let ended = crate::session::run(Setup { core, clock, inbox, runner, answers }, front).await;
+        supervisor.shutdown().await;
+        ended
+    }
+}
+
+/// Who sits here, as the systems know them: the cluster before the account.
+async fn who(env: Environment) -> Vec<Message> {
+    let mut name = None;
+    if let Some(access) = &env.kubernetes {
+        name = connect::kubernetes::identity(access).await.map(|name| (name, "kubernetes self-review"));
+    }
+    if name.is_none()
+        && let Some(access) = &env.aws
+    {
+        name = connect::identity(access).await.map(|name| (name, "aws caller identity"));
+    }
+    name.map(|(name, known_by)| {
+        Message::Identified(Actor { kind: ActorKind::Human, name, known_by: Some(Safe::fixed(known_by)) })
+    })
+    .into_iter()
+    .collect()
+}
+
+/// The environment as the arguments narrow it.
+pub(super) fn narrowed(mut env: Environment, arguments: &SessionArguments) -> Result<Environment, Failure> {
+    if arguments.read_only {
+        env.write = WritePolicy::Deny;
+    }
+    if arguments.write && env.write == WritePolicy::Deny {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "--write was given, but `{}` is read-only: its section of the configuration would have to say write = \"ask\"",
+            env.name
+        )));
+    }
+    Ok(env)
+}
+
+/// What every run needs before anything else: the program's own log, and the one TLS provider of
+/// the tree.
+pub(super) fn prepare(places: &Places, env: &ProcessEnv) -> Result<Option<tracing_appender::non_blocking::WorkerGuard>, Failure> {
+    // A second call in one process finds it installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    super::logfile::start(&places.log, env)
+}
