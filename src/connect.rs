@@ -4,7 +4,7 @@
 //! decide what matters, or change anything anywhere.
 //!
 //! To add a source: one file here that implements [`Source`] (and [`History`] if the system
-//! keeps one), one line in [`registry`], one section in `config`, one contract test.
+//! keeps one), one line in [`registry()`], one section in `config`, one contract test.
 
 mod alertmanager;
 mod aws;

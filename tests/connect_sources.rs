@@ -1,6 +1,7 @@
 //! A whole environment's sources, from the configuration to the session's inbox, in a drill's
 //! world, against servers that answer as the published APIs do.
 #![cfg(feature = "operator")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of a test may fail it")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -122,15 +122,6 @@ impl Running {
         }
     }
 
-    /// What the source told that was not read yet.
-    pub(super) fn rest(&mut self) -> Vec<Stamped<Signal>> {
-        let mut seen = Vec::new();
-        while let Some(batch) = self.inbox.try_next() {
-            seen.extend(batch.signals);
-        }
-        seen
-    }
-
     /// Moves the world on when nobody holds it.
     pub(super) async fn advance(&mut self, seconds: i64) {
         self.driver.settled().await;

@@ -104,6 +104,8 @@ impl History for AlarmsHistory {
                 let what = Safe::fixed("more changes of alarms than can be read");
                 signals.push((span.from, Signal::Gap(Gap { from: span.from, to, what })));
             }
+            // Times are whole seconds: of two changes in one, the later must stay the later.
+            signals.reverse();
             let observed = cx.clock.now();
             let stamp = |(occurred, body)| Stamped { origin: cx.origin.clone(), occurred, observed, body };
             Ok(signals.into_iter().map(stamp).collect())

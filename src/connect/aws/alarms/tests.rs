@@ -135,11 +135,11 @@ async fn the_past_is_told_transition_by_transition() {
     assert_eq!(
         told,
         [
-            (-60, cpu(), AlertState::Firing),
-            (-90, "gone".into(), AlertState::Firing),
             (-300, cpu(), AlertState::Resolved),
+            (-90, "gone".into(), AlertState::Firing),
+            (-60, cpu(), AlertState::Firing),
         ],
-        "by ARN where it is known, and only what lies in the span"
+        "oldest first, by ARN where it is known, and only what lies in the span"
     );
     let asked = &fake.calls()[2].1;
     assert_eq!(asked["StartDate"].as_f64().unwrap() as i64, at(-3600).timestamp());
