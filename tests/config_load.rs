@@ -179,6 +179,8 @@ fn a_bad_url_is_refused_without_being_repeated() {
 fn what_is_there_twice_is_refused() {
     let twice = "[[environments.prod.prometheus]]\nurl = \"https://a\"\n[[environments.prod.prometheus]]\nurl = \"https://b\"\n";
     assert!(problem(twice).contains(":3:1: this environment has a source prometheus already"), "{}", problem(twice));
+    let reserved = "[environments.prod.alertmanager]\nurl = \"https://a\"\nname = \"pods\"\n";
+    assert!(problem(reserved).contains(":3:8: this environment has a source pods already"));
     let workload =
         format!("{SMALL}[services.a]\nworkloads = [\"shop/x\"]\n[services.b]\nworkloads = [\"Deployment shop/x\"]\n");
     assert!(problem(&workload).contains(":6:14: this workload belongs to the service a already"));

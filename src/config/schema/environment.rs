@@ -16,6 +16,10 @@ use super::{Around, path};
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// Names that the sources of a cluster and an account have: an HTTP source takes another.
+const RESERVED: [&str; 9] =
+    ["kubernetes", "pods", "workloads", "nodes", "events", "usage", "pod-logs", "cloudwatch", "cloudwatch-logs"];
+
 /// The services whose endpoints can be set, in the words of the SDKs.
 const ENDPOINTS: [&str; 3] = ["cloudwatch", "cloudwatch_logs", "sts"];
 
@@ -25,7 +29,7 @@ pub(super) fn read(name: &str, section: Section<'_>, around: &Around<'_>) -> Env
     let kubernetes = section.section("kubernetes").map(|section| kubernetes(section, write, around));
     let alertmanager = section.sections("alertmanager");
     let prometheus = section.sections("prometheus");
-    let mut taken = vec!["kubernetes".to_owned(), "cloudwatch".to_owned(), "cloudwatch-logs".to_owned()];
+    let mut taken: Vec<String> = RESERVED.map(str::to_owned).into();
     let environment = Environment {
         name: EnvId::from(name),
         // One that does not say otherwise is production.

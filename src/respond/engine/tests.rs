@@ -1,6 +1,8 @@
 //! The promises of the gateway, for scaling, against an API server on loopback that fails as
 //! asked: intent before write, one write a plan, undo is the inverse, success is identity live.
 
+mod real;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -299,6 +301,37 @@ async fn a_kill_at_any_step_leaves_an_intent_before_every_write_and_settles_with
             assert_eq!(pad.kinds(), [EntryKind::Intent, EntryKind::Outcome]);
         }
         assert!(fake.state().writes().len() <= 1, "settling writes nothing");
+    }
+}
+
+#[tokio::test]
+async fn an_open_intent_is_settled_by_what_is_there() {
+    type Case = (fn(&Fake), &'static str, &'static str);
+    let cases: [Case; 4] = [
+        (|_| (), "unknown", "the program ended between the intent and its outcome; replicas is 6"),
+        (|fake| fake.state().set_by("warroom", 12), "verified", "12 of 12 ready"),
+        (
+            |fake| fake.state().set_by("kubectl", 9),
+            "overridden",
+            "replicas is 9, set by kubectl at 2026-11-21T03:24:00Z",
+        ),
+        (
+            |fake| fake.state().object["metadata"]["uid"] = json!("uid-2"),
+            "failed",
+            "Deployment shop/payments in prod-eu was replaced by another object of its name",
+        ),
+    ];
+    for (meanwhile, outcome, words) in cases {
+        let fake = Fake::start().await;
+        let (room, pad) = (room(&fake), Pad::of(&fake));
+        let plan = room.plan(&scale(12)).await;
+        meanwhile(&fake);
+        let ended = room.engine.settle(plan.clone(), &ana(), &pad).await.unwrap();
+        assert_eq!((ended.outcome.as_str(), ended.outcome.words().as_str()), (outcome, words));
+        assert_eq!(pad.kinds(), [EntryKind::Outcome]);
+        assert!(fake.state().writes().is_empty());
+        let again = room.engine.settle(plan, &ana(), &pad).await.unwrap_err();
+        assert!(again.why.contains("writes once"), "settled once: {again}");
     }
 }
 

@@ -84,6 +84,11 @@ fn by_autoscaler(facts: &Facts<'_>, wanted: u32, hpa: &Autoscaler) -> Owner {
     }
     let name = said(&format!("HPA {} {min}–{max}", hpa.metadata.name));
     let before = facts.scale.replicas();
+    if before == 0 {
+        // A floor does not bring replicas back: at 0 the HPA is off until somebody scales up.
+        let words = format!("is off while there is no replica; from the first on it keeps between {min} and {max}");
+        return Owner { name, effect: OwnerEffect::MayRevert, words: said(&words) };
+    }
     // More than now needs a higher floor, fewer a lower cap; the other end moves only if it is
     // in the way, because the server refuses a floor above the cap.
     let (end, spec) = if wanted > before {
@@ -94,8 +99,8 @@ fn by_autoscaler(facts: &Facts<'_>, wanted: u32, hpa: &Autoscaler) -> Owner {
         ("cap", format!("{{\"spec\":{{\"maxReplicas\":{wanted}{floor}}}}}"))
     };
     let command = kubectl(context, namespace, &["patch", "hpa", &hpa.metadata.name, "--type=merge", "-p", &spec]);
-    let period = if before == 0 { "takes over as soon as there are replicas" } else { "sets it back within 15 s" };
-    Owner { name, effect: OwnerEffect::Reverts, words: said(&format!("{period}; change its {end} instead: {command}")) }
+    let words = format!("sets it back within 15 s; change its {end} instead: {command}");
+    Owner { name, effect: OwnerEffect::Reverts, words: said(&words) }
 }
 
 /// The ScaledObject that made an HPA, by KEDA's label, its owner reference, or the name it gives.

@@ -83,6 +83,18 @@ async fn a_lower_number_needs_the_autoscalers_cap() {
 }
 
 #[tokio::test]
+async fn from_zero_the_autoscaler_is_only_told_because_no_floor_brings_replicas_back() {
+    let fake = Fake::start().await;
+    fake.state().autoscalers = hpa(2, 8);
+    fake.state().set_by("kubectl", 0);
+    let plan = plan(&fake, Replicas::Exactly(3)).await.unwrap();
+    assert_eq!(plan.owners[0].effect, OwnerEffect::MayRevert);
+    assert!(plan.owners[0].words.contains("keeps between 2 and 8"), "{}", plan.owners[0].words);
+    assert_eq!(plan.blast.words, "+3, where there is none");
+    assert_eq!(Engine::blocked(&plan), None);
+}
+
+#[tokio::test]
 async fn keda_is_named_for_the_autoscaler_that_it_owns() {
     let fake = Fake::start().await;
     fake.state().autoscalers = json!([{ "metadata": { "name": "keda-hpa-pay" }, "spec": {
