@@ -1,5 +1,6 @@
 //! The simulated cluster, as its world and its API's clients meet it.
 #![cfg(feature = "operator")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are test code")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,9 +12,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use warroom::clock::World;
-use warroom::drill::kube::{
-    AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, Kill, NodeSpec, PodView, Taken,
-};
+use warroom::drill::kube::{AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, Kill, NodeSpec, PodView, Taken};
 
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/payments";
 const SCALE: &str = "/apis/apps/v1/namespaces/shop/deployments/payments/scale";
@@ -147,7 +146,12 @@ async fn at_the_epoch_everything_has_been_running_for_a_while() {
     assert_eq!(shop.ready(), 4);
     assert!(shop.pods().iter().all(|pod| pod.created < epoch() - TimeDelta::minutes(10)));
     let sets = shop.get("/apis/apps/v1/replicasets?labelSelector=app%3Dpayments").await;
-    let mut revisions: Vec<_> = sets["items"].as_array().unwrap().iter().map(|set| &set["metadata"]["annotations"]["deployment.kubernetes.io/revision"]).collect();
+    let mut revisions: Vec<_> = sets["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|set| &set["metadata"]["annotations"]["deployment.kubernetes.io/revision"])
+        .collect();
     revisions.sort_by_key(|revision| revision.as_str());
     assert_eq!(revisions, ["1", "2"]);
 }
@@ -321,7 +325,11 @@ async fn the_log_of_the_run_before_can_be_read() {
     assert_eq!(read(&shop, "").await, (200, "one\ntwo\nthree\n".into()));
     assert_eq!(read(&shop, "tailLines=1").await.1, "three\n");
     assert_eq!(read(&shop, "sinceSeconds=2").await.1, "three\n");
-    assert_eq!(read(&shop, "sinceTime=2026-11-18T11:06:40.000001Z").await.1, "two\nthree\n", "lines of one tick differ in time");
+    assert_eq!(
+        read(&shop, "sinceTime=2026-11-18T11:06:40.000001Z").await.1,
+        "two\nthree\n",
+        "lines of one tick differ in time"
+    );
     let stamped = read(&shop, "timestamps=true&tailLines=1").await.1;
     assert_eq!(stamped, "2026-11-18T11:06:45.000000000Z three\n");
     assert_eq!(read(&shop, "container=other").await.0, 400);
@@ -569,7 +577,9 @@ async fn a_watch_tells_what_happened_since_and_then_what_happens() {
     let version = shop.get(PODS).await["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
     shop.scale(5).await;
     shop.seconds(1);
-    let running = format!("{PODS}?watch=1&resourceVersion={version}&labelSelector=app%3Dpayments&fieldSelector=status.phase%3DRunning");
+    let running = format!(
+        "{PODS}?watch=1&resourceVersion={version}&labelSelector=app%3Dpayments&fieldSelector=status.phase%3DRunning"
+    );
     let mut all = shop.watch(&format!("{PODS}?watch=1&resourceVersion={version}")).await;
     let mut ran = shop.watch(&running).await;
     let added = all.next().await.unwrap();
@@ -634,7 +644,8 @@ async fn a_table_holds_what_kubectl_prints() {
         serde_json::from_slice::<Value>(&body).unwrap()
     };
     let pods = table(PODS).await;
-    let columns: Vec<&str> = pods["columnDefinitions"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+    let columns: Vec<&str> =
+        pods["columnDefinitions"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
     assert_eq!(columns[..7], ["Name", "Ready", "Status", "Restarts", "Age", "IP", "Node"]);
     let cells = pods["rows"][5]["cells"].as_array().unwrap();
     assert_eq!(cells[1..5], [json!("1/1"), json!("Running"), json!("0"), json!("120m")]);
@@ -642,13 +653,28 @@ async fn a_table_holds_what_kubectl_prints() {
     let bare = table(&format!("{PODS}?includeObject=None")).await;
     assert!(bare["rows"][0]["object"].is_null());
     let deployments = table("/apis/apps/v1/deployments").await;
-    assert_eq!(deployments["rows"][1]["cells"].as_array().unwrap()[..5], [json!("payments"), json!("4/4"), json!(4), json!(4), json!("20d")]);
-    for path in ["/api/v1/nodes", "/api/v1/events", "/api/v1/namespaces", "/api/v1/services", "/apis/apps/v1/replicasets",
-        "/apis/apps/v1/statefulsets", "/apis/apps/v1/daemonsets", "/apis/autoscaling/v2/horizontalpodautoscalers",
-        "/apis/metrics.k8s.io/v1beta1/pods", "/apis/metrics.k8s.io/v1beta1/nodes"] {
+    assert_eq!(
+        deployments["rows"][1]["cells"].as_array().unwrap()[..5],
+        [json!("payments"), json!("4/4"), json!(4), json!(4), json!("20d")]
+    );
+    for path in [
+        "/api/v1/nodes",
+        "/api/v1/events",
+        "/api/v1/namespaces",
+        "/api/v1/services",
+        "/apis/apps/v1/replicasets",
+        "/apis/apps/v1/statefulsets",
+        "/apis/apps/v1/daemonsets",
+        "/apis/autoscaling/v2/horizontalpodautoscalers",
+        "/apis/metrics.k8s.io/v1beta1/pods",
+        "/apis/metrics.k8s.io/v1beta1/nodes",
+    ] {
         let table = table(path).await;
         let width = table["columnDefinitions"].as_array().unwrap().len();
-        assert!(table["rows"].as_array().unwrap().iter().all(|row| row["cells"].as_array().unwrap().len() == width), "{path}");
+        assert!(
+            table["rows"].as_array().unwrap().iter().all(|row| row["cells"].as_array().unwrap().len() == width),
+            "{path}"
+        );
     }
 }
 

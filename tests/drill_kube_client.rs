@@ -1,6 +1,7 @@
 //! The simulated cluster through stock clients on loopback: kube's own, and a reader of the
 //! protobuf form that shares nothing with the writer.
 #![cfg(feature = "operator")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are test code")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -268,7 +269,12 @@ async fn pods_read_the_same_in_protobuf() {
 
     cluster.set_ready("shop", "nobody", true);
     cluster.compact();
-    let mut watch = ask(&url, &format!("/api/v1/pods?watch=1&resourceVersion={version}"), "application/vnd.kubernetes.protobuf;stream=watch").await;
+    let mut watch = ask(
+        &url,
+        &format!("/api/v1/pods?watch=1&resourceVersion={version}"),
+        "application/vnd.kubernetes.protobuf;stream=watch",
+    )
+    .await;
     let (kind, object) = frame(&mut watch, &mut Vec::new()).await;
     let unknown = Unknown::decode(object.strip_prefix(b"k8s\0").unwrap()).unwrap();
     assert_eq!((kind.as_str(), unknown.type_meta.unwrap().kind.as_deref()), ("ERROR", Some("Status")));

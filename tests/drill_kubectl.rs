@@ -1,14 +1,18 @@
 //! Stock kubectl against the simulated cluster. Runs only if `WARROOM_TEST_KUBECTL` is set, so
 //! that `cargo test` needs nothing installed; then a missing kubectl is a failure.
 #![cfg(feature = "operator")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are test code")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 use warroom::clock::World;
 use warroom::drill::kube::{AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, NodeSpec};
 
@@ -37,8 +41,13 @@ fn cluster() -> Cluster {
         annotations: BTreeMap::new(),
         start_delay: Duration::from_secs(6),
     };
-    let autoscalers =
-        vec![AutoscalerSpec { namespace: "shop".into(), deployment: "catalog".into(), min: 2, max: 4, cpu_percent: 70 }];
+    let autoscalers = vec![AutoscalerSpec {
+        namespace: "shop".into(),
+        deployment: "catalog".into(),
+        min: 2,
+        max: 4,
+        cpu_percent: 70,
+    }];
     let spec = ClusterSpec {
         name: "drill".into(),
         user: "alex".into(),
@@ -49,20 +58,40 @@ fn cluster() -> Cluster {
     Cluster::new(spec, epoch(), 1)
 }
 
-async fn kubectl(home: &Path, line: &str) -> (bool, String) {
-    let output = tokio::process::Command::new("kubectl")
+fn command(home: &Path, line: &str) -> Command {
+    let mut command = Command::new("kubectl");
+    command
         .arg(format!("--cache-dir={}", home.join("cache").display()))
         .arg(format!("--kubeconfig={}", home.join("config").display()))
         .args(["--request-timeout=60s", "-n", "shop"])
         .args(line.split(' '))
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .env("HOME", home)
-        .output()
-        .await
-        .expect("kubectl is on the path");
+        .env("HOME", home);
+    command
+}
+
+async fn kubectl(home: &Path, line: &str) -> (bool, String) {
+    let output = command(home, line).output().await.expect("kubectl is on the path");
     let text = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8(text).unwrap())
+}
+
+/// Starts a command that goes on, waits for `lines` lines of its output, and ends it.
+async fn following(home: &Path, line: &str, lines: usize) -> Vec<String> {
+    let mut child = command(home, line)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("kubectl is on the path");
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut out = Vec::new();
+    while out.len() < lines {
+        out.push(output.next_line().await.unwrap().expect("the command goes on"));
+    }
+    child.kill().await.unwrap();
+    out
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,7 +144,10 @@ async fn stock_kubectl_reads_watches_scales_and_rolls_back() {
         ("auth can-i --list", "deployments.apps/scale"),
         ("scale deployment payments --replicas=6", "scaled"),
         ("rollout status deployment payments", "successfully rolled out"),
-        ("set image deployment/payments payments=registry.example/payments:9 --dry-run=server", "image updated (server dry run)"),
+        (
+            "set image deployment/payments payments=registry.example/payments:9 --dry-run=server",
+            "image updated (server dry run)",
+        ),
         ("get deployment payments -o wide", "payments:1.1.0"),
         ("set image deployment/payments payments=registry.example/payments:2.0.0", "image updated"),
         ("rollout status deployment payments", "successfully rolled out"),
@@ -143,6 +175,16 @@ async fn stock_kubectl_reads_watches_scales_and_rolls_back() {
         assert!(gone.0 && deleted.0, "{gone:?} {deleted:?}");
     });
     watching.await.unwrap();
+    let followed = following(home.path(), "logs -f deployment/catalog --tail=2", 6).await;
+    assert!(followed.iter().all(|line| line == "level=info served"));
+    let (watched, deleted) = tokio::join!(following(home.path(), "get pods -w -l app=catalog", 7), async {
+        let victim = cluster.pods("shop", "catalog")[0].name.clone();
+        kubectl(home.path(), &format!("delete pod {victim} --wait=false")).await
+    });
+    assert!(deleted.0, "{deleted:?}");
+    assert!(watched[0].starts_with("NAME"), "{watched:?}");
+    let tells = |word: &str| watched.iter().any(|line| line.contains(word));
+    assert!(tells("Terminating") || tells("ContainerCreating") || tells("Pending"), "{watched:?}");
     cluster.deny("patch", "deployments/scale");
     let (done, text) = kubectl(home.path(), "scale deployment payments --replicas=3").await;
     assert!(!done && text.contains("cannot patch resource \"deployments/scale\""), "{text}");

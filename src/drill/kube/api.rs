@@ -123,18 +123,14 @@ async fn handle(Shared(cluster): Shared<Cluster>, request: Request<Body>) -> Res
         ["apis", group] => discovery::group(group),
         ["api", version] => discovery::resources("", version),
         ["apis", group, version] => discovery::resources(group, version),
-        ["api", version, rest @ ..] => {
-            match call("", version, rest, query) {
-                Ok(call) => dispatch(&cluster, call, &parts.method, &parts.headers, &body),
-                Err(failure) => Err(failure),
-            }
-        }
-        ["apis", group, version, rest @ ..] => {
-            match call(group, version, rest, query) {
-                Ok(call) => dispatch(&cluster, call, &parts.method, &parts.headers, &body),
-                Err(failure) => Err(failure),
-            }
-        }
+        ["api", version, rest @ ..] => match call("", version, rest, query) {
+            Ok(call) => dispatch(&cluster, call, &parts.method, &parts.headers, &body),
+            Err(failure) => Err(failure),
+        },
+        ["apis", group, version, rest @ ..] => match call(group, version, rest, query) {
+            Ok(call) => dispatch(&cluster, call, &parts.method, &parts.headers, &body),
+            Err(failure) => Err(failure),
+        },
         _ => Err(Failure::no_such_path()),
     };
     answer.unwrap_or_else(IntoResponse::into_response)
@@ -159,7 +155,13 @@ fn call(group: &str, version: &str, rest: &[&str], query: Query) -> Result<Call,
     Ok(Call { resource, namespace: namespace.map(str::to_owned), name: name.map(str::to_owned), sub, query })
 }
 
-fn dispatch(cluster: &Cluster, call: Call, method: &Method, headers: &HeaderMap, body: &Bytes) -> Result<Response, Failure> {
+fn dispatch(
+    cluster: &Cluster,
+    call: Call,
+    method: &Method,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Response, Failure> {
     let watching = *method == Method::GET && call.query.is_true("watch");
     let verb = match (method.as_str(), &call.name) {
         ("GET" | "HEAD", Some(_)) if !watching => "get",

@@ -59,11 +59,25 @@ impl State {
             .first()
             .map_or(80, |metric| int(metric, &["resource", "target", "averageUtilization"]))
             .max(1);
-        condition(&mut next, "AbleToScale", "True", "SucceededGetScale", "the HPA controller was able to get the target's current scale", &now);
+        condition(
+            &mut next,
+            "AbleToScale",
+            "True",
+            "SucceededGetScale",
+            "the HPA controller was able to get the target's current scale",
+            &now,
+        );
         put(&mut next, &["status", "currentReplicas"], json!(current));
         let mut desired = current;
         if current == 0 {
-            condition(&mut next, "ScalingActive", "False", "ScalingDisabled", "scaling is disabled since the replica count of the target is zero", &now);
+            condition(
+                &mut next,
+                "ScalingActive",
+                "False",
+                "ScalingDisabled",
+                "scaling is disabled since the replica count of the target is zero",
+                &now,
+            );
             self.finish_autoscaler(next, 0, 0);
             return;
         }
@@ -71,16 +85,44 @@ impl State {
         let measure = self.measure_target(&target, current, goal);
         if current > most {
             (desired, why) = (most, "Current number of replicas above Spec.MaxReplicas");
-            condition(&mut next, "ScalingLimited", "True", "TooManyReplicas", "the desired replica count is more than the maximum replica count", &now);
+            condition(
+                &mut next,
+                "ScalingLimited",
+                "True",
+                "TooManyReplicas",
+                "the desired replica count is more than the maximum replica count",
+                &now,
+            );
         } else if current < least {
             (desired, why) = (least, "Current number of replicas below Spec.MinReplicas");
-            condition(&mut next, "ScalingLimited", "True", "TooFewReplicas", "the desired replica count is less than the minimum replica count", &now);
+            condition(
+                &mut next,
+                "ScalingLimited",
+                "True",
+                "TooFewReplicas",
+                "the desired replica count is less than the minimum replica count",
+                &now,
+            );
         } else if let Some(measure) = &measure {
             let stable = self.stabilise(key, current, measure.wanted);
             if stable == measure.wanted {
-                condition(&mut next, "AbleToScale", "True", "ReadyForNewScale", "recommended size matches current size", &now);
+                condition(
+                    &mut next,
+                    "AbleToScale",
+                    "True",
+                    "ReadyForNewScale",
+                    "recommended size matches current size",
+                    &now,
+                );
             } else {
-                condition(&mut next, "AbleToScale", "True", "ScaleDownStabilized", "recent recommendations were higher than current one, applying the highest recent recommendation", &now);
+                condition(
+                    &mut next,
+                    "AbleToScale",
+                    "True",
+                    "ScaleDownStabilized",
+                    "recent recommendations were higher than current one, applying the highest recent recommendation",
+                    &now,
+                );
             }
             let ceiling = most.min((current * 2).max(current + 4));
             desired = stable.clamp(least, ceiling.max(least));
@@ -94,20 +136,49 @@ impl State {
                 ("False", "DesiredWithinRange", "the desired count is within the acceptable range")
             };
             condition(&mut next, "ScalingLimited", limited, reason, message, &now);
-            why = if desired > current { "cpu resource utilization (percentage of request) above target" } else { "All metrics below target" };
+            why = if desired > current {
+                "cpu resource utilization (percentage of request) above target"
+            } else {
+                "All metrics below target"
+            };
         }
         match &measure {
             Some(measure) => {
-                condition(&mut next, "ScalingActive", "True", "ValidMetricFound", "the HPA was able to successfully calculate a replica count from cpu resource utilization (percentage of request)", &now);
-                put(&mut next, &["status", "currentMetrics"], json!([{"type": "Resource", "resource": {"name": "cpu",
-                    "current": {"averageUtilization": measure.percent, "averageValue": format!("{}m", measure.average)}}}]));
+                condition(
+                    &mut next,
+                    "ScalingActive",
+                    "True",
+                    "ValidMetricFound",
+                    "the HPA was able to successfully calculate a replica count from cpu resource utilization (percentage of request)",
+                    &now,
+                );
+                put(
+                    &mut next,
+                    &["status", "currentMetrics"],
+                    json!([{"type": "Resource", "resource": {"name": "cpu",
+                    "current": {"averageUtilization": measure.percent, "averageValue": format!("{}m", measure.average)}}}]),
+                );
             }
             None => {
-                condition(&mut next, "ScalingActive", "False", "FailedGetResourceMetric", "the HPA was unable to compute the replica count: failed to get cpu utilization: no metrics returned from resource metrics API", &now);
+                condition(
+                    &mut next,
+                    "ScalingActive",
+                    "False",
+                    "FailedGetResourceMetric",
+                    "the HPA was unable to compute the replica count: failed to get cpu utilization: no metrics returned from resource metrics API",
+                    &now,
+                );
             }
         }
         if desired != current {
-            condition(&mut next, "AbleToScale", "True", "SucceededRescale", &format!("the HPA controller was able to update the target scale to {desired}"), &now);
+            condition(
+                &mut next,
+                "AbleToScale",
+                "True",
+                "SucceededRescale",
+                &format!("the HPA controller was able to update the target scale to {desired}"),
+                &now,
+            );
             put(&mut next, &["status", "lastScaleTime"], json!(now));
             self.set_replicas(&target, desired);
             let message = format!("New size: {desired}; reason: {why}");

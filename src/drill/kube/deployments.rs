@@ -102,6 +102,12 @@ fn prune(value: &mut Value) {
 
 impl State {
     pub(super) fn run_deployments(&mut self) {
+        // Most seconds change nothing here. Deadlines and vanished pods are looked for every ten.
+        let seen = (self.store.changed(Kind::Deployment), self.store.changed(Kind::ReplicaSet));
+        if self.deployments_seen == seen && self.now.timestamp() % 10 != 0 {
+            return;
+        }
+        self.deployments_seen = seen;
         for key in self.store.keys(Kind::Deployment) {
             self.run_deployment(&key);
         }
@@ -208,7 +214,8 @@ impl State {
     }
 
     fn set_revision(&mut self, key: &Key, revision: i64) {
-        let is = self.store.get(Kind::Deployment, key).map(|it| text(it, &["metadata", "annotations", REVISION]).to_owned());
+        let is =
+            self.store.get(Kind::Deployment, key).map(|it| text(it, &["metadata", "annotations", REVISION]).to_owned());
         if is.is_some_and(|is| is != revision.to_string()) {
             self.store.edit(Kind::Deployment, key, |it| {
                 put(it, &["metadata", "annotations", REVISION], json!(revision.to_string()));
@@ -343,7 +350,8 @@ impl State {
 
     fn drop_old_sets(&mut self, deployment: &Value, new_key: &Key, sets: &[Set]) {
         let limit = at(deployment, &["spec", "revisionHistoryLimit"]).as_u64().unwrap_or(10);
-        let idle: Vec<&Set> = sets.iter().filter(|set| set.key != *new_key && set.wanted == 0 && set.total == 0).collect();
+        let idle: Vec<&Set> =
+            sets.iter().filter(|set| set.key != *new_key && set.wanted == 0 && set.total == 0).collect();
         let surplus = idle.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
         for set in idle.iter().take(surplus) {
             self.store.remove(Kind::ReplicaSet, &set.key);
@@ -391,7 +399,8 @@ impl State {
             let message = "Deployment does not have minimum availability.";
             condition(&mut next, "Available", "False", "MinimumReplicasUnavailable", message, &now);
         }
-        let done = updated == wish.replicas && total == wish.replicas && new.is_some_and(|set| set.ready == wish.replicas);
+        let done =
+            updated == wish.replicas && total == wish.replicas && new.is_some_and(|set| set.ready == wish.replicas);
         let moved = ["replicas", "updatedReplicas", "readyReplicas"]
             .iter()
             .any(|name| int(&before, &[name]) != int(&next, &["status", name]));
@@ -405,26 +414,22 @@ impl State {
                 let message = format!("ReplicaSet {set_name:?} has successfully progressed.");
                 condition(&mut next, "Progressing", "True", "NewReplicaSetAvailable", &message, &now);
             }
-        } else if reason == "NewReplicaSetAvailable" && updated == wish.replicas.min(updated) && !rolling(sets, new_key) {
+        } else if reason == "NewReplicaSetAvailable" && updated == total {
             // A finished rollout that lost pods or is being scaled stays finished.
         } else if moved && !wish.paused {
             let message = format!("ReplicaSet {set_name:?} is progressing.");
             condition(&mut next, "Progressing", "True", "ReplicaSetUpdated", &message, &now);
-        } else if !wish.paused && updated_at.is_some_and(|when| self.now - when > seconds(deadline)) {
-            if reason != "ProgressDeadlineExceeded" {
-                let message = format!("ReplicaSet {set_name:?} has timed out progressing.");
-                condition(&mut next, "Progressing", "False", "ProgressDeadlineExceeded", &message, &now);
-            }
+        } else if !wish.paused
+            && reason != "ProgressDeadlineExceeded"
+            && updated_at.is_some_and(|when| self.now - when > seconds(deadline))
+        {
+            let message = format!("ReplicaSet {set_name:?} has timed out progressing.");
+            condition(&mut next, "Progressing", "False", "ProgressDeadlineExceeded", &message, &now);
         }
         if before != *at(&next, &["status"]) {
             self.store.put(Kind::Deployment, next);
         }
     }
-}
-
-/// Whether older revisions still have replicas.
-fn rolling(sets: &[Set], new_key: &Key) -> bool {
-    sets.iter().any(|set| set.key != *new_key && (set.wanted > 0 || set.total > 0))
 }
 
 fn copy_annotations(deployment: &Value, set: &mut Value) {
@@ -440,12 +445,11 @@ pub(super) fn condition(object: &mut Value, kind: &str, status: &str, reason: &s
     let mut conditions = list(object, &["status", "conditions"]).to_vec();
     let old = conditions.iter().position(|it| text(it, &["type"]) == kind);
     let mut since = now.to_owned();
-    if let Some(old) = old.and_then(|index| conditions.get(index)) {
-        if text(old, &["status"]) == status {
-            since = text(old, &["lastTransitionTime"]).to_owned();
-            if text(old, &["reason"]) == reason && text(old, &["message"]) == message && kind == "Available" {
-                return;
-            }
+    if let Some(old) = old.and_then(|index| conditions.get(index)).filter(|old| text(old, &["status"]) == status) {
+        since = text(old, &["lastTransitionTime"]).to_owned();
+        // Progress that is made again is an update, the rest says the same.
+        if text(old, &["reason"]) == reason && text(old, &["message"]) == message && kind != "Progressing" {
+            return;
         }
     }
     let new = json!({"type": kind, "status": status, "reason": reason, "message": message,

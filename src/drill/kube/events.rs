@@ -112,7 +112,9 @@ impl State {
     /// Drops events that were last seen an hour ago.
     pub(super) fn forget_old_events(&mut self) {
         let limit = self.now - seconds(KEPT);
-        let last = |event: &Value| moment(text(event, &["lastTimestamp"])).or_else(|| moment(text(event, &["metadata", "creationTimestamp"])));
+        let last = |event: &Value| {
+            moment(text(event, &["lastTimestamp"])).or_else(|| moment(text(event, &["metadata", "creationTimestamp"])))
+        };
         let old: Vec<Key> = self
             .store
             .all(Kind::Event)

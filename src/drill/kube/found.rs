@@ -40,6 +40,7 @@ pub(super) fn cluster(spec: &ClusterSpec, epoch: World, seed: u64) -> State {
         scalers: BTreeMap::new(),
         delays: BTreeMap::new(),
         made: BTreeMap::new(),
+        deployments_seen: (0, 0),
         events: EventBook::default(),
         measured: Measured::default(),
         denied: Vec::new(),
@@ -120,11 +121,14 @@ fn settle(state: &mut State, spec: &DeploymentSpec, epoch: World, born: World) {
 
 /// Gives all replicas to the newest revision.
 fn retire(state: &mut State, key: &Key, replicas: Option<u32>) {
-    let newest = state.store.get(Kind::Deployment, key).map(|it| text(it, &["metadata", "annotations", REVISION]).to_owned());
-    let sets: Vec<Key> = state.store.keys(Kind::ReplicaSet).into_iter().filter(|set| set.namespace == key.namespace).collect();
+    let newest =
+        state.store.get(Kind::Deployment, key).map(|it| text(it, &["metadata", "annotations", REVISION]).to_owned());
+    let sets: Vec<Key> =
+        state.store.keys(Kind::ReplicaSet).into_iter().filter(|set| set.namespace == key.namespace).collect();
     for set in sets {
         state.store.edit(Kind::ReplicaSet, &set, |object| {
-            let mine = text(at(object, &["metadata", "ownerReferences"]).get(0).unwrap_or(&Value::Null), &["name"]) == key.name;
+            let mine = text(at(object, &["metadata", "ownerReferences"]).get(0).unwrap_or(&Value::Null), &["name"])
+                == key.name;
             if mine {
                 let current = newest.as_deref() == Some(text(object, &["metadata", "annotations", REVISION]));
                 let wanted = replicas.filter(|_| current).unwrap_or(0);
@@ -140,7 +144,9 @@ fn start_pods(state: &mut State, key: &Key, rolled: World, delay: u64) {
         .store
         .all(Kind::ReplicaSet)
         .filter(|(set, _)| set.namespace == key.namespace)
-        .filter(|(_, set)| text(at(set, &["metadata", "ownerReferences"]).get(0).unwrap_or(&Value::Null), &["name"]) == key.name)
+        .filter(|(_, set)| {
+            text(at(set, &["metadata", "ownerReferences"]).get(0).unwrap_or(&Value::Null), &["name"]) == key.name
+        })
         .map(|(set, object)| (set.clone(), at(object, &["spec", "replicas"]).as_i64().unwrap_or(0)))
         .collect();
     let mut turn = 0;

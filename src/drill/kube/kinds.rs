@@ -108,10 +108,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         short: &["ns"],
         ..row(Behind::Stored(Kind::Namespace), ("", "v1"), ("namespaces", "namespace", "Namespace"), false, READ)
     },
-    Resource {
-        short: &["no"],
-        ..row(Behind::Stored(Kind::Node), ("", "v1"), ("nodes", "node", "Node"), false, READ)
-    },
+    Resource { short: &["no"], ..row(Behind::Stored(Kind::Node), ("", "v1"), ("nodes", "node", "Node"), false, READ) },
     Resource {
         short: &["po"],
         categories: &["all"],
@@ -211,7 +208,13 @@ pub(super) static RESOURCES: &[Resource] = &[
             READ,
         )
     },
-    row(Behind::Usage(Kind::Node), ("metrics.k8s.io", "v1beta1"), ("nodes", "", "NodeMetrics"), false, &["get", "list"]),
+    row(
+        Behind::Usage(Kind::Node),
+        ("metrics.k8s.io", "v1beta1"),
+        ("nodes", "", "NodeMetrics"),
+        false,
+        &["get", "list"],
+    ),
     row(Behind::Usage(Kind::Pod), ("metrics.k8s.io", "v1beta1"), ("pods", "", "PodMetrics"), true, &["get", "list"]),
 ];
 

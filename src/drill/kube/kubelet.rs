@@ -29,10 +29,17 @@ pub(super) enum Life {
     /// No node yet.
     Unscheduled,
     /// Its image is being fetched.
-    Creating { since: World },
-    Running { since: World },
+    Creating {
+        since: World,
+    },
+    Running {
+        since: World,
+    },
     /// Ended; started again at `restart`. `wait` is the back-off in seconds, 0 for none.
-    Ended { restart: World, wait: u64 },
+    Ended {
+        restart: World,
+        wait: u64,
+    },
 }
 
 /// How a container's last run went.
@@ -203,7 +210,11 @@ impl PodRun {
         });
         let shows_last = !matches!(self.life, Life::Ended { wait: 0, .. });
         if let Some(last) = self.last.as_ref().filter(|_| shows_last) {
-            put(&mut container, &["lastState", "terminated"], last.show(&self.container_id(self.restarts.saturating_sub(1))));
+            put(
+                &mut container,
+                &["lastState", "terminated"],
+                last.show(&self.container_id(self.restarts.saturating_sub(1))),
+            );
         }
         let creating = matches!(self.life, Life::Creating { .. });
         if !creating {
@@ -304,7 +315,8 @@ impl State {
     pub(super) fn show(&mut self, key: &Key) {
         let Some(run) = self.pods.get(key) else { return };
         let node = run.node.as_ref().and_then(|node| self.store.get(Kind::Node, &Key::new("", node.clone())));
-        let host = node.and_then(|node| list(node, &["status", "addresses"]).first()).map_or("", |it| text(it, &["address"]));
+        let host =
+            node.and_then(|node| list(node, &["status", "addresses"]).first()).map_or("", |it| text(it, &["address"]));
         let status = run.status(key, host);
         self.store.edit(Kind::Pod, key, |pod| put(pod, &["status"], status));
     }

@@ -51,9 +51,7 @@ impl State {
     pub(super) fn usage(&self, of: Kind) -> Vec<Value> {
         let Some(when) = self.measured.at else { return Vec::new() };
         let when = stamp(when);
-        let usage = |(cpu, memory): (u64, u64)| {
-            json!({"cpu": format!("{}n", cpu.saturating_mul(1_000_000)), "memory": format!("{}Ki", memory / 1024)})
-        };
+        let usage = |(cpu, memory): (u64, u64)| json!({"cpu": format!("{}n", cpu.saturating_mul(1_000_000)), "memory": format!("{}Ki", memory / 1024)});
         let labels = |kind, key: &Key| {
             self.store.get(kind, key).map_or(Value::Null, |object| at(object, &["metadata", "labels"]).clone())
         };
@@ -67,9 +65,11 @@ impl State {
         }
         let row = |(key, used): (&Key, &(u64, u64))| {
             let container = &self.pods.get(key)?.container;
-            Some(json!({"metadata": {"name": key.name, "namespace": key.namespace, "creationTimestamp": stamp(self.now),
+            Some(
+                json!({"metadata": {"name": key.name, "namespace": key.namespace, "creationTimestamp": stamp(self.now),
                 "labels": labels(Kind::Pod, key)},
-                "timestamp": when, "window": "15s", "containers": [{"name": container, "usage": usage(*used)}]}))
+                "timestamp": when, "window": "15s", "containers": [{"name": container, "usage": usage(*used)}]}),
+            )
         };
         self.measured.pods.iter().filter_map(row).collect()
     }

@@ -68,7 +68,13 @@ impl NodeRun {
         };
         let first = self.changed.min(now);
         json!([
-            condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available", first),
+            condition(
+                "MemoryPressure",
+                "False",
+                "KubeletHasSufficientMemory",
+                "kubelet has sufficient memory available",
+                first
+            ),
             condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure", first),
             condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available", first),
             condition("Ready", status, reason, message, self.changed),
@@ -139,7 +145,8 @@ impl State {
                 if run.ready {
                     cut(node, &["spec", "taints"]);
                 } else {
-                    let taint = |effect: &str| json!({"key": NOT_READY, "effect": effect, "timeAdded": stamp(run.changed)});
+                    let taint =
+                        |effect: &str| json!({"key": NOT_READY, "effect": effect, "timeAdded": stamp(run.changed)});
                     put(node, &["spec", "taints"], json!([taint("NoSchedule"), taint("NoExecute")]));
                 }
             });
@@ -163,7 +170,9 @@ impl State {
             let evicted: Vec<Key> = self
                 .pods
                 .iter()
-                .filter(|(_, run)| run.deleted.is_none() && run.node.as_ref().is_some_and(|node| drained.contains_key(node)))
+                .filter(|(_, run)| {
+                    run.deleted.is_none() && run.node.as_ref().is_some_and(|node| drained.contains_key(node))
+                })
                 .map(|(key, _)| key.clone())
                 .collect();
             for key in evicted {

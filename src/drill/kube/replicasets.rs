@@ -130,7 +130,8 @@ impl State {
             log: Log::default(),
             previous: None,
         };
-        let toleration = |key: &str| json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300});
+        let toleration =
+            |key: &str| json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300});
         put(
             &mut spec,
             &["tolerations"],

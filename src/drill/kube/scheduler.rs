@@ -34,7 +34,8 @@ impl State {
         if waiting.is_empty() {
             return;
         }
-        let mut given: BTreeMap<String, Given> = self.nodes.keys().map(|name| (name.clone(), Given::default())).collect();
+        let mut given: BTreeMap<String, Given> =
+            self.nodes.keys().map(|name| (name.clone(), Given::default())).collect();
         for run in self.pods.values() {
             if let Some(sum) = run.node.as_ref().and_then(|node| given.get_mut(node)) {
                 sum.add(run);
@@ -117,7 +118,8 @@ impl State {
                 continue;
             }
             let near = |run: &PodRun| run.node.as_ref().and_then(|other| self.nodes.get(other));
-            let in_zone = self.pods.iter().filter(|(k, r)| sibling(k, r) && near(r).is_some_and(|n| n.zone == node.zone));
+            let in_zone =
+                self.pods.iter().filter(|(k, r)| sibling(k, r) && near(r).is_some_and(|n| n.zone == node.zone));
             let on_node = self.pods.iter().filter(|(k, r)| sibling(k, r) && r.node.as_ref() == Some(name));
             let share = used.cpu.saturating_add(pod.cpu).saturating_mul(1000) / node.cpu.max(1);
             let rank = (in_zone.count(), on_node.count(), share);

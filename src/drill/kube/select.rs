@@ -53,9 +53,9 @@ impl Selector {
 /// Whether an object's labels hold all of a `matchLabels`.
 pub(super) fn match_labels(wanted: &Value, object: &Value) -> bool {
     let labels = at(object, &["metadata", "labels"]);
-    wanted.as_object().is_some_and(|wanted| {
-        !wanted.is_empty() && wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
-    })
+    wanted
+        .as_object()
+        .is_some_and(|wanted| !wanted.is_empty() && wanted.iter().all(|(key, value)| labels.get(key) == Some(value)))
 }
 
 /// Parts between commas that stand outside parentheses.

@@ -49,6 +49,8 @@ pub(super) struct State {
     pub(super) delays: BTreeMap<Key, Duration>,
     /// Pods ever made, by ReplicaSet: the next one's name comes from it.
     pub(super) made: BTreeMap<Key, u64>,
+    /// Up to which versions of Deployments and ReplicaSets the controller has looked.
+    pub(super) deployments_seen: (u64, u64),
     pub(super) events: EventBook,
     pub(super) measured: Measured,
     pub(super) denied: Vec<Denial>,
@@ -94,7 +96,9 @@ impl State {
     pub(super) fn owned_by(&self, kind: Kind, owner: &Key, uid: &str) -> Vec<Key> {
         self.store
             .all(kind)
-            .filter(|(key, object)| key.namespace == owner.namespace && controller(object).is_some_and(|it| text(it, &["uid"]) == uid))
+            .filter(|(key, object)| {
+                key.namespace == owner.namespace && controller(object).is_some_and(|it| text(it, &["uid"]) == uid)
+            })
             .map(|(key, _)| key.clone())
             .collect()
     }

@@ -75,6 +75,11 @@ impl Store {
         self.version
     }
 
+    /// The version of the newest change of a kind.
+    pub(super) fn changed(&self, kind: Kind) -> u64 {
+        self.shelves.get(&kind).map_or(0, |shelf| shelf.history.back().map_or(shelf.forgotten, |last| last.version))
+    }
+
     pub(super) fn get(&self, kind: Kind, key: &Key) -> Option<&Arc<Value>> {
         self.shelves.get(&kind)?.objects.get(key)
     }
@@ -181,8 +186,8 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::value::put as set;
+    use super::*;
 
     fn pod(name: &str, phase: &str) -> Value {
         json!({"metadata": {"namespace": "shop", "name": name}, "status": {"phase": phase}})
@@ -198,7 +203,8 @@ mod tests {
         store.remove(Kind::Pod, &Key::new("shop", "b"));
         store.put(Kind::Pod, pod("c", "Pending"));
         let before = store.at(Kind::Pod, then).unwrap();
-        let names: Vec<_> = before.iter().map(|(key, pod)| (key.name.as_str(), text(pod, &["status", "phase"]))).collect();
+        let names: Vec<_> =
+            before.iter().map(|(key, pod)| (key.name.as_str(), text(pod, &["status", "phase"]))).collect();
         assert_eq!(names, [("a", "Pending"), ("b", "Pending")]);
     }
 

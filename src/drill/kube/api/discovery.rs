@@ -37,7 +37,8 @@ pub(super) fn core(headers: &HeaderMap) -> Response {
 
 /// `/apis`: all groups with a name.
 pub(super) fn groups(headers: &HeaderMap) -> Response {
-    let named: Vec<&str> = kinds::groups().into_iter().map(|(group, _)| group).filter(|group| !group.is_empty()).collect();
+    let named: Vec<&str> =
+        kinds::groups().into_iter().map(|(group, _)| group).filter(|group| !group.is_empty()).collect();
     if wants_aggregated(headers) {
         return aggregated(&named);
     }
@@ -72,7 +73,8 @@ pub(super) fn resources(group: &str, version: &str) -> Result<Response, Failure>
             out.push(line);
         }
     }
-    let list = json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": first.api_version(), "resources": out});
+    let list =
+        json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": first.api_version(), "resources": out});
     Ok(json_answer(StatusCode::OK, &list))
 }
 
@@ -90,7 +92,9 @@ fn wants_aggregated(headers: &HeaderMap) -> bool {
     accept.split(',').any(|part| {
         let mut words = part.split(';').map(str::trim);
         words.next() == Some("application/json")
-            && ["as=APIGroupDiscoveryList", "v=v2", "g=apidiscovery.k8s.io"].iter().all(|word| part.split(';').any(|it| it.trim() == *word))
+            && ["as=APIGroupDiscoveryList", "v=v2", "g=apidiscovery.k8s.io"]
+                .iter()
+                .all(|word| part.split(';').any(|it| it.trim() == *word))
     })
 }
 

@@ -61,7 +61,8 @@ pub(super) fn answer(state: &State, call: &Call, headers: &HeaderMap) -> Result<
     Ok(match form {
         Form::Json => {
             let items: Vec<Value> = objects.map(|object| item(call, object)).collect();
-            let list = json!({"kind": kind, "apiVersion": call.resource.api_version(), "metadata": metadata, "items": items});
+            let list =
+                json!({"kind": kind, "apiVersion": call.resource.api_version(), "metadata": metadata, "items": items});
             json_answer(StatusCode::OK, &list)
         }
         Form::Metadata => {
@@ -124,7 +125,12 @@ impl Page {
         let here = |key: &Key| call.namespace.as_ref().is_none_or(|namespace| key.namespace == *namespace);
         if let Behind::Usage(kind) = call.resource.behind {
             let objects = state.usage(kind).into_iter().filter(|it| here(&Key::of(it)) && selector.matches(it));
-            return Ok(Self { objects: objects.map(Arc::new).collect(), version: state.store.version(), token: String::new(), remaining: None });
+            return Ok(Self {
+                objects: objects.map(Arc::new).collect(),
+                version: state.store.version(),
+                token: String::new(),
+                remaining: None,
+            });
         }
         let limit = match call.query.get("limit") {
             "" => 0,
@@ -156,7 +162,12 @@ impl Page {
             .filter(|(key, _)| after.as_ref().is_none_or(|after| key > after))
             .filter(|(key, object)| here(key) && selector.matches(object));
         if limit == 0 {
-            return Ok(Self { objects: rest.map(|(_, object)| object).collect(), version, token: String::new(), remaining: None });
+            return Ok(Self {
+                objects: rest.map(|(_, object)| object).collect(),
+                version,
+                token: String::new(),
+                remaining: None,
+            });
         }
         let page: Vec<(Key, Arc<Value>)> = rest.by_ref().take(limit).collect();
         let left = rest.count();

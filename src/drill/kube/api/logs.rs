@@ -86,7 +86,8 @@ fn chosen<'a>(run: &'a PodRun, key: &Key, container: &str, previous: bool) -> Re
         return Err(Failure::bad_request(format!("container {container} is not valid for pod {pod}")));
     }
     if previous {
-        let missing = || Failure::bad_request(format!("previous terminated container {name:?} in pod {pod:?} not found"));
+        let missing =
+            || Failure::bad_request(format!("previous terminated container {name:?} in pod {pod:?} not found"));
         return match run.life {
             // Its last run is the one that just ended.
             Life::Ended { .. } => Ok(&run.log),
@@ -144,10 +145,14 @@ impl Follow {
     /// New lines, and whether there will be no more.
     fn read(&mut self) -> (String, bool) {
         let state = self.cluster.lock();
-        let Some(run) = state.pods.get(&self.key).filter(|run| run.uid == self.uid) else { return (String::new(), true) };
+        let Some(run) = state.pods.get(&self.key).filter(|run| run.uid == self.uid) else {
+            return (String::new(), true);
+        };
         let same = run.restarts == self.run;
         // Lines of a run that has been restarted meanwhile are the previous log.
-        let Some(log) = (if same { Some(&run.log) } else { run.previous.as_ref() }) else { return (String::new(), true) };
+        let Some(log) = (if same { Some(&run.log) } else { run.previous.as_ref() }) else {
+            return (String::new(), true);
+        };
         let mut out = String::new();
         for line in log.from(self.next) {
             write_line(line, self.stamps, &mut out);

@@ -44,7 +44,8 @@ fn served(call: &Call, part: &str) -> Option<Form> {
     let mut words = part.split(';').map(str::trim);
     let media = words.next().unwrap_or_default();
     let words: Vec<&str> = words.collect();
-    let word = |name: &str| words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
+    let word =
+        |name: &str| words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
     let json = matches!(media, "application/json" | "*/*" | "application/*");
     match (word("as"), json) {
         ("", true) => Some(Form::Json),
@@ -59,16 +60,18 @@ fn served(call: &Call, part: &str) -> Option<Form> {
             };
             Some(Form::Table(include))
         }
-        ("PartialObjectMetadata" | "PartialObjectMetadataList", true) if word("g") == "meta.k8s.io" => Some(Form::Metadata),
+        ("PartialObjectMetadata" | "PartialObjectMetadataList", true) if word("g") == "meta.k8s.io" => {
+            Some(Form::Metadata)
+        }
         _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use super::super::Query;
     use super::super::super::kinds;
+    use super::super::Query;
+    use super::*;
 
     fn chosen(plural: &str, group: &str, accept: &'static str) -> Option<Form> {
         let resource = kinds::find(group, "v1", plural).unwrap();
@@ -83,7 +86,10 @@ mod tests {
         let kubectl = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
         assert_eq!(chosen("pods", "", kubectl), Some(Form::Table(Include::Metadata)));
         assert_eq!(chosen("pods", "", "application/vnd.kubernetes.protobuf,application/json"), Some(Form::Protobuf));
-        assert_eq!(chosen("deployments", "apps", "application/vnd.kubernetes.protobuf,application/json"), Some(Form::Json));
+        assert_eq!(
+            chosen("deployments", "apps", "application/vnd.kubernetes.protobuf,application/json"),
+            Some(Form::Json)
+        );
         assert_eq!(chosen("deployments", "apps", "application/vnd.kubernetes.protobuf"), None);
         assert_eq!(chosen("pods", "", "application/vnd.kubernetes.protobuf;stream=watch"), Some(Form::Protobuf));
     }

@@ -113,7 +113,8 @@ fn add(document: &mut Value, path: &[String], value: Value) -> Result<(), Refuse
             Ok(())
         }
         (Value::Array(list), index) => {
-            let index = index.parse::<usize>().ok().filter(|index| *index <= list.len()).ok_or(Refused::Inapplicable)?;
+            let index =
+                index.parse::<usize>().ok().filter(|index| *index <= list.len()).ok_or(Refused::Inapplicable)?;
             list.insert(index, value);
             Ok(())
         }

@@ -3,7 +3,8 @@
 //! Owns: the messages, by the field numbers of k8s.io/api `core/v1/generated.proto` and
 //! k8s.io/apimachinery `meta/v1/generated.proto`, as much of them as the objects have; and the
 //! envelope: `k8s\0` and a `runtime.Unknown`. A watch event is a bare `WatchEvent` whose object
-//! is such an envelope. Must not: be shared with the reading side (a shared bug would hide).
+//! is such an envelope. The real encoder writes every field that is no pointer, empty ones too, hence
+//! the many `optional`s that are always there. Must not: be shared with the reading side (a shared bug would hide).
 
 use std::collections::BTreeMap;
 
@@ -16,10 +17,10 @@ const MAGIC: &[u8; 4] = b"k8s\0";
 
 #[derive(Clone, PartialEq, Message)]
 struct TypeMeta {
-    #[prost(string, tag = "1")]
-    api_version: String,
-    #[prost(string, tag = "2")]
-    kind: String,
+    #[prost(string, optional, tag = "1")]
+    api_version: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    kind: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -38,8 +39,8 @@ struct Raw {
 
 #[derive(Clone, PartialEq, Message)]
 struct WatchEvent {
-    #[prost(string, tag = "1")]
-    kind: String,
+    #[prost(string, optional, tag = "1")]
+    kind: Option<String>,
     #[prost(message, optional, tag = "2")]
     object: Option<Raw>,
 }
@@ -52,24 +53,24 @@ struct Time {
 
 #[derive(Clone, PartialEq, Message)]
 struct ListMeta {
-    #[prost(string, tag = "2")]
-    resource_version: String,
-    #[prost(string, tag = "3")]
-    token: String,
+    #[prost(string, optional, tag = "2")]
+    resource_version: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    token: Option<String>,
     #[prost(int64, optional, tag = "4")]
     remaining: Option<i64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct Owner {
-    #[prost(string, tag = "1")]
-    kind: String,
-    #[prost(string, tag = "3")]
-    name: String,
-    #[prost(string, tag = "4")]
-    uid: String,
-    #[prost(string, tag = "5")]
-    api_version: String,
+    #[prost(string, optional, tag = "1")]
+    kind: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    name: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    uid: Option<String>,
+    #[prost(string, optional, tag = "5")]
+    api_version: Option<String>,
     #[prost(bool, optional, tag = "6")]
     controller: Option<bool>,
     #[prost(bool, optional, tag = "7")]
@@ -78,16 +79,16 @@ struct Owner {
 
 #[derive(Clone, PartialEq, Message)]
 struct ObjectMeta {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    generate_name: String,
-    #[prost(string, tag = "3")]
-    namespace: String,
-    #[prost(string, tag = "5")]
-    uid: String,
-    #[prost(string, tag = "6")]
-    resource_version: String,
+    #[prost(string, optional, tag = "1")]
+    name: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    generate_name: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    namespace: Option<String>,
+    #[prost(string, optional, tag = "5")]
+    uid: Option<String>,
+    #[prost(string, optional, tag = "6")]
+    resource_version: Option<String>,
     #[prost(int64, optional, tag = "7")]
     generation: Option<i64>,
     #[prost(message, optional, tag = "8")]
@@ -106,8 +107,8 @@ struct ObjectMeta {
 
 #[derive(Clone, PartialEq, Message)]
 struct Quantity {
-    #[prost(string, tag = "1")]
-    text: String,
+    #[prost(string, optional, tag = "1")]
+    text: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -120,38 +121,38 @@ struct Resources {
 
 #[derive(Clone, PartialEq, Message)]
 struct Port {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(int32, tag = "3")]
-    number: i32,
-    #[prost(string, tag = "4")]
-    protocol: String,
+    #[prost(string, optional, tag = "1")]
+    name: Option<String>,
+    #[prost(int32, optional, tag = "3")]
+    number: Option<i32>,
+    #[prost(string, optional, tag = "4")]
+    protocol: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct Toleration {
-    #[prost(string, tag = "1")]
-    key: String,
-    #[prost(string, tag = "2")]
-    operator: String,
-    #[prost(string, tag = "4")]
-    effect: String,
+    #[prost(string, optional, tag = "1")]
+    key: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    operator: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    effect: Option<String>,
     #[prost(int64, optional, tag = "5")]
     seconds: Option<i64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct Address {
-    #[prost(string, tag = "1")]
-    ip: String,
+    #[prost(string, optional, tag = "1")]
+    ip: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct Container {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    image: String,
+    #[prost(string, optional, tag = "1")]
+    name: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    image: Option<String>,
     #[prost(message, repeated, tag = "6")]
     ports: Vec<Port>,
     #[prost(message, optional, tag = "8")]
@@ -162,40 +163,40 @@ struct Container {
 struct PodSpec {
     #[prost(message, repeated, tag = "2")]
     containers: Vec<Container>,
-    #[prost(string, tag = "3")]
-    restart_policy: String,
+    #[prost(string, optional, tag = "3")]
+    restart_policy: Option<String>,
     #[prost(int64, optional, tag = "4")]
     grace: Option<i64>,
-    #[prost(string, tag = "8")]
-    service_account: String,
-    #[prost(string, tag = "10")]
-    node: String,
-    #[prost(string, tag = "19")]
-    scheduler: String,
+    #[prost(string, optional, tag = "8")]
+    service_account: Option<String>,
+    #[prost(string, optional, tag = "10")]
+    node: Option<String>,
+    #[prost(string, optional, tag = "19")]
+    scheduler: Option<String>,
     #[prost(message, repeated, tag = "22")]
     tolerations: Vec<Toleration>,
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct Condition {
-    #[prost(string, tag = "1")]
-    kind: String,
-    #[prost(string, tag = "2")]
-    status: String,
+    #[prost(string, optional, tag = "1")]
+    kind: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    status: Option<String>,
     #[prost(message, optional, tag = "4")]
     since: Option<Time>,
-    #[prost(string, tag = "5")]
-    reason: String,
-    #[prost(string, tag = "6")]
-    message: String,
+    #[prost(string, optional, tag = "5")]
+    reason: Option<String>,
+    #[prost(string, optional, tag = "6")]
+    message: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct Waiting {
-    #[prost(string, tag = "1")]
-    reason: String,
-    #[prost(string, tag = "2")]
-    message: String,
+    #[prost(string, optional, tag = "1")]
+    reason: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    message: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -206,16 +207,16 @@ struct Running {
 
 #[derive(Clone, PartialEq, Message)]
 struct Terminated {
-    #[prost(int32, tag = "1")]
-    exit_code: i32,
-    #[prost(string, tag = "3")]
-    reason: String,
+    #[prost(int32, optional, tag = "1")]
+    exit_code: Option<i32>,
+    #[prost(string, optional, tag = "3")]
+    reason: Option<String>,
     #[prost(message, optional, tag = "5")]
     started: Option<Time>,
     #[prost(message, optional, tag = "6")]
     finished: Option<Time>,
-    #[prost(string, tag = "7")]
-    container: String,
+    #[prost(string, optional, tag = "7")]
+    container: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -230,46 +231,46 @@ struct ContainerState {
 
 #[derive(Clone, PartialEq, Message)]
 struct ContainerStatus {
-    #[prost(string, tag = "1")]
-    name: String,
+    #[prost(string, optional, tag = "1")]
+    name: Option<String>,
     #[prost(message, optional, tag = "2")]
     state: Option<ContainerState>,
     #[prost(message, optional, tag = "3")]
     last: Option<ContainerState>,
-    #[prost(bool, tag = "4")]
-    ready: bool,
-    #[prost(int32, tag = "5")]
-    restarts: i32,
-    #[prost(string, tag = "6")]
-    image: String,
-    #[prost(string, tag = "7")]
-    image_id: String,
-    #[prost(string, tag = "8")]
-    container_id: String,
+    #[prost(bool, optional, tag = "4")]
+    ready: Option<bool>,
+    #[prost(int32, optional, tag = "5")]
+    restarts: Option<i32>,
+    #[prost(string, optional, tag = "6")]
+    image: Option<String>,
+    #[prost(string, optional, tag = "7")]
+    image_id: Option<String>,
+    #[prost(string, optional, tag = "8")]
+    container_id: Option<String>,
     #[prost(bool, optional, tag = "9")]
     started: Option<bool>,
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct PodStatus {
-    #[prost(string, tag = "1")]
-    phase: String,
+    #[prost(string, optional, tag = "1")]
+    phase: Option<String>,
     #[prost(message, repeated, tag = "2")]
     conditions: Vec<Condition>,
-    #[prost(string, tag = "3")]
-    message: String,
-    #[prost(string, tag = "4")]
-    reason: String,
-    #[prost(string, tag = "5")]
-    host: String,
-    #[prost(string, tag = "6")]
-    address: String,
+    #[prost(string, optional, tag = "3")]
+    message: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    reason: Option<String>,
+    #[prost(string, optional, tag = "5")]
+    host: Option<String>,
+    #[prost(string, optional, tag = "6")]
+    address: Option<String>,
     #[prost(message, optional, tag = "7")]
     started: Option<Time>,
     #[prost(message, repeated, tag = "8")]
     containers: Vec<ContainerStatus>,
-    #[prost(string, tag = "9")]
-    qos: String,
+    #[prost(string, optional, tag = "9")]
+    qos: Option<String>,
     #[prost(message, repeated, tag = "12")]
     addresses: Vec<Address>,
 }
@@ -297,14 +298,14 @@ struct PodList {
 struct Status {
     #[prost(message, optional, tag = "1")]
     metadata: Option<ListMeta>,
-    #[prost(string, tag = "2")]
-    status: String,
-    #[prost(string, tag = "3")]
-    message: String,
-    #[prost(string, tag = "4")]
-    reason: String,
-    #[prost(int32, tag = "6")]
-    code: i32,
+    #[prost(string, optional, tag = "2")]
+    status: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    message: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    reason: Option<String>,
+    #[prost(int32, optional, tag = "6")]
+    code: Option<i32>,
 }
 
 /// One pod.
@@ -319,7 +320,7 @@ pub(super) fn pod_list<'a>(
     token: &str,
     remaining: Option<i64>,
 ) -> Vec<u8> {
-    let metadata = ListMeta { resource_version: version.to_owned(), token: token.to_owned(), remaining };
+    let metadata = ListMeta { resource_version: Some(version.to_owned()), token: Some(token.to_owned()), remaining };
     let items = objects.map(Pod::from).collect();
     envelope("PodList", PodList { metadata: Some(metadata), items }.encode_to_vec())
 }
@@ -336,28 +337,28 @@ pub(super) fn error_event(status: &Value) -> Vec<u8> {
         status: own(status, &["status"]),
         message: own(status, &["message"]),
         reason: own(status, &["reason"]),
-        code: i32::try_from(int(status, &["code"])).unwrap_or_default(),
+        code: i32::try_from(int(status, &["code"])).ok(),
     };
     frame("ERROR", envelope("Status", status.encode_to_vec()))
 }
 
 fn envelope(kind: &str, raw: Vec<u8>) -> Vec<u8> {
-    let type_meta = TypeMeta { api_version: "v1".to_owned(), kind: kind.to_owned() };
+    let type_meta = TypeMeta { api_version: Some("v1".to_owned()), kind: Some(kind.to_owned()) };
     let mut out = MAGIC.to_vec();
     out.extend(Unknown { type_meta: Some(type_meta), raw }.encode_to_vec());
     out
 }
 
 fn frame(kind: &str, object: Vec<u8>) -> Vec<u8> {
-    let event = WatchEvent { kind: kind.to_owned(), object: Some(Raw { raw: object }) }.encode_to_vec();
+    let event = WatchEvent { kind: Some(kind.to_owned()), object: Some(Raw { raw: object }) }.encode_to_vec();
     let length = u32::try_from(event.len()).unwrap_or(u32::MAX);
     let mut out = length.to_be_bytes().to_vec();
     out.extend(event);
     out
 }
 
-fn own(value: &Value, path: &[&str]) -> String {
-    text(value, path).to_owned()
+fn own(value: &Value, path: &[&str]) -> Option<String> {
+    Some(text(value, path).to_owned())
 }
 
 fn time(value: &Value, path: &[&str]) -> Option<Time> {
@@ -370,7 +371,7 @@ fn strings(value: &Value, path: &[&str]) -> BTreeMap<String, String> {
 }
 
 fn quantities(value: &Value, path: &[&str]) -> BTreeMap<String, Quantity> {
-    strings(value, path).into_iter().map(|(key, text)| (key, Quantity { text })).collect()
+    strings(value, path).into_iter().map(|(key, text)| (key, Quantity { text: Some(text) })).collect()
 }
 
 impl From<&Value> for Pod {
@@ -415,7 +416,7 @@ impl From<&Value> for PodSpec {
     fn from(spec: &Value) -> Self {
         let port = |it: &Value| Port {
             name: own(it, &["name"]),
-            number: i32::try_from(int(it, &["containerPort"])).unwrap_or_default(),
+            number: i32::try_from(int(it, &["containerPort"])).ok(),
             protocol: own(it, &["protocol"]),
         };
         let toleration = |it: &Value| Toleration {
@@ -458,8 +459,8 @@ impl From<&Value> for PodStatus {
             name: own(it, &["name"]),
             state: Some(ContainerState::from(at(it, &["state"]))),
             last: Some(ContainerState::from(at(it, &["lastState"]))),
-            ready: at(it, &["ready"]).as_bool().unwrap_or_default(),
-            restarts: i32::try_from(int(it, &["restartCount"])).unwrap_or(i32::MAX),
+            ready: Some(at(it, &["ready"]).as_bool().unwrap_or_default()),
+            restarts: Some(i32::try_from(int(it, &["restartCount"])).unwrap_or(i32::MAX)),
             image: own(it, &["image"]),
             image_id: own(it, &["imageID"]),
             container_id: own(it, &["containerID"]),
@@ -482,10 +483,11 @@ impl From<&Value> for PodStatus {
 
 impl From<&Value> for ContainerState {
     fn from(state: &Value) -> Self {
-        let waiting = state.get("waiting").map(|it| Waiting { reason: own(it, &["reason"]), message: own(it, &["message"]) });
+        let waiting =
+            state.get("waiting").map(|it| Waiting { reason: own(it, &["reason"]), message: own(it, &["message"]) });
         let running = state.get("running").map(|it| Running { since: time(it, &["startedAt"]) });
         let terminated = state.get("terminated").map(|it| Terminated {
-            exit_code: i32::try_from(int(it, &["exitCode"])).unwrap_or_default(),
+            exit_code: i32::try_from(int(it, &["exitCode"])).ok(),
             reason: own(it, &["reason"]),
             started: time(it, &["startedAt"]),
             finished: time(it, &["finishedAt"]),

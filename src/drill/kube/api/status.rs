@@ -75,7 +75,8 @@ impl Failure {
     }
 
     pub(super) fn exists(resource: &Resource, name: &str) -> Self {
-        Self::new(409, "AlreadyExists", format!("{} {name:?} already exists", resource.qualified())).about(resource, name)
+        Self::new(409, "AlreadyExists", format!("{} {name:?} already exists", resource.qualified()))
+            .about(resource, name)
     }
 
     pub(super) fn modified(resource: &Resource, name: &str) -> Self {

@@ -11,7 +11,9 @@ use super::super::value::object;
 /// The key by which a list of objects is merged; `None` for one that is replaced.
 fn merge_key(list: &str) -> Option<&'static str> {
     match list {
-        "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets" => Some("name"),
+        "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets" => {
+            Some("name")
+        }
         "ports" => Some("containerPort"),
         "volumeMounts" => Some("mountPath"),
         "conditions" => Some("type"),

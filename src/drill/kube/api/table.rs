@@ -53,7 +53,15 @@ fn columns(behind: Behind) -> Vec<Column> {
         }
         Behind::Stored(Kind::StatefulSet) => out.extend([s("Ready"), AGE, wide("Containers"), wide("Images")]),
         Behind::Stored(Kind::DaemonSet) => {
-            out.extend([n("Desired"), n("Current"), n("Ready"), n("Up-to-date"), n("Available"), s("Node Selector"), AGE]);
+            out.extend([
+                n("Desired"),
+                n("Current"),
+                n("Ready"),
+                n("Up-to-date"),
+                n("Available"),
+                s("Node Selector"),
+                AGE,
+            ]);
         }
         Behind::Usage(_) => out.extend([s("cpu"), s("memory"), s("Window")]),
         Behind::Review => out.push(AGE),
@@ -110,8 +118,18 @@ fn cells(behind: Behind, object: &Value, now: World) -> Vec<Value> {
             let selector = json!(labels(at(object, &["spec", "selector", "matchLabels"])));
             let (wanted, ready) = (int(object, &["spec", "replicas"]), int(object, &["status", "readyReplicas"]));
             if kind == Kind::Deployment {
-                let (updated, available) = (number(&["status", "updatedReplicas"]), number(&["status", "availableReplicas"]));
-                return vec![name, json!(format!("{ready}/{wanted}")), updated, available, age, names, images, selector];
+                let (updated, available) =
+                    (number(&["status", "updatedReplicas"]), number(&["status", "availableReplicas"]));
+                return vec![
+                    name,
+                    json!(format!("{ready}/{wanted}")),
+                    updated,
+                    available,
+                    age,
+                    names,
+                    images,
+                    selector,
+                ];
             }
             vec![name, json!(wanted), number(&["status", "replicas"]), json!(ready), age, names, images, selector]
         }
@@ -126,7 +144,18 @@ fn cells(behind: Behind, object: &Value, now: World) -> Vec<Value> {
             let address = list(object, &["status", "addresses"]).iter().find(|it| text(it, &["type"]) == "InternalIP");
             let address = or_none(address.map_or("", |it| text(it, &["address"])));
             let (os, kernel, runtime) = (info("osImage"), info("kernelVersion"), info("containerRuntimeVersion"));
-            vec![name, json!(status), json!("<none>"), age, info("kubeletVersion"), address, json!("<none>"), os, kernel, runtime]
+            vec![
+                name,
+                json!(status),
+                json!("<none>"),
+                age,
+                info("kubeletVersion"),
+                address,
+                json!("<none>"),
+                os,
+                kernel,
+                runtime,
+            ]
         }
         Behind::Stored(Kind::Event) => {
             let seen = |path: &[&str]| json!(age_at(object, path, now));
@@ -162,7 +191,8 @@ fn cells(behind: Behind, object: &Value, now: World) -> Vec<Value> {
         Behind::Stored(Kind::Namespace) => vec![name, of(&["status", "phase"]), age],
         Behind::Stored(Kind::Service) => {
             let ports = list(object, &["spec", "ports"]).iter();
-            let ports: Vec<String> = ports.map(|it| format!("{}/{}", int(it, &["port"]), text(it, &["protocol"]))).collect();
+            let ports: Vec<String> =
+                ports.map(|it| format!("{}/{}", int(it, &["port"]), text(it, &["protocol"]))).collect();
             let selector = json!(labels(at(object, &["spec", "selector"])));
             let (kind, address) = (of(&["spec", "type"]), of(&["spec", "clusterIP"]));
             vec![name, kind, address, json!("<none>"), json!(ports.join(",")), age, selector]

@@ -107,7 +107,8 @@ pub(super) fn answer(cluster: &Cluster, call: &Call, headers: &HeaderMap) -> Res
         let chunk = watch.next().await?;
         Some((Ok::<_, std::convert::Infallible>(chunk), watch))
     }));
-    let media = if form == Form::Protobuf { "application/vnd.kubernetes.protobuf;stream=watch" } else { "application/json" };
+    let media =
+        if form == Form::Protobuf { "application/vnd.kubernetes.protobuf;stream=watch" } else { "application/json" };
     debug_assert!(media.starts_with(PROTOBUF) || form != Form::Protobuf);
     Ok(([(header::CONTENT_TYPE, media)], body).into_response())
 }

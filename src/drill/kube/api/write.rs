@@ -14,8 +14,8 @@ use super::super::state::State;
 use super::super::store::Key;
 use super::super::value::{at, cut, int, list, put, stamp, text};
 use super::super::{Cluster, Taken};
-use super::patch::{Refused, json_patch, merge_patch};
 use super::negotiate::PROTOBUF;
+use super::patch::{Refused, json_patch, merge_patch};
 use super::status::Failure;
 use super::{Call, json_answer, proto_in, scale_of, shown, strategic};
 
@@ -51,7 +51,13 @@ fn is_dry(value: &str) -> Result<bool, Failure> {
 }
 
 /// PATCH and PUT.
-pub(super) fn change(cluster: &Cluster, call: &Call, verb: &str, headers: &HeaderMap, body: &Bytes) -> Result<Response, Failure> {
+pub(super) fn change(
+    cluster: &Cluster,
+    call: &Call,
+    verb: &str,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Response, Failure> {
     let dry = is_dry(call.query.get("dryRun"))?;
     let answer = {
         let mut state = cluster.lock();
@@ -66,7 +72,11 @@ pub(super) fn change(cluster: &Cluster, call: &Call, verb: &str, headers: &Heade
         preconditions(call, verb, &before, &wanted)?;
         let mut next = if scaling {
             let mut next = Value::clone(&old);
-            put(&mut next, &["spec", "replicas"], json!(replicas(call.resource, call, at(&wanted, &["spec", "replicas"]))?));
+            put(
+                &mut next,
+                &["spec", "replicas"],
+                json!(replicas(call.resource, call, at(&wanted, &["spec", "replicas"]))?),
+            );
             next
         } else {
             admit(call, kind, &old, wanted)?
@@ -125,7 +135,9 @@ fn preconditions(call: &Call, verb: &str, before: &Value, wanted: &Value) -> Res
     let meta = |object: &Value, field: &str| text(object, &["metadata", field]).to_owned();
     let given = meta(wanted, "name");
     if !given.is_empty() && given != name {
-        return Err(Failure::bad_request(format!("the name of the object ({given}) does not match the name on the URL ({name})")));
+        return Err(Failure::bad_request(format!(
+            "the name of the object ({given}) does not match the name on the URL ({name})"
+        )));
     }
     let (uid, is) = (meta(wanted, "uid"), meta(before, "uid"));
     if !uid.is_empty() && uid != is {
@@ -182,7 +194,10 @@ fn admit(call: &Call, kind: Kind, old: &Value, wanted: Value) -> Result<Value, F
             return Err(invalid("spec.maxReplicas", &format!("{most}: must be greater than 0")));
         }
         if least > most {
-            return Err(invalid("spec.maxReplicas", &format!("{most}: must be greater than or equal to `minReplicas`")));
+            return Err(invalid(
+                "spec.maxReplicas",
+                &format!("{most}: must be greater than or equal to `minReplicas`"),
+            ));
         }
         return Ok(next);
     }
@@ -220,9 +235,15 @@ fn admit(call: &Call, kind: Kind, old: &Value, wanted: Value) -> Result<Value, F
 }
 
 /// DELETE of a pod: its ReplicaSet makes a new one.
-pub(super) fn delete_pod(cluster: &Cluster, call: &Call, headers: &HeaderMap, body: &Bytes) -> Result<Response, Failure> {
+pub(super) fn delete_pod(
+    cluster: &Cluster,
+    call: &Call,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Response, Failure> {
     let options = if body.is_empty() { json!({}) } else { read(call.resource, headers, body)? };
-    let dry = is_dry(call.query.get("dryRun"))? || is_dry(list(&options, &["dryRun"]).first().and_then(Value::as_str).unwrap_or(""))?;
+    let dry = is_dry(call.query.get("dryRun"))?
+        || is_dry(list(&options, &["dryRun"]).first().and_then(Value::as_str).unwrap_or(""))?;
     let answer = {
         let mut state = cluster.lock();
         let key = call.key();
@@ -235,7 +256,9 @@ pub(super) fn delete_pod(cluster: &Cluster, call: &Call, headers: &HeaderMap, bo
                 return Err(Failure::conflict(call.resource, &key.name, &why));
             }
         }
-        let grace = at(&options, &["gracePeriodSeconds"]).as_i64().or_else(|| call.query.get("gracePeriodSeconds").parse().ok());
+        let grace = at(&options, &["gracePeriodSeconds"])
+            .as_i64()
+            .or_else(|| call.query.get("gracePeriodSeconds").parse().ok());
         if !dry {
             if grace == Some(0) {
                 state.remove_pod(&key);
@@ -254,7 +277,12 @@ pub(super) fn delete_pod(cluster: &Cluster, call: &Call, headers: &HeaderMap, bo
 }
 
 /// POST of an event.
-pub(super) fn create_event(cluster: &Cluster, call: &Call, headers: &HeaderMap, body: &Bytes) -> Result<Response, Failure> {
+pub(super) fn create_event(
+    cluster: &Cluster,
+    call: &Call,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Response, Failure> {
     let mut event = read(call.resource, headers, body)?;
     let dry = is_dry(call.query.get("dryRun"))?;
     let namespace = call.namespace.clone().ok_or_else(Failure::not_allowed)?;
@@ -268,14 +296,24 @@ pub(super) fn create_event(cluster: &Cluster, call: &Call, headers: &HeaderMap, 
         }
         let about = text(&event, &["involvedObject", "namespace"]);
         if !about.is_empty() && about != namespace {
-            return Err(Failure::invalid(call.resource, "", "involvedObject.namespace", "does not match event.namespace"));
+            return Err(Failure::invalid(
+                call.resource,
+                "",
+                "involvedObject.namespace",
+                "does not match event.namespace",
+            ));
         }
         let made = state.store.version().to_string();
         let mut name = text(&event, &["metadata", "name"]).to_owned();
         if name.is_empty() {
             let prefix = text(&event, &["metadata", "generateName"]);
             if prefix.is_empty() {
-                return Err(Failure::invalid(call.resource, "", "metadata.name", "Required value: name or generateName is required"));
+                return Err(Failure::invalid(
+                    call.resource,
+                    "",
+                    "metadata.name",
+                    "Required value: name or generateName is required",
+                ));
             }
             name = format!("{prefix}{}", state.seed.suffix(&["posted", prefix, &made]));
         }
@@ -287,7 +325,9 @@ pub(super) fn create_event(cluster: &Cluster, call: &Call, headers: &HeaderMap, 
         cut(&mut event, &["kind"]);
         let now = stamp(state.now);
         let uid = state.seed.uid(&["event", &namespace, &name, &made]);
-        for (field, value) in [("name", name), ("namespace", namespace), ("uid", uid), ("creationTimestamp", now.clone())] {
+        for (field, value) in
+            [("name", name), ("namespace", namespace), ("uid", uid), ("creationTimestamp", now.clone())]
+        {
             put(&mut event, &["metadata", field], json!(value));
         }
         for field in ["firstTimestamp", "lastTimestamp"] {
