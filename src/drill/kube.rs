@@ -227,17 +227,16 @@ impl Cluster {
         }
     }
 
-    /// Appends a line to a pod's log, at the time of the last tick.
+    /// Appends a line to a pod's log, at the time of the last tick. Who follows the log is woken
+    /// at the end of the next one: a line for each of a thousand requests must not wake anybody.
     pub fn log(&self, namespace: &str, pod: &str, line: &str) {
-        {
-            let mut state = self.lock();
-            let now = state.now;
-            let Some(run) = state.pods.get_mut(&Key::new(namespace, pod)) else { return };
+        let mut state = self.lock();
+        let now = state.now;
+        if let Some(run) = state.pods.get_mut(&Key::new(namespace, pod)) {
             for line in line.split('\n') {
                 run.log.push(now, line);
             }
         }
-        self.publish();
     }
 
     /// A warning event about a pod.

@@ -149,15 +149,14 @@ impl State {
                     "ScalingActive",
                     "True",
                     "ValidMetricFound",
-                    "the HPA was able to successfully calculate a replica count from cpu resource utilization (percentage of request)",
+                    "the HPA was able to successfully calculate a replica count from cpu resource utilization \
+                     (percentage of request)",
                     &now,
                 );
-                put(
-                    &mut next,
-                    &["status", "currentMetrics"],
-                    json!([{"type": "Resource", "resource": {"name": "cpu",
-                    "current": {"averageUtilization": measure.percent, "averageValue": format!("{}m", measure.average)}}}]),
-                );
+                let average = format!("{}m", measure.average);
+                let current = json!({"averageUtilization": measure.percent, "averageValue": average});
+                let metric = json!([{"type": "Resource", "resource": {"name": "cpu", "current": current}}]);
+                put(&mut next, &["status", "currentMetrics"], metric);
             }
             None => {
                 condition(
@@ -165,7 +164,8 @@ impl State {
                     "ScalingActive",
                     "False",
                     "FailedGetResourceMetric",
-                    "the HPA was unable to compute the replica count: failed to get cpu utilization: no metrics returned from resource metrics API",
+                    "the HPA was unable to compute the replica count: failed to get cpu utilization: no metrics \
+                     returned from resource metrics API",
                     &now,
                 );
             }
@@ -228,8 +228,8 @@ impl State {
         let (mut unready_count, mut missing_count) = (0_i64, 0_i64);
         for (key, run) in self.pods_of(target) {
             match self.measured.pods.get(key) {
-                _ if !run.ready => (unready, unready_count) = (unready + run.cpu, unready_count + 1),
-                None => (missing, missing_count) = (missing + run.cpu, missing_count + 1),
+                _ if !run.ready => (unready, unready_count) = (unready.saturating_add(run.cpu), unready_count + 1),
+                None => (missing, missing_count) = (missing.saturating_add(run.cpu), missing_count + 1),
                 Some((cpu, _)) => {
                     (used, asked, counted) = (used.saturating_add(*cpu), asked.saturating_add(run.cpu), counted + 1);
                 }
@@ -250,7 +250,7 @@ impl State {
         } else {
             // Missing pods count as full when shrinking and as idle when growing.
             let used = if up { used } else { used.saturating_add(missing) };
-            let asked = asked + missing + if count_unready { unready } else { 0 };
+            let asked = asked.saturating_add(missing).saturating_add(if count_unready { unready } else { 0 });
             let count = counted + missing_count + if count_unready { unready_count } else { 0 };
             let corrected = ratio_of(used, asked);
             let turned = (corrected > 1.0) != up;

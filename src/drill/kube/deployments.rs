@@ -66,7 +66,8 @@ impl Wish {
 /// An integer or a percentage of `of`.
 fn share(value: &Value, of: i64, up: bool) -> i64 {
     if let Some(number) = value.as_i64() {
-        return number.max(0);
+        // A client's figure; no workload has more replicas than this.
+        return number.clamp(0, 10_000);
     }
     let percent = value.as_str().and_then(|text| text.strip_suffix('%')).and_then(|number| number.parse::<i64>().ok());
     let percent = percent.unwrap_or(25).clamp(0, 100);

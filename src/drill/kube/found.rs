@@ -227,12 +227,13 @@ pub(super) fn set_image(deployment: &mut Value, image: &str) {
 fn service(state: &mut State, namespace: &str, name: &str, port: u16, port_name: &str, app: Option<&str>, when: World) {
     let place = state.seed.below(250 * 250, &["service", namespace, name]);
     let ip = if app.is_some() { format!("10.96.{}.{}", place / 250, 2 + place % 250) } else { "10.96.0.1".to_owned() };
+    let target = if app.is_some() { 8080 } else { 6443 };
     let mut service = json!({
         "metadata": {"name": name, "namespace": namespace, "uid": state.seed.uid(&["service", namespace, name]),
             "creationTimestamp": stamp(when), "labels": {"app": app.unwrap_or("kubernetes")}},
         "spec": {"type": "ClusterIP", "clusterIP": ip, "clusterIPs": [ip], "sessionAffinity": "None",
             "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster",
-            "ports": [{"name": port_name, "port": port, "protocol": "TCP", "targetPort": if app.is_some() { 8080 } else { 6443 }}]},
+            "ports": [{"name": port_name, "port": port, "protocol": "TCP", "targetPort": target}]},
         "status": {"loadBalancer": {}},
     });
     if let Some(app) = app {

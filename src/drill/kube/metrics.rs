@@ -51,7 +51,10 @@ impl State {
     pub(super) fn usage(&self, of: Kind) -> Vec<Value> {
         let Some(when) = self.measured.at else { return Vec::new() };
         let when = stamp(when);
-        let usage = |(cpu, memory): (u64, u64)| json!({"cpu": format!("{}n", cpu.saturating_mul(1_000_000)), "memory": format!("{}Ki", memory / 1024)});
+        let usage = |(cpu, memory): (u64, u64)| {
+            let nanos = cpu.saturating_mul(1_000_000);
+            json!({"cpu": format!("{nanos}n"), "memory": format!("{}Ki", memory / 1024)})
+        };
         let labels = |kind, key: &Key| {
             self.store.get(kind, key).map_or(Value::Null, |object| at(object, &["metadata", "labels"]).clone())
         };

@@ -84,9 +84,11 @@ pub(super) fn moment(text: &str) -> Option<World> {
     chrono::DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc())
 }
 
-/// Whole seconds, as a difference of world times.
+/// Whole seconds, as a difference of world times; at most a hundred years, so that a client's
+/// figure added to a time stays a time.
 pub(super) fn seconds(count: u64) -> TimeDelta {
-    TimeDelta::try_seconds(i64::try_from(count).unwrap_or(i64::MAX)).unwrap_or(TimeDelta::MAX)
+    const CENTURY: u64 = 100 * 365 * 86_400;
+    i64::try_from(count.min(CENTURY)).ok().and_then(TimeDelta::try_seconds).unwrap_or_default()
 }
 
 /// An age as kubectl prints it: `duration.HumanDuration` of k8s.io/apimachinery.

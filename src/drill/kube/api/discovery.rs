@@ -118,7 +118,8 @@ fn aggregated(names: &[&str]) -> Response {
             json!({"metadata": metadata, "versions": versions})
         })
         .collect();
-    let list = json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items});
+    let list = json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {},
+        "items": items});
     (StatusCode::OK, [(header::CONTENT_TYPE, AGGREGATED)], list.to_string()).into_response()
 }
 

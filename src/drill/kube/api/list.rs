@@ -149,8 +149,8 @@ impl Page {
         let version = start.as_ref().map(|token| token.version).or(exact).unwrap_or(current);
         let objects = state.store.at(kind, version).ok_or_else(|| {
             Failure::expired(if start.is_some() {
-                "The provided continue parameter is too old to display a consistent list result. You can start a new list \
-                 without the continue parameter."
+                "The provided continue parameter is too old to display a consistent list result. You can start a \
+                 new list without the continue parameter."
                     .to_owned()
             } else {
                 format!("The resourceVersion for the provided list is too old: {version}.")

@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn the_first_form_that_is_served_is_taken() {
-        let kubectl = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+        let kubectl = "application/json;as=Table;v=v1;g=meta.k8s.io,\
+                       application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
         assert_eq!(chosen("pods", "", kubectl), Some(Form::Table(Include::Metadata)));
         assert_eq!(chosen("pods", "", "application/vnd.kubernetes.protobuf,application/json"), Some(Form::Protobuf));
         assert_eq!(

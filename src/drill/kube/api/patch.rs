@@ -14,10 +14,20 @@ pub(super) enum Refused {
     Inapplicable,
 }
 
+/// Operations of one JSON Patch, as in kube-apiserver.
+const OPERATIONS: usize = 10_000;
+/// Bytes that the `copy` operations of one patch may add: each can double the document.
+const COPIED: usize = 3 << 20;
+/// Levels of a document: what serde_json reads at the most.
+const DEPTH: usize = 128;
+
 /// Applies a JSON Patch; all of it or nothing.
 pub(super) fn json_patch(document: &Value, patch: &Value) -> Result<Value, Refused> {
     let operations = patch.as_array().ok_or(Refused::Malformed)?;
-    let mut out = document.clone();
+    if operations.len() > OPERATIONS {
+        return Err(Refused::Inapplicable);
+    }
+    let (mut out, mut copied_bytes) = (document.clone(), 0);
     for operation in operations {
         let field = |name: &str| operation.get(name).and_then(Value::as_str);
         let path = pointer(field("path").ok_or(Refused::Malformed)?)?;
@@ -43,6 +53,10 @@ pub(super) fn json_patch(document: &Value, patch: &Value) -> Result<Value, Refus
             }
             "copy" => {
                 let copied = find(&out, &from()?).cloned().ok_or(Refused::Inapplicable)?;
+                copied_bytes += copied.to_string().len();
+                if copied_bytes > COPIED {
+                    return Err(Refused::Inapplicable);
+                }
                 add(&mut out, &path, copied)?;
             }
             _ => return Err(Refused::Malformed),
@@ -98,7 +112,20 @@ fn parent<'a, 'p>(document: &'a mut Value, path: &'p [String]) -> Result<(&'a mu
     Ok((inner, last))
 }
 
+/// Whether a value has at most `levels` levels.
+fn is_shallow(value: &Value, levels: usize) -> bool {
+    let Some(inner) = levels.checked_sub(1) else { return false };
+    match value {
+        Value::Object(map) => map.values().all(|value| is_shallow(value, inner)),
+        Value::Array(list) => list.iter().all(|value| is_shallow(value, inner)),
+        _ => true,
+    }
+}
+
 fn add(document: &mut Value, path: &[String], value: Value) -> Result<(), Refused> {
+    if !is_shallow(&value, DEPTH.saturating_sub(path.len())) {
+        return Err(Refused::Inapplicable);
+    }
     if path.is_empty() {
         *document = value;
         return Ok(());
@@ -163,6 +190,15 @@ mod tests {
         assert_eq!(json_patch(&document, &patch).unwrap(), json!({"list": [2, 3, 4], "copy": 1, "moved": 1}));
         assert_eq!(json_patch(&document, &json!([{"op": "remove", "path": "/list/9"}])), Err(Refused::Inapplicable));
         assert_eq!(json_patch(&document, &json!({"op": "remove"})), Err(Refused::Malformed));
+    }
+
+    #[test]
+    fn a_patch_cannot_grow_a_document_without_bounds() {
+        let repeated = |path: &str, times| json!(vec![json!({"op": "copy", "from": "", "path": path}); times]);
+        let doubling = json_patch(&json!({"list": []}), &repeated("/list/-", 40));
+        assert!(doubling == Err(Refused::Inapplicable), "2^40 times the document");
+        let nesting = json_patch(&json!({"a": 1}), &repeated("/a", 200));
+        assert!(nesting == Err(Refused::Inapplicable), "200 levels");
     }
 
     #[test]

@@ -63,5 +63,6 @@ fn rules(state: &State, namespace: &str) -> Value {
         }
     }
     let open = ["/api", "/apis", "/healthz", "/livez", "/openapi", "/readyz", "/version"];
-    json!({"resourceRules": rules, "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": open}], "incomplete": false})
+    let open = json!([{"verbs": ["get"], "nonResourceURLs": open}]);
+    json!({"resourceRules": rules, "nonResourceRules": open, "incomplete": false})
 }

@@ -124,7 +124,8 @@ mod tests {
         ]});
         let patch = json!({
             "$setElementOrder/containers": [{"name": "app"}, {"name": "proxy"}],
-            "containers": [{"name": "app", "image": "a:2", "env": [{"name": "A", "$patch": "delete"}, {"name": "C", "value": "3"}]}],
+            "containers": [{"name": "app", "image": "a:2",
+                "env": [{"name": "A", "$patch": "delete"}, {"name": "C", "value": "3"}]}],
         });
         apply(&mut document, &patch);
         assert_eq!(

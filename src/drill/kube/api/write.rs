@@ -19,6 +19,10 @@ use super::patch::{Refused, json_patch, merge_patch};
 use super::status::Failure;
 use super::{Call, json_answer, proto_in, scale_of, shown, strategic};
 
+/// The most replicas of one workload: the API would take more, the machine that runs the drill
+/// would not.
+const MOST: i64 = 5000;
+
 /// The body of a request to create or replace something, as JSON.
 pub(super) fn read(resource: &Resource, headers: &HeaderMap, body: &Bytes) -> Result<Value, Failure> {
     let media = media(headers);
@@ -162,8 +166,9 @@ fn replicas(resource: &Resource, call: &Call, value: &Value) -> Result<i64, Fail
         Value::Null => Ok(0),
         value => match value.as_i64() {
             Some(number) if number < 0 => Err(invalid("must be greater than or equal to 0")),
-            // The store would take more; the machine that runs the drill would not.
-            Some(number) if number > 5000 => Err(invalid("the drill runs at most 5000 pods of one workload")),
+            Some(number) if number > MOST => {
+                Err(invalid(&format!("the drill runs at most {MOST} pods of one workload")))
+            }
             Some(number) => Ok(number),
             None => Err(invalid("must be an integer")),
         },
@@ -190,6 +195,9 @@ fn admit(call: &Call, kind: Kind, old: &Value, wanted: Value) -> Result<Value, F
     let invalid = |field: &str, why: &str| Failure::invalid(call.resource, name, field, why);
     if kind == Kind::Autoscaler {
         let (least, most) = (int(&next, &["spec", "minReplicas"]), int(&next, &["spec", "maxReplicas"]));
+        if least < 0 || most > MOST {
+            return Err(invalid("spec.maxReplicas", &format!("{most}: the drill scales from 0 to {MOST}")));
+        }
         if most < 1 {
             return Err(invalid("spec.maxReplicas", &format!("{most}: must be greater than 0")));
         }
