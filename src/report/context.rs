@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::clock::World;
-use crate::model::entry::{Body, EntryKind, MilestoneName, Severity};
+use crate::model::entry::{ActorKind, Body, EntryKind, MilestoneName, Severity};
 use crate::model::name::ServiceName;
 use crate::record::{Milestones, Row, milestones, timeline};
 use crate::text::Safe;
@@ -200,8 +200,10 @@ fn glance(facts: &Facts<'_>) -> Vec<(String, String)> {
         let mut names: Vec<_> = facts
             .rows
             .iter()
-            .filter(|row| row.entry.draft.actor.kind == crate::model::entry::ActorKind::Human)
-            .map(|row| inline(&row.entry.draft.actor.name))
+            .map(|row| &row.entry.draft)
+            // Who has no name yet when a journal begins is named by the entries that follow.
+            .filter(|draft| draft.actor.kind == ActorKind::Human && draft.kind != EntryKind::Started)
+            .map(|draft| inline(&draft.actor.name))
             .collect();
         names.sort();
         names.dedup();

@@ -39,7 +39,6 @@ pub(super) fn outcome(plan: &Plan, actor: &Actor, outcome: &Outcome) -> Draft {
     };
     Draft {
         body: Some(Body::Outcome { plan: plan.id.clone(), outcome: outcome.clone() }),
-        detail: plan.undo.as_ref().map(|undo| Safe::from(format!("undo: {undo}"))),
         ..about(plan, actor, EntryKind::Outcome, title)
     }
 }
