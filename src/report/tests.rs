@@ -1,0 +1,254 @@
+//! The postmortem of a rehearsed incident, as a tired person reads it the morning after.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::*;
+use crate::clock::World;
+use crate::model::entry::{Actor, ActorKind, Body, Draft, EntryKind, EntryOrigin, Evidence, Phase, Severity};
+use crate::model::name::{IncidentId, ServiceName};
+use crate::model::plan::{Outcome, PlanId};
+use crate::model::service::Unit;
+use crate::record::testing::{MemoryDisk, at, draft, plan, read_on, wait};
+use crate::record::{Durability, Journal, StartInfo, TrackSample};
+
+const DIR: &str = "/records/2026-11-21-checkout";
+
+fn ana() -> Actor {
+    Actor {
+        kind: ActorKind::Human,
+        name: Safe::fixed("ana@example.com"),
+        known_by: Some(Safe::fixed("kubernetes self-review")),
+    }
+}
+
+struct Story(Journal);
+
+impl Story {
+    fn tell(&self, minute: u32, second: u32, told: Draft) {
+        let when: World = at(minute, second);
+        wait(self.0.append(told, when, when, Durability::Now)).expect("it is kept");
+    }
+
+    fn noticed(&self, minute: u32, kind: EntryKind, service: &str, subject: &str, title: &str) {
+        let told =
+            Draft { service: Some(ServiceName::from(service)), subject: Safe::from(subject), ..draft(kind, title) };
+        self.tell(minute, 0, told);
+    }
+
+    fn said(&self, minute: u32, kind: EntryKind, subject: &str, title: &str, body: Option<Body>) {
+        let told = Draft {
+            source: Safe::fixed("warroom"),
+            subject: Safe::from(subject),
+            actor: ana(),
+            origin: EntryOrigin::Manual,
+            body,
+            ..draft(kind, title)
+        };
+        self.tell(minute, 30, told);
+    }
+}
+
+/// A deployment loses its rate limit; it is scaled, then mended.
+fn incident() -> crate::record::IncidentRecord {
+    let disk = MemoryDisk::default();
+    let info = StartInfo {
+        incident: Some(IncidentId::from("2026-11-21-checkout")),
+        version: Safe::fixed("0.1.0"),
+        drill: true,
+        env: Safe::fixed("drill"),
+        actor: ana(),
+        at: at(9, 0),
+    };
+    let story = Story(Journal::create(Path::new(DIR), info, Arc::new(disk.clone())).expect("the disk works"));
+    let rollout = Draft {
+        source: Safe::fixed("drill/kubernetes"),
+        service: Some(ServiceName::from("payments")),
+        before: Some(Safe::fixed("payments:2.8.0")),
+        after: Some(Safe::fixed("payments:2.9.0")),
+        actor: Actor { kind: ActorKind::Automation, name: Safe::fixed("deploy-bot"), known_by: None },
+        ..draft(EntryKind::Rollout, "Deployment payments rolled out revision 42")
+    };
+    wait(story.0.append(rollout, at(4, 0), at(9, 10), Durability::Now)).expect("it is kept");
+    story.noticed(11, EntryKind::Breach, "payments", "payments errors", "payments errors at 8.4 %, limit 2 %");
+    story.noticed(
+        12,
+        EntryKind::AlertFiring,
+        "payments",
+        "PaymentsCPUHigh",
+        "PaymentsCPUHigh fires: CPU | 97 % of its limit",
+    );
+    story.noticed(14, EntryKind::Breach, "checkout", "checkout errors", "checkout errors at 7.2 %, limit 2 %");
+    story.noticed(14, EntryKind::AlertFiring, "checkout", "CheckoutErrorRate", "CheckoutErrorRate fires");
+    let lines = story.0.keep_evidence("03:14:01 ERROR POST partner/charge timed out\n03:14:02 ERROR token=abcdef");
+    let burst = Draft {
+        service: Some(ServiceName::from("payments")),
+        evidence: vec![Evidence {
+            query: Some(Safe::fixed("logs payments level>=error")),
+            excerpt: Some(crate::text::clean_block(
+                "03:14:01 ERROR POST partner/charge timed out\n03:14:02 ERROR ```token=abcdef",
+            )),
+            file: Some(lines),
+        }],
+        ..draft(EntryKind::ErrorBurst, "errors of payments: 412 a minute, usually 3")
+    };
+    story.tell(14, 20, burst);
+    story.said(16, EntryKind::Claimed, "PaymentsCPUHigh", "ana claims PaymentsCPUHigh", None);
+    let opened = Body::Opened {
+        incident: IncidentId::from("2026-11-21-checkout"),
+        title: Safe::fixed("Checkout fails: \"payments\" <b>slow</b>"),
+    };
+    story.said(17, EntryKind::Opened, "incident", "incident declared", Some(opened));
+    story.said(17, EntryKind::Severity, "incident", "severity SEV2", Severity::parse("2").map(Body::Severity));
+    story.noticed(20, EntryKind::SourceLost, "payments", "cw-logs", "CloudWatch Logs throttles: no lines since 03:19Z");
+    story.noticed(23, EntryKind::SourceFound, "payments", "cw-logs", "CloudWatch Logs answers again");
+    let command = "kubectl --context drill -n payments scale deploy/payments --replicas=12";
+    let intent = plan("p1", command);
+    story.said(
+        24,
+        EntryKind::Intent,
+        "Deployment payments",
+        "about to scale Deployment payments",
+        Some(Body::Intent(Box::new(intent))),
+    );
+    let outcome = Outcome::Verified { after_seconds: 71, words: Safe::fixed("12 of 12 ready") };
+    story.said(
+        25,
+        EntryKind::Outcome,
+        "Deployment payments",
+        "scale Deployment payments: replicas 6 → 12, 12 of 12 ready after 71 s",
+        Some(Body::Outcome { plan: PlanId(Safe::fixed("p1")), outcome }),
+    );
+    story.said(25, EntryKind::Phase, "incident", "phase mitigating", Some(Body::Phase(Phase::Mitigating)));
+    story.said(28, EntryKind::Asked, "developers", "developers were asked for the fixed release", None);
+    story.said(29, EntryKind::Note, "note", "partner says: 429 for <everyone> `now`", None);
+    story.noticed(30, EntryKind::Recovered, "checkout", "checkout errors", "checkout errors back under 2 %");
+    story.noticed(43, EntryKind::Recovered, "payments", "payments errors", "payments errors back under 2 %");
+    story.noticed(44, EntryKind::AlertResolved, "payments", "PaymentsCPUHigh", "PaymentsCPUHigh is clear");
+    story.noticed(45, EntryKind::AlertResolved, "checkout", "CheckoutErrorRate", "CheckoutErrorRate is clear");
+    story.said(50, EntryKind::Phase, "incident", "phase resolved", Some(Body::Phase(Phase::Resolved)));
+    for minute in 0..50 {
+        let bad = (14..30).contains(&minute);
+        story.0.track(TrackSample {
+            at: at(minute, 0),
+            track: Safe::fixed("checkout errors"),
+            service: Some(Safe::fixed("checkout")),
+            unit: Unit::Ratio,
+            limit: Some(0.02),
+            values: [(Safe::fixed("value"), Some(if bad { 0.072 + f64::from(minute) / 1000.0 } else { 0.003 }))].into(),
+        });
+    }
+    wait(story.0.close(at(51, 0))).expect("it is sealed");
+    read_on(&disk, Path::new(DIR))
+}
+
+fn written(options: &Options) -> String {
+    let record = incident();
+    let text = postmortem(&record, options).expect("the shipped template works");
+    text.replace(record.writers[0].file.as_str(), "WRITER.jsonl")
+}
+
+#[test]
+fn the_postmortem_reads_as_it_should() {
+    insta::assert_snapshot!(written(&Options::default()));
+}
+
+#[test]
+fn no_secret_and_no_markup_of_foreign_text_gets_in() {
+    for flavor in [Flavor::Github, Flavor::Confluence, Flavor::Plain] {
+        let text = written(&Options { flavor, ..Options::default() });
+        assert!(!text.contains("abcdef") && !text.contains("example.com"), "{text}");
+        assert!(!text.contains("\u{1b}"));
+        if flavor == Flavor::Github {
+            let body = text.split_once("\n---\n").expect("there is front matter").1;
+            assert!(!body.contains("<b>") && !text.contains("<everyone>"), "{text}");
+            assert!(text.contains("CPU \\| 97 %"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn confluence_gets_no_html_and_plain_text_no_tables() {
+    let confluence = written(&Options { flavor: Flavor::Confluence, ..Options::default() });
+    assert!(!confluence.contains("<details>") && !confluence.contains("<!--"), "{confluence}");
+    assert!(confluence.contains("| --- |"));
+    let plain = written(&Options { flavor: Flavor::Plain, ..Options::default() });
+    assert!(!plain.contains("<!--") && !plain.contains("| --- |"), "{plain}");
+    assert!(plain.contains("- 03:16Z · T+5 · ana · ana claims PaymentsCPUHigh · warroom"), "{plain}");
+}
+
+#[test]
+fn a_zone_stands_beside_utc_and_never_alone() {
+    let tz = Some(chrono_tz::Europe::Berlin);
+    let text = written(&Options { tz, ..Options::default() });
+    assert!(text.contains("| 03:16Z | 04:16 CET | T+5 | ana |"), "{text}");
+}
+
+#[test]
+fn the_front_matter_is_yaml_that_says_what_is_known() {
+    let text = written(&Options::default());
+    let front = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")).expect("it comes first").0;
+    for line in [
+        "schema: incident-postmortem/v1",
+        "id: \"2026-11-21-checkout\"",
+        "title: \"Checkout fails: \\\"payments\\\" <b>slow</b>\"",
+        "severity: SEV2",
+        "drill: true",
+        "impact_start: 2026-11-21T03:11:00Z",
+        "detected_at: 2026-11-21T03:12:00Z",
+        "acknowledged_at: 2026-11-21T03:16:30Z",
+        "mitigated_at: 2026-11-21T03:43:00Z",
+        "resolved_at: 2026-11-21T03:50:30Z",
+        "timestamps_confirmed: []",
+        "services: [\"payments\", \"checkout\"]",
+    ] {
+        assert!(front.lines().any(|found| found == line), "{line} is not in\n{front}");
+    }
+}
+
+#[test]
+fn a_second_export_keeps_what_people_wrote() {
+    let first = written(&Options::default());
+    let edited = first
+        .replace("status: draft", "status: in_review")
+        .replace("- Trigger:\n", "- Trigger: the release dropped `MAX_RPS`.\n")
+        .replace("<!-- warroom:begin summary -->", "<!-- warroom:begin summary -->\nstale");
+    let second = renew(&edited, &first);
+    assert!(second.contains("status: in_review") && second.contains("dropped `MAX_RPS`"));
+    assert!(!second.contains("stale"));
+    assert_eq!(renew(&first, &first), first);
+}
+
+#[test]
+fn an_incident_of_which_nothing_is_known_says_so() {
+    let disk = MemoryDisk::default();
+    let info = StartInfo {
+        incident: None,
+        version: Safe::fixed("0.1.0"),
+        drill: false,
+        env: Safe::fixed("prod-eu"),
+        actor: Actor::system(),
+        at: at(0, 0),
+    };
+    let journal = Journal::create(Path::new(DIR), info, Arc::new(disk.clone())).expect("the disk works");
+    wait(journal.close(at(1, 0))).expect("it is sealed");
+    let text = postmortem(&read_on(&disk, Path::new(DIR)), &Options::default()).expect("the template works");
+    assert!(text.contains("When the impact began is not known."), "{text}");
+    assert!(text.contains("| Time to detect | unknown | impact start → detected |"), "{text}");
+    assert!(text.contains("impact_start: null"));
+    assert!(text.contains("No alert fired."));
+}
+
+#[test]
+fn a_wrong_template_is_told_with_its_line() {
+    let template = Some("a\n{{ no_such_name }}".to_owned());
+    let error = postmortem(&incident(), &Options { template, ..Options::default() }).expect_err("it is wrong");
+    assert!(error.to_string().contains("line 2"), "{error}");
+}
+
+#[test]
+fn the_same_record_gives_the_same_text() {
+    let record = incident();
+    let twice = [0, 1].map(|_| postmortem(&record, &Options::default()).expect("the template works"));
+    assert_eq!(twice[0], twice[1]);
+}
