@@ -87,7 +87,7 @@ pub(super) fn trend(values: &[Option<f64>]) -> String {
     let known = || values.iter().flatten().filter(|value| value.is_finite());
     let (low, high) =
         known().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(*value), high.max(*value)));
-    let width = values.len().div_ceil(TREND).max(1);
+    let width = values.len().min(TREND);
     let bar = |value: f64| {
         let share = if high > low { (value - low) / (high - low) } else { 0.0 };
         // Between 0 and 7: the casts lose nothing that shows.
@@ -95,7 +95,8 @@ pub(super) fn trend(values: &[Option<f64>]) -> String {
     };
     let highest =
         |chunk: &[Option<f64>]| chunk.iter().flatten().copied().filter(|value| value.is_finite()).reduce(f64::max);
-    values.chunks(width).map(|chunk| highest(chunk).map_or('·', bar)).collect()
+    let chunk = |at: usize| values.get(at * values.len() / width..(at + 1) * values.len() / width).unwrap_or_default();
+    (0..width).map(|at| highest(chunk(at)).map_or('·', bar)).collect()
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ pub(super) fn follow_ups(
 ) -> Vec<String> {
     let mut hints = Vec::new();
     if let Some(change) = changes.iter().rev().find(|change| change.before_impact && change.minutes <= 60) {
-        hints.push(format!("Prevent: what would have stopped “{}” before users felt it?", change.what()));
+        hints.push(format!("Prevent: what would have stopped “{}” before users felt it?", change.what));
     }
     if facts.milestones.durations.first().and_then(|d| d.length).is_some_and(|late| late > TimeDelta::minutes(QUICK)) {
         hints.push("Detect: which signal moved first, and which alert could watch it?".into());

@@ -95,14 +95,14 @@ pub(super) fn summary(
     let minute = |at: World| at.format("%H:%M UTC").to_string();
     let began = match (facts.at(MilestoneName::ImpactStart), facts.basis(MilestoneName::ImpactStart)) {
         (Some(at), Some(entry)) => {
-            let what = crate::report::document::rows::headline(entry);
+            let what = super::rows::headline(entry);
             let before = changes.iter().rev().find(|change| change.before_impact && change.minutes <= 60);
-            let change = before.map(|change| {
-                let ago = length(chrono::TimeDelta::minutes(change.minutes));
-                format!(" {ago} earlier, this had changed: {}.", change.what())
-            });
-            format!("On {}, the impact began: {what}.{}", stamp(at), change.unwrap_or_default())
+            let change =
+                before.map(|change| format!(" The last change before it, {}: {}.", change.distance, change.what));
+            let others = followed(facts, entry, minute);
+            format!("On {}, the impact began: {what}{others}.{}", stamp(at), change.unwrap_or_default())
         }
+        (Some(at), None) => format!("The impact began on {}.", stamp(at)),
         _ => "When the impact began is not known.".to_owned(),
     };
     let noticed = match (facts.at(MilestoneName::Detected), facts.basis(MilestoneName::Detected)) {
@@ -118,7 +118,8 @@ pub(super) fn summary(
         0 => "no action was taken through warroom".to_owned(),
         number => {
             let good = actions.iter().filter(|action| action.verified).count();
-            format!("{} taken through warroom, {good} of them verified", count(number, "action was", "actions were"))
+            let taken = format!("{} taken through warroom", count(number, "action was", "actions were"));
+            if good == number { format!("{taken} and verified") } else { format!("{taken}, {good} of them verified") }
         }
     };
     let ended = match (facts.at(MilestoneName::Mitigated), facts.at(MilestoneName::Resolved)) {
@@ -146,6 +147,19 @@ pub(super) fn summary(
         number => format!(" ({number} alerts fired in all)"),
     };
     vec![began, format!("{noticed}{fired}; {taken}; {done}."), ended]
+}
+
+/// The other signals that left their limits after the first.
+fn followed(facts: &Facts<'_>, first: &Entry, minute: impl Fn(World) -> String) -> String {
+    let mut known = vec![&first.draft.subject];
+    let mut others = Vec::new();
+    for breach in facts.of(EntryKind::Breach).filter(|breach| breach.occurred_at >= first.occurred_at) {
+        if !known.contains(&&breach.draft.subject) {
+            known.push(&breach.draft.subject);
+            others.push(format!("{} at {}", breach.draft.subject, minute(breach.occurred_at)));
+        }
+    }
+    if others.is_empty() { String::new() } else { format!("; then {}", list(&others)) }
 }
 
 pub(super) fn glance(facts: &Facts<'_>, alerts: &[AlertLine]) -> Vec<Fact> {

@@ -44,8 +44,8 @@ pub(super) struct ChangeRow {
     utc: String,
     local: String,
     /// `10 min before`.
-    distance: String,
-    what: String,
+    pub(super) distance: String,
+    pub(super) what: String,
     service: String,
     who: String,
     source: String,
@@ -54,12 +54,6 @@ pub(super) struct ChangeRow {
     /// Minutes before (or after) the impact.
     #[serde(skip)]
     pub(super) minutes: i64,
-}
-
-impl ChangeRow {
-    pub(super) fn what(&self) -> &str {
-        &self.what
-    }
 }
 
 /// One piece of evidence.
