@@ -76,7 +76,7 @@ pub fn milestones(entries: &[Entry]) -> Milestones {
             MilestoneName::Detected => (detected, "the first alert that fired"),
             MilestoneName::Acknowledged => (
                 acknowledged(&entries, detected),
-                "the first claim of an alert, or else act, note or declaration of a person, after detection",
+                "the first claim, note, action or declaration of a person after detection",
             ),
             MilestoneName::Mitigated => {
                 (mitigated(&entries), "the last breached signal was back under its threshold and stayed there")

@@ -8,6 +8,9 @@ use crate::model::name::{EnvId, Kind, ObjectPath, Origin, ServiceName, SourceId,
 use crate::model::plan::{Blast, FieldChange, Permission, Plan, PlanId, Preview, Replicas, Request, Room, Tier};
 use crate::text::Safe;
 
+use super::IncidentRecord;
+pub(crate) use super::disk::memory::MemoryDisk;
+
 /// 2026-11-21 03:00:00 UTC plus some minutes and seconds.
 pub(crate) fn at(minute: u32, second: u32) -> World {
     let start = World::from_timestamp(1_795_230_000, 0).expect("it is a time");
@@ -85,4 +88,9 @@ pub(crate) fn plan(id: &str, command: &str) -> Plan {
 /// Waits for a receipt.
 pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers").block_on(future)
+}
+
+/// Reads an incident from a test's disk.
+pub(crate) fn read_on(disk: &MemoryDisk, dir: &std::path::Path) -> IncidentRecord {
+    super::read::read_incident_on(disk, dir).expect("it is an incident")
 }

@@ -1,11 +1,12 @@
 //! The timeline: entries of all writers, merged, folded, by the minute.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::TimeDelta;
 
 use crate::clock::World;
 use crate::model::entry::{Body, Entry, EntryId, EntryKind};
+use crate::model::plan::PlanId;
 use crate::text::Safe;
 
 /// Entries of one key that follow each other within this many minutes are one row.
@@ -28,9 +29,18 @@ pub struct Row {
 pub fn timeline(entries: &[Entry]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let mut open: HashMap<(EntryKind, Safe), usize> = HashMap::new();
+    let ended: HashSet<&PlanId> = entries
+        .iter()
+        .filter_map(|entry| match &entry.draft.body {
+            Some(Body::Outcome { plan, .. }) => Some(plan),
+            _ => None,
+        })
+        .collect();
     for entry in corrected(entries) {
         let at = entry.occurred_at;
-        let key = entry.draft.pinned || is_key(entry.draft.kind);
+        // An intent is told by its outcome; without one it is all that is known.
+        let open_intent = matches!(&entry.draft.body, Some(Body::Intent(plan)) if !ended.contains(&plan.id));
+        let key = entry.draft.pinned || open_intent || is_key(entry.draft.kind);
         if let Some(dedupe) = entry.draft.dedupe.clone() {
             let slot = (entry.draft.kind, dedupe);
             if let Some(row) = open.get(&slot).and_then(|place| rows.get_mut(*place))
@@ -95,7 +105,8 @@ pub fn is_key(kind: EntryKind) -> bool {
         | EntryKind::Milestone
         | EntryKind::Outcome
         | EntryKind::Asked => true,
-        // An intent is told by its outcome; the rest is the journal's own business or too much.
+        // An intent is told by its outcome, see `timeline`; the rest is the journal's own
+        // business or too much.
         EntryKind::Started
         | EntryKind::Sealed
         | EntryKind::AlertSuppressed
@@ -153,6 +164,21 @@ mod tests {
         assert_eq!(minutes(&rows), [(2, 1), (12, 1), (30, 1)]);
         assert_eq!(rows[0].entry.draft.title, "partner told us");
         assert!(!rows[2].key);
+    }
+
+    #[test]
+    fn an_intent_is_key_only_while_nobody_knows_how_it_ended() {
+        let mut intent = entry("1", EntryKind::Intent, at(1, 0), "about to scale");
+        intent.draft.body = Some(Body::Intent(Box::new(crate::record::testing::plan("p1", "kubectl scale"))));
+        assert!(timeline(std::slice::from_ref(&intent))[0].key);
+        let mut outcome = entry("2", EntryKind::Outcome, at(2, 0), "verified");
+        let why = Safe::fixed("not seen");
+        outcome.draft.body = Some(Body::Outcome {
+            plan: PlanId(Safe::fixed("p1")),
+            outcome: crate::model::plan::Outcome::Unknown { why },
+        });
+        let keys: Vec<_> = timeline(&[intent, outcome]).iter().map(|row| row.key).collect();
+        assert_eq!(keys, [false, true]);
     }
 
     #[test]

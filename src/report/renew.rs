@@ -1,64 +1,107 @@
-//! Writing a document again without losing what people wrote into it.
+//! A second export keeps what people wrote.
 //!
-//! What the program writes stands between marks; only that is renewed. A section that people
-//! deleted with its marks stays deleted.
+//! Automatic sections stand between `<!-- warroom:begin NAME -->` and `<!-- warroom:end NAME -->`
+//! and are renewed; everything else is theirs. So is a section that they removed, and these
+//! lines of the front matter: `status`, `owner`, `tags`, `title`, and whatever they added.
 
-/// Why a document was not renewed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RenewError {
-    /// The file is not one of ours.
-    #[error("the file holds none of the marks that tell the program's sections from people's text; choose another file")]
-    Foreign,
-    /// A section is begun and not ended.
-    #[error("the section `{0}` has a begin mark and no end mark; put `<!-- warroom:end {0} -->` back, or choose another file")]
-    Unended(String),
-}
+/// Lines of the front matter that people own.
+const THEIRS: [&str; 4] = ["status", "owner", "tags", "title"];
 
-const BEGIN: &str = "warroom:begin ";
-const END: &str = "warroom:end ";
-
-/// `existing` with the program's sections taken from `fresh`. Marks stand on lines of their own,
-/// as an HTML comment or, in the front matter, a YAML one.
-pub fn renew(existing: &str, fresh: &str) -> Result<String, RenewError> {
-    let mut out = String::with_capacity(existing.len() + 1024);
-    let mut found = false;
-    let mut lines = existing.split_inclusive('\n');
-    while let Some(line) = lines.next() {
-        let Some(name) = mark(line, BEGIN) else {
-            out.push_str(line);
-            continue;
-        };
-        found = true;
-        let mut old = line.to_owned();
-        loop {
-            let Some(line) = lines.next() else { return Err(RenewError::Unended(name.to_owned())) };
-            old.push_str(line);
-            if mark(line, END) == Some(name) {
-                break;
-            }
-        }
-        out.push_str(&section(fresh, name).unwrap_or(old));
+/// `existing` with its automatic sections and front matter taken from `new`.
+pub fn renew(existing: &str, new: &str) -> String {
+    let (old_front, old_body) = split_front(existing);
+    let (new_front, new_body) = split_front(new);
+    let mut out = match (old_front, new_front) {
+        (Some(old), Some(new)) => format!("---\n{}---\n", merge_front(old, new)),
+        (Some(old), None) => format!("---\n{old}---\n"),
+        // They removed it.
+        (None, _) => String::new(),
+    };
+    let mut rest = old_body;
+    while let Some((before, name, inside, after)) = next_section(rest) {
+        out.push_str(before);
+        out.push_str(section(new_body, name).unwrap_or(inside));
+        rest = after;
     }
-    if found { Ok(out) } else { Err(RenewError::Foreign) }
+    out.push_str(rest);
+    out
 }
 
-/// The name in a line that is a mark: `<!-- warroom:begin NAME -->` or `# warroom:begin NAME`.
-fn mark<'a>(line: &'a str, sort: &str) -> Option<&'a str> {
-    let line = line.trim();
-    let inner = line.strip_prefix("<!-- ").and_then(|line| line.strip_suffix(" -->")).or_else(|| line.strip_prefix("# "))?;
-    let name = inner.strip_prefix(sort)?;
-    (!name.is_empty() && !name.contains(' ')).then_some(name)
-}
-
-fn section(document: &str, name: &str) -> Option<String> {
-    let mut lines = document.split_inclusive('\n').skip_while(|line| mark(line, BEGIN) != Some(name)).peekable();
-    lines.peek()?;
-    let mut out = String::new();
-    for line in lines {
-        out.push_str(line);
-        if mark(line, END) == Some(name) {
-            return Some(out);
+/// The lines between `---` and `---`, and what follows.
+fn split_front(text: &str) -> (Option<&str>, &str) {
+    let parts = text.strip_prefix("---\n").and_then(|rest| {
+        if let Some(body) = rest.strip_prefix("---\n") {
+            return Some(("", body));
         }
+        let end = rest.find("\n---\n")?;
+        Some((rest.get(..=end)?, rest.get(end + 5..)?))
+    });
+    match parts {
+        Some((front, body)) => (Some(front), body),
+        None => (None, text),
+    }
+}
+
+fn key(line: &str) -> Option<&str> {
+    let (key, _) = line.split_once(':')?;
+    key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-').then_some(key).filter(|key| !key.is_empty())
+}
+
+/// The values of several lines that belong to a key, such as a list under `tags:`, go with it.
+fn blocks(front: &str) -> Vec<(Option<&str>, String)> {
+    let mut blocks: Vec<(Option<&str>, String)> = Vec::new();
+    for line in front.lines() {
+        match (key(line), blocks.last_mut()) {
+            (None, Some((_, block))) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+            (key, _) => blocks.push((key, format!("{line}\n"))),
+        }
+    }
+    blocks
+}
+
+fn merge_front(old: &str, new: &str) -> String {
+    let (old, new) = (blocks(old), blocks(new));
+    let mut out = String::new();
+    for (key, block) in &new {
+        let theirs = key.filter(|key| THEIRS.contains(key)).and_then(|key| old.iter().find(|(k, _)| *k == Some(key)));
+        out.push_str(theirs.map_or(block, |(_, block)| block));
+    }
+    for (key, block) in &old {
+        if key.is_some() && !new.iter().any(|(known, _)| known == key) {
+            out.push_str(block);
+        }
+    }
+    out
+}
+
+/// The next automatic section: what stands before it, its name, all of it with its markers, and
+/// what follows. A section whose end was lost is people's text.
+fn next_section(text: &str) -> Option<(&str, &str, &str, &str)> {
+    const BEGIN: &str = "<!-- warroom:begin ";
+    let mut from = 0;
+    loop {
+        let start = from + text.get(from..)?.find(BEGIN)?;
+        let after_begin = text.get(start + BEGIN.len()..)?;
+        let name = after_begin.get(..after_begin.find(" -->")?)?;
+        let end_marker = format!("<!-- warroom:end {name} -->");
+        if let Some(length) = after_begin.find(&end_marker) {
+            let end = start + BEGIN.len() + length + end_marker.len();
+            return Some((text.get(..start)?, name, text.get(start..end)?, text.get(end..)?));
+        }
+        from = start + BEGIN.len();
+    }
+}
+
+fn section<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let mut rest = text;
+    while let Some((_, found, inside, after)) = next_section(rest) {
+        if found == name {
+            return Some(inside);
+        }
+        rest = after;
     }
     None
 }
@@ -66,21 +109,37 @@ fn section(document: &str, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    const OLD: &str = "# T\n<!-- warroom:begin a -->\nold\n<!-- warroom:end a -->\nwhat people wrote\n<!-- warroom:begin b -->\nx\n<!-- warroom:end b -->\n";
-    const NEW: &str = "# T\n<!-- warroom:begin a -->\nnew\n<!-- warroom:end a -->\nprompt\n<!-- warroom:begin c -->\nz\n<!-- warroom:end c -->\n";
+    const OLD: &str = "---\nstatus: in_review\nseverity: SEV3\ntags:\n  - db\nteam: shop\n---\n# Mine\n<!-- warroom:begin a -->\nold a\n<!-- warroom:end a -->\nmy words\n<!-- warroom:begin c -->\nkept\n<!-- warroom:end c -->\n";
+    const NEW: &str = "---\nstatus: draft\nseverity: SEV2\ntags: []\n---\n# Theirs\n<!-- warroom:begin a -->\nnew a\n<!-- warroom:end a -->\n<!-- warroom:begin b -->\nb\n<!-- warroom:end b -->\n";
 
     #[test]
-    fn what_people_wrote_stays() {
-        let renewed = renew(OLD, NEW).unwrap();
-        assert!(renewed.contains("new") && !renewed.contains("old"));
-        assert!(renewed.contains("what people wrote") && !renewed.contains("prompt"));
-        assert!(renewed.contains("\nx\n"), "a section that is not made any more stays as it was");
+    fn what_people_wrote_survives_and_the_rest_is_new() {
+        assert_eq!(
+            renew(OLD, NEW),
+            "---\nstatus: in_review\nseverity: SEV2\ntags:\n  - db\nteam: shop\n---\n# Mine\n<!-- warroom:begin a -->\nnew a\n<!-- warroom:end a -->\nmy words\n<!-- warroom:begin c -->\nkept\n<!-- warroom:end c -->\n"
+        );
     }
 
     #[test]
-    fn a_foreign_file_is_left_alone() {
-        assert_eq!(renew("my notes", NEW), Err(RenewError::Foreign));
-        assert_eq!(renew("<!-- warroom:begin a -->\nold\n", NEW), Err(RenewError::Unended("a".into())));
+    fn a_section_whose_end_was_lost_is_left_alone() {
+        let broken = "<!-- warroom:begin a -->\nmine now\n<!-- warroom:begin b -->\nold\n<!-- warroom:end b -->";
+        let out = renew(broken, NEW);
+        assert!(out.starts_with("<!-- warroom:begin a -->\nmine now\n") && out.contains("\nb\n"), "{out}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_document_of_ones_own_is_kept_whole(text in "[^<]*") {
+            prop_assume!(!text.starts_with("---"));
+            prop_assert_eq!(renew(&text, NEW), text);
+        }
+
+        #[test]
+        fn renewing_twice_changes_nothing(text in "(---\n|key: v\n|<!-- warroom:(begin|end) [ab] -->\n|x\n){0,12}") {
+            let once = renew(&text, NEW);
+            prop_assert_eq!(renew(&once, NEW), once.clone());
+        }
     }
 }

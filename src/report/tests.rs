@@ -1,138 +1,254 @@
-//! The document as people read it.
+//! The postmortem of a rehearsed incident, as a tired person reads it the morning after.
+
+use std::path::Path;
+use std::sync::Arc;
 
 use super::*;
 use crate::clock::World;
-use crate::model::entry::{Actor, ActorKind, Body, Draft, Entry, EntryId, EntryKind, EntryOrigin};
+use crate::model::entry::{Actor, ActorKind, Body, Draft, EntryKind, EntryOrigin, Evidence, Phase, Severity};
+use crate::model::name::{IncidentId, ServiceName};
+use crate::model::plan::{Outcome, PlanId};
 use crate::model::service::Unit;
+use crate::record::testing::{MemoryDisk, at, draft, plan, read_on, wait};
+use crate::record::{Durability, Journal, StartInfo, TrackSample};
 
-fn at(minutes: i64, seconds: i64) -> World {
-    World::from_timestamp(1_795_230_000 + minutes * 60 + seconds, 0).unwrap()
-}
+const DIR: &str = "/records/2026-11-21-checkout";
 
-fn entry(occurred_at: World, kind: EntryKind, subject: &str, title: &str) -> Entry {
-    Entry {
-        id: EntryId(format!("{:026}", occurred_at.timestamp()).into()),
-        occurred_at,
-        observed_at: occurred_at,
-        draft: Draft {
-            kind,
-            source: "prod/test".into(),
-            subject: subject.into(),
-            title: title.into(),
-            detail: None,
-            actor: Actor::system(),
-            service: Some(subject.split(' ').next().unwrap_or_default().into()),
-            before: None,
-            after: None,
-            evidence: Vec::new(),
-            dedupe: None,
-            origin: EntryOrigin::Auto,
-            pinned: false,
-            body: None,
-        },
+fn ana() -> Actor {
+    Actor {
+        kind: ActorKind::Human,
+        name: Safe::fixed("ana@example.com"),
+        known_by: Some(Safe::fixed("kubernetes self-review")),
     }
 }
 
-fn incident() -> Vec<Entry> {
-    let mut opened = entry(at(16, 0), EntryKind::Opened, "2026-11-21-checkout", "incident declared: Checkout fails");
-    opened.draft.body = Some(Body::Opened { incident: "2026-11-21-checkout".into(), title: "Checkout fails".into() });
-    let mut claimed = entry(at(16, 0), EntryKind::Claimed, "CheckoutErrorRate", "ana claims CheckoutErrorRate");
-    claimed.draft.actor = Actor { kind: ActorKind::Human, name: "ana".into(), known_by: None };
-    vec![
-        entry(at(4, 0), EntryKind::Rollout, "payments", "image 2.8.0→2.9.0"),
-        entry(at(14, 0), EntryKind::Breach, "checkout errors", "checkout errors 7.2 % (limit 1 %)"),
-        entry(at(15, 0), EntryKind::AlertFiring, "CheckoutErrorRate", "CheckoutErrorRate fires: <b>errors</b> | high"),
-        opened,
-        claimed,
-        entry(at(37, 0), EntryKind::Recovered, "checkout errors", "checkout errors 0.4 % (limit 1 %)"),
-    ]
+struct Story(Journal);
+
+impl Story {
+    fn tell(&self, minute: u32, second: u32, told: Draft) {
+        let when: World = at(minute, second);
+        wait(self.0.append(told, when, when, Durability::Now)).expect("it is kept");
+    }
+
+    fn noticed(&self, minute: u32, kind: EntryKind, service: &str, subject: &str, title: &str) {
+        let told =
+            Draft { service: Some(ServiceName::from(service)), subject: Safe::from(subject), ..draft(kind, title) };
+        self.tell(minute, 0, told);
+    }
+
+    fn said(&self, minute: u32, kind: EntryKind, subject: &str, title: &str, body: Option<Body>) {
+        let told = Draft {
+            source: Safe::fixed("warroom"),
+            subject: Safe::from(subject),
+            actor: ana(),
+            origin: EntryOrigin::Manual,
+            body,
+            ..draft(kind, title)
+        };
+        self.tell(minute, 30, told);
+    }
 }
 
-fn sample(minute: i64, value: f64) -> TrackSample {
-    TrackSample {
-        at: at(minute, 0),
-        track: "checkout errors".into(),
-        service: None,
-        unit: Unit::Ratio,
-        limit: Some(0.01),
-        values: [("value".into(), Some(value))].into(),
+/// A deployment loses its rate limit; it is scaled, then mended.
+fn incident() -> crate::record::IncidentRecord {
+    let disk = MemoryDisk::default();
+    let info = StartInfo {
+        incident: Some(IncidentId::from("2026-11-21-checkout")),
+        version: Safe::fixed("0.1.0"),
+        drill: true,
+        env: Safe::fixed("drill"),
+        actor: ana(),
+        at: at(9, 0),
+    };
+    let story = Story(Journal::create(Path::new(DIR), info, Arc::new(disk.clone())).expect("the disk works"));
+    let rollout = Draft {
+        source: Safe::fixed("drill/kubernetes"),
+        service: Some(ServiceName::from("payments")),
+        before: Some(Safe::fixed("payments:2.8.0")),
+        after: Some(Safe::fixed("payments:2.9.0")),
+        actor: Actor { kind: ActorKind::Automation, name: Safe::fixed("deploy-bot"), known_by: None },
+        ..draft(EntryKind::Rollout, "Deployment payments rolled out revision 42")
+    };
+    wait(story.0.append(rollout, at(4, 0), at(9, 10), Durability::Now)).expect("it is kept");
+    story.noticed(11, EntryKind::Breach, "payments", "payments errors", "payments errors at 8.4 %, limit 2 %");
+    story.noticed(
+        12,
+        EntryKind::AlertFiring,
+        "payments",
+        "PaymentsCPUHigh",
+        "PaymentsCPUHigh fires: CPU | 97 % of its limit",
+    );
+    story.noticed(14, EntryKind::Breach, "checkout", "checkout errors", "checkout errors at 7.2 %, limit 2 %");
+    story.noticed(14, EntryKind::AlertFiring, "checkout", "CheckoutErrorRate", "CheckoutErrorRate fires");
+    let lines = story.0.keep_evidence("03:14:01 ERROR POST partner/charge timed out\n03:14:02 ERROR token=abcdef");
+    let burst = Draft {
+        service: Some(ServiceName::from("payments")),
+        evidence: vec![Evidence {
+            query: Some(Safe::fixed("logs payments level>=error")),
+            excerpt: Some(crate::text::clean_block(
+                "03:14:01 ERROR POST partner/charge timed out\n03:14:02 ERROR ```token=abcdef",
+            )),
+            file: Some(lines),
+        }],
+        ..draft(EntryKind::ErrorBurst, "errors of payments: 412 a minute, usually 3")
+    };
+    story.tell(14, 20, burst);
+    story.said(16, EntryKind::Claimed, "PaymentsCPUHigh", "ana claims PaymentsCPUHigh", None);
+    let opened = Body::Opened {
+        incident: IncidentId::from("2026-11-21-checkout"),
+        title: Safe::fixed("Checkout fails: \"payments\" <b>slow</b>"),
+    };
+    story.said(17, EntryKind::Opened, "incident", "incident declared", Some(opened));
+    story.said(17, EntryKind::Severity, "incident", "severity SEV2", Severity::parse("2").map(Body::Severity));
+    story.noticed(20, EntryKind::SourceLost, "payments", "cw-logs", "CloudWatch Logs throttles: no lines since 03:19Z");
+    story.noticed(23, EntryKind::SourceFound, "payments", "cw-logs", "CloudWatch Logs answers again");
+    let command = "kubectl --context drill -n payments scale deploy/payments --replicas=12";
+    let intent = plan("p1", command);
+    story.said(
+        24,
+        EntryKind::Intent,
+        "Deployment payments",
+        "about to scale Deployment payments",
+        Some(Body::Intent(Box::new(intent))),
+    );
+    let outcome = Outcome::Verified { after_seconds: 71, words: Safe::fixed("12 of 12 ready") };
+    story.said(
+        25,
+        EntryKind::Outcome,
+        "Deployment payments",
+        "scale Deployment payments: replicas 6 → 12, 12 of 12 ready after 71 s",
+        Some(Body::Outcome { plan: PlanId(Safe::fixed("p1")), outcome }),
+    );
+    story.said(25, EntryKind::Phase, "incident", "phase mitigating", Some(Body::Phase(Phase::Mitigating)));
+    story.said(28, EntryKind::Asked, "developers", "developers were asked for the fixed release", None);
+    story.said(29, EntryKind::Note, "note", "partner says: 429 for <everyone> `now`", None);
+    story.noticed(30, EntryKind::Recovered, "checkout", "checkout errors", "checkout errors back under 2 %");
+    story.noticed(43, EntryKind::Recovered, "payments", "payments errors", "payments errors back under 2 %");
+    story.noticed(44, EntryKind::AlertResolved, "payments", "PaymentsCPUHigh", "PaymentsCPUHigh is clear");
+    story.noticed(45, EntryKind::AlertResolved, "checkout", "CheckoutErrorRate", "CheckoutErrorRate is clear");
+    story.said(50, EntryKind::Phase, "incident", "phase resolved", Some(Body::Phase(Phase::Resolved)));
+    for minute in 0..50 {
+        let bad = (14..30).contains(&minute);
+        story.0.track(TrackSample {
+            at: at(minute, 0),
+            track: Safe::fixed("checkout errors"),
+            service: Some(Safe::fixed("checkout")),
+            unit: Unit::Ratio,
+            limit: Some(0.02),
+            values: [(Safe::fixed("value"), Some(if bad { 0.072 + f64::from(minute) / 1000.0 } else { 0.003 }))].into(),
+        });
     }
+    wait(story.0.close(at(51, 0))).expect("it is sealed");
+    read_on(&disk, Path::new(DIR))
 }
 
 fn written(options: &Options) -> String {
-    let entries = incident();
-    let tracks: Vec<_> = [0.001, 0.02, 0.072, 0.004].into_iter().zip(0..).map(|(value, minute)| sample(minute, value)).collect();
-    postmortem(Material { entries: &entries, tracks: &tracks, problems: &[] }, options).unwrap()
+    let record = incident();
+    let text = postmortem(&record, options).expect("the shipped template works");
+    text.replace(record.writers[0].file.as_str(), "WRITER.jsonl")
 }
 
 #[test]
-fn the_sections_are_there_in_order() {
-    let text = written(&Options::default());
-    let mut rest = text.as_str();
-    for heading in [
-        "---\nschema: incident-postmortem/v1",
-        "# Checkout fails",
-        "## Summary",
-        "## At a glance",
-        "## Impact",
-        "## Key moments",
-        "## Alerts",
-        "## Timeline",
-        "## Changes",
-        "## Actions",
-        "## Evidence",
-        "## Five whys",
-        "## Action items",
-        "## What we could not see",
-        "## Appendix",
-    ] {
-        let place = rest.find(heading);
-        assert!(place.is_some(), "`{heading}` is missing or out of order in:\n{text}");
-        rest = &rest[place.unwrap_or(0)..];
+fn the_postmortem_reads_as_it_should() {
+    insta::assert_snapshot!(written(&Options::default()));
+}
+
+#[test]
+fn no_secret_and_no_markup_of_foreign_text_gets_in() {
+    for flavor in [Flavor::Github, Flavor::Confluence, Flavor::Plain] {
+        let text = written(&Options { flavor, ..Options::default() });
+        assert!(!text.contains("abcdef") && !text.contains("example.com"), "{text}");
+        assert!(!text.contains("\u{1b}"));
+        if flavor == Flavor::Github {
+            let body = text.split_once("\n---\n").expect("there is front matter").1;
+            assert!(!body.contains("<b>") && !text.contains("<everyone>"), "{text}");
+            assert!(text.contains("CPU \\| 97 %"), "{text}");
+        }
     }
 }
 
 #[test]
-fn the_facts_stand_where_they_are_looked_for() {
-    let text = written(&Options::default());
-    assert!(text.contains("id: \"2026-11-21-checkout\""));
-    assert!(text.contains("impact_start: 2026-11-21T"));
-    assert!(text.contains("10 min before | payments | payments: image 2.8.0→2.9.0"), "{text}");
-    assert!(text.contains("worst minute 7.2 %"), "{text}");
-    assert!(text.contains("ana"));
+fn confluence_gets_no_html_and_plain_text_no_tables() {
+    let confluence = written(&Options { flavor: Flavor::Confluence, ..Options::default() });
+    assert!(!confluence.contains("<details>") && !confluence.contains("<!--"), "{confluence}");
+    assert!(confluence.contains("| --- |"));
+    let plain = written(&Options { flavor: Flavor::Plain, ..Options::default() });
+    assert!(!plain.contains("<!--") && !plain.contains("| --- |"), "{plain}");
+    assert!(plain.contains("- 03:16Z · T+5 · ana · ana claims PaymentsCPUHigh · warroom"), "{plain}");
 }
 
 #[test]
-fn markup_in_an_alert_stays_text() {
-    let text = written(&Options::default());
-    assert!(!text.contains("<b>"));
-    assert!(text.contains("&lt;b&gt;errors&lt;/b&gt; \\| high"));
+fn a_zone_stands_beside_utc_and_never_alone() {
+    let tz = Some(chrono_tz::Europe::Berlin);
+    let text = written(&Options { tz, ..Options::default() });
+    assert!(text.contains("| 03:16Z | 04:16 CET | T+5 | ana |"), "{text}");
 }
 
 #[test]
-fn other_flavors_have_no_html() {
-    for flavor in [Flavor::Confluence, Flavor::Plain] {
-        let text = written(&Options { flavor, ..Options::default() });
-        assert!(!text.contains("<details>") && !text.contains("<!--"), "{text}");
+fn the_front_matter_is_yaml_that_says_what_is_known() {
+    let text = written(&Options::default());
+    let front = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")).expect("it comes first").0;
+    for line in [
+        "schema: incident-postmortem/v1",
+        "id: \"2026-11-21-checkout\"",
+        "title: \"Checkout fails: \\\"payments\\\" <b>slow</b>\"",
+        "severity: SEV2",
+        "drill: true",
+        "impact_start: 2026-11-21T03:11:00Z",
+        "detected_at: 2026-11-21T03:12:00Z",
+        "acknowledged_at: 2026-11-21T03:16:30Z",
+        "mitigated_at: 2026-11-21T03:43:00Z",
+        "resolved_at: 2026-11-21T03:50:30Z",
+        "timestamps_confirmed: []",
+        "services: [\"payments\", \"checkout\"]",
+    ] {
+        assert!(front.lines().any(|found| found == line), "{line} is not in\n{front}");
     }
 }
 
 #[test]
 fn a_second_export_keeps_what_people_wrote() {
-    let first = written(&Options::default()).replace("- Trigger:", "- Trigger: the retry budget was dropped in 2.9.0");
-    let renewed = renew(&first, &written(&Options::default())).unwrap();
-    assert!(renewed.contains("the retry budget was dropped"));
-    assert_eq!(renewed, first);
+    let first = written(&Options::default());
+    let edited = first
+        .replace("status: draft", "status: in_review")
+        .replace("- Trigger:\n", "- Trigger: the release dropped `MAX_RPS`.\n")
+        .replace("<!-- warroom:begin summary -->", "<!-- warroom:begin summary -->\nstale");
+    let second = renew(&edited, &first);
+    assert!(second.contains("status: in_review") && second.contains("dropped `MAX_RPS`"));
+    assert!(!second.contains("stale"));
+    assert_eq!(renew(&first, &first), first);
 }
 
 #[test]
-fn a_zone_stands_beside_utc() {
-    let text = written(&Options { zone: Some(chrono_tz::Europe::Berlin), ..Options::default() });
-    assert!(text.contains("| UTC | Europe/Berlin | impact |"), "{text}");
+fn an_incident_of_which_nothing_is_known_says_so() {
+    let disk = MemoryDisk::default();
+    let info = StartInfo {
+        incident: None,
+        version: Safe::fixed("0.1.0"),
+        drill: false,
+        env: Safe::fixed("prod-eu"),
+        actor: Actor::system(),
+        at: at(0, 0),
+    };
+    let journal = Journal::create(Path::new(DIR), info, Arc::new(disk.clone())).expect("the disk works");
+    wait(journal.close(at(1, 0))).expect("it is sealed");
+    let text = postmortem(&read_on(&disk, Path::new(DIR)), &Options::default()).expect("the template works");
+    assert!(text.contains("When the impact began is not known."), "{text}");
+    assert!(text.contains("| Time to detect | unknown | impact start → detected |"), "{text}");
+    assert!(text.contains("impact_start: null"));
+    assert!(text.contains("No alert fired."));
 }
 
 #[test]
-fn an_empty_record_is_an_error() {
-    let empty = Material { entries: &[], tracks: &[], problems: &[] };
-    assert!(matches!(postmortem(empty, &Options::default()), Err(ReportError::Empty)));
+fn a_wrong_template_is_told_with_its_line() {
+    let template = Some("a\n{{ no_such_name }}".to_owned());
+    let error = postmortem(&incident(), &Options { template, ..Options::default() }).expect_err("it is wrong");
+    assert!(error.to_string().contains("line 2"), "{error}");
+}
+
+#[test]
+fn the_same_record_gives_the_same_text() {
+    let record = incident();
+    let twice = [0, 1].map(|_| postmortem(&record, &Options::default()).expect("the template works"));
+    assert_eq!(twice[0], twice[1]);
 }

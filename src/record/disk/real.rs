@@ -9,6 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::clock::World;
 
+use super::super::read::RecordError;
 use super::{Disk, DiskFile, Member};
 
 /// Who else may read the record.
@@ -25,6 +26,25 @@ pub enum Sharing {
 }
 
 impl Sharing {
+    /// The group of this name or number, by `/etc/group`.
+    pub fn with_group(name: &str) -> Result<Self, RecordError> {
+        if let Ok(id) = name.parse() {
+            return Ok(Self::Group { id: Some(id) });
+        }
+        let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+        let id = groups.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            (fields.next()? == name).then(|| fields.nth(1)?.parse().ok()).flatten()
+        });
+        match id {
+            Some(id) => Ok(Self::Group { id: Some(id) }),
+            None => Err(RecordError::new(format!(
+                "record.group names the group `{name}`, which /etc/group does not hold; give its number (`getent group \
+                 {name}` prints it)"
+            ))),
+        }
+    }
+
     fn dir_mode(self) -> u32 {
         match self {
             Self::Private => 0o700,

@@ -1,0 +1,150 @@
+//! What users felt, as far as signals tell, and the charts.
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use crate::clock::World;
+use crate::model::entry::EntryKind;
+use crate::model::service::Unit;
+use crate::record::TrackSample;
+use crate::report::words::{length, trend};
+use crate::text::Safe;
+
+use super::Facts;
+
+/// Charts begin and end so many minutes around the incident.
+const AROUND: i64 = 15;
+
+/// The impact.
+#[derive(Debug, Serialize)]
+pub(super) struct Impact {
+    window: String,
+    breaches: Vec<Breach>,
+}
+
+/// One signal in breach, once.
+#[derive(Debug, Serialize)]
+struct Breach {
+    signal: String,
+    from: String,
+    to: String,
+    lasted: String,
+    /// The worst value by the tracks, with the limit.
+    worst: String,
+    trend: String,
+}
+
+/// One track over the incident.
+#[derive(Debug, Serialize)]
+pub(super) struct Chart {
+    name: String,
+    trend: String,
+    low: String,
+    high: String,
+    last: String,
+    limit: String,
+    span: String,
+}
+
+pub(super) fn impact(facts: &Facts<'_>) -> Impact {
+    let mut breaches: Vec<Breach> = Vec::new();
+    let mut covered: Vec<(&Safe, World)> = Vec::new();
+    for breach in facts.of(EntryKind::Breach) {
+        let subject = &breach.draft.subject;
+        let from = breach.occurred_at;
+        // Told again while it lasts, by a second process or after a restart.
+        if covered.iter().any(|(known, until)| *known == subject && from < *until) {
+            continue;
+        }
+        let back = facts
+            .of(EntryKind::Recovered)
+            .find(|entry| entry.draft.subject == *subject && entry.occurred_at >= from)
+            .map(|entry| entry.occurred_at);
+        let to = back.or(facts.to).unwrap_or(from);
+        covered.push((subject, back.unwrap_or(World::MAX_UTC)));
+        let samples: Vec<_> = facts
+            .record
+            .tracks
+            .iter()
+            .filter(|sample| sample.track == *subject && sample.at >= from - TimeDelta::minutes(1) && sample.at <= to)
+            .collect();
+        breaches.push(Breach {
+            signal: subject.to_string(),
+            from: facts.times.minute(from),
+            to: back.map_or_else(|| "not recovered".into(), |at| facts.times.minute(at)),
+            lasted: back.map_or_else(|| "unknown".into(), |at| length(at - from)),
+            worst: worst(&samples).unwrap_or_else(|| super::rows::headline(breach)),
+            trend: trend(&samples.iter().map(|sample| main_value(sample)).collect::<Vec<_>>()),
+        });
+    }
+    let window = match (facts.from, facts.at(crate::model::entry::MilestoneName::Mitigated)) {
+        (Some(from), Some(to)) if to >= from => {
+            format!("From {} to {}: {}.", facts.times.minute(from), facts.times.minute(to), length(to - from))
+        }
+        (Some(from), _) => format!("From {}; when it ended is not known.", facts.times.minute(from)),
+        (None, _) => "Neither its start nor its end is known.".into(),
+    };
+    Impact { window, breaches }
+}
+
+/// The value of a signal; of a track with several, the first by name.
+fn main_value(sample: &TrackSample) -> Option<f64> {
+    *sample.values.get("value").or_else(|| sample.values.values().next())?
+}
+
+fn worst(samples: &[&TrackSample]) -> Option<String> {
+    let sample = samples.first()?;
+    let values = samples.iter().filter_map(|sample| main_value(sample)).filter(|value| value.is_finite());
+    let (low, high) = bounds(values)?;
+    let worst = match sample.limit {
+        // The side of the breach shows by which value lies beyond the limit.
+        Some(limit) if high <= limit => low,
+        _ => high,
+    };
+    let limit = sample.limit.map(|limit| format!(" (limit {})", sample.unit.write(limit)));
+    Some(format!("{}{}", sample.unit.write(worst), limit.unwrap_or_default()))
+}
+
+fn bounds(mut values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    let first = values.next()?;
+    Some(values.fold((first, first), |(low, high), value| (low.min(value), high.max(value))))
+}
+
+/// One chart for each value of each track, from a while before the impact to a while after the
+/// end.
+pub(super) fn charts(facts: &Facts<'_>) -> Vec<Chart> {
+    let around = TimeDelta::minutes(AROUND);
+    let inside = |sample: &&TrackSample| {
+        facts.from.is_none_or(|from| sample.at >= from - around) && facts.to.is_none_or(|to| sample.at <= to + around)
+    };
+    let samples: Vec<_> = facts.record.tracks.iter().filter(inside).collect();
+    let mut names: Vec<(&Safe, &Safe)> = Vec::new();
+    for sample in &samples {
+        for key in sample.values.keys() {
+            if !names.contains(&(&sample.track, key)) {
+                names.push((&sample.track, key));
+            }
+        }
+    }
+    names.sort();
+    names.into_iter().filter_map(|(track, key)| chart(facts, &samples, track, key)).collect()
+}
+
+fn chart(facts: &Facts<'_>, samples: &[&TrackSample], track: &Safe, key: &Safe) -> Option<Chart> {
+    let of: Vec<_> =
+        samples.iter().filter(|sample| sample.track == *track && sample.values.contains_key(key)).collect();
+    let (first, last) = (of.first()?, of.last()?);
+    let values: Vec<Option<f64>> = of.iter().map(|sample| sample.values.get(key).copied().flatten()).collect();
+    let (low, high) = bounds(values.iter().flatten().copied().filter(|value| value.is_finite()))?;
+    let unit: Unit = first.unit;
+    let latest = values.iter().rev().find_map(|value| *value)?;
+    Some(Chart {
+        name: if *key == "value" { track.to_string() } else { format!("{track}, {key}") },
+        trend: trend(&values),
+        low: unit.write(low),
+        high: unit.write(high),
+        last: unit.write(latest),
+        limit: last.limit.map(|limit| unit.write(limit)).unwrap_or_default(),
+        span: format!("{}–{}", facts.times.minute(first.at), facts.times.minute(last.at)),
+    })
+}
