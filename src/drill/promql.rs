@@ -13,7 +13,8 @@ mod parser;
 mod store;
 
 pub(in crate::drill) use ast::{Expr, Matcher};
-pub(in crate::drill) use eval::{Sample, Value, instant, range};
+pub(in crate::drill) use eval::{Value, instant, range};
+pub(in crate::drill) use lexer::length;
 pub(in crate::drill) use parser::{parse, parse_matchers};
 pub(in crate::drill) use store::{Labels, Store};
 

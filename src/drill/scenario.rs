@@ -13,8 +13,8 @@ mod when;
 pub use read::ScenarioError;
 pub use schema::Scenario;
 pub(in crate::drill) use schema::{
-    AlarmSpec, AlertRule, Call, Comparison, CompositeSpec, LogFormat, LogSpec, LogWhen, MetricSpec, OnRefusal, Statistic,
-    Worker, Workload,
+    AlarmSpec, AlertRule, Call, CompositeSpec, LogFormat, LogSpec, LogWhen, MetricSpec, OnRefusal, Statistic, Worker,
+    Workload,
 };
 pub use shipped::{SHIPPED, Shipped};
 pub use when::{Step, Times, Truth};

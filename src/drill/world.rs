@@ -26,7 +26,7 @@ use crate::drill::kube::{Cluster, Kill, PodView, Taken};
 use crate::drill::promql::Store;
 use crate::drill::scenario::Scenario;
 
-pub(in crate::drill) use alarms::{Alarm, AlarmState, Alarms, Transition};
+pub(in crate::drill) use alarms::{Alarm, AlarmState, Alarms, Metric, Transition, Watches};
 pub(in crate::drill) use alerts::{ActiveAlert, Alerts, Silence};
 pub(in crate::drill) use fleet::{Fleet, cluster_spec};
 pub(in crate::drill) use logs::{LogEvent, LogStore};

@@ -42,7 +42,9 @@ pub(in crate::drill) fn range(
     step: i64,
 ) -> Result<Vec<(Labels, Vec<(i64, f64)>)>, QueryError> {
     if step <= 0 {
-        return Err(QueryError::Execution("zero or negative query resolution step widths are not accepted. Try a positive integer".into()));
+        return Err(QueryError::Execution(
+            "zero or negative query resolution step widths are not accepted. Try a positive integer".into(),
+        ));
     }
     if end < start {
         return Err(QueryError::Execution("end timestamp must not be before start time".into()));
@@ -201,9 +203,10 @@ impl Eval<'_> {
         let mut histograms: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
         for mut sample in vector(self.expr(of)?)? {
             sample.labels.remove("__name__");
-            let le = sample.labels.remove("le").and_then(|le| {
-                if le == "+Inf" { Some(f64::INFINITY) } else { le.parse().ok() }
-            });
+            let le = sample
+                .labels
+                .remove("le")
+                .and_then(|le| if le == "+Inf" { Some(f64::INFINITY) } else { le.parse().ok() });
             if let Some(le) = le {
                 histograms.entry(sample.labels).or_default().push((le, sample.value));
             }

@@ -91,7 +91,7 @@ fn quoted(rest: &str, quote: char) -> Option<(String, usize)> {
 }
 
 /// `1h30m` in milliseconds.
-pub(super) fn length(word: &str) -> Option<i64> {
+pub(in crate::drill) fn length(word: &str) -> Option<i64> {
     let mut total: i64 = 0;
     let mut rest = word;
     if rest.is_empty() {

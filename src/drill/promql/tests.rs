@@ -11,7 +11,12 @@ fn store() -> Store {
         let t = (n * 15) as f64;
         store.push("requests_total", &[("service", "a"), ("code", "200")], at, 9.0 * t);
         store.push("requests_total", &[("service", "a"), ("code", "500")], at, t);
-        store.push("requests_total", &[("service", "b"), ("code", "200")], at, if n < 20 { 2.0 * t } else { 2.0 * (t - 300.0) });
+        store.push(
+            "requests_total",
+            &[("service", "b"), ("code", "200")],
+            at,
+            if n < 20 { 2.0 * t } else { 2.0 * (t - 300.0) },
+        );
         for (le, share) in [("0.1", 0.5), ("1", 0.9), ("+Inf", 1.0)] {
             store.push("seconds_bucket", &[("le", le)], at, 10.0 * t * share);
         }
@@ -99,8 +104,22 @@ fn a_range_holds_a_point_a_step() {
 #[test]
 fn what_is_not_promql_is_refused_with_its_column() {
     for bad in [
-        "", "sum(", "up{", "up{a}", "up[5]", "rate(up)", "nofunc(up)", "up[5m:1m]", "up @ 3", "{}", "1 +", "up{a=~\"(\"}",
-        "a b", "sum(up, up)", "\"open", "up offset",
+        "",
+        "sum(",
+        "up{",
+        "up{a}",
+        "up[5]",
+        "rate(up)",
+        "nofunc(up)",
+        "up[5m:1m]",
+        "up @ 3",
+        "{}",
+        "1 +",
+        "up{a=~\"(\"}",
+        "a b",
+        "sum(up, up)",
+        "\"open",
+        "up offset",
     ] {
         let refused = parse(bad).is_err() || instant(&store(), &parse(bad).unwrap(), 0).is_err();
         assert!(refused, "{bad} was taken");
@@ -116,7 +135,9 @@ fn what_is_not_promql_is_refused_with_its_column() {
 
 #[test]
 fn matchers_come_with_and_without_braces() {
-    for (text, count) in [("a=\"b\"", 1), ("{a=\"b\",c!~\"d.*\"}", 2), ("up{a=\"b\"}", 2), ("up", 1), ("alertname=Foo", 1)] {
+    for (text, count) in
+        [("a=\"b\"", 1), ("{a=\"b\",c!~\"d.*\"}", 2), ("up{a=\"b\"}", 2), ("up", 1), ("alertname=Foo", 1)]
+    {
         assert_eq!(parse_matchers(text).unwrap().len(), count, "{text}");
     }
     for bad in ["a", "=b", "a=", "{a=\"b\""] {

@@ -219,7 +219,8 @@ fn check(file: &File) -> Result<(), Wrong> {
         }
     }
     for composite in &file.composites {
-        let rule = crate::drill::world::alarm_rule(composite.rule.get_ref()).map_err(|why| wrong(&composite.rule, why))?;
+        let rule =
+            crate::drill::world::alarm_rule(composite.rule.get_ref()).map_err(|why| wrong(&composite.rule, why))?;
         for name in rule.names() {
             if !alarms.contains(name) {
                 return Err(wrong(&composite.rule, format!("there is no alarm `{name}`")));
@@ -238,7 +239,8 @@ fn no_circles(file: &File) -> Result<(), Wrong> {
     while settled.len() < file.workloads.len() {
         let before = settled.len();
         for (at, workload) in file.workloads.iter().enumerate() {
-            let callees = workload.calls.iter().map(|call| &call.to).chain(workload.worker.iter().map(|worker| &worker.to));
+            let callees =
+                workload.calls.iter().map(|call| &call.to).chain(workload.worker.iter().map(|worker| &worker.to));
             let free = callees.into_iter().all(|callee| {
                 file.workloads
                     .iter()
@@ -260,10 +262,7 @@ fn no_circles(file: &File) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn unique<'a>(
-    names: impl Iterator<Item = &'a Spanned<String>>,
-    what: &str,
-) -> Result<BTreeSet<&'a str>, Wrong> {
+fn unique<'a>(names: impl Iterator<Item = &'a Spanned<String>>, what: &str) -> Result<BTreeSet<&'a str>, Wrong> {
     let mut seen = BTreeSet::new();
     for name in names {
         if !seen.insert(name.get_ref().as_str()) {

@@ -713,8 +713,7 @@ impl Scenario {
 
     /// Its CloudWatch log groups.
     pub fn log_groups(&self) -> Vec<String> {
-        let mut groups: Vec<_> =
-            self.file.workloads.iter().filter_map(|workload| workload.log_group.clone()).collect();
+        let mut groups: Vec<_> = self.file.workloads.iter().filter_map(|workload| workload.log_group.clone()).collect();
         groups.sort();
         groups.dedup();
         groups

@@ -35,7 +35,8 @@ impl FromStr for When {
             (text, 1, Duration::ZERO)
         };
         let anchor = anchor.trim();
-        if anchor.is_empty() || !anchor.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+        if anchor.is_empty() || !anchor.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        {
             return Err(format!("`{text}` is not a time such as `epoch + 24m` or `release + 2m10s`"));
         }
         let offset = TimeDelta::from_std(offset).ok().filter(|offset| *offset < TimeDelta::days(365));

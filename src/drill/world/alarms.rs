@@ -150,13 +150,16 @@ impl Alarms {
         }
     }
 
+    /// The metric of this id.
+    pub(in crate::drill) fn metric(&self, id: &str) -> Option<&Metric> {
+        self.metrics.iter().find(|metric| metric.spec.id.get_ref() == id)
+    }
+
     fn evaluate(&mut self, now: clock::World) {
         let mut changes = Vec::new();
         for (at, alarm) in self.alarms.iter().enumerate() {
             let Watches::Metric(spec) = &alarm.watches else { continue };
-            let Some(metric) = self.metrics.iter().find(|m| m.spec.id.get_ref() == spec.metric.get_ref()) else {
-                continue;
-            };
+            let Some(metric) = self.metric(spec.metric.get_ref()) else { continue };
             if let Some((state, reason)) = judged(spec, metric, now)
                 && state != alarm.state
             {
@@ -170,11 +173,16 @@ impl Alarms {
             let holds = rule.holds(&|name| self.alarms.iter().find(|a| a.name == name).map(|a| a.state));
             let state = if holds { AlarmState::Alarm } else { AlarmState::Ok };
             if state != alarm.state {
-                let by: Vec<_> = rule.names().iter().map(|name| format!("arn:{name}")).collect();
+                let moved: Vec<_> = rule
+                    .names()
+                    .into_iter()
+                    .filter(|name| self.alarms.iter().any(|other| other.name == *name && other.since == now))
+                    .collect();
                 let reason = format!(
-                    "Alarm rule evaluated to {}: {} transitioned",
-                    if holds { "TRUE" } else { "FALSE" },
-                    by.join(", ").replace("arn:", "")
+                    "{} transitioned to {} at {}",
+                    moved.join(", "),
+                    state.as_str(),
+                    now.format("%A %d %B, %Y %T UTC")
                 );
                 changes.push((at, state, reason));
             }

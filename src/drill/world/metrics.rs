@@ -91,8 +91,13 @@ impl Counters {
                 let labels = [("container", name), ("namespace", namespace), ("pod", pod)];
                 store.push("container_cpu_usage_seconds_total", &labels, at, cpu_seconds);
                 store.push("container_memory_working_set_bytes", &labels, at, memory as f64);
-                let limits =
-                    [("container", name), ("namespace", namespace), ("pod", pod), ("resource", "cpu"), ("unit", "core")];
+                let limits = [
+                    ("container", name),
+                    ("namespace", namespace),
+                    ("pod", pod),
+                    ("resource", "cpu"),
+                    ("unit", "core"),
+                ];
                 store.push("kube_pod_container_resource_limits", &limits, at, limit);
             }
         }
@@ -117,8 +122,7 @@ impl Counted {
         self.calls_refused += draw(second.attempts_refused);
         self.calls_timed_out += draw(second.attempts_timed_out);
         self.calls_failed += draw(second.attempts_failed);
-        let answered =
-            second.attempts - second.attempts_refused - second.attempts_timed_out - second.attempts_failed;
+        let answered = second.attempts - second.attempts_refused - second.attempts_timed_out - second.attempts_failed;
         self.calls_ok += draw(answered.max(0.0));
         self.retries += draw(second.retries);
         // The histogram counts the very requests that the codes count, spread as the tail says.
@@ -131,8 +135,7 @@ impl Counted {
 
     fn publish(&self, service: &[(&str, &str); 3], calls: bool, at: i64, store: &mut Store) {
         let [job, namespace, name] = *service;
-        for (code, value) in
-            [("200", self.served), ("202", self.deferred), ("429", self.refused), ("503", self.failed)]
+        for (code, value) in [("200", self.served), ("202", self.deferred), ("429", self.refused), ("503", self.failed)]
         {
             // A code that never came has no series, as with real instrumentation; 200 and 503 are
             // always there so that shares have both their parts.

@@ -222,8 +222,7 @@ impl Physics {
             let refuses = if offered > external.limit { 1.0 - external.limit / offered } else { 0.0 };
             outside.refused = offered * refuses;
             let slow = 1.0 + external.slows * refuses;
-            let news =
-                Face { fails: 0.0, refuses, fixed: external.latency * slow, tail: external.tail * slow };
+            let news = Face { fails: 0.0, refuses, fixed: external.latency * slow, tail: external.tail * slow };
             outside.face.toward(&news);
         }
         for body in &mut self.bodies {
@@ -260,7 +259,8 @@ impl Physics {
             let cores = node.cpu as f64 / 1000.0;
             let (mut used, mut wanted) = (cores * NODE_SYSTEM, 0.0);
             for ((body, views), workload) in self.bodies.iter().zip(pods).zip(&scenario.file.workloads) {
-                let here = views.iter().filter(|view| view.ready && view.node.as_ref() == Some(&node.name)).count() as f64;
+                let here =
+                    views.iter().filter(|view| view.ready && view.node.as_ref() == Some(&node.name)).count() as f64;
                 let ready = body.now.ready.max(1) as f64;
                 let limit = workload.cpu.limit as f64 / 1000.0;
                 used += here * body.now.cpu / ready;
@@ -411,7 +411,8 @@ impl Body {
             now.retries += worker * (1.0 - first_share);
             now.attempts_refused += worker * face.refuses;
             now.attempts_failed += worker * face.fails;
-            now.in_flight += worker * (face.fixed + face.tail) + f64::from(spec.loops) * traits.unlimited * ready as f64 * (1.0 - done);
+            now.in_flight += worker * (face.fixed + face.tail)
+                + f64::from(spec.loops) * traits.unlimited * ready as f64 * (1.0 - done);
         }
         let own_fails = serves.fails + traits.fails;
         let failing = (own_fails + lost + overflow_share).min(1.0);
@@ -484,7 +485,10 @@ fn callers_first(calls: &[Vec<Callee>], workers: &[Option<Callee>]) -> Vec<usize
         let before = order.len();
         for at in 0..calls.len() {
             let called_by = |caller: usize| {
-                calls[caller].iter().chain(&workers[caller]).any(|callee| matches!(callee, Callee::Workload(to) if *to == at))
+                calls[caller]
+                    .iter()
+                    .chain(&workers[caller])
+                    .any(|callee| matches!(callee, Callee::Workload(to) if *to == at))
             };
             if !order.contains(&at) && (0..calls.len()).all(|caller| !called_by(caller) || order.contains(&caller)) {
                 order.push(at);

@@ -56,12 +56,7 @@ pub(in crate::drill) enum Happened {
 
 impl Pods {
     pub(super) fn new(seed: u64, workload: &Workload) -> Self {
-        Self {
-            pods: BTreeMap::new(),
-            seed,
-            rest: workload.memory.rest as f64,
-            limit: workload.memory.limit as f64,
-        }
+        Self { pods: BTreeMap::new(), seed, rest: workload.memory.rest as f64, limit: workload.memory.limit as f64 }
     }
 
     /// Spreads a second of the workload over its pods.

@@ -92,7 +92,7 @@ fn one(words: &mut Vec<String>, depth: u8) -> Result<Rule, String> {
         return Err("the rule is nested too deeply".into());
     }
     let word = words.pop().ok_or("the rule ends where `ALARM(\"name\")` or the like is expected")?;
-    let mut expect = |wanted: &str, words: &mut Vec<String>| match words.pop() {
+    let expect = |wanted: &str, words: &mut Vec<String>| match words.pop() {
         Some(word) if word == wanted => Ok(()),
         _ => Err(format!("`{wanted}` is expected")),
     };

@@ -47,7 +47,8 @@ impl Story {
             .iter()
             .zip(times.events)
             .map(|(event, at)| {
-                let (namespace, name) = event.workload.get_ref().split_once('/').unwrap_or(("", event.workload.get_ref()));
+                let (namespace, name) =
+                    event.workload.get_ref().split_once('/').unwrap_or(("", event.workload.get_ref()));
                 Planned {
                     name: event.name.get_ref().clone(),
                     at,

@@ -57,7 +57,13 @@ impl Toy {
             let image = workload.revisions[0].image.clone();
             state.deployments.insert(
                 workload.path.get_ref().clone(),
-                Deployment { image, replicas: workload.replicas, starts_in: workload.starts_in, pods: Vec::new(), born: 0 },
+                Deployment {
+                    image,
+                    replicas: workload.replicas,
+                    starts_in: workload.starts_in,
+                    pods: Vec::new(),
+                    born: 0,
+                },
             );
             for _ in 0..workload.replicas {
                 state.start(workload.path.get_ref());
