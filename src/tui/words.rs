@@ -24,21 +24,8 @@ impl Zone {
     pub(super) fn minute(self, at: World, now: World) -> String {
         match self {
             Self::Relative => format!("-{}", age(now - at)),
-            Self::Utc => day_or_time(at, now, at.date_naive() == now.date_naive(), "%H:%M"),
-            Self::In(tz) => {
-                let (at, now) = (at.with_timezone(&tz), now.with_timezone(&tz));
-                let format = if at.date_naive() == now.date_naive() { "%H:%M" } else { "%m-%d %H:%M" };
-                at.format(format).to_string()
-            }
-        }
-    }
-
-    /// `03:14:07`.
-    pub(super) fn second(self, at: World, now: World) -> String {
-        match self {
-            Self::Relative => format!("-{}", age(now - at)),
-            Self::Utc => at.format("%H:%M:%S").to_string(),
-            Self::In(tz) => at.with_timezone(&tz).format("%H:%M:%S").to_string(),
+            Self::Utc => minute(at, now),
+            Self::In(tz) => minute(at.with_timezone(&tz), now.with_timezone(&tz)),
         }
     }
 
@@ -69,8 +56,12 @@ impl Zone {
     }
 }
 
-fn day_or_time(at: World, _now: World, today: bool, time: &str) -> String {
-    if today { at.format(time).to_string() } else { at.format("%m-%d %H:%M").to_string() }
+fn minute<T: chrono::TimeZone>(at: chrono::DateTime<T>, now: chrono::DateTime<T>) -> String
+where
+    T::Offset: std::fmt::Display,
+{
+    let format = if at.date_naive() == now.date_naive() { "%H:%M" } else { "%m-%d %H:%M" };
+    at.format(format).to_string()
 }
 
 /// `48s`, `17m`, `3h`, `2d`. The future is `0s`.
