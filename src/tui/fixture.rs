@@ -143,8 +143,22 @@ impl Fixture {
             clause("all payments pods run it.", Pane::Workloads, Some("payments")),
         ];
         it.alerts = vec![
-            alert("PaymentsCPUHigh", AlertSeverity::Critical, 12, "payments", Some("ana"), "CPU of payments above 90 % of the limit"),
-            alert("CheckoutErrorRate", AlertSeverity::Critical, 14, "checkout", None, "more than 1 % of checkouts fail"),
+            alert(
+                "PaymentsCPUHigh",
+                AlertSeverity::Critical,
+                12,
+                "payments",
+                Some("ana"),
+                "CPU of payments above 90 % of the limit",
+            ),
+            alert(
+                "CheckoutErrorRate",
+                AlertSeverity::Critical,
+                14,
+                "checkout",
+                None,
+                "more than 1 % of checkouts fail",
+            ),
             alert("PartnerRefusals429", AlertSeverity::Warning, 15, "payments", None, "the partner refuses calls"),
         ];
         it.services = services();
@@ -216,7 +230,14 @@ fn clause(text: &str, pane: Pane, service: Option<&str>) -> Clause {
     Clause { text: text.into(), pane, service: service.map(ServiceName::from) }
 }
 
-pub(super) fn alert(name: &str, severity: AlertSeverity, minute: u32, service: &str, by: Option<&str>, summary: &str) -> AlertRow {
+pub(super) fn alert(
+    name: &str,
+    severity: AlertSeverity,
+    minute: u32,
+    service: &str,
+    by: Option<&str>,
+    summary: &str,
+) -> AlertRow {
     AlertRow {
         origin: origin("alertmanager"),
         alert: Alert {
@@ -294,7 +315,15 @@ pub(super) fn key(name: &str) -> WorkloadKey {
     WorkloadKey { kind: Kind::Deployment, path: ObjectPath::new(name, name) }
 }
 
-fn workload(name: &str, ready: u32, desired: u32, cpu: f64, memory: f64, trouble: Option<&str>, pods: Vec<PodRow>) -> WorkloadRow {
+fn workload(
+    name: &str,
+    ready: u32,
+    desired: u32,
+    cpu: f64,
+    memory: f64,
+    trouble: Option<&str>,
+    pods: Vec<PodRow>,
+) -> WorkloadRow {
     WorkloadRow {
         origin: origin("kubernetes"),
         key: key(name),
@@ -384,9 +413,19 @@ pub(super) fn source(name: &str, state: SourceState, seconds: i64) -> SourceRow 
     SourceRow { origin: origin(name), state, since: at(0, 0), last_read: Some(read), last_news: Some(read), dropped: 0 }
 }
 
-pub(super) fn row(id: &str, kind: EntryKind, minute: u32, title: &str, source: &str, who: Option<&str>, count: u32) -> Row {
+pub(super) fn row(
+    id: &str,
+    kind: EntryKind,
+    minute: u32,
+    title: &str,
+    source: &str,
+    who: Option<&str>,
+    count: u32,
+) -> Row {
     let actor = match who {
-        Some(name) => Actor { kind: ActorKind::Human, name: name.into(), known_by: Some("kubernetes self-review".into()) },
+        Some(name) => {
+            Actor { kind: ActorKind::Human, name: name.into(), known_by: Some("kubernetes self-review".into()) }
+        }
         None => Actor::system(),
     };
     let draft = Draft {
@@ -419,10 +458,34 @@ fn timeline() -> Vec<Row> {
         row("e1", EntryKind::AlertFiring, 12, "PaymentsCPUHigh fires (payments)", "alertmanager", None, 1),
         row("e2", EntryKind::Breach, 14, "checkout errors 2.0 % above 1.0 %", "prometheus", None, 1),
         row("e3", EntryKind::AlertFiring, 14, "CheckoutErrorRate fires (checkout)", "alertmanager", None, 1),
-        row("e4", EntryKind::WarningEvent, 15, "Unhealthy: readiness probe failed on payments-7f9c-x2k", "kubernetes", None, 14),
+        row(
+            "e4",
+            EntryKind::WarningEvent,
+            15,
+            "Unhealthy: readiness probe failed on payments-7f9c-x2k",
+            "kubernetes",
+            None,
+            14,
+        ),
         row("e5", EntryKind::Claimed, 16, "ana claims PaymentsCPUHigh", "warroom", Some("ana"), 1),
-        row("e6", EntryKind::Gap, 20, "could not see CloudWatch Logs 03:20 to 03:23: throttled", "cloudwatch-logs", None, 1),
-        row("e7", EntryKind::Outcome, 24, "scale payments 6 → 12: 9 of 12 ready after 71 s; checkout errors 9.1 % → 7.2 %", "warroom", Some("ana"), 1),
+        row(
+            "e6",
+            EntryKind::Gap,
+            20,
+            "could not see CloudWatch Logs 03:20 to 03:23: throttled",
+            "cloudwatch-logs",
+            None,
+            1,
+        ),
+        row(
+            "e7",
+            EntryKind::Outcome,
+            24,
+            "scale payments 6 → 12: 9 of 12 ready after 71 s; checkout errors 9.1 % → 7.2 %",
+            "warroom",
+            Some("ana"),
+            1,
+        ),
     ]
 }
 
@@ -446,8 +509,17 @@ pub(super) fn plan(to: u32, tier: Tier) -> Plan {
             after: Safe::from(to.to_string()),
         }],
         undo: Some(Safe::from(format!("{to} → 6, while nobody else has changed it"))),
-        blast: Blast { ready_before: 6, wanted_after: to, words: "+6 of 6 ready replicas (100 % more)".into() },
-        room: Room::Counted { fit: 3, wait: 3, words: "500m cpu each, zone eu-1b is full".into() },
+        blast: Blast {
+            ready_before: 6,
+            wanted_after: to,
+            words: if to > 6 { "+6 of 6 ready replicas (100 % more)" } else { "-4 of 6 ready replicas (67 % less)" }
+                .into(),
+        },
+        room: if to > 6 {
+            Room::Counted { fit: 3, wait: 3, words: "500m cpu each, zone eu-1b is full".into() }
+        } else {
+            Room::NotNeeded
+        },
         owners: vec![Owner {
             name: "HPA payments 2-16".into(),
             effect: OwnerEffect::MayRevert,
@@ -458,7 +530,9 @@ pub(super) fn plan(to: u32, tier: Tier) -> Plan {
         permission: Permission::Allowed,
         preview: Preview::Accepted,
         service: Some("payments".into()),
-        command: Safe::from(format!("kubectl --context prod-eu -n payments scale deploy/payments --current-replicas=6 --replicas={to}")),
+        command: Safe::from(format!(
+            "kubectl --context prod-eu -n payments scale deploy/payments --current-replicas=6 --replicas={to}"
+        )),
         read_at: at(29, 50),
         expires_at: at(30, 50),
         patience_seconds: 300,
@@ -484,10 +558,16 @@ impl Log {
         for n in 0..200i64 {
             let when = at(29, 51) - TimeDelta::milliseconds((199 - n) * 137);
             let (level, text) = match n % 5 {
-                0 => (Level::Error, format!("POST partner/charge timed out after 2000 ms (attempt 3) request={}", 4100 + n)),
+                0 => (
+                    Level::Error,
+                    format!("POST partner/charge timed out after 2000 ms (attempt 3) request={}", 4100 + n),
+                ),
                 1 => (Level::Warn, "retry 3 of 5 in 100 ms".to_owned()),
                 2 => (Level::Error, "429 Too Many Requests from partner, retry-after 2 s".to_owned()),
-                3 => (Level::Info, format!(r#"{{"level":"info","msg":"charge accepted","order":"o-{}","took_ms":1840}}"#, 9000 + n)),
+                3 => (
+                    Level::Info,
+                    format!(r#"{{"level":"info","msg":"charge accepted","order":"o-{}","took_ms":1840}}"#, 9000 + n),
+                ),
                 _ => (Level::Info, "health ok".to_owned()),
             };
             log.push(when, level, &text);

@@ -18,7 +18,13 @@ use super::state::{Overlay, State};
 pub(super) use card::Card;
 
 /// Draws what is on top. Where the cursor belongs, if somewhere.
-pub(super) fn draw(state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body: Rect, buffer: &mut Buffer) -> Option<Position> {
+pub(super) fn draw(
+    state: &mut State,
+    scene: &Scene<'_>,
+    brush: &Brush<'_>,
+    body: Rect,
+    buffer: &mut Buffer,
+) -> Option<Position> {
     if let Some(view) = scene.plan {
         return plan::draw(view, state, scene, brush, body, buffer);
     }
@@ -42,7 +48,9 @@ pub(super) fn draw(state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body
             actions::draw(at, state, scene, brush, body, buffer);
             None
         }
-        Some(Overlay::Write { env, reason, second }) => Some(questions::write(env, reason, *second, scene, brush, body, buffer)),
+        Some(Overlay::Write { env, reason, second }) => {
+            Some(questions::write(env, reason, *second, scene, brush, body, buffer))
+        }
         Some(Overlay::Quit { under }) => {
             questions::quit(under, brush, body, buffer);
             None

@@ -217,7 +217,10 @@ impl Screen {
             Wish::Copy(text) => {
                 let sent = self.terminal.copy(&text, self.options.tmux);
                 let cut = if sent.cut { ", the rest was left out" } else { "" };
-                let text = format!("sent {} bytes to the terminal's clipboard{cut}; it does not answer: S saves to a file", sent.bytes);
+                let text = format!(
+                    "sent {} bytes to the terminal's clipboard{cut}; it does not answer: S saves to a file",
+                    sent.bytes
+                );
                 self.state.say(NoticeKind::Info, text, now);
             }
             Wish::Save(pane) => {

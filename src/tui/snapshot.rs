@@ -140,7 +140,11 @@ fn svg(buffer: &Buffer) -> String {
             let top = 12.0 + f32::from(y) * CELL.1;
             let wide = text.width() as f32 * CELL.0;
             if bg != PAPER {
-                let _ = writeln!(out, "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{wide:.1}\" height=\"{:.1}\" fill=\"{bg}\"/>", CELL.1);
+                let _ = writeln!(
+                    out,
+                    "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{wide:.1}\" height=\"{:.1}\" fill=\"{bg}\"/>",
+                    CELL.1
+                );
             }
             if text.trim().is_empty() {
                 continue;

@@ -206,7 +206,8 @@ pub(super) fn spark(values: &[f64], columns: usize, top: f64, ascii: bool) -> St
         return String::new();
     }
     let per = values.len().div_ceil(columns).max(1);
-    let means: Vec<f64> = values.rchunks(per).rev().map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64).collect();
+    let means: Vec<f64> =
+        values.rchunks(per).rev().map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64).collect();
     let top = means.iter().copied().filter(|value| value.is_finite()).fold(top, f64::max);
     means
         .iter()
@@ -223,10 +224,17 @@ mod tests {
 
     #[test]
     fn ages_have_a_unit() {
-        for (seconds, short, long) in
-            [(48, "48s", "48 s"), (1020, "17m", "17 min"), (11_100, "3h", "3 h 5 min"), (200_000, "2d", "2 d"), (-5, "0s", "0 s")]
-        {
-            assert_eq!((age(TimeDelta::seconds(seconds)).as_str(), long_age(TimeDelta::seconds(seconds)).as_str()), (short, long));
+        for (seconds, short, long) in [
+            (48, "48s", "48 s"),
+            (1020, "17m", "17 min"),
+            (11_100, "3h", "3 h 5 min"),
+            (200_000, "2d", "2 d"),
+            (-5, "0s", "0 s"),
+        ] {
+            assert_eq!(
+                (age(TimeDelta::seconds(seconds)).as_str(), long_age(TimeDelta::seconds(seconds)).as_str()),
+                (short, long)
+            );
         }
         assert_eq!(elapsed(TimeDelta::seconds(1062), true), "17m42s");
         assert_eq!(elapsed(TimeDelta::seconds(3900), true), "1h05m");

@@ -13,12 +13,20 @@ use crate::tui::words;
 
 use super::{Brush, put};
 
-pub(super) fn draw(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+pub(super) fn draw(
+    state: &State,
+    scene: &Scene<'_>,
+    brush: &Brush<'_>,
+    area: Rect,
+    buffer: &mut Buffer,
+) -> Option<Position> {
     let mut ink = Ink::new(brush.theme, brush.ascii, usize::from(area.width));
     ink.gap(1);
     if let Some(prompt) = &state.prompt {
         let (label, help) = match prompt.kind {
-            PromptKind::Filter => (format!("filter {} ", state.focus.title().to_lowercase()), "Enter keeps  Esc leaves  ! inverts"),
+            PromptKind::Filter => {
+                (format!("filter {} ", state.focus.title().to_lowercase()), "Enter keeps  Esc leaves  ! inverts")
+            }
             PromptKind::Search => ("search ".into(), "Enter goes there  Esc leaves  then n N"),
         };
         let room = usize::from(area.width).saturating_sub(words::width(&label) + 3);
@@ -50,11 +58,11 @@ pub(super) fn draw(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, area: Re
     if state.focus == Pane::Logs {
         hints = vec![("pause-logs", "pause"), ("next-error", "next error"), ("wrap-logs", "wrap")];
     }
-    hints.extend([("filter", "filter"), ("detail", "detail"), ("select-service", "service"), ("zoom", "zoom")]);
-    hints.extend([("palette", "command"), ("help", "help")]);
+    hints.extend([("help", "help"), ("palette", "command"), ("filter", "filter"), ("detail", "detail")]);
+    hints.extend([("select-service", "one service"), ("zoom", "zoom"), ("copy-selection", "copy")]);
     for (line, word) in hints {
         let Some(key) = state.keymap.key_of(line) else { continue };
-        if ink.room() < words::width(key) + words::width(word) + 12 {
+        if ink.room() < words::width(key) + words::width(word) + 10 {
             continue;
         }
         ink.put(Role::Key, key).gap(1).put(Role::Dim, word).gap(2);

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use crate::config::WritePolicy;
 use crate::session::{ActionState, Facing, WriteWindow};
 use crate::tui::panes::Ink;
-use crate::tui::scene::{Freshness, Scene, source};
+use crate::tui::scene::{Freshness, Scene, Told};
 use crate::tui::state::State;
 use crate::tui::theme::Role;
 use crate::tui::words;
@@ -38,7 +38,7 @@ impl Part {
 }
 
 pub(super) fn draw(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, area: Rect, buffer: &mut Buffer) {
-    let mut parts = parts(state, scene, brush, area.width >= 100);
+    let mut parts = parts(state, scene, brush, area.width);
     let width = usize::from(area.width);
     while parts.iter().map(Part::width).sum::<usize>() > width + 1 && parts.len() > 1 {
         let least = parts.iter().enumerate().min_by_key(|(_, part)| part.need).map(|(at, _)| at);
@@ -65,7 +65,8 @@ pub(super) fn draw(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, area: Re
     put(buffer, Rect::new(area.right() - wide, area.y, wide, 1), &right);
 }
 
-fn parts(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, roomy: bool) -> Vec<Part> {
+fn parts(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, width: u16) -> Vec<Part> {
+    let roomy = width >= 100;
     let get = |role| brush.theme.get(role);
     let one = |need, style, text: String| Part { need, spans: vec![(style, text)], right: false };
     let facing = scene.facing;
@@ -78,16 +79,14 @@ fn parts(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, roomy: bool) -> Ve
     let mut parts = vec![one(255, badge, format!(" {} ", environment(facing)))];
     if let Some(incident) = scene.incident {
         parts.push(one(20, get(Role::Text), incident.id.to_string()));
-        if let Some(severity) = incident.severity {
-            parts.push(one(90, get(Role::Bad), severity.to_string()));
-        }
         let elapsed = words::elapsed(scene.now - incident.since, roomy);
         let phase = incident.phase.as_str().to_owned();
-        parts.push(Part {
-            need: 100,
-            spans: vec![(get(Role::Name), phase), (get(Role::Text), format!(" {elapsed}"))],
-            right: false,
-        });
+        let mut spans = Vec::new();
+        if let Some(severity) = incident.severity {
+            spans.push((get(Role::Bad), format!("{severity} ")));
+        }
+        spans.extend([(get(Role::Name), phase), (get(Role::Text), format!(" {elapsed}"))]);
+        parts.push(Part { need: 150, spans, right: false });
     } else {
         parts.push(one(60, get(Role::Dim), "no incident declared".into()));
     }
@@ -101,9 +100,13 @@ fn parts(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, roomy: bool) -> Ve
     if let Some(service) = &state.chip {
         parts.push(one(120, get(Role::Chip), format!(" only {service} ")));
     }
-    parts.extend(sources(scene, brush, roomy));
+    parts.extend(sources(scene, brush, width));
     if scene.backfilling > 0 {
-        parts.push(one(30, get(Role::Dim), format!("reading history of {}", words::plural(scene.backfilling, "source"))));
+        parts.push(one(
+            30,
+            get(Role::Dim),
+            format!("reading history of {}", words::plural(scene.backfilling, "source")),
+        ));
     }
     if scene.journal_failed.is_some() {
         parts.push(one(240, get(Role::DialogDanger), " NOT RECORDING ".into()));
@@ -113,34 +116,44 @@ fn parts(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, roomy: bool) -> Ve
         WriteWindow::Open { until, .. } => (Role::Writable, format!(" WRITE {} ", words::age(*until - scene.now))),
     };
     let denied = facing.write == WritePolicy::Deny;
-    parts.push(Part { need: 250, spans: vec![(get(if denied { Role::ReadOnly } else { window.0 }), window.1)], right: true });
+    parts.push(Part {
+        need: 250,
+        spans: vec![(get(if denied { Role::ReadOnly } else { window.0 }), window.1)],
+        right: true,
+    });
     parts.push(Part { need: 200, spans: vec![(get(Role::Text), state.zone().clock(scene.now, roomy))], right: true });
     parts
 }
 
-/// `6 sources live`, or which are not.
-fn sources(scene: &Scene<'_>, brush: &Brush<'_>, roomy: bool) -> Option<Part> {
+/// `6 sources live`, or which are not: by name where there is room.
+fn sources(scene: &Scene<'_>, brush: &Brush<'_>, width: u16) -> Option<Part> {
+    let part = |need, role, text: String| Some(Part { need, spans: vec![(brush.theme.get(role), text)], right: false });
     if scene.sources.is_empty() {
-        return Some(Part { need: 50, spans: vec![(brush.theme.get(Role::Dim), "no sources".into())], right: false });
+        return part(50, Role::Dim, "no sources".into());
     }
-    let told: Vec<_> = scene.sources.iter().map(|row| source(row, scene.now)).collect();
-    let live = told.iter().filter(|(freshness, _)| *freshness == Freshness::Live).count();
-    let mut troubled: Vec<_> = told.iter().filter(|(freshness, _)| *freshness != Freshness::Live).collect();
-    troubled.sort_by_key(|(freshness, _)| std::cmp::Reverse(*freshness));
-    let text = brush.theme.get(Role::Text);
-    let Some((freshness, worst)) = troubled.first() else {
-        return Some(Part { need: 40, spans: vec![(text, format!("{} live", words::plural(live, "source")))], right: false });
+    let told: Vec<_> = scene.sources.iter().map(|row| Told::of(row, scene.now)).collect();
+    let all = told.len();
+    let mut troubled: Vec<_> = told.into_iter().filter(|told| told.freshness != Freshness::Live).collect();
+    troubled.sort_by_key(|told| std::cmp::Reverse(told.freshness));
+    let Some(worst) = troubled.first() else {
+        return part(40, Role::Text, format!("{} live", words::plural(all, "source")));
     };
-    let role = if *freshness >= Freshness::Late { Role::Warn } else { Role::Dim };
-    let mut spans = Vec::new();
-    if roomy {
-        spans.push((text, format!("{live} of {} sources live, ", told.len())));
-    }
-    spans.push((brush.theme.get(role), words::fit(worst, if roomy { 48 } else { 30 }, brush.ascii)));
-    if troubled.len() > 1 {
-        spans.push((brush.theme.get(role), format!(" +{}", troubled.len() - 1)));
-    }
-    Some(Part { need: 130, spans, right: false })
+    let role = if worst.freshness >= Freshness::Late { Role::Warn } else { Role::Dim };
+    let others = if troubled.len() > 1 { format!(" +{}", troubled.len() - 1) } else { String::new() };
+    let live = all - troubled.len();
+    let text = match width {
+        150.. => format!("{live} of {all} sources live, {}{others}", words::fit(&worst.long, 60, brush.ascii)),
+        100.. => format!("{}{others}", words::fit(&worst.short, 32, brush.ascii)),
+        _ => {
+            let word = match worst.freshness {
+                Freshness::Live | Freshness::Limited => "limited",
+                Freshness::Late => "late",
+                Freshness::Lost => "lost",
+            };
+            format!("{} {word}", words::plural(troubled.len(), "source"))
+        }
+    };
+    part(130, role, text)
 }
 
 pub(super) fn situation(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, area: Rect, buffer: &mut Buffer) {

@@ -29,7 +29,7 @@ pub(super) fn split(area: Rect, state: &State, scene: &Scene<'_>) -> Split {
     let row = |y: u16, height: u16| Rect::new(area.x, y, area.width, height);
     // A second row for the situation where there are rows to spare and it does not fit in one.
     let long: usize = scene.clauses.iter().map(|clause| words::width(&clause.text) + 2).sum();
-    let sentence = if area.height >= 30 && long + 14 > usize::from(area.width) { 2 } else { 1 };
+    let sentence = if area.height >= 24 && long + 14 > usize::from(area.width) { 2 } else { 1 };
     let body = row(area.y + 1 + sentence, area.height - 2 - sentence);
     let panes = if state.zoom {
         vec![((state.focus, body), area.width >= TWO_COLUMNS)]
@@ -38,7 +38,13 @@ pub(super) fn split(area: Rect, state: &State, scene: &Scene<'_>) -> Split {
     } else {
         stack(body, state.focus)
     };
-    Split { header: row(area.y, 1), situation: row(area.y + 1, sentence), body, footer: row(area.bottom() - 1, 1), panes }
+    Split {
+        header: row(area.y, 1),
+        situation: row(area.y + 1, sentence),
+        body,
+        footer: row(area.bottom() - 1, 1),
+        panes,
+    }
 }
 
 /// Side by side, in boxes.
@@ -125,9 +131,13 @@ mod tests {
                 let body = Rect::new(0, 2, width, height);
                 for focus in Pane::ALL {
                     let panes = if width >= TWO_COLUMNS { boxes(body, focus) } else { stack(body, focus) };
-                    let area: u32 = panes.iter().map(|((_, rect), _)| u32::from(rect.width) * u32::from(rect.height)).sum();
+                    let area: u32 =
+                        panes.iter().map(|((_, rect), _)| u32::from(rect.width) * u32::from(rect.height)).sum();
                     assert_eq!(area, u32::from(width) * u32::from(height), "{width}×{height} {focus:?}");
-                    assert!(panes.iter().any(|((pane, rect), _)| *pane == focus && rect.height >= 3), "{width}×{height} {focus:?}");
+                    assert!(
+                        panes.iter().any(|((pane, rect), _)| *pane == focus && rect.height >= 3),
+                        "{width}×{height} {focus:?}"
+                    );
                     for (at, ((_, a), _)) in panes.iter().enumerate() {
                         assert_eq!(a.intersection(body), *a);
                         assert!(panes.iter().skip(at + 1).all(|((_, b), _)| !a.intersects(*b)));

@@ -15,7 +15,15 @@ use crate::tui::words;
 
 use super::{Brush, boxed, lines, put};
 
-pub(super) fn draw(pane: Pane, area: Rect, in_box: bool, state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, buffer: &mut Buffer) {
+pub(super) fn draw(
+    pane: Pane,
+    area: Rect,
+    in_box: bool,
+    state: &mut State,
+    scene: &Scene<'_>,
+    brush: &Brush<'_>,
+    buffer: &mut Buffer,
+) {
     let focused = state.focus == pane && state.clause.is_none();
     let border = if focused { Role::BorderFocus } else { Role::Border };
     let inner = if in_box {
@@ -40,10 +48,9 @@ pub(super) fn draw(pane: Pane, area: Rect, in_box: bool, state: &mut State, scen
         list_rows(pane, state, scene, &paint, inner, focused)
     };
     let feed = scene.feed(pane, &origins.iter().collect::<Vec<_>>());
-    let stale = feed.freshness >= Freshness::Late;
-    for (y, (line, selected)) in (inner.y..inner.bottom()).zip(rows) {
+    for (y, (line, selected, old)) in (inner.y..inner.bottom()).zip(rows) {
         let mut line = line;
-        if stale {
+        if feed.stale || old {
             let style = brush.theme.get(Role::Stale);
             line.spans.iter_mut().for_each(|span| span.style = span.style.add_modifier(style.add_modifier));
         }
@@ -63,9 +70,17 @@ pub(super) fn draw(pane: Pane, area: Rect, in_box: bool, state: &mut State, scen
     title(pane, area, in_box, focused, &feed, state, scene, brush, buffer);
 }
 
-type Rows = Vec<(Line<'static>, bool)>;
+/// Rows, whether each is the selected one, and whether its source is late.
+type Rows = Vec<(Line<'static>, bool, bool)>;
 
-fn list_rows(pane: Pane, state: &mut State, scene: &Scene<'_>, paint: &Paint<'_>, inner: Rect, focused: bool) -> (Rows, Vec<Origin>) {
+fn list_rows(
+    pane: Pane,
+    state: &mut State,
+    scene: &Scene<'_>,
+    paint: &Paint<'_>,
+    inner: Rect,
+    focused: bool,
+) -> (Rows, Vec<Origin>) {
     let items = state.items(pane, scene);
     let keys: Vec<_> = items.iter().map(Item::key).collect();
     let height = usize::from(inner.height);
@@ -81,15 +96,22 @@ fn list_rows(pane: Pane, state: &mut State, scene: &Scene<'_>, paint: &Paint<'_>
         // The minute is written once, and always on the first visible row.
         let before = if index > offset { items.get(index - 1) } else { None };
         let line = item.line(&paint, &columns, before, scene);
-        rows.push((shifted(line, shift), focused && at == Some(index)));
+        let old = item.origin().is_some_and(|origin| scene.is_stale(origin));
+        rows.push((shifted(line, shift), focused && at == Some(index), old));
     }
     if rows.is_empty() {
-        rows.push((Line::from(Span::styled(nothing(pane, state, scene), paint.theme.get(Role::Dim))), false));
+        rows.push((Line::from(Span::styled(nothing(pane, state, scene), paint.theme.get(Role::Dim))), false, false));
     }
     (rows, origins)
 }
 
-fn log_rows(state: &mut State, scene: &Scene<'_>, paint: &Paint<'_>, inner: Rect, focused: bool) -> (Rows, Vec<Origin>) {
+fn log_rows(
+    state: &mut State,
+    scene: &Scene<'_>,
+    paint: &Paint<'_>,
+    inner: Rect,
+    focused: bool,
+) -> (Rows, Vec<Origin>) {
     let height = usize::from(inner.height);
     let chip = state.chip.clone();
     let (lines, at) = state.logs.shown(scene.logs, chip.as_ref(), height);
@@ -97,8 +119,9 @@ fn log_rows(state: &mut State, scene: &Scene<'_>, paint: &Paint<'_>, inner: Rect
     let mut rows: Rows = Vec::new();
     let mut end = None;
     for (index, line) in lines.iter().enumerate() {
+        let old = scene.is_stale(line.origin);
         for row in logs::rows(line, &state.logs, paint) {
-            rows.push((row, focused && at == Some(index)));
+            rows.push((row, focused && at == Some(index), old));
         }
         if at == Some(index) {
             end = Some(rows.len());
@@ -109,7 +132,7 @@ fn log_rows(state: &mut State, scene: &Scene<'_>, paint: &Paint<'_>, inner: Rect
     let rows: Rows = rows.into_iter().take(end).skip(end.saturating_sub(height)).collect();
     if rows.is_empty() {
         let text = nothing(Pane::Logs, state, scene);
-        return (vec![(Line::from(Span::styled(text, paint.theme.get(Role::Dim))), false)], origins);
+        return (vec![(Line::from(Span::styled(text, paint.theme.get(Role::Dim))), false, false)], origins);
     }
     (rows, origins)
 }
@@ -222,7 +245,10 @@ fn counts(pane: Pane, scene: &Scene<'_>) -> Vec<(Role, String)> {
             let counts = scene.logs.counts();
             let mut told = vec![(Role::Dim, crate::model::service::Unit::PerSecond.write(counts.per_second))];
             if counts.errors_per_minute >= 1.0 {
-                told.push((Role::Warn, format!("{} errors/min", words::count(counts.errors_per_minute.round() as u64))));
+                told.push((
+                    Role::Warn,
+                    format!("{} errors/min", words::count(counts.errors_per_minute.round() as u64)),
+                ));
             }
             if counts.evicted > 0 {
                 told.push((Role::Dim, format!("{} older let go", words::count(counts.evicted))));

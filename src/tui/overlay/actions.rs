@@ -46,7 +46,11 @@ fn workloads<'a>(scene: &Scene<'a>, selected: Option<&Item<'a>>, chip: Option<&S
 }
 
 /// What can be done about `selected` now.
-pub(in crate::tui) fn choices(scene: &Scene<'_>, selected: Option<&Item<'_>>, chip: Option<&ServiceName>) -> Vec<Choice> {
+pub(in crate::tui) fn choices(
+    scene: &Scene<'_>,
+    selected: Option<&Item<'_>>,
+    chip: Option<&ServiceName>,
+) -> Vec<Choice> {
     let mut choices = Vec::new();
     let mut offer = |title: String, does: Does| choices.push(Choice { title, does });
     if let Some(Item::Alert(row)) = selected {
@@ -61,7 +65,9 @@ pub(in crate::tui) fn choices(scene: &Scene<'_>, selected: Option<&Item<'_>>, ch
                     offer(format!("scale {key} …"), Does::Line(format!("scale {} ", key.path)));
                 }
                 let undoable = scene.actions.iter().rev().find(|action| {
-                    action.undone_by.is_none() && action.plan.undo.is_some() && matches!(action.state, ActionState::Ended(_))
+                    action.undone_by.is_none()
+                        && action.plan.undo.is_some()
+                        && matches!(action.state, ActionState::Ended(_))
                 });
                 if let Some(action) = undoable {
                     offer(format!("undo: {}", action.plan.title), Does::Run(Command::Undo));
@@ -83,7 +89,14 @@ pub(in crate::tui) fn choices(scene: &Scene<'_>, selected: Option<&Item<'_>>, ch
     choices
 }
 
-pub(super) fn draw(at: usize, state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(
+    at: usize,
+    state: &mut State,
+    scene: &Scene<'_>,
+    brush: &Brush<'_>,
+    body: Rect,
+    buffer: &mut Buffer,
+) {
     let selected = state.selected(scene);
     let choices = choices(scene, selected.as_ref(), state.chip.as_ref());
     let mut card = Card::new(brush, Role::Dialog, body, 72, 4);

@@ -24,7 +24,9 @@ pub(in crate::tui) struct Card<'a> {
 impl<'a> Card<'a> {
     /// A card at most `width` columns wide in `body`, with labels of at most `label` columns.
     pub(in crate::tui) fn new(brush: &'a Brush<'a>, role: Role, body: Rect, width: u16, label: usize) -> Self {
-        let width = usize::from(width.min(body.width)).saturating_sub(4);
+        // A border of leftovers beside the card would only be noise.
+        let width = if body.width < width + 8 { body.width } else { width };
+        let width = usize::from(width).saturating_sub(4);
         Self { brush, role, title: Vec::new(), lines: Vec::new(), foot: Vec::new(), width, label }
     }
 
@@ -105,7 +107,11 @@ impl<'a> Card<'a> {
             ink.put(Role::Accent, &format!(" {} above, {more} below ", scroll));
             let line = ink.line();
             let wide = line.width() as u16;
-            put(buffer, Rect::new(area.right().saturating_sub(wide + 2), area.bottom().saturating_sub(1), wide, 1), &line);
+            put(
+                buffer,
+                Rect::new(area.right().saturating_sub(wide + 2), area.bottom().saturating_sub(1), wide, 1),
+                &line,
+            );
         }
         let foot = Rect::new(row(0).x, inner.y + shown as u16, row(0).width, self.foot.len() as u16);
         for (y, line) in (foot.y..foot.bottom()).zip(&self.foot) {

@@ -52,7 +52,12 @@ pub(in crate::tui) fn chosen(typed: &str, at: usize, offers: &[&'static Declarat
 }
 
 /// What Tab makes of the line.
-pub(in crate::tui) fn complete(typed: &str, at: usize, offers: &[&'static Declaration], scene: &Scene<'_>) -> Option<String> {
+pub(in crate::tui) fn complete(
+    typed: &str,
+    at: usize,
+    offers: &[&'static Declaration],
+    scene: &Scene<'_>,
+) -> Option<String> {
     let line = typed.trim_start().trim_start_matches(':');
     let Some((id, rest)) = line.split_once(' ') else {
         return offers.get(at).map(|it| format!("{} ", it.id));
@@ -70,11 +75,18 @@ pub(in crate::tui) fn complete(typed: &str, at: usize, offers: &[&'static Declar
 }
 
 /// Draws it at the bottom of the body. Where the cursor belongs.
-pub(super) fn draw(input: &Input, at: usize, scene: &Scene<'_>, brush: &Brush<'_>, body: Rect, buffer: &mut Buffer) -> Position {
+pub(super) fn draw(
+    input: &Input,
+    at: usize,
+    scene: &Scene<'_>,
+    brush: &Brush<'_>,
+    body: Rect,
+    buffer: &mut Buffer,
+) -> Position {
     let offers = offers(input.value(), actions::may_act(scene));
     let mut card = Card::new(brush, Role::Dialog, body, 100, 12);
     card.title(Role::TitleFocus, "Command");
-    let width = usize::from(100.min(body.width)).saturating_sub(6);
+    let width = usize::from(body.width.min(100)).saturating_sub(6);
     let scroll = input.visual_scroll(width.max(1));
     let mut line = card.ink();
     line.put(Role::Key, ":").put(Role::Text, words::skip(input.value(), scroll));
@@ -84,7 +96,17 @@ pub(super) fn draw(input: &Input, at: usize, scene: &Scene<'_>, brush: &Brush<'_
         let mut ink = card.ink();
         let chosen = index == at;
         let args = if it.args.is_empty() { String::new() } else { format!(" {}", it.args) };
-        ink.put(Role::Accent, if !chosen { " " } else if brush.ascii { ">" } else { "▸" }).gap(1);
+        ink.put(
+            Role::Accent,
+            if !chosen {
+                " "
+            } else if brush.ascii {
+                ">"
+            } else {
+                "▸"
+            },
+        )
+        .gap(1);
         ink.cell(if chosen { Role::Selected } else { Role::Name }, &format!("{}{args}", it.id), 26);
         ink.put(Role::Dim, it.title);
         card.lines.push(ink.line());

@@ -21,7 +21,14 @@ fn where_it_is(scene: &Scene<'_>) -> &'static str {
     }
 }
 
-pub(super) fn draw(view: &PlanView, state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body: Rect, buffer: &mut Buffer) -> Option<Position> {
+pub(super) fn draw(
+    view: &PlanView,
+    state: &mut State,
+    scene: &Scene<'_>,
+    brush: &Brush<'_>,
+    body: Rect,
+    buffer: &mut Buffer,
+) -> Option<Position> {
     match view {
         PlanView::Planning { what } => {
             let mut card = Card::new(brush, Role::Dialog, body, 80, 10);
@@ -54,14 +61,14 @@ fn shown(
 ) -> Option<Position> {
     let grave = blocked.is_some() || State::wants_name(plan);
     let mut card = Card::new(brush, if grave { Role::DialogDanger } else { Role::Dialog }, body, 96, 10);
+    card.title(Role::TitleFocus, "Plan").title(Role::Name, format!("  {}", plan.title));
     let namespace = match plan.target.path.namespace.as_str() {
         "" => String::new(),
         namespace => format!(", namespace {namespace}"),
     };
-    card.title(Role::TitleFocus, "Plan").title(Role::Name, format!("  {}", plan.title));
-    let env = if scene.facing.production && !scene.facing.drill { Role::EnvProduction } else { Role::EnvOther };
-    card.title(Role::Text, "  in ").title(env, format!(" {} {} ", where_it_is(scene), plan.target.origin.env));
-    card.title(Role::Text, namespace);
+    let place = format!("{} {}{namespace}", where_it_is(scene), plan.target.origin.env);
+    let danger = scene.facing.production && !scene.facing.drill;
+    card.fact("where", &place, if danger { Role::Bad } else { Role::Name });
     facts(&mut card, plan, scene, brush.ascii);
     let expires = (plan.expires_at - scene.now).num_seconds();
     if let Some(why) = blocked {
@@ -128,7 +135,11 @@ fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, ascii: bool) {
     if let Some(load) = &plan.load {
         card.fact("load", load, Role::Text);
     }
-    card.fact("undo", plan.undo.as_deref().unwrap_or("there is none"), if plan.undo.is_some() { Role::Text } else { Role::Warn });
+    card.fact(
+        "undo",
+        plan.undo.as_deref().unwrap_or("there is none"),
+        if plan.undo.is_some() { Role::Text } else { Role::Warn },
+    );
     let (permission, bad) = match &plan.permission {
         Permission::Allowed => ("allowed".to_owned(), false),
         Permission::Denied { why } => (format!("not allowed: {why}"), true),

@@ -17,7 +17,15 @@ use super::Card;
 const LABEL: usize = 12;
 
 /// Draws the question for a write window. Where the cursor belongs.
-pub(super) fn write(env: &Input, reason: &Input, second: bool, scene: &Scene<'_>, brush: &Brush<'_>, body: Rect, buffer: &mut Buffer) -> Position {
+pub(super) fn write(
+    env: &Input,
+    reason: &Input,
+    second: bool,
+    scene: &Scene<'_>,
+    brush: &Brush<'_>,
+    body: Rect,
+    buffer: &mut Buffer,
+) -> Position {
     let mut card = Card::new(brush, Role::DialogDanger, body, 76, LABEL);
     card.title(Role::TitleFocus, "Open a write window");
     let kind = match (scene.facing.drill, scene.facing.production) {
@@ -25,7 +33,10 @@ pub(super) fn write(env: &Input, reason: &Input, second: bool, scene: &Scene<'_>
         (false, true) => "PRODUCTION",
         (false, false) => "not production",
     };
-    let text = format!("This environment is {} ({kind}). Plans can be confirmed until the window closes by itself.", scene.facing.env);
+    let text = format!(
+        "This environment is {} ({kind}). Plans can be confirmed until the window closes by itself.",
+        scene.facing.env
+    );
     card.text(&text, Role::Text).blank();
     let above = card.lines.len();
     for (label, input, on) in [("type its name", env, !second), ("why", reason, second)] {
@@ -41,11 +52,21 @@ pub(super) fn write(env: &Input, reason: &Input, second: bool, scene: &Scene<'_>
     let row = above + usize::from(second);
     let x = LABEL + 3 + if second { reason.visual_cursor() } else { env.visual_cursor() };
     let y = usize::from(place.y) - (above + 2) + row;
-    Position::new(place.x + u16::try_from(x).unwrap_or(0).min(place.width.saturating_sub(1)), u16::try_from(y).unwrap_or(place.y))
+    Position::new(
+        place.x + u16::try_from(x).unwrap_or(0).min(place.width.saturating_sub(1)),
+        u16::try_from(y).unwrap_or(place.y),
+    )
 }
 
 /// Draws the offer to take up an incident.
-pub(super) fn resume(offer: &ResumeOffer, state: &State, scene: &Scene<'_>, brush: &Brush<'_>, body: Rect, buffer: &mut Buffer) {
+pub(super) fn resume(
+    offer: &ResumeOffer,
+    state: &State,
+    scene: &Scene<'_>,
+    brush: &Brush<'_>,
+    body: Rect,
+    buffer: &mut Buffer,
+) {
     let mut card = Card::new(brush, Role::Dialog, body, 76, 10);
     card.title(Role::TitleFocus, "An incident was left open");
     card.fact("incident", &offer.id.to_string(), Role::Name);
@@ -53,7 +74,10 @@ pub(super) fn resume(offer: &ResumeOffer, state: &State, scene: &Scene<'_>, brus
     let last = format!("{} ({} ago)", state.zone().full(offer.last), words::long_age(scene.now - offer.last));
     card.fact("last entry", &last, Role::Text);
     if offer.open_intents > 0 {
-        let text = format!("{} without an outcome: the system is read again, nothing is repeated", words::plural(offer.open_intents, "action"));
+        let text = format!(
+            "{} without an outcome: the system is read again, nothing is repeated",
+            words::plural(offer.open_intents, "action")
+        );
         card.fact("in flight", &text, Role::Warn);
     }
     let mut foot = card.ink();
@@ -69,9 +93,15 @@ pub(super) fn quit(under: &str, brush: &Brush<'_>, body: Rect, buffer: &mut Buff
     let mut card = Card::new(brush, Role::DialogDanger, body, 76, 10);
     card.title(Role::DialogDanger, "An action is under way");
     card.text(under, Role::Name).blank();
-    card.text("Leaving does not stop it. Its outcome is not recorded until somebody resumes this incident.", Role::Text);
+    card.text(
+        "Leaving does not stop it. Its outcome is not recorded until somebody resumes this incident.",
+        Role::Text,
+    );
     let mut foot = card.ink();
-    foot.put(Role::Key, "y").put(Role::Text, " leave anyway   ").put(Role::Key, "any other key").put(Role::Text, " stay");
+    foot.put(Role::Key, "y")
+        .put(Role::Text, " leave anyway   ")
+        .put(Role::Key, "any other key")
+        .put(Role::Text, " stay");
     card.foot = vec![foot.line()];
     card.draw(body, &mut 0, buffer);
 }

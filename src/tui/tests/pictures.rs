@@ -100,7 +100,9 @@ fn a_drill_that_cannot_record_says_so() {
 #[test]
 fn a_picture_for_documents_is_well_formed() {
     let options = Options::shipped().unwrap();
-    let picture = |format| of(&Fixture::burning().scene(), Shot { size: (120, 40), pane: None, zoom: false, format }, &options).unwrap();
+    let picture = |format| {
+        of(&Fixture::burning().scene(), Shot { size: (120, 40), pane: None, zoom: false, format }, &options).unwrap()
+    };
     let svg = picture(Format::Svg);
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
     assert!(svg.contains("PRODUCTION prod-eu") && !svg.contains("<text></text>"));

@@ -113,7 +113,9 @@ fn a_filter_hides_rows_and_a_search_does_not() {
     ana.presses(KeyCode::Enter);
     assert!(ana.sees().contains("PaymentsCPUHigh"));
     let claimed = ana.presses(KeyCode::Char('a'));
-    assert!(matches!(claimed.as_slice(), [Command::Claim(AlertChoice::Exactly { key, .. })] if key.0 == "PartnerRefusals429"));
+    assert!(
+        matches!(claimed.as_slice(), [Command::Claim(AlertChoice::Exactly { key, .. })] if key.0 == "PartnerRefusals429")
+    );
 }
 
 #[test]
@@ -206,7 +208,10 @@ fn lowering_capacity_takes_the_targets_name_typed_not_pasted() {
 #[test]
 fn a_blocked_plan_cannot_be_confirmed() {
     let mut fixture = planned(Tier::Reversible);
-    fixture.plan = Some(PlanView::Shown { plan: Box::new(plan(12, Tier::Reversible)), blocked: Some("the HPA sets it back".into()) });
+    fixture.plan = Some(PlanView::Shown {
+        plan: Box::new(plan(12, Tier::Reversible)),
+        blocked: Some("the HPA sets it back".into()),
+    });
     let mut ana = Person::at(fixture);
     ana.waits();
     assert_eq!(ana.presses(KeyCode::Char('y')), []);

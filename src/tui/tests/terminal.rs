@@ -71,7 +71,8 @@ fn hostile_text_in_every_field_leaves_the_terminal_as_it_is() {
             let code = crossterm::event::KeyCode::Char(key.chars().next().unwrap());
             let event = Event::Key(crossterm::event::KeyEvent::new(code, crossterm::event::KeyModifiers::NONE));
             screen.handle_in(Input::Terminal(event), &fixture.scene());
-            let enter = crossterm::event::KeyEvent::new(crossterm::event::KeyCode::Enter, crossterm::event::KeyModifiers::NONE);
+            let enter =
+                crossterm::event::KeyEvent::new(crossterm::event::KeyCode::Enter, crossterm::event::KeyModifiers::NONE);
             screen.handle_in(Input::Terminal(Event::Key(enter)), &fixture.scene());
             show(&mut screen, &fixture);
         }
@@ -125,7 +126,10 @@ fn what_is_drawn_step_by_step_is_what_is_drawn_at_once() {
         show(&mut screen, &fixture);
     }
     let stepwise = emulate(&device, 120, 40).screen().contents();
-    screen.handle_in(Input::Command(crate::model::command::Command::View(crate::model::command::View::Redraw)), &fixture.scene());
+    screen.handle_in(
+        Input::Command(crate::model::command::Command::View(crate::model::command::View::Redraw)),
+        &fixture.scene(),
+    );
     show(&mut screen, &fixture);
     assert_eq!(emulate(&device, 120, 40).screen().contents(), stepwise);
 }
