@@ -25,6 +25,6 @@ mod tests;
 
 pub use keymap::{Keymap, KeymapError};
 pub use position::Problem;
-pub use screen::{Options, Screen};
+pub use screen::{Options, Screen, ScreenError};
 pub use theme::{Theme, ThemeError, Themes};
 pub use words::Zone;

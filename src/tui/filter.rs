@@ -82,7 +82,8 @@ impl Filter {
         let mut rest = self.text.as_str();
         loop {
             let (word, after) = rest.split_once(' ').unwrap_or((rest, ""));
-            if let Some(level) = word.strip_prefix("level:").map(Level::detect).filter(|level| *level != Level::Unknown) {
+            if let Some(level) = word.strip_prefix("level:").map(Level::detect).filter(|level| *level != Level::Unknown)
+            {
                 filter.level = Some(level);
             } else if let Some(service) = word.strip_prefix("service:").filter(|service| !service.is_empty()) {
                 filter.service = Some(ServiceName::from(service));
@@ -105,7 +106,8 @@ impl Filter {
 /// A regular expression, or the text itself where it is none. Capitals in it are heeded.
 pub(super) fn pattern_of(text: &str) -> Option<Regex> {
     let sensitive = text.chars().any(char::is_uppercase);
-    let build = |pattern: &str| RegexBuilder::new(pattern).case_insensitive(!sensitive).size_limit(1 << 20).build().ok();
+    let build =
+        |pattern: &str| RegexBuilder::new(pattern).case_insensitive(!sensitive).size_limit(1 << 20).build().ok();
     build(text).or_else(|| build(&regex::escape(text)))
 }
 
@@ -143,7 +145,8 @@ fn matchers(text: &str) -> Option<Vec<Test>> {
         if name.trim().is_empty() || !name.trim().chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return None;
         }
-        let (operator, value) = ["=~", "!~", "!=", "="].iter().find_map(|operator| Some((*operator, rest.strip_prefix(operator)?)))?;
+        let (operator, value) =
+            ["=~", "!~", "!=", "="].iter().find_map(|operator| Some((*operator, rest.strip_prefix(operator)?)))?;
         let value = value.trim().strip_prefix('"')?.strip_suffix('"')?;
         let inverted = operator.starts_with('!');
         tests.push(if operator.ends_with('~') {
@@ -207,7 +210,10 @@ mod tests {
         let filter = Filter::new("level:warn service:payments timed out after").for_logs(None);
         assert_eq!(filter.level, Some(Level::Warn));
         assert_eq!(filter.service, Some(ServiceName::from("payments")));
-        assert_eq!(filter.pattern.map(|(regex, inverted)| (regex.as_str().to_owned(), inverted)), Some(("timed out after".into(), false)));
+        assert_eq!(
+            filter.pattern.map(|(regex, inverted)| (regex.as_str().to_owned(), inverted)),
+            Some(("timed out after".into(), false))
+        );
         let filter = Filter::new("!429").for_logs(Some(&ServiceName::from("checkout")));
         assert_eq!(filter.service, Some(ServiceName::from("checkout")));
         assert!(filter.pattern.is_some_and(|(_, inverted)| inverted));

@@ -95,6 +95,9 @@ impl Keymap {
             let DeValue::Table(bindings) = bindings.get_ref() else {
                 return Err(source.problem(&bindings.span(), "keys stand in a table: \"key\" = \"command\""));
             };
+            // In the order of the file: the first key of a command is the one that is shown.
+            let mut bindings: Vec<_> = bindings.iter().collect();
+            bindings.sort_by_key(|(key, _)| key.span().start);
             for (key, value) in bindings {
                 let written = key.get_ref().as_ref();
                 let keys = sequence(written).map_err(|why| source.problem(&key.span(), why))?;
@@ -117,7 +120,11 @@ impl Keymap {
             }
         }
         for (scope, keys, written) in &laid {
-            let hides = self.tries.get(*scope).and_then(|trie| trie.walk(keys)).is_some_and(|node| !node.is_end() && node.line.is_some());
+            let hides = self
+                .tries
+                .get(*scope)
+                .and_then(|trie| trie.walk(keys))
+                .is_some_and(|node| !node.is_end() && node.line.is_some());
             if hides {
                 let what = format!("`{written}` hides the longer keys that begin with it");
                 self.conflicts.push(source.problem(&(0..0), what));
@@ -179,7 +186,9 @@ fn sequence(text: &str) -> Result<Vec<KeyCombination>, String> {
             (Some(letter), None) if letter.is_uppercase() => crokey::parse(&format!("shift-{letter}")),
             _ => crokey::parse(text),
         };
-        parsed.map(KeyCombination::normalized).map_err(|_| format!("`{text}` is no key; write it as `ctrl-d`, `G`, `space` or `F5`"))
+        parsed
+            .map(KeyCombination::normalized)
+            .map_err(|_| format!("`{text}` is no key; write it as `ctrl-d`, `G`, `space` or `F5`"))
     };
     let keys: Vec<_> = text.split_whitespace().map(chord).collect::<Result<_, _>>()?;
     if keys.is_empty() { Err("a key is missing".into()) } else { Ok(keys) }
@@ -248,7 +257,10 @@ mod tests {
         let key = |c| keymap.find(Where::Plan, &[chord(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE))]);
         assert_eq!(key('y'), Found::Line("confirm-dialog".into()));
         assert_eq!(key('x'), Found::Nothing);
-        assert_eq!(keymap.find(Where::Plan, &[chord(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE))]), Found::Nothing);
+        assert_eq!(
+            keymap.find(Where::Plan, &[chord(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE))]),
+            Found::Nothing
+        );
     }
 
     #[test]
@@ -257,7 +269,10 @@ mod tests {
         keymap.add("mine.toml", "[anywhere]\n\"z\" = \"help\"\n\"x\" = false\n\"F2\" = \":severity \"\n").unwrap();
         assert_eq!(press(&keymap, Pane::Alerts, &[letter('z')]), Found::Line("help".into()));
         assert_eq!(press(&keymap, Pane::Alerts, &[letter('x')]), Found::Nothing);
-        assert_eq!(press(&keymap, Pane::Alerts, &[(KeyCode::F(2), KeyModifiers::NONE)]), Found::Line(":severity ".into()));
+        assert_eq!(
+            press(&keymap, Pane::Alerts, &[(KeyCode::F(2), KeyModifiers::NONE)]),
+            Found::Line(":severity ".into())
+        );
         assert_eq!(press(&keymap, Pane::Alerts, &[letter('j')]), Found::Line("down".into()));
     }
 

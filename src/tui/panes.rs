@@ -119,7 +119,13 @@ impl<'a> Item<'a> {
     }
 
     /// The row as one line, without padding.
-    pub(super) fn line(&self, paint: &Paint<'_>, columns: &Columns, before: Option<&Self>, scene: &Scene<'_>) -> Line<'static> {
+    pub(super) fn line(
+        &self,
+        paint: &Paint<'_>,
+        columns: &Columns,
+        before: Option<&Self>,
+        scene: &Scene<'_>,
+    ) -> Line<'static> {
         match self {
             Self::Alert(row) => alerts::line(row, paint, columns),
             Self::Service(row) => services::line(row, paint, columns),
@@ -170,7 +176,12 @@ impl Fields for Item<'_> {
                 let claim = row.claim.as_ref().map_or("unclaimed", |claim| claim.by.as_str());
                 let summary = row.alert.summary.as_deref().unwrap_or_default();
                 let service = row.service.as_ref().map_or("", |name| name.as_str());
-                format!("{} {} {service} {} {claim} {summary}", row.alert.severity.short(), row.alert.name, row.alert.state)
+                format!(
+                    "{} {} {service} {} {claim} {summary}",
+                    row.alert.severity.short(),
+                    row.alert.name,
+                    row.alert.state
+                )
             }
             Self::Service(row) => format!("{} {} {}", row.name, row.health.as_str(), row.why),
             Self::Fine(rows) => rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>().join(" "),
@@ -187,7 +198,14 @@ impl Fields for Item<'_> {
             }
             Self::Entry(row) => {
                 let draft = &row.entry.draft;
-                format!("{} {} {} {} {}", draft.kind.as_str(), draft.subject, draft.title, draft.source, draft.actor.name)
+                format!(
+                    "{} {} {} {} {}",
+                    draft.kind.as_str(),
+                    draft.subject,
+                    draft.title,
+                    draft.source,
+                    draft.actor.name
+                )
             }
         }
     }
@@ -198,9 +216,12 @@ impl Fields for Item<'_> {
         }
         match (self, name) {
             (Self::Alert(row), "alertname" | "name") => Some(row.alert.name.to_string()),
-            (Self::Alert(row), "severity") => {
-                Some(row.alert.labels.get("severity").map_or_else(|| row.alert.severity.short().to_owned(), ToString::to_string))
-            }
+            (Self::Alert(row), "severity") => Some(
+                row.alert
+                    .labels
+                    .get("severity")
+                    .map_or_else(|| row.alert.severity.short().to_owned(), ToString::to_string),
+            ),
             (Self::Alert(row), "state") => Some(row.alert.state.to_string()),
             (Self::Alert(row), "claim") => row.claim.as_ref().map(|claim| claim.by.to_string()),
             (Self::Alert(row), label) => row.alert.labels.get(label).map(ToString::to_string),

@@ -107,7 +107,11 @@ impl<'a> Scene<'a> {
     }
 
     /// The service that a change or a pod's workload belongs to.
-    pub(super) fn service_of(&self, named: Option<&'a ServiceName>, workload: Option<&WorkloadKey>) -> Option<&'a ServiceName> {
+    pub(super) fn service_of(
+        &self,
+        named: Option<&'a ServiceName>,
+        workload: Option<&WorkloadKey>,
+    ) -> Option<&'a ServiceName> {
         named.or_else(|| workload.and_then(|key| self.catalogue.of_workload(key)))
     }
 
@@ -131,21 +135,17 @@ impl<'a> Scene<'a> {
         };
         let sources: Vec<_> = self.sources.iter().filter(feeds).collect();
         let dropped: u64 = sources.iter().map(|row| row.dropped).sum();
+        let told: Vec<_> = sources.iter().map(|row| Told::of(row, self.now)).collect();
+        let live = told.iter().filter(|told| told.freshness <= Freshness::Limited).count();
         let mut parts: Vec<String> = Vec::new();
-        let mut worst = Freshness::Live;
-        for row in &sources {
-            let (freshness, words) = source(row, self.now);
-            worst = worst.max(freshness);
-            if freshness != Freshness::Live {
-                parts.push(words);
-            }
-        }
-        let live = sources.len() - parts.len();
-        if live > 0 && parts.is_empty() {
+        if told.iter().all(|told| told.freshness == Freshness::Live) {
             let oldest = sources.iter().filter_map(|row| row.last_read).min();
-            let read = oldest.map_or_else(String::new, |at| format!(" {}", words::age(self.now - at)));
-            parts.push(format!("live{read}"));
+            parts.extend(oldest.map(|at| format!("read {} ago", words::age(self.now - at))));
+        } else if live > 0 && live < told.len() {
+            parts.push(format!("{live} of {} live", told.len()));
         }
+        let troubled = told.iter().filter(|told| told.freshness != Freshness::Live);
+        parts.extend(troubled.map(|one| if told.len() == 1 { one.long.clone() } else { one.short.clone() }));
         if pane == Pane::Logs && live > 0 {
             let news = sources.iter().filter_map(|row| row.last_news).max();
             if let Some(silent) = news.map(|at| self.now - at).filter(|silent| silent.num_seconds() >= 30) {
@@ -158,7 +158,14 @@ impl<'a> Scene<'a> {
         if sources.is_empty() && !self.sources.is_empty() {
             parts.push("no source".into());
         }
-        Feed { words: parts.join(", "), freshness: worst }
+        let freshness = told.iter().map(|told| told.freshness).max().unwrap_or_default();
+        Feed { words: parts.join(", "), freshness, stale: live == 0 && !told.is_empty() }
+    }
+
+    /// Whether nothing new comes from there.
+    pub(super) fn is_stale(&self, origin: &Origin) -> bool {
+        let row = self.sources.iter().find(|row| row.origin == *origin);
+        row.is_some_and(|row| Told::of(row, self.now).freshness >= Freshness::Late)
     }
 }
 
@@ -166,7 +173,10 @@ impl<'a> Scene<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Feed {
     pub(super) words: String,
+    /// Of the worst source.
     pub(super) freshness: Freshness,
+    /// Whether no source at all is as new as it should be.
+    pub(super) stale: bool,
 }
 
 /// Whether data is as new as it should be.
@@ -186,21 +196,38 @@ pub(super) enum Freshness {
 const LATE_SECONDS: i64 = 90;
 
 /// How one source is, in words with its name.
-pub(super) fn source(row: &SourceRow, now: World) -> (Freshness, String) {
-    let name = row.origin.source.as_str();
-    let read = |prefix: &str| match row.last_read {
-        Some(at) => format!("{name} {prefix}last read {} ago", words::long_age(now - at)),
-        None => format!("{name} {prefix}never read"),
-    };
-    match &row.state {
-        SourceState::Connecting => (Freshness::Limited, format!("{name} connecting")),
-        SourceState::Live { .. } if row.last_read.is_some_and(|at| (now - at).num_seconds() >= LATE_SECONDS) => {
-            (Freshness::Late, read(""))
-        }
-        SourceState::Live { limited: Some(why) } => (Freshness::Limited, format!("{name} limited: {why}")),
-        SourceState::Live { limited: None } => (Freshness::Live, format!("{name} live")),
-        SourceState::Retrying { .. } => (Freshness::Late, read("")),
-        SourceState::Denied { .. } => (Freshness::Lost, format!("{name} denied")),
-        SourceState::Ended { .. } => (Freshness::Lost, read("ended, ")),
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) freshness: Freshness,
+    /// Such as `cloudwatch-logs 48s ago`.
+    pub(super) short: String,
+    /// Such as `cloudwatch-logs last read 48 s ago`.
+    pub(super) long: String,
+}
+
+impl Told {
+    pub(super) fn of(row: &SourceRow, now: World) -> Self {
+        let name = row.origin.source.as_str();
+        let read = |what: &str| match row.last_read {
+            Some(at) => (
+                format!("{name}{what} {} ago", words::age(now - at)),
+                format!("{name}{what} last read {} ago", words::long_age(now - at)),
+            ),
+            None => (format!("{name}{what} never read"), format!("{name}{what} never read")),
+        };
+        let same = |text: String| (text.clone(), text);
+        let late = row.last_read.is_some_and(|at| (now - at).num_seconds() >= LATE_SECONDS);
+        let (freshness, (short, long)) = match &row.state {
+            SourceState::Connecting => (Freshness::Limited, same(format!("{name} connecting"))),
+            SourceState::Live { .. } if late => (Freshness::Late, read("")),
+            SourceState::Live { limited: Some(why) } => {
+                (Freshness::Limited, (format!("{name} limited"), format!("{name} limited: {why}")))
+            }
+            SourceState::Live { limited: None } => (Freshness::Live, same(format!("{name} live"))),
+            SourceState::Retrying { .. } => (Freshness::Late, read("")),
+            SourceState::Denied { .. } => (Freshness::Lost, same(format!("{name} denied"))),
+            SourceState::Ended { .. } => (Freshness::Lost, read(" ended,")),
+        };
+        Self { freshness, short, long }
     }
 }

@@ -173,6 +173,16 @@ impl Terminal {
     }
 }
 
+/// One row with its attributes, for text that is shown elsewhere.
+pub(super) fn sgr_row<'c>(cells: impl Iterator<Item = &'c ratatui::buffer::Cell>) -> String {
+    encode::row(cells)
+}
+
+/// The number of one of the 16 colours.
+pub(super) fn ansi_number(color: ratatui::style::Color) -> u8 {
+    encode::ansi(color)
+}
+
 impl Drop for Terminal {
     fn drop(&mut self) {
         self.leave();

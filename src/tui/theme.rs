@@ -147,7 +147,9 @@ impl Themes {
             for (role, brush) in &parsed.roles {
                 let file = self.text(name)?;
                 let style = brush.style(&palette).map_err(|what| {
-                    ThemeError::File(super::position::Source { file: &file.0, text: &file.1 }.problem(&brush.span, what))
+                    ThemeError::File(
+                        super::position::Source { file: &file.0, text: &file.1 }.problem(&brush.span, what),
+                    )
                 })?;
                 if let Some(slot) = named.get_mut(*role as usize) {
                     *slot = Some(color::reduce(style, depth));
@@ -248,7 +250,9 @@ mod tests {
 
     #[test]
     fn a_users_theme_changes_one_role_and_its_children_follow() {
-        let themes = with("inherits = \"default\"\n[palette]\nember = \"#ff5500\"\n[roles]\nbad = { fg = \"ember\", bold = true }\n");
+        let themes = with(
+            "inherits = \"default\"\n[palette]\nember = \"#ff5500\"\n[roles]\nbad = { fg = \"ember\", bold = true }\n",
+        );
         let theme = themes.load("mine", Depth::True).unwrap();
         assert_eq!(theme.get(Role::Bad).fg, Some(Color::Rgb(255, 85, 0)));
         assert_eq!(theme.get(Role::Good), themes.load("default", Depth::True).unwrap().get(Role::Good));
@@ -259,9 +263,15 @@ mod tests {
     #[test]
     fn a_wrong_file_says_where_and_what_was_meant() {
         for (text, wanted) in [
-            ("[roles]\ngood = \"green\"\nboder = \"red\"\n", "/home/ana/mine.toml:3:1: there is no role `boder`; did you mean `border`?"),
+            (
+                "[roles]\ngood = \"green\"\nboder = \"red\"\n",
+                "/home/ana/mine.toml:3:1: there is no role `boder`; did you mean `border`?",
+            ),
             ("[roles]\ntext = \"gren\"\n", "/home/ana/mine.toml:2:8: `gren` is no colour"),
-            ("[roles]\ntext = { fg = \"red\", blod = true }\n", "/home/ana/mine.toml:2:22: there is no key `blod`; did you mean `bold`?"),
+            (
+                "[roles]\ntext = { fg = \"red\", blod = true }\n",
+                "/home/ana/mine.toml:2:22: there is no key `blod`; did you mean `bold`?",
+            ),
             ("[roles\n", "/home/ana/mine.toml:1:"),
         ] {
             let error = with(text).load("mine", Depth::True).unwrap_err().to_string();

@@ -24,21 +24,8 @@ impl Zone {
     pub(super) fn minute(self, at: World, now: World) -> String {
         match self {
             Self::Relative => format!("-{}", age(now - at)),
-            Self::Utc => day_or_time(at, now, at.date_naive() == now.date_naive(), "%H:%M"),
-            Self::In(tz) => {
-                let (at, now) = (at.with_timezone(&tz), now.with_timezone(&tz));
-                let format = if at.date_naive() == now.date_naive() { "%H:%M" } else { "%m-%d %H:%M" };
-                at.format(format).to_string()
-            }
-        }
-    }
-
-    /// `03:14:07`.
-    pub(super) fn second(self, at: World, now: World) -> String {
-        match self {
-            Self::Relative => format!("-{}", age(now - at)),
-            Self::Utc => at.format("%H:%M:%S").to_string(),
-            Self::In(tz) => at.with_timezone(&tz).format("%H:%M:%S").to_string(),
+            Self::Utc => minute(at, now),
+            Self::In(tz) => minute(at.with_timezone(&tz), now.with_timezone(&tz)),
         }
     }
 
@@ -69,8 +56,12 @@ impl Zone {
     }
 }
 
-fn day_or_time(at: World, _now: World, today: bool, time: &str) -> String {
-    if today { at.format(time).to_string() } else { at.format("%m-%d %H:%M").to_string() }
+fn minute<T: chrono::TimeZone>(at: chrono::DateTime<T>, now: chrono::DateTime<T>) -> String
+where
+    T::Offset: std::fmt::Display,
+{
+    let format = if at.date_naive() == now.date_naive() { "%H:%M" } else { "%m-%d %H:%M" };
+    at.format(format).to_string()
 }
 
 /// `48s`, `17m`, `3h`, `2d`. The future is `0s`.
@@ -215,7 +206,8 @@ pub(super) fn spark(values: &[f64], columns: usize, top: f64, ascii: bool) -> St
         return String::new();
     }
     let per = values.len().div_ceil(columns).max(1);
-    let means: Vec<f64> = values.rchunks(per).rev().map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64).collect();
+    let means: Vec<f64> =
+        values.rchunks(per).rev().map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64).collect();
     let top = means.iter().copied().filter(|value| value.is_finite()).fold(top, f64::max);
     means
         .iter()
@@ -232,10 +224,17 @@ mod tests {
 
     #[test]
     fn ages_have_a_unit() {
-        for (seconds, short, long) in
-            [(48, "48s", "48 s"), (1020, "17m", "17 min"), (11_100, "3h", "3 h 5 min"), (200_000, "2d", "2 d"), (-5, "0s", "0 s")]
-        {
-            assert_eq!((age(TimeDelta::seconds(seconds)).as_str(), long_age(TimeDelta::seconds(seconds)).as_str()), (short, long));
+        for (seconds, short, long) in [
+            (48, "48s", "48 s"),
+            (1020, "17m", "17 min"),
+            (11_100, "3h", "3 h 5 min"),
+            (200_000, "2d", "2 d"),
+            (-5, "0s", "0 s"),
+        ] {
+            assert_eq!(
+                (age(TimeDelta::seconds(seconds)).as_str(), long_age(TimeDelta::seconds(seconds)).as_str()),
+                (short, long)
+            );
         }
         assert_eq!(elapsed(TimeDelta::seconds(1062), true), "17m42s");
         assert_eq!(elapsed(TimeDelta::seconds(3900), true), "1h05m");

@@ -49,7 +49,12 @@ pub(super) fn line(row: &AlertRow, paint: &Paint<'_>, columns: &Columns) -> Line
 
 pub(super) fn detail(row: &AlertRow, paint: &Paint<'_>, scene: &Scene<'_>) -> Detail {
     let alert = &row.alert;
-    let since = format!("{} since {} ({})", alert.state, paint.zone.full(alert.since), words::long_age(paint.now - alert.since));
+    let since = format!(
+        "{} since {} ({})",
+        alert.state,
+        paint.zone.full(alert.since),
+        words::long_age(paint.now - alert.since)
+    );
     let claim = match &row.claim {
         Some(claim) => format!("{} at {}, here; the pager may still escalate", claim.by, paint.zone.full(claim.at)),
         None => "nobody, here".into(),

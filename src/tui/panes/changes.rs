@@ -38,7 +38,13 @@ fn before(row: &ChangeRow, scene: &Scene<'_>) -> Option<String> {
     Some(format!("{} before {} {}", words::age(at - row.change.at), service.name, signal.name))
 }
 
-pub(super) fn line(row: &ChangeRow, service: Option<&ServiceName>, paint: &Paint<'_>, columns: &Columns, scene: &Scene<'_>) -> Line<'static> {
+pub(super) fn line(
+    row: &ChangeRow,
+    service: Option<&ServiceName>,
+    paint: &Paint<'_>,
+    columns: &Columns,
+    scene: &Scene<'_>,
+) -> Line<'static> {
     let change = &row.change;
     let mut ink = Ink::new(paint.theme, paint.ascii, paint.width);
     let at = paint.zone.minute(change.at, paint.now);

@@ -247,10 +247,11 @@ pub(in crate::tui) fn rows(line: &LogLine<'_>, view: &LogView, paint: &Paint<'_>
     ink.cell(role(line.level), line.level.as_str(), 5);
     if paint.width >= 60 {
         let from = match line.service {
+            Some(service) if paint.width < 90 => service.to_string(),
             Some(service) => format!("{service} {}", stream(line)),
             None => stream(line),
         };
-        ink.cell(Role::Dim, &from, (paint.width / 5).min(24));
+        ink.cell(Role::Dim, &from, if paint.width < 90 { 10 } else { 24 });
     }
     let text = text_of(line);
     let text_role = match line.level {

@@ -40,8 +40,9 @@ pub(super) fn line(row: &ServiceRow, paint: &Paint<'_>, columns: &Columns) -> Li
         ink.put(Role::Dim, &row.why);
         return ink.line();
     }
-    let roomy = paint.width >= 78;
-    let trend = if paint.width >= 64 { 8 } else { 5 };
+    // The limits are written beside all signals or none.
+    let roomy = paint.width >= columns.name + 10 + row.signals.len() * 37;
+    let trend = if paint.width >= 64 { 8 } else { 4 };
     for signal in &row.signals {
         put_signal(&mut ink, signal, paint, trend, roomy);
     }
@@ -75,7 +76,9 @@ fn put_signal(ink: &mut Ink<'_>, signal: &SignalRow, paint: &Paint<'_>, trend: u
     } else if let Some(threshold) = signal.threshold.filter(|_| roomy) {
         ink.cell(Role::Dim, &format!("limit {}", signal.unit.write(threshold.limit)), 12);
     }
-    ink.gap(1);
+    if trend > 4 {
+        ink.gap(1);
+    }
 }
 
 /// `8 fine: cart, login, …`.
@@ -92,9 +95,9 @@ pub(super) fn fine_detail(rows: &[&ServiceRow]) -> Detail {
 }
 
 pub(super) fn detail(row: &ServiceRow, paint: &Paint<'_>, scene: &Scene<'_>) -> Detail {
-    let since = row.since.map_or_else(String::new, |at| {
-        format!(" since {} ({})", paint.zone.full(at), words::long_age(paint.now - at))
-    });
+    let since = row
+        .since
+        .map_or_else(String::new, |at| format!(" since {} ({})", paint.zone.full(at), words::long_age(paint.now - at)));
     let mut detail = Detail::new(row.name.as_str())
         .painted("health", format!("{}{since}", row.health.as_str()), role(row.health))
         .fact("why", &row.why);
@@ -107,16 +110,20 @@ pub(super) fn detail(row: &ServiceRow, paint: &Paint<'_>, scene: &Scene<'_>) -> 
             let side = if threshold.side == Side::Above { "above" } else { "below" };
             format!("; a breach is {side} {} for {} s", signal.unit.write(threshold.limit), threshold.hold.as_secs())
         });
-        let breach = signal
-            .breached_since
-            .map_or_else(String::new, |at| format!("; in breach since {} ({})", paint.zone.full(at), words::long_age(paint.now - at)));
+        let breach = signal.breached_since.map_or_else(String::new, |at| {
+            format!("; in breach since {} ({})", paint.zone.full(at), words::long_age(paint.now - at))
+        });
         let values: Vec<f64> = signal.recent.iter().filter_map(|(_, value)| *value).collect();
-        let spark = words::spark(&values, 30, signal.threshold.map_or(0.0, |threshold| threshold.limit * 2.0), paint.ascii);
+        let spark =
+            words::spark(&values, 30, signal.threshold.map_or(0.0, |threshold| threshold.limit * 2.0), paint.ascii);
         let role = if signal.breached_since.is_some() { Role::Bad } else { Role::Text };
         detail = detail.painted("signal", format!("{} {value}{limit}{breach}  {spark}", signal.name), role);
     }
     let Some(service) = scene.catalogue.service(&row.name) else { return detail };
-    detail = detail.maybe("title", service.title.as_ref()).maybe("owner", service.owner.as_ref()).maybe("runbook", service.runbook.as_ref());
+    detail = detail
+        .maybe("title", service.title.as_ref())
+        .maybe("owner", service.owner.as_ref())
+        .maybe("runbook", service.runbook.as_ref());
     for workload in &service.workloads {
         detail = detail.fact("workload", format!("{} {}/{}", workload.kind, workload.namespace, workload.name));
     }

@@ -56,7 +56,8 @@ pub(super) fn line(row: &Row, earlier: Option<&Row>, paint: &Paint<'_>, scene: &
     let same = earlier.is_some_and(|earlier| paint.zone.minute(earlier.entry.occurred_at, paint.now) == minute);
     let columns = words::width(&minute).max(5);
     ink.cell(Role::Dim, if same { "" } else { &minute }, columns);
-    let milestone = scene.milestones.milestones.iter().find(|milestone| milestone.entry.as_ref() == Some(&row.entry.id));
+    let milestone =
+        scene.milestones.milestones.iter().find(|milestone| milestone.entry.as_ref() == Some(&row.entry.id));
     let (word, role) = word(draft.kind);
     match milestone {
         Some(milestone) => ink.cell(Role::New, &milestone.name.as_str().replace('_', " "), 12),
@@ -68,7 +69,8 @@ pub(super) fn line(row: &Row, earlier: Option<&Row>, paint: &Paint<'_>, scene: &
     };
     let who = words::fit(&who, 14, paint.ascii);
     let beside = if ink.room() >= 50 { words::width(&who) + 2 } else { 0 };
-    let title = words::fit(&draft.title, ink.room().saturating_sub(beside + if row.count > 1 { 8 } else { 0 }), paint.ascii);
+    let title =
+        words::fit(&draft.title, ink.room().saturating_sub(beside + if row.count > 1 { 8 } else { 0 }), paint.ascii);
     ink.put(if row.key { Role::Text } else { Role::Dim }, &title);
     if row.count > 1 {
         let times = if paint.ascii { format!(" x{}", row.count) } else { format!(" ×{}", row.count) };
@@ -105,7 +107,10 @@ pub(super) fn detail(row: &Row, paint: &Paint<'_>) -> Detail {
         detail = detail.fact("seen", format!("{} times, last at {}", row.count, paint.zone.full(row.last)));
     }
     for evidence in &draft.evidence {
-        detail = detail.maybe("query", evidence.query.as_ref()).maybe("excerpt", evidence.excerpt.as_ref()).maybe("file", evidence.file.as_ref());
+        detail = detail
+            .maybe("query", evidence.query.as_ref())
+            .maybe("excerpt", evidence.excerpt.as_ref())
+            .maybe("file", evidence.file.as_ref());
     }
     detail.fact("entry", &entry.id.0)
 }

@@ -18,7 +18,8 @@ const PODS_SHOWN: usize = 4;
 /// all pods and all nodes.
 pub(super) fn items<'a>(scene: &Scene<'a>, whole: bool) -> Vec<Item<'a>> {
     let mut items = Vec::new();
-    let nodes = |trouble: bool| scene.nodes.iter().filter(move |node| node.trouble.is_some() == trouble).map(Item::Node);
+    let nodes =
+        |trouble: bool| scene.nodes.iter().filter(move |node| node.trouble.is_some() == trouble).map(Item::Node);
     let mut nodes_due = true;
     for row in scene.workloads {
         if !row.hurt && nodes_due {
@@ -144,22 +145,34 @@ pub(super) fn detail(row: &WorkloadRow, paint: &Paint<'_>) -> Detail {
             )
             .maybe("revision", workload.revision.as_ref())
             .maybe("managed by", workload.managed_by.as_ref())
-            .fact("requests", format!("cpu {}, memory {} a pod", cores(workload.cpu_request), Unit::Bytes.write(workload.memory_request as f64)));
+            .fact(
+                "requests",
+                format!(
+                    "cpu {}, memory {} a pod",
+                    cores(workload.cpu_request),
+                    Unit::Bytes.write(workload.memory_request as f64)
+                ),
+            );
         for (container, image) in &workload.images {
             detail = detail.fact("image", format!("{container}: {image}"));
         }
     }
     if let Some(hpa) = &row.autoscaler {
-        detail = detail.fact("autoscaler", format!("{} keeps {} to {}, wants {}", hpa.path, hpa.min, hpa.max, hpa.desired));
+        detail =
+            detail.fact("autoscaler", format!("{} keeps {} to {}, wants {}", hpa.path, hpa.min, hpa.max, hpa.desired));
     }
     let values: Vec<f64> = row.recent_cpu.iter().map(|(_, share)| *share).collect();
     if let Some(share) = row.cpu_share {
-        detail = detail.fact("cpu", format!("{} of the limit  {}", words::percent(share), words::spark(&values, 30, 1.0, paint.ascii)));
+        detail = detail.fact(
+            "cpu",
+            format!("{} of the limit  {}", words::percent(share), words::spark(&values, 30, 1.0, paint.ascii)),
+        );
     }
     detail = detail.maybe("memory", row.memory_share.map(words::percent)).fact("source", &row.origin);
     for pod in &row.pods {
         let trouble = pod.trouble.as_ref().map_or_else(String::new, |trouble| format!(", {trouble}"));
-        let text = format!("{} {} {}/{}{trouble}", pod.pod.path.name, pod.pod.status, pod.pod.ready, pod.pod.containers);
+        let text =
+            format!("{} {} {}/{}{trouble}", pod.pod.path.name, pod.pod.status, pod.pod.ready, pod.pod.containers);
         detail = detail.painted("pod", text, if pod.trouble.is_some() { Role::Warn } else { Role::Text });
     }
     detail
@@ -189,7 +202,10 @@ pub(super) fn pod_detail(row: &WorkloadRow, pod: &PodRow, paint: &Paint<'_>) -> 
         .fact("cpu", usage(pod.cpu.map(cores), pod.cpu_share))
         .fact("memory", usage(pod.memory.map(|bytes| Unit::Bytes.write(bytes as f64)), pod.memory_share))
         .fact("limits", format!("cpu {}, memory {}", cores(it.cpu_limit), Unit::Bytes.write(it.memory_limit as f64)))
-        .fact("requests", format!("cpu {}, memory {}", cores(it.cpu_request), Unit::Bytes.write(it.memory_request as f64)));
+        .fact(
+            "requests",
+            format!("cpu {}, memory {}", cores(it.cpu_request), Unit::Bytes.write(it.memory_request as f64)),
+        );
     detail
 }
 
@@ -208,6 +224,9 @@ pub(super) fn node_detail(row: &NodeRow) -> Detail {
         .maybe("zone", node.zone.as_ref())
         .maybe("cpu", row.cpu_share.map(words::percent))
         .maybe("memory", row.memory_share.map(words::percent))
-        .fact("room", format!("{} and {} for at most {} pods", cores(node.cpu), Unit::Bytes.write(node.memory as f64), node.pods))
+        .fact(
+            "room",
+            format!("{} and {} for at most {} pods", cores(node.cpu), Unit::Bytes.write(node.memory as f64), node.pods),
+        )
         .fact("source", &row.origin)
 }

@@ -307,7 +307,8 @@ impl State {
         let theme = Theme::plain();
         let paint = Paint { theme: &theme, ascii: false, zone: self.zone(), now: scene.now, width: 400 };
         let lines: Vec<String> = if pane == Pane::Logs {
-            let view = logs::LogView { shift: 0, wrap: false, ..self.logs.clone() };
+            let mut view = self.logs.clone();
+            (view.shift, view.wrap) = (0, false);
             let kept = scene.logs.before(&self.logs.filter.for_logs(self.chip.as_ref()), None, SAVED_LINES);
             kept.iter().flat_map(|line| logs::rows(line, &view, &paint)).map(|line| line.to_string()).collect()
         } else {

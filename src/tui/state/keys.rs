@@ -62,7 +62,8 @@ impl State {
             Some(PlanView::Planning { .. } | PlanView::Refused { .. }) => {
                 // The keys of somebody who is ahead of the program are not kept for the dialog.
                 let refused = matches!(scene.plan, Some(PlanView::Refused { .. }));
-                let leaves = key.code == KeyCode::Esc || (refused && matches!(key.code, KeyCode::Enter | KeyCode::Char('q')));
+                let leaves =
+                    key.code == KeyCode::Esc || (refused && matches!(key.code, KeyCode::Enter | KeyCode::Char('q')));
                 return if leaves { vec![Command::DiscardPlan] } else { Vec::new() };
             }
             None => {}
@@ -187,7 +188,9 @@ impl State {
         let text = input.value().to_owned();
         match kind {
             PromptKind::Filter => self.set_filter(&text),
-            PromptKind::Search => self.search = if text.is_empty() { None } else { crate::tui::filter::pattern_of(&text) },
+            PromptKind::Search => {
+                self.search = if text.is_empty() { None } else { crate::tui::filter::pattern_of(&text) }
+            }
         }
     }
 
@@ -204,7 +207,9 @@ impl State {
                     KeyCode::Char('u') if control => *scroll = scroll.saturating_sub(PAGE),
                     KeyCode::Home | KeyCode::Char('g') => *scroll = 0,
                     KeyCode::End | KeyCode::Char('G') => *scroll = usize::MAX / 2,
-                    KeyCode::Char('c') if !control => return self.command(Command::View(View::CopySelection), scene, now),
+                    KeyCode::Char('c') if !control => {
+                        return self.command(Command::View(View::CopySelection), scene, now);
+                    }
                     KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | '?' | 'c') => self.overlay = None,
                     _ => {}
                 }

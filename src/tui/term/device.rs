@@ -37,7 +37,11 @@ pub struct Tty(());
 impl Tty {
     /// The terminal of standard input and output; refused if they are something else.
     pub fn open() -> Result<Self, TermError> {
-        if io::stdin().is_terminal() && io::stdout().is_terminal() { Ok(Self(())) } else { Err(TermError::NotATerminal) }
+        if io::stdin().is_terminal() && io::stdout().is_terminal() {
+            Ok(Self(()))
+        } else {
+            Err(TermError::NotATerminal)
+        }
     }
 }
 
@@ -85,7 +89,13 @@ impl Capture {
     /// A terminal of that size that shows nothing to anybody.
     pub fn new(columns: u16, rows: u16) -> Self {
         Self {
-            state: Mutex::new(Captured { bytes: Vec::new(), writes: 0, raw: false, gone: false, size: (columns, rows) }),
+            state: Mutex::new(Captured {
+                bytes: Vec::new(),
+                writes: 0,
+                raw: false,
+                gone: false,
+                size: (columns, rows),
+            }),
             gate: Mutex::new(()),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 
 /// Appends what turns `before` into `after`. Leaves the terminal's attributes reset.
@@ -22,6 +22,18 @@ pub(super) fn cells(out: &mut Vec<u8>, before: &Buffer, after: &Buffer) {
         at = (plain && x + 1 < after.area.width).then_some((x + 1, y));
     }
     pen.end(out);
+}
+
+/// One row with its attributes, ended by a reset.
+pub(super) fn row<'c>(cells: impl Iterator<Item = &'c Cell>) -> String {
+    let mut pen = Pen::default();
+    let mut out = Vec::new();
+    for cell in cells {
+        pen.take(&mut out, cell.fg, cell.bg, cell.modifier);
+        out.extend_from_slice(cell.symbol().as_bytes());
+    }
+    pen.end(&mut out);
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Appends a move of the cursor to a cell counted from zero.
@@ -94,7 +106,7 @@ fn color(codes: &mut Vec<u8>, color: Color, base: u8) {
 }
 
 /// The number of one of the 16 colours that a terminal's user chose.
-pub(in crate::tui) fn ansi(color: Color) -> u8 {
+pub(super) fn ansi(color: Color) -> u8 {
     match color {
         Color::Red => 1,
         Color::Green => 2,

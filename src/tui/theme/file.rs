@@ -68,7 +68,9 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Parsed, Problem> {
                     let known = Role::ALL.iter().find(|(_, known, _)| *known == name.get_ref().as_ref());
                     let Some((role, ..)) = known else {
                         let near = nearest(name.get_ref(), Role::ALL.iter().map(|(_, name, _)| *name));
-                        return Err(source.problem(&name.span(), format!("there is no role `{}`{near}", name.get_ref())));
+                        return Err(
+                            source.problem(&name.span(), format!("there is no role `{}`{near}", name.get_ref()))
+                        );
                     };
                     parsed.roles.push((*role, brush(&source, value.get_ref(), value.span())?));
                 }

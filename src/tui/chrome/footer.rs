@@ -1,0 +1,75 @@
+//! The bottom line: what is typed, what was said, else the keys that matter here.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use crate::model::command::Pane;
+use crate::session::NoticeKind;
+use crate::tui::panes::Ink;
+use crate::tui::scene::Scene;
+use crate::tui::state::{PromptKind, State};
+use crate::tui::theme::Role;
+use crate::tui::words;
+
+use super::{Brush, put};
+
+pub(super) fn draw(
+    state: &State,
+    scene: &Scene<'_>,
+    brush: &Brush<'_>,
+    area: Rect,
+    buffer: &mut Buffer,
+) -> Option<Position> {
+    let mut ink = Ink::new(brush.theme, brush.ascii, usize::from(area.width));
+    ink.gap(1);
+    if let Some(prompt) = &state.prompt {
+        let (label, help) = match prompt.kind {
+            PromptKind::Filter => {
+                (format!("filter {} ", state.focus.title().to_lowercase()), "Enter keeps  Esc leaves  ! inverts")
+            }
+            PromptKind::Search => ("search ".into(), "Enter goes there  Esc leaves  then n N"),
+        };
+        let room = usize::from(area.width).saturating_sub(words::width(&label) + 3);
+        let scroll = prompt.input.visual_scroll(room.max(1));
+        let start = 1 + words::width(&label);
+        ink.put(Role::Key, &label).put(Role::Text, words::skip(prompt.input.value(), scroll));
+        ink.gap(1).right(Role::Dim, help);
+        put(buffer, area, &ink.line());
+        let x = start + prompt.input.visual_cursor().saturating_sub(scroll);
+        return Some(Position::new(area.x + u16::try_from(x).unwrap_or(0).min(area.width.saturating_sub(1)), area.y));
+    }
+    if let Some((kind, text)) = state.sentence(scene, brush.wall) {
+        let (role, word) = match kind {
+            NoticeKind::Info => (Role::NoticeInfo, ""),
+            NoticeKind::Done => (Role::NoticeDone, "done: "),
+            NoticeKind::Error => (Role::NoticeError, "error: "),
+        };
+        ink.put(role, word).put(role, text);
+        put(buffer, area, &ink.line());
+        return None;
+    }
+    if !state.pending.is_empty() {
+        let typed: Vec<String> = state.pending.iter().map(|key| key.to_string().to_lowercase()).collect();
+        ink.put(Role::Key, &typed.join(" ")).put(Role::Dim, " …");
+        put(buffer, area, &ink.line());
+        return None;
+    }
+    let mut hints = vec![("actions", "act"), ("claim-selection", "claim")];
+    if state.focus == Pane::Logs {
+        hints = vec![("pause-logs", "pause"), ("next-error", "next error"), ("wrap-logs", "wrap")];
+    }
+    hints.extend([("help", "help"), ("palette", "command"), ("filter", "filter"), ("detail", "detail")]);
+    hints.extend([("select-service", "one service"), ("zoom", "zoom"), ("copy-selection", "copy")]);
+    for (line, word) in hints {
+        let Some(key) = state.keymap.key_of(line) else { continue };
+        if ink.room() < words::width(key) + words::width(word) + 10 {
+            continue;
+        }
+        ink.put(Role::Key, key).gap(1).put(Role::Dim, word).gap(2);
+    }
+    if let Some(key) = state.keymap.key_of("quit") {
+        ink.right(Role::Dim, &format!("{key} leave "));
+    }
+    put(buffer, area, &ink.line());
+    None
+}

@@ -1,0 +1,129 @@
+//! The action menu: what can be done about the selected row. What cannot run is not offered.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::config::WritePolicy;
+use crate::model::command::{AlertChoice, Command};
+use crate::model::name::{ServiceName, WorkloadKey};
+use crate::session::{ActionState, WriteWindow};
+use crate::tui::chrome::Brush;
+use crate::tui::panes::Item;
+use crate::tui::scene::Scene;
+use crate::tui::state::State;
+use crate::tui::theme::Role;
+
+use super::Card;
+
+/// One choice.
+pub(in crate::tui) struct Choice {
+    pub(in crate::tui) title: String,
+    pub(in crate::tui) does: Does,
+}
+
+/// What a choice does.
+pub(in crate::tui) enum Does {
+    Run(Command),
+    /// Opens the command line with this.
+    Line(String),
+    /// Opens the question for a write window.
+    Write,
+}
+
+/// Whether anything may ever be changed here.
+pub(in crate::tui) fn may_act(scene: &Scene<'_>) -> bool {
+    scene.facing.write == WritePolicy::Ask && scene.journal_failed.is_none()
+}
+
+fn workloads<'a>(scene: &Scene<'a>, selected: Option<&Item<'a>>, chip: Option<&ServiceName>) -> Vec<&'a WorkloadKey> {
+    match selected {
+        Some(Item::Workload(row) | Item::Pod(row, _)) => vec![&row.key],
+        other => {
+            let Some(service) = other.and_then(Item::service).or(chip) else { return Vec::new() };
+            scene.workloads.iter().filter(|row| row.service.as_ref() == Some(service)).map(|row| &row.key).collect()
+        }
+    }
+}
+
+/// What can be done about `selected` now.
+pub(in crate::tui) fn choices(
+    scene: &Scene<'_>,
+    selected: Option<&Item<'_>>,
+    chip: Option<&ServiceName>,
+) -> Vec<Choice> {
+    let mut choices = Vec::new();
+    let mut offer = |title: String, does: Does| choices.push(Choice { title, does });
+    if let Some(Item::Alert(row)) = selected {
+        let choice = AlertChoice::Exactly { origin: row.origin.clone(), key: row.alert.key.clone() };
+        offer(format!("claim {}", row.alert.name), Does::Run(Command::Claim(choice)));
+    }
+    if may_act(scene) {
+        match scene.window {
+            WriteWindow::Closed => offer("open a write window, to change something".into(), Does::Write),
+            WriteWindow::Open { .. } => {
+                for key in workloads(scene, selected, chip) {
+                    offer(format!("scale {key} …"), Does::Line(format!("scale {} ", key.path)));
+                }
+                let undoable = scene.actions.iter().rev().find(|action| {
+                    action.undone_by.is_none()
+                        && action.plan.undo.is_some()
+                        && matches!(action.state, ActionState::Ended(_))
+                });
+                if let Some(action) = undoable {
+                    offer(format!("undo: {}", action.plan.title), Does::Run(Command::Undo));
+                }
+                offer("close the write window".into(), Does::Run(Command::CloseWrite));
+            }
+        }
+    }
+    if scene.incident.is_some() {
+        offer("write a note …".into(), Does::Line("note ".into()));
+        offer("ask somebody …".into(), Does::Line("ask ".into()));
+        offer("set the phase …".into(), Does::Line("phase ".into()));
+        offer("set the severity …".into(), Does::Line("severity ".into()));
+        offer("write the postmortem".into(), Does::Run(Command::Export { path: None }));
+        offer("close the incident …".into(), Does::Line("close".into()));
+    } else {
+        offer("declare an incident …".into(), Does::Line("open ".into()));
+    }
+    choices
+}
+
+pub(super) fn draw(
+    at: usize,
+    state: &mut State,
+    scene: &Scene<'_>,
+    brush: &Brush<'_>,
+    body: Rect,
+    buffer: &mut Buffer,
+) {
+    let selected = state.selected(scene);
+    let choices = choices(scene, selected.as_ref(), state.chip.as_ref());
+    let mut card = Card::new(brush, Role::Dialog, body, 72, 4);
+    card.title(Role::TitleFocus, "Act").title(Role::Dim, "  nothing is changed before a plan was shown and confirmed");
+    for (index, choice) in choices.iter().enumerate() {
+        let mut ink = card.ink();
+        let chosen = index == at;
+        let mark = if brush.ascii { ">" } else { "▸" };
+        ink.put(Role::Accent, if chosen { mark } else { " " }).gap(1);
+        let digit = if index < 9 { (index + 1).to_string() } else { " ".into() };
+        ink.put(Role::Key, &digit).gap(1);
+        let title = if brush.ascii { choice.title.replace('…', "...") } else { choice.title.clone() };
+        ink.put(if chosen { Role::Selected } else { Role::Text }, &title);
+        card.lines.push(ink.line());
+    }
+    if !may_act(scene) {
+        let why = if scene.journal_failed.is_some() {
+            "Nothing can be changed: the record cannot be written."
+        } else {
+            "Read-only: the configuration allows no changes in this environment."
+        };
+        card.blank().text(why, Role::Dim);
+    }
+    let mut foot = card.ink();
+    foot.put(Role::Key, "Enter").put(Role::Dim, " take  ").put(Role::Key, "Esc").put(Role::Dim, " back");
+    card.foot = vec![foot.line()];
+    // What is chosen is always in sight.
+    let mut scroll = (at + 4).saturating_sub(usize::from(body.height));
+    card.draw(body, &mut scroll, buffer);
+}

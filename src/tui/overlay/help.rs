@@ -1,0 +1,52 @@
+//! Help: keys and commands, from the keymap and the command table.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::session::commands::{COMMANDS, Danger, Declaration, Scope};
+use crate::tui::chrome::Brush;
+use crate::tui::scene::Scene;
+use crate::tui::state::{Overlay, State};
+use crate::tui::theme::Role;
+use crate::tui::words;
+
+use super::{Card, actions};
+
+pub(super) fn draw(state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body: Rect, buffer: &mut Buffer) {
+    let mut card = Card::new(brush, Role::Dialog, body, 116, 12);
+    card.title(Role::TitleFocus, "Help").title(Role::Dim, "  keys and commands");
+    let may_act = actions::may_act(scene);
+    let groups: [(&str, &dyn Fn(&Declaration) -> bool); 4] = [
+        ("Seeing", &|it| it.danger == Danger::None && it.scope == Scope::Anywhere),
+        ("In one pane", &|it| matches!(it.scope, Scope::Pane(_))),
+        ("The record", &|it| it.danger == Danger::Record),
+        ("Acting", &|it| it.danger == Danger::Act || it.scope == Scope::Plan),
+    ];
+    for (title, wanted) in groups {
+        card.text(title, Role::Title);
+        if title == "Acting" && !may_act {
+            card.text("This environment is read-only: nothing can be changed from here.", Role::Dim);
+            continue;
+        }
+        for it in COMMANDS.iter().filter(|it| wanted(it)) {
+            let keys = state.keymap.keys_of(it.id).join(" ");
+            let args = if it.args.is_empty() { String::new() } else { format!(" {}", it.args) };
+            let mut ink = card.ink();
+            ink.number(Role::Key, &words::fit(&keys, 14, brush.ascii), 14);
+            ink.gap(1).cell(Role::Name, &format!(":{}{args}", it.id), 22).put(Role::Text, it.help);
+            card.lines.push(ink.line());
+        }
+        card.blank();
+    }
+    if !state.keymap.conflicts.is_empty() {
+        card.text("Keys that hide each other", Role::Title);
+        for problem in &state.keymap.conflicts {
+            card.text(&problem.to_string(), Role::Warn);
+        }
+    }
+    let mut foot = card.ink();
+    foot.put(Role::Key, "Esc").put(Role::Dim, " back  ").put(Role::Key, "j k").put(Role::Dim, " scroll");
+    card.foot = vec![foot.line()];
+    let Some(Overlay::Help { scroll }) = &mut state.overlay else { return };
+    card.draw(body, scroll, buffer);
+}

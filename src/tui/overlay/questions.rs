@@ -1,0 +1,107 @@
+//! Questions that want a person: open a write window, take up an old incident, leave anyway.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use tui_input::Input;
+
+use crate::session::ResumeOffer;
+use crate::tui::chrome::Brush;
+use crate::tui::scene::Scene;
+use crate::tui::state::State;
+use crate::tui::theme::Role;
+use crate::tui::words;
+
+use super::Card;
+
+/// Columns of the labels of the write question.
+const LABEL: usize = 12;
+
+/// Draws the question for a write window. Where the cursor belongs.
+pub(super) fn write(
+    env: &Input,
+    reason: &Input,
+    second: bool,
+    scene: &Scene<'_>,
+    brush: &Brush<'_>,
+    body: Rect,
+    buffer: &mut Buffer,
+) -> Position {
+    let mut card = Card::new(brush, Role::DialogDanger, body, 76, LABEL);
+    card.title(Role::TitleFocus, "Open a write window");
+    let kind = match (scene.facing.drill, scene.facing.production) {
+        (true, _) => "a drill",
+        (false, true) => "PRODUCTION",
+        (false, false) => "not production",
+    };
+    let text = format!(
+        "This environment is {} ({kind}). Plans can be confirmed until the window closes by itself.",
+        scene.facing.env
+    );
+    card.text(&text, Role::Text).blank();
+    let above = card.lines.len();
+    for (label, input, on) in [("type its name", env, !second), ("why", reason, second)] {
+        let mut ink = card.ink();
+        ink.cell(if on { Role::Key } else { Role::Dim }, label, LABEL + 2).put(Role::Text, input.value());
+        card.lines.push(ink.line());
+    }
+    let mut foot = card.ink();
+    foot.put(Role::Key, "Enter").put(Role::Dim, if second { " open   " } else { " next   " });
+    foot.put(Role::Key, "Tab").put(Role::Dim, " other field   ").put(Role::Key, "Esc").put(Role::Dim, " leave");
+    card.foot = vec![foot.line()];
+    let place = card.draw(body, &mut 0, buffer);
+    let row = above + usize::from(second);
+    let x = LABEL + 3 + if second { reason.visual_cursor() } else { env.visual_cursor() };
+    let y = usize::from(place.y) - (above + 2) + row;
+    Position::new(
+        place.x + u16::try_from(x).unwrap_or(0).min(place.width.saturating_sub(1)),
+        u16::try_from(y).unwrap_or(place.y),
+    )
+}
+
+/// Draws the offer to take up an incident.
+pub(super) fn resume(
+    offer: &ResumeOffer,
+    state: &State,
+    scene: &Scene<'_>,
+    brush: &Brush<'_>,
+    body: Rect,
+    buffer: &mut Buffer,
+) {
+    let mut card = Card::new(brush, Role::Dialog, body, 76, 10);
+    card.title(Role::TitleFocus, "An incident was left open");
+    card.fact("incident", &offer.id.to_string(), Role::Name);
+    card.fact("title", &offer.title, Role::Text);
+    let last = format!("{} ({} ago)", state.zone().full(offer.last), words::long_age(scene.now - offer.last));
+    card.fact("last entry", &last, Role::Text);
+    if offer.open_intents > 0 {
+        let text = format!(
+            "{} without an outcome: the system is read again, nothing is repeated",
+            words::plural(offer.open_intents, "action")
+        );
+        card.fact("in flight", &text, Role::Warn);
+    }
+    let mut foot = card.ink();
+    for (key, word) in [("r", "resume"), ("d", "leave it as it is"), ("Esc", "decide later")] {
+        foot.put(Role::Key, key).gap(1).put(Role::Text, word).gap(3);
+    }
+    card.foot = vec![ratatui::text::Line::default(), foot.line()];
+    card.draw(body, &mut 0, buffer);
+}
+
+/// Draws the question whether to leave while something is under way.
+pub(super) fn quit(under: &str, brush: &Brush<'_>, body: Rect, buffer: &mut Buffer) {
+    let mut card = Card::new(brush, Role::DialogDanger, body, 76, 10);
+    card.title(Role::DialogDanger, "An action is under way");
+    card.text(under, Role::Name).blank();
+    card.text(
+        "Leaving does not stop it. Its outcome is not recorded until somebody resumes this incident.",
+        Role::Text,
+    );
+    let mut foot = card.ink();
+    foot.put(Role::Key, "y")
+        .put(Role::Text, " leave anyway   ")
+        .put(Role::Key, "any other key")
+        .put(Role::Text, " stay");
+    card.foot = vec![foot.line()];
+    card.draw(body, &mut 0, buffer);
+}

@@ -1,0 +1,340 @@
+//! The front that is a screen.
+//!
+//! Owns: the terminal's events, its lifecycle while a session runs, and when a frame is sent.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::{Event, EventStream};
+use futures::StreamExt as _;
+use ratatui::buffer::Buffer;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::clock::wall;
+use crate::model::command::Command;
+use crate::record::{Row, timeline};
+use crate::session::{Core, Front, FrontError, Input, NoticeKind};
+
+use super::chrome::{self, Brush};
+use super::keymap::Keymap;
+use super::scene::Scene;
+use super::state::{State, Wish};
+use super::term::{Depth, Device, TermError, Terminal};
+use super::theme::{Theme, ThemeError, Themes};
+use super::words::Zone;
+
+/// Frames of a local terminal, and of one behind SSH.
+const PACE_LOCAL: Duration = Duration::from_millis(33);
+const PACE_SSH: Duration = Duration::from_millis(100);
+/// `SIGCONT` on Linux.
+const SIGCONT: i32 = 18;
+
+/// How a screen is set up. Everything is decided before the terminal is touched.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// All themes that can be chosen.
+    pub themes: Themes,
+    /// The theme to begin with.
+    pub theme: String,
+    /// What keys do.
+    pub keymap: Keymap,
+    /// How many colours are shown.
+    pub depth: Depth,
+    /// Whether only ASCII is drawn.
+    pub ascii: bool,
+    /// How times are written; the first to begin with, the others by a key.
+    pub zones: Vec<Zone>,
+    /// Whether the mouse is taken.
+    pub mouse: bool,
+    /// Whether the terminal is behind SSH: frames come slower.
+    pub ssh: bool,
+    /// Whether the terminal is inside tmux: the clipboard sequence is wrapped.
+    pub tmux: bool,
+    /// Where `save-view` writes to; `None` turns it off.
+    pub save_dir: Option<PathBuf>,
+    /// Keys sooner than this after the first frame of a plan do nothing: they were typed before
+    /// the plan was read.
+    pub arm: Duration,
+}
+
+impl Options {
+    /// The shipped theme and keys, 16 colours, UTC.
+    pub fn shipped() -> Result<Self, super::KeymapError> {
+        Ok(Self {
+            themes: Themes::shipped(),
+            theme: "default".into(),
+            keymap: Keymap::shipped()?,
+            depth: Depth::Ansi16,
+            ascii: false,
+            zones: vec![Zone::Utc, Zone::Relative],
+            mouse: false,
+            ssh: false,
+            tmux: false,
+            save_dir: None,
+            arm: Duration::from_millis(250),
+        })
+    }
+}
+
+/// Why a screen cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ScreenError {
+    /// The theme is wrong.
+    #[error(transparent)]
+    Theme(#[from] ThemeError),
+    /// The terminal is.
+    #[error(transparent)]
+    Terminal(#[from] TermError),
+}
+
+/// A session on a screen. Dropping it restores the terminal.
+pub struct Screen {
+    options: Options,
+    theme: Theme,
+    state: State,
+    terminal: Terminal,
+    events: Option<EventStream>,
+    continued: Option<Signal>,
+    dirty: bool,
+    rows: Vec<Row>,
+    /// Of how many entries the rows are made.
+    rows_of: usize,
+}
+
+impl std::fmt::Debug for Screen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Screen").field("area", &self.terminal.area()).finish_non_exhaustive()
+    }
+}
+
+impl Screen {
+    /// Loads the theme, then enters the terminal. From here on a panic restores it.
+    pub fn new(options: Options, device: Arc<dyn Device>) -> Result<Self, ScreenError> {
+        let theme = options.themes.load(&options.theme, options.depth)?;
+        let mut terminal = Terminal::enter(device)?;
+        if options.mouse {
+            terminal.mouse(true);
+        }
+        let mut state = State::new(options.keymap.clone(), options.zones.clone(), options.arm);
+        if let Some(problem) = state.keymap.conflicts.first() {
+            let text = problem.to_string();
+            state.say(NoticeKind::Error, text, wall());
+        }
+        Ok(Self {
+            options,
+            theme,
+            state,
+            terminal,
+            events: None,
+            continued: None,
+            dirty: true,
+            rows: Vec::new(),
+            rows_of: 0,
+        })
+    }
+
+    /// From now on a panic of the thread that shows the screen restores the terminal.
+    pub fn restore_on_panic(&self) {
+        self.terminal.restore_on_panic();
+    }
+
+    /// Restores the terminal now: for a child program, or before the last words.
+    pub fn leave(&mut self) {
+        self.events = None;
+        self.terminal.leave();
+    }
+
+    /// Takes the terminal again after [`Screen::leave`].
+    pub fn enter_again(&mut self) -> Result<(), TermError> {
+        self.terminal.enter_again()?;
+        self.dirty = true;
+        Ok(())
+    }
+
+    /// Waits until the terminal took the last frame, at most `patience`.
+    pub fn settle(&self, patience: Duration) -> bool {
+        self.terminal.settle(patience)
+    }
+
+    fn refresh_rows(&mut self, core: &Core) {
+        if self.rows_of != core.entries.len() {
+            self.rows = timeline(&core.entries);
+            self.rows_of = core.entries.len();
+        }
+    }
+
+    pub(super) fn handle_in(&mut self, input: Input, scene: &Scene<'_>) -> Vec<Command> {
+        let now = wall();
+        self.dirty = true;
+        let commands = match input {
+            Input::Terminal(Event::Resize(columns, rows)) => {
+                self.terminal.resize(columns, rows);
+                Vec::new()
+            }
+            Input::Terminal(event) => self.state.event(&event, scene, now),
+            Input::Command(command) => self.state.command(command, scene, now),
+            Input::Ended => vec![Command::Quit],
+            Input::Continued => {
+                // Whoever stopped us may have left the terminal in any state.
+                self.events = None;
+                if let Err(error) = self.terminal.enter_again() {
+                    tracing::error!(%error, "the terminal cannot be taken again");
+                }
+                Vec::new()
+            }
+        };
+        for wish in std::mem::take(&mut self.state.wishes) {
+            self.grant(wish, scene);
+        }
+        commands
+    }
+
+    fn grant(&mut self, wish: Wish, scene: &Scene<'_>) {
+        let now = wall();
+        match wish {
+            Wish::Redraw => self.terminal.redraw(),
+            Wish::Suspend => self.suspend(),
+            Wish::ToggleMouse => {
+                self.options.mouse = !self.options.mouse;
+                self.terminal.mouse(self.options.mouse);
+                let text = if self.options.mouse { "the mouse is the screen's" } else { "the mouse is the terminal's" };
+                self.state.say(NoticeKind::Info, text, now);
+            }
+            Wish::CycleTheme => {
+                let names: Vec<&str> = self.options.themes.names().collect();
+                let at = names.iter().position(|name| *name == self.options.theme).map_or(0, |at| at + 1);
+                let Some(next) = names.get(at % names.len().max(1)).map(|name| (*name).to_owned()) else { return };
+                match self.options.themes.load(&next, self.options.depth) {
+                    Ok(theme) => {
+                        self.state.say(NoticeKind::Info, format!("theme {next}"), now);
+                        self.theme = theme;
+                        self.options.theme = next;
+                    }
+                    Err(error) => self.state.say(NoticeKind::Error, error.to_string(), now),
+                }
+            }
+            Wish::Copy(text) => {
+                let sent = self.terminal.copy(&text, self.options.tmux);
+                let cut = if sent.cut { ", the rest was left out" } else { "" };
+                let text = format!(
+                    "sent {} bytes to the terminal's clipboard{cut}; it does not answer: S saves to a file",
+                    sent.bytes
+                );
+                self.state.say(NoticeKind::Info, text, now);
+            }
+            Wish::Save(pane) => {
+                let text = self.state.text_of(pane, scene);
+                let name = format!("{}-{}.txt", pane.title().to_lowercase(), scene.now.format("%Y%m%dT%H%M%SZ"));
+                let said = match &self.options.save_dir {
+                    None => Err("there is no folder to save to".to_owned()),
+                    Some(folder) => save(folder, &name, &text),
+                };
+                match said {
+                    Ok(path) => self.state.say(NoticeKind::Done, format!("saved to {path}"), now),
+                    Err(why) => self.state.say(NoticeKind::Error, why, now),
+                }
+            }
+        }
+    }
+
+    /// Hands the terminal back to the shell and stops the process group. `SIGCONT` brings
+    /// [`Input::Continued`].
+    fn suspend(&mut self) {
+        self.events = None;
+        self.terminal.leave();
+        if let Err(error) = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP) {
+            self.state.say(NoticeKind::Error, format!("cannot stop the process: {error}"), wall());
+            let _ = self.terminal.enter_again();
+        }
+    }
+
+    pub(super) fn show_scene(&mut self, scene: &Scene<'_>) -> Result<(), FrontError> {
+        if let Some(why) = self.terminal.gone() {
+            return Err(FrontError::Gone(why));
+        }
+        if !self.terminal.ready() {
+            self.dirty = true;
+            return Ok(());
+        }
+        self.terminal.drawn_here();
+        let mut buffer = Buffer::empty(self.terminal.area());
+        let now = wall();
+        let brush = Brush { theme: &self.theme, ascii: self.options.ascii, wall: now };
+        let cursor = chrome::draw(&mut self.state, scene, &brush, &mut buffer);
+        self.dirty = !self.terminal.frame(buffer, cursor);
+        if !self.dirty {
+            self.state.note_drawn(scene, now);
+        }
+        Ok(())
+    }
+}
+
+fn save(folder: &std::path::Path, name: &str, text: &str) -> Result<String, String> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let path = folder.join(name);
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path))
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    match written {
+        Ok(()) => Ok(path.display().to_string()),
+        Err(error) => Err(format!("cannot save the view to {}: {error}", path.display())),
+    }
+}
+
+impl Front for Screen {
+    async fn input(&mut self) -> Input {
+        // A device in memory has no events: whoever holds it calls `handle` itself.
+        let events = self.events.get_or_insert_with(EventStream::new);
+        if self.continued.is_none() {
+            self.continued = signal(SignalKind::from_raw(SIGCONT)).ok();
+        }
+        let stopped = async {
+            match &mut self.continued {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = stopped => Input::Continued,
+            event = events.next() => match event {
+                Some(Ok(event)) => Input::Terminal(event),
+                Some(Err(error)) => {
+                    tracing::error!(%error, "the terminal cannot be read");
+                    Input::Ended
+                }
+                None => Input::Ended,
+            },
+        }
+    }
+
+    fn handle(&mut self, input: Input, core: &Core) -> Vec<Command> {
+        self.refresh_rows(core);
+        let rows = std::mem::take(&mut self.rows);
+        let commands = self.handle_in(input, &Scene::of(core, &rows));
+        self.rows = rows;
+        commands
+    }
+
+    fn show(&mut self, core: &Core) -> Result<(), FrontError> {
+        self.refresh_rows(core);
+        let rows = std::mem::take(&mut self.rows);
+        let shown = self.show_scene(&Scene::of(core, &rows));
+        self.rows = rows;
+        shown
+    }
+
+    fn pace(&self) -> Duration {
+        if self.options.ssh { PACE_SSH } else { PACE_LOCAL }
+    }
+
+    fn ready(&self) -> bool {
+        self.terminal.ready()
+    }
+
+    fn wants_frame(&self) -> bool {
+        self.dirty
+    }
+}

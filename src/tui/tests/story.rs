@@ -1,0 +1,324 @@
+//! What keys do.
+
+use std::time::Duration;
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::clock::{Wall, wall};
+use crate::model::alert::AlertSeverity;
+use crate::model::command::{AlertChoice, Command, Pane};
+use crate::model::log::Level;
+use crate::model::plan::Tier;
+use crate::session::{Action, ActionState, PlanView, WriteWindow};
+use crate::tui::chrome::{self, Brush};
+use crate::tui::fixture::{Fixture, alert, at, plan};
+use crate::tui::keymap::Keymap;
+use crate::tui::snapshot;
+use crate::tui::state::{State, Wish};
+use crate::tui::term::Depth;
+use crate::tui::theme::Themes;
+use crate::tui::words::Zone;
+
+/// A person at a screen of 120×40.
+struct Person {
+    fixture: Fixture,
+    state: State,
+    now: Wall,
+}
+
+impl Person {
+    fn at(fixture: Fixture) -> Self {
+        let state = State::new(Keymap::shipped().unwrap(), vec![Zone::Utc, Zone::Relative], Duration::from_millis(250));
+        let mut person = Self { fixture, state, now: wall() };
+        person.sees();
+        person
+    }
+
+    /// Draws, as after every event.
+    fn sees(&mut self) -> String {
+        let theme = Themes::shipped().load("default", Depth::Ansi16).unwrap();
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 120, 40));
+        let scene = self.fixture.scene();
+        chrome::draw(&mut self.state, &scene, &Brush { theme: &theme, ascii: false, wall: self.now }, &mut buffer);
+        self.state.note_drawn(&scene, self.now);
+        snapshot::text(&buffer)
+    }
+
+    fn waits(&mut self) {
+        self.now += Duration::from_secs(1);
+    }
+
+    fn hears(&mut self, event: Event) -> Vec<Command> {
+        let scene = self.fixture.scene();
+        self.state.event(&event, &scene, self.now)
+    }
+
+    fn presses(&mut self, code: KeyCode) -> Vec<Command> {
+        let modifiers = match code {
+            KeyCode::Char(c) if c.is_uppercase() => KeyModifiers::SHIFT,
+            _ => KeyModifiers::NONE,
+        };
+        self.hears(Event::Key(KeyEvent::new(code, modifiers)))
+    }
+
+    fn types(&mut self, text: &str) -> Vec<Command> {
+        text.chars().flat_map(|c| self.presses(KeyCode::Char(c))).collect()
+    }
+}
+
+fn planned(tier: Tier) -> Fixture {
+    let mut fixture = Fixture::burning();
+    let to = if tier == Tier::Reversible { 12 } else { 2 };
+    fixture.plan = Some(PlanView::Shown { plan: Box::new(plan(to, tier)), blocked: None });
+    fixture
+}
+
+#[test]
+fn a_claims_the_selected_alert_even_when_a_worse_one_came_first() {
+    let mut ana = Person::at(Fixture::burning());
+    ana.presses(KeyCode::Char('j'));
+    ana.fixture.alerts.insert(0, alert("EverythingBurns", AlertSeverity::Critical, 20, "web", None, ""));
+    assert!(ana.sees().contains("EverythingBurns"), "what is new and worse is seen");
+    let claimed = ana.presses(KeyCode::Char('a'));
+    let [Command::Claim(AlertChoice::Exactly { key, .. })] = claimed.as_slice() else { panic!("{claimed:?}") };
+    assert_eq!(key.0, "CheckoutErrorRate");
+}
+
+#[test]
+fn one_service_limits_all_panes_and_one_key_shows_all_again() {
+    let mut ana = Person::at(Fixture::burning());
+    ana.presses(KeyCode::Char('2'));
+    assert_eq!(ana.presses(KeyCode::Char(' ')), [Command::FollowLogs { service: Some("checkout".into()) }]);
+    let seen = ana.sees();
+    assert!(seen.contains("only checkout") && seen.contains("CheckoutErrorRate"));
+    assert!(!seen.contains("PaymentsCPUHigh  "), "{seen}");
+    assert_eq!(ana.presses(KeyCode::Char('u')), [Command::FollowLogs { service: None }]);
+    assert!(ana.sees().contains("PaymentsCPUHigh  "));
+}
+
+#[test]
+fn a_filter_hides_rows_and_a_search_does_not() {
+    let mut ana = Person::at(Fixture::burning());
+    ana.presses(KeyCode::Char('/'));
+    ana.types("service:checkout");
+    ana.presses(KeyCode::Enter);
+    let seen = ana.sees();
+    assert!(seen.contains("/service:checkout") && !seen.contains("PartnerRefusals429"));
+    ana.presses(KeyCode::Esc);
+    assert!(ana.sees().contains("PartnerRefusals429"));
+    ana.hears(Event::Key(KeyEvent::new(KeyCode::Char('f'), KeyModifiers::CONTROL)));
+    ana.types("429");
+    ana.presses(KeyCode::Enter);
+    assert!(ana.sees().contains("PaymentsCPUHigh"));
+    let claimed = ana.presses(KeyCode::Char('a'));
+    assert!(
+        matches!(claimed.as_slice(), [Command::Claim(AlertChoice::Exactly { key, .. })] if key.0 == "PartnerRefusals429")
+    );
+}
+
+#[test]
+fn looking_up_in_the_log_pauses_it_and_new_lines_are_counted() {
+    let mut ana = Person::at(Fixture::burning());
+    ana.presses(KeyCode::Char('3'));
+    ana.sees();
+    ana.presses(KeyCode::Char('k'));
+    let before = ana.sees();
+    assert!(before.contains("paused +0 new"), "{before}");
+    for n in 0..7 {
+        ana.fixture.logs.push(at(29, 52), Level::Error, &format!("brand new line {n}"));
+    }
+    let after = ana.sees();
+    assert!(after.contains("paused +7 new") && !after.contains("brand new line"), "{after}");
+    ana.presses(KeyCode::Char('G'));
+    let following = ana.sees();
+    assert!(following.contains("brand new line 6") && !following.contains("paused"));
+}
+
+#[test]
+fn e_goes_to_the_error_before_and_enter_shows_the_line_in_full() {
+    let mut ana = Person::at(Fixture::burning());
+    ana.presses(KeyCode::Char('3'));
+    ana.sees();
+    ana.presses(KeyCode::Char('E'));
+    ana.sees();
+    ana.presses(KeyCode::Enter);
+    let seen = ana.sees();
+    assert!(seen.contains("ERROR 2026-11-21 03:29:5") && seen.contains("429 Too Many Requests"), "{seen}");
+    ana.presses(KeyCode::Esc);
+    ana.presses(KeyCode::Char('e'));
+    assert!(ana.sees().contains("no further error"), "the newest error is the last");
+}
+
+#[test]
+fn the_situation_leads_to_its_evidence() {
+    let mut ana = Person::at(Fixture::burning());
+    ana.presses(KeyCode::Char('0'));
+    ana.presses(KeyCode::Char('0'));
+    ana.presses(KeyCode::Enter);
+    assert_eq!(ana.state.focus, Pane::Changes);
+}
+
+#[test]
+fn a_key_typed_ahead_of_a_plan_does_not_confirm_it() {
+    let mut ana = Person::at(Fixture::burning());
+    ana.fixture = planned(Tier::Reversible);
+    assert_eq!(ana.presses(KeyCode::Char('y')), [], "the plan was not drawn yet");
+    ana.sees();
+    assert_eq!(ana.presses(KeyCode::Char('y')), [], "the plan was drawn this very moment");
+    ana.waits();
+    assert_eq!(ana.presses(KeyCode::Char('y')), [Command::Confirm { typed: None }]);
+}
+
+#[test]
+fn a_plan_that_was_renewed_has_to_be_read_again() {
+    let mut ana = Person::at(planned(Tier::Reversible));
+    ana.waits();
+    let mut renewed = plan(12, Tier::Reversible);
+    renewed.id = crate::model::plan::PlanId("p2".into());
+    ana.fixture.plan = Some(PlanView::Shown { plan: Box::new(renewed), blocked: None });
+    assert_eq!(ana.presses(KeyCode::Char('y')), []);
+}
+
+#[test]
+fn neither_enter_nor_the_trigger_key_nor_a_paste_confirms_a_plan() {
+    let mut ana = Person::at(planned(Tier::Reversible));
+    ana.waits();
+    for code in [KeyCode::Enter, KeyCode::Char('x'), KeyCode::Char(' '), KeyCode::Char('Y')] {
+        assert_eq!(ana.presses(code), [], "{code:?}");
+    }
+    assert_eq!(ana.hears(Event::Paste("y\ny".into())), []);
+    assert_eq!(ana.presses(KeyCode::Esc), [Command::DiscardPlan]);
+}
+
+#[test]
+fn lowering_capacity_takes_the_targets_name_typed_not_pasted() {
+    let mut ana = Person::at(planned(Tier::Lowers));
+    ana.waits();
+    assert_eq!(ana.presses(KeyCode::Enter), []);
+    assert_eq!(ana.types("y"), []);
+    ana.presses(KeyCode::Backspace);
+    ana.hears(Event::Paste("payments".into()));
+    assert_eq!(ana.presses(KeyCode::Enter), []);
+    ana.types("payments");
+    assert_eq!(ana.presses(KeyCode::Enter), [Command::Confirm { typed: Some("payments".into()) }]);
+}
+
+#[test]
+fn a_blocked_plan_cannot_be_confirmed() {
+    let mut fixture = planned(Tier::Reversible);
+    fixture.plan = Some(PlanView::Shown {
+        plan: Box::new(plan(12, Tier::Reversible)),
+        blocked: Some("the HPA sets it back".into()),
+    });
+    let mut ana = Person::at(fixture);
+    ana.waits();
+    assert_eq!(ana.presses(KeyCode::Char('y')), []);
+    assert!(ana.sees().contains("Cannot be confirmed as it is: the HPA sets it back"));
+}
+
+#[test]
+fn a_paste_outside_a_field_triggers_no_key() {
+    let mut ana = Person::at(Fixture::burning());
+    assert_eq!(ana.hears(Event::Paste("q\n:quit\n".into())), []);
+    assert!(ana.state.overlay.is_none());
+    ana.presses(KeyCode::Char(':'));
+    assert_eq!(ana.hears(Event::Paste("quit\n".into())), [], "a paste fills the line and does not run it");
+    assert_eq!(ana.presses(KeyCode::Enter), [Command::Quit]);
+}
+
+#[test]
+fn a_write_window_takes_the_environments_name_and_a_reason() {
+    let mut fixture = Fixture::burning();
+    fixture.window = WriteWindow::Closed;
+    let mut ana = Person::at(fixture);
+    ana.presses(KeyCode::Char('x'));
+    assert!(ana.sees().contains("open a write window"));
+    ana.presses(KeyCode::Char('2'));
+    ana.types("prod-us");
+    ana.presses(KeyCode::Tab);
+    ana.types("scale payments");
+    assert_eq!(ana.presses(KeyCode::Enter), []);
+    assert!(ana.sees().contains("type the environment's name: prod-eu"));
+    ana.presses(KeyCode::Backspace);
+    ana.presses(KeyCode::Backspace);
+    ana.types("eu");
+    ana.presses(KeyCode::Enter);
+    let opened = Command::OpenWrite { env: "prod-eu".into(), reason: "scale payments".into() };
+    assert_eq!(ana.presses(KeyCode::Enter), [opened]);
+}
+
+#[test]
+fn where_nothing_may_be_changed_nothing_is_offered_that_would() {
+    let mut fixture = Fixture::burning();
+    fixture.window = WriteWindow::Closed;
+    fixture.facing.write = crate::config::WritePolicy::Deny;
+    let mut ana = Person::at(fixture);
+    ana.presses(KeyCode::Char('x'));
+    let seen = ana.sees();
+    assert!(!seen.contains("scale") || !seen.contains("write window"), "{seen}");
+    assert!(seen.contains("Read-only: the configuration allows no changes"));
+    ana.presses(KeyCode::Esc);
+    ana.presses(KeyCode::Char(':'));
+    ana.types("scale");
+    assert!(!ana.sees().contains("plan to scale a workload"));
+}
+
+#[test]
+fn leaving_asks_only_while_an_action_is_under_way() {
+    let mut ana = Person::at(Fixture::burning());
+    assert_eq!(ana.presses(KeyCode::Char('q')), [Command::Quit]);
+    ana.fixture.actions.push(Action {
+        plan: plan(12, Tier::Reversible),
+        at: at(29, 0),
+        state: ActionState::Under("9 of 12 ready".into()),
+        undone_by: None,
+    });
+    assert_eq!(ana.presses(KeyCode::Char('q')), []);
+    assert!(ana.sees().contains("9 of 12 ready"));
+    assert_eq!(ana.presses(KeyCode::Char('n')), []);
+    ana.presses(KeyCode::Char('q'));
+    assert_eq!(ana.presses(KeyCode::Char('y')), [Command::Quit]);
+}
+
+#[test]
+fn the_command_line_remembers_and_completes() {
+    let mut ana = Person::at(Fixture::burning());
+    ana.presses(KeyCode::Char(':'));
+    ana.types("scale pay");
+    ana.presses(KeyCode::Tab);
+    ana.types("+2");
+    let run = ana.presses(KeyCode::Enter);
+    assert!(matches!(run.as_slice(), [Command::Scale { .. }]), "{run:?}");
+    ana.presses(KeyCode::Char(':'));
+    ana.presses(KeyCode::Up);
+    assert!(ana.sees().contains(":scale payments/payments +2"));
+    ana.presses(KeyCode::Esc);
+    ana.presses(KeyCode::Char(':'));
+    ana.types("scale payments");
+    assert_eq!(ana.presses(KeyCode::Enter), []);
+    assert!(ana.sees().contains("usage: scale WORKLOAD"), "what is missing is said, and the line stays");
+}
+
+#[test]
+fn the_help_lists_every_key_and_scrolls() {
+    let mut ana = Person::at(Fixture::burning());
+    ana.presses(KeyCode::Char('?'));
+    assert!(ana.sees().contains("keys and commands"));
+    ana.presses(KeyCode::Char('G'));
+    assert!(ana.sees().contains(":discard-plan"));
+    ana.presses(KeyCode::Char('q'));
+    assert!(!ana.sees().contains("keys and commands"));
+}
+
+#[test]
+fn what_is_copied_is_handed_over_and_times_change_their_zone() {
+    let mut ana = Person::at(planned(Tier::Reversible));
+    ana.waits();
+    ana.presses(KeyCode::Char('c'));
+    assert!(matches!(ana.state.wishes.as_slice(), [Wish::Copy(text)] if text.starts_with("kubectl --context prod-eu")));
+    ana.fixture.plan = None;
+    ana.types("tz");
+    assert!(ana.sees().contains("-17m"));
+}

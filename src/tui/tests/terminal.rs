@@ -1,0 +1,176 @@
+//! What a terminal receives, read back through an emulator.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::Event;
+
+use crate::model::alert::AlertSeverity;
+use crate::model::entry::EntryKind;
+use crate::model::log::Level;
+use crate::session::{Input, Notice, NoticeKind};
+use crate::text::Safe;
+use crate::tui::fixture::{Fixture, alert, at, row};
+use crate::tui::screen::{Options, Screen};
+use crate::tui::term::Capture;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn open(columns: u16, rows: u16) -> (Screen, Arc<Capture>) {
+    let device = Arc::new(Capture::new(columns, rows));
+    (Screen::new(Options::shipped().unwrap(), device.clone()).unwrap(), device)
+}
+
+fn show(screen: &mut Screen, fixture: &Fixture) {
+    screen.show_scene(&fixture.scene()).unwrap();
+    assert!(screen.settle(PATIENCE));
+}
+
+fn emulate(device: &Capture, columns: u16, rows: u16) -> vt100::Parser {
+    let mut parser = vt100::Parser::new(rows, columns, 0);
+    parser.process(&device.bytes());
+    parser
+}
+
+#[test]
+fn an_idle_screen_writes_nothing_and_a_clock_tick_very_little() {
+    let (mut screen, device) = open(120, 40);
+    let mut fixture = Fixture::burning();
+    show(&mut screen, &fixture);
+    let first = device.bytes().len();
+    show(&mut screen, &fixture);
+    assert_eq!(device.bytes().len(), first);
+    fixture.now += chrono::TimeDelta::seconds(1);
+    show(&mut screen, &fixture);
+    let tick = device.bytes().len() - first;
+    assert!(tick > 0 && tick < 200, "{tick} bytes");
+}
+
+#[test]
+fn hostile_text_in_every_field_leaves_the_terminal_as_it_is() {
+    let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{1b}[?1049l\u{1b}[31;7m\u{202e}\u{9b}5n\u{1b}P+q\u{1b}\\\u{0}\u{8}\r\n\tx\u{300}\u{300}\u{300}\u{300}\u{300}\u{300}\u{300}\u{300}\u{300}👩‍👩‍👧漢";
+    let mut fixture = Fixture::burning();
+    fixture.alerts = vec![alert(evil, AlertSeverity::Critical, 12, evil, Some(evil), evil)];
+    fixture.timeline = vec![row("e", EntryKind::Note, 12, evil, evil, Some(evil), 3)];
+    fixture.facing.env = evil.into();
+    fixture.notice = Some(Notice { kind: NoticeKind::Error, text: evil.into(), at: at(29, 50) });
+    fixture.clauses.iter_mut().for_each(|clause| clause.text = evil.into());
+    fixture.services.iter_mut().for_each(|service| (service.name, service.why) = (evil.into(), evil.into()));
+    fixture.workloads.iter_mut().for_each(|workload| workload.trouble = Some(evil.into()));
+    fixture.changes.iter_mut().for_each(|change| change.change.title = evil.into());
+    // Lines reach the store clean; what JSON escaped comes out while drawing.
+    let escaped = r#"{"level":"error","msg":"\u001b]0;owned\u0007\u001b[2J\u202e","k\u001b[7m":"\u009b2J"}"#;
+    for _ in 0..50 {
+        fixture.logs.push(at(29, 51), Level::Error, escaped);
+        fixture.logs.push(at(29, 51), Level::Error, &Safe::from(evil.repeat(1000)));
+    }
+    for (columns, rows) in [(80, 24), (120, 40), (200, 60)] {
+        let (mut screen, device) = open(columns, rows);
+        show(&mut screen, &fixture);
+        for key in ["3", "3"] {
+            let code = crossterm::event::KeyCode::Char(key.chars().next().unwrap());
+            let event = Event::Key(crossterm::event::KeyEvent::new(code, crossterm::event::KeyModifiers::NONE));
+            screen.handle_in(Input::Terminal(event), &fixture.scene());
+            let enter =
+                crossterm::event::KeyEvent::new(crossterm::event::KeyCode::Enter, crossterm::event::KeyModifiers::NONE);
+            screen.handle_in(Input::Terminal(Event::Key(enter)), &fixture.scene());
+            show(&mut screen, &fixture);
+        }
+        let bytes = device.bytes();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        assert!(!text.contains("\u{1b}]") && !text.contains("\u{1b}P"), "no OSC and no DCS goes out");
+        assert!(!text.contains('\u{9b}') && !text.contains('\u{202e}') && !text.contains('\u{7}'));
+        for sequence in text.split('\u{1b}').skip(1) {
+            let end = sequence.find(|c: char| c.is_ascii_alphabetic()).unwrap();
+            assert!(matches!(&sequence[end..=end], "H" | "m" | "h" | "l" | "J"), "{sequence:?}");
+        }
+        let parser = emulate(&device, columns, rows);
+        assert!(parser.screen().alternate_screen() && parser.screen().bracketed_paste());
+        assert!(!parser.screen().inverse() && parser.screen().fgcolor() == vt100::Color::Default);
+    }
+}
+
+#[test]
+fn a_storm_of_resizes_ends_in_one_whole_picture() {
+    let (mut screen, device) = open(120, 40);
+    let fixture = Fixture::burning();
+    show(&mut screen, &fixture);
+    for (columns, rows) in [(0, 0), (1, 1), (300, 3), (59, 14), (10, 100), (200, 60), (80, 24)] {
+        screen.handle_in(Input::Terminal(Event::Resize(columns, rows)), &fixture.scene());
+        screen.show_scene(&fixture.scene()).unwrap();
+    }
+    assert!(screen.settle(PATIENCE));
+    show(&mut screen, &fixture);
+    show(&mut screen, &fixture);
+    let mut fresh = open(80, 24);
+    show(&mut fresh.0, &fixture);
+    // Emulate from the last full frame: what was before had other sizes.
+    let bytes = device.bytes();
+    let clear = b"\x1b[2J";
+    let last = bytes.windows(clear.len()).rposition(|window| window == clear).unwrap();
+    let mut parser = vt100::Parser::new(24, 80, 0);
+    parser.process(&bytes[last..]);
+    assert_eq!(parser.screen().contents(), emulate(&fresh.1, 80, 24).screen().contents());
+}
+
+#[test]
+fn what_is_drawn_step_by_step_is_what_is_drawn_at_once() {
+    let (mut screen, device) = open(120, 40);
+    let mut fixture = Fixture::burning();
+    for step in 0..30 {
+        fixture.now += chrono::TimeDelta::seconds(1);
+        fixture.logs.push(fixture.now, Level::Error, &format!("line {step} 漢字 {}", "x".repeat(step * 3)));
+        if step % 7 == 0 {
+            fixture.alerts.rotate_left(1);
+        }
+        show(&mut screen, &fixture);
+    }
+    let stepwise = emulate(&device, 120, 40).screen().contents();
+    screen.handle_in(
+        Input::Command(crate::model::command::Command::View(crate::model::command::View::Redraw)),
+        &fixture.scene(),
+    );
+    show(&mut screen, &fixture);
+    assert_eq!(emulate(&device, 120, 40).screen().contents(), stepwise);
+}
+
+#[test]
+fn a_frame_of_a_scrolling_log_stays_within_its_budget() {
+    let (mut screen, device) = open(120, 40);
+    let mut fixture = Fixture::burning();
+    show(&mut screen, &fixture);
+    let before = device.bytes().len();
+    fixture.logs.push(fixture.now, Level::Error, "POST partner/charge timed out after 2000 ms (attempt 3)");
+    show(&mut screen, &fixture);
+    let bytes = device.bytes().len() - before;
+    assert!(bytes < 3_000, "{bytes} bytes for one line of a log");
+}
+
+#[test]
+fn a_lost_terminal_ends_the_front() {
+    let (mut screen, device) = open(80, 24);
+    let fixture = Fixture::burning();
+    device.hang_up();
+    show(&mut screen, &fixture);
+    assert!(screen.show_scene(&fixture.scene()).is_err());
+}
+
+#[test]
+fn after_a_stop_everything_is_drawn_anew() {
+    let (mut screen, device) = open(80, 24);
+    let fixture = Fixture::burning();
+    show(&mut screen, &fixture);
+    device.set_size(100, 30);
+    screen.handle_in(Input::Continued, &fixture.scene());
+    assert!(device.is_raw());
+    show(&mut screen, &fixture);
+    let parser = {
+        let bytes = device.bytes();
+        let enter = b"\x1b[?1049h";
+        let last = bytes.windows(enter.len()).rposition(|window| window == enter).unwrap();
+        let mut parser = vt100::Parser::new(30, 100, 0);
+        parser.process(&bytes[last..]);
+        parser
+    };
+    assert!(parser.screen().contents().contains("PRODUCTION prod-eu"));
+}
