@@ -20,4 +20,5 @@ pub mod respond;
 #[cfg(feature = "operator")]
 pub mod session;
 pub mod text;
-
+#[cfg(feature = "operator")]
+pub mod tui;

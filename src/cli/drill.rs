@@ -1,3 +1,243 @@
-//! stub
-use super::*;
-pub(super) fn run(_a: super::arguments::DrillArguments, _s: super::arguments::SessionArguments) -> Result<Exit, Failure> { Ok(Exit::Done) }
+//! `warroom drill`: a session on a simulated world.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures::FutureExt as _;
+
+use crate::clock::Clock;
+use crate::config::{
+    AwsAccess, AwsCredentials, Catalogue, Environment, HttpAccess, KubeAccess, LogAccess, Places, ProcessEnv, WritePolicy, load,
+};
+use crate::drill::{self, Drill, Endpoints, Pace, SHIPPED, Scenario};
+use crate::model::entry::{Actor, ActorKind};
+use crate::record::{Archive, read_incident};
+use crate::report;
+use crate::session::{AskFn, Autopilot, Core, Done, Plain, Step};
+use crate::text::Safe;
+
+use super::arguments::{DrillArguments, SessionArguments};
+use super::start::{Opening, narrowed, prepare};
+use super::{Exit, Failure, print};
+
+/// Everything of a drill that is read before its second minute.
+const EVERY: Duration = Duration::from_secs(15);
+
+pub(super) fn run(arguments: DrillArguments, session: SessionArguments) -> Result<Exit, Failure> {
+    let Some(name) = &arguments.scenario else {
+        return list();
+    };
+    let scenario = Scenario::find(name).map_err(Failure::usage)?;
+    let process = ProcessEnv::read();
+    let places = Places::of(&process).map_err(Failure::usage)?;
+    let _log = prepare(&places, &process)?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let exit = runtime.block_on(async {
+        if arguments.serve { serve(&scenario, &arguments).await } else { rehearse(scenario, &arguments, &session, &places, &process).await }
+    });
+    runtime.shutdown_background();
+    exit
+}
+
+fn list() -> Result<Exit, Failure> {
+    for shipped in SHIPPED {
+        let scenario = Scenario::shipped(shipped.id)?;
+        print(&format!("{:<20} {}\n{:<20} {}\n", scenario.id(), scenario.title(), "", scenario.summary().replace('\n', " ")))?;
+    }
+    print("\nwarroom drill NAME starts one; warroom drill PATH one of your own\n")?;
+    Ok(Exit::Done)
+}
+
+/// The world's servers alone.
+async fn serve(scenario: &Scenario, arguments: &DrillArguments) -> Result<Exit, Failure> {
+    let opens = opening(scenario, arguments);
+    let (_clock, driver) = Clock::driven(opens);
+    let run_dir = RunDir::new()?;
+    let drill = Drill::start(scenario.clone(), options(arguments, &run_dir, opens), driver).await?;
+    print(&endpoints(&drill.endpoints))?;
+    tokio::signal::ctrl_c().await?;
+    drill.shutdown().await;
+    Ok(Exit::Done)
+}
+
+fn endpoints(at: &Endpoints) -> String {
+    format!(
+        "export KUBECONFIG={}\nexport AWS_ENDPOINT_URL_CLOUDWATCH={}\nexport AWS_ENDPOINT_URL_CLOUDWATCH_LOGS={}\n\
+         export AWS_ENDPOINT_URL_STS={}\nexport AWS_REGION={} AWS_DEFAULT_REGION={}\n\
+         export AWS_ACCESS_KEY_ID=drill AWS_SECRET_ACCESS_KEY=drill AWS_EC2_METADATA_DISABLED=true\n\
+         # kubernetes   {}\n# alertmanager {}\n# prometheus   {}\n# Ctrl-C ends it\n",
+        at.kubeconfig.display(),
+        at.cloudwatch,
+        at.cloudwatch_logs,
+        at.sts,
+        at.region,
+        at.region,
+        at.kubernetes,
+        at.alertmanager,
+        at.prometheus
+    )
+}
+
+async fn rehearse(
+    scenario: Scenario,
+    arguments: &DrillArguments,
+    session: &SessionArguments,
+    places: &Places,
+    process: &ProcessEnv,
+) -> Result<Exit, Failure> {
+    let opens = opening(&scenario, arguments);
+    let (clock, driver) = Clock::driven(opens);
+    let catalogue = Arc::new(Catalogue::new(scenario.services().to_vec()));
+    let actor = if arguments.autopilot {
+        Actor { kind: ActorKind::Human, name: Safe::fixed("on-call"), known_by: Some(Safe::fixed("scenario")) }
+    } else {
+        process.person()
+    };
+    let mut env = narrowed(environment(&scenario, None), session)?;
+    let core = Opening::core(&env, &catalogue, &actor, &clock);
+    // A drill rehearses with the person's own screen; a configuration that is wrong must not keep
+    // anybody from it.
+    let screen = load(places, process).map(|config| config.screen).unwrap_or_default();
+    let headless = arguments.autopilot || session.plain;
+    let shown = if headless { None } else { Some(super::screen::open(&core, &screen, places, process, session)?) };
+
+    let run_dir = RunDir::new()?;
+    let drill = Drill::start(scenario.clone(), options(arguments, &run_dir, opens), driver).await?;
+    env = Environment { write: env.write, ..environment(&scenario, Some(&drill.endpoints)) };
+    let drill = Arc::new(drill);
+    let archive = Archive::new(arguments.out.clone().unwrap_or_else(|| places.incidents.clone()));
+    let opening = Opening {
+        env,
+        catalogue,
+        archive: archive.clone(),
+        actor,
+        clock: clock.clone(),
+        since: session.since.and_then(|since| TimeDelta::from_std(since).ok()).unwrap_or(TimeDelta::hours(1)),
+        ask: Some(ask(&drill)),
+        // Nobody is there but the scenario's responder.
+        identify: !arguments.autopilot,
+    };
+    let (done, core) = match shown {
+        Some(mut screen) => {
+            let (done, core) = opening.run(core, &mut screen).await;
+            super::screen::close(screen, &done, &core)?;
+            (done, core)
+        }
+        None if arguments.autopilot => {
+            let steps = drill.responder.iter().filter(|step| step.at >= opens);
+            let steps = steps.map(|step| Step { at: step.at, line: step.line.clone() }).collect();
+            let mut front = Autopilot::new(clock, steps, std::io::stdout()).map_err(|why| Failure::usage(anyhow::anyhow!(why)))?;
+            opening.run(core, &mut front).await
+        }
+        None => opening.run(core, &mut Plain::new(tokio::io::stdin(), std::io::stdout())).await,
+    };
+    if let Some(out) = &arguments.out {
+        postmortem(&archive, &core, out)?;
+    }
+    Ok(finish(&done, &core))
+}
+
+/// The exit code: a drill that was not recorded whole did not succeed.
+fn finish(done: &Done, core: &Core) -> Exit {
+    if core.journal_failed.is_some() { Exit::Failed } else { super::live::ended(done) }
+}
+
+fn postmortem(archive: &Archive, core: &Core, out: &Path) -> Result<(), Failure> {
+    let id = core.incident.as_ref().map(|incident| &incident.id).or(core.closed.as_ref());
+    let Some(id) = id else {
+        return Err(anyhow::anyhow!("no incident was declared in this drill: there is no postmortem to write to {}", out.display()).into());
+    };
+    let record = read_incident(&archive.dir(id))?;
+    report::write(&record, &report::Options::default(), &out.join("postmortem.md"))?;
+    print(&format!("{}\n{}\n", archive.dir(id).display(), out.join("postmortem.md").display()))?;
+    Ok(())
+}
+
+fn opening(scenario: &Scenario, arguments: &DrillArguments) -> crate::clock::World {
+    let later = TimeDelta::from_std(arguments.join_after).unwrap_or_default();
+    scenario.opens(arguments.seed) + later
+}
+
+fn options(arguments: &DrillArguments, run_dir: &RunDir, opens: crate::clock::World) -> drill::Options {
+    drill::Options {
+        pace: Pace::Speed(arguments.speed),
+        open_at: Some(opens),
+        ..drill::Options::new(arguments.seed, run_dir.0.clone())
+    }
+}
+
+fn ask(drill: &Arc<Drill>) -> AskFn {
+    let drill = Arc::clone(drill);
+    Arc::new(move |whom: Safe| {
+        let answer = drill.ask(&whom).map(|answer| Safe::from(answer.to_string())).map_err(|error| Safe::from(error.to_string()));
+        futures::future::ready(answer).boxed()
+    })
+}
+
+/// The drill's world as an environment. Nothing ambient: explicit endpoints and dummy
+/// credentials. Before its servers listen there is nothing in it to read.
+fn environment(scenario: &Scenario, at: Option<&Endpoints>) -> Environment {
+    let http = |name: &str, url: &str| HttpAccess {
+        name: name.into(),
+        url: url.into(),
+        auth: None,
+        ca_file: None,
+        proxy: false,
+        every: EVERY,
+    };
+    Environment {
+        name: scenario.environment().into(),
+        production: false,
+        color: None,
+        write: WritePolicy::Ask,
+        write_window: Duration::from_secs(30 * 60),
+        drill: true,
+        kubernetes: at.map(|at| KubeAccess {
+            kubeconfig: Some(at.kubeconfig.clone()),
+            context: None,
+            namespaces: Vec::new(),
+            usage_every: EVERY,
+        }),
+        aws: at.map(|at| AwsAccess {
+            credentials: AwsCredentials::Drill,
+            region: Some(at.region.clone()),
+            endpoints: [
+                ("cloudwatch", &at.cloudwatch),
+                ("cloudwatch_logs", &at.cloudwatch_logs),
+                ("sts", &at.sts),
+            ]
+            .into_iter()
+            .map(|(service, url)| (service.to_owned(), url.clone()))
+            .collect(),
+            alarm_prefixes: Vec::new(),
+            alarms_every: EVERY,
+            logs: LogAccess { groups: Vec::new(), every: EVERY, calls_per_second: 20.0 },
+        }),
+        alertmanager: at.map(|at| http("alertmanager", &at.alertmanager)).into_iter().collect(),
+        prometheus: at.map(|at| http("prometheus", &at.prometheus)).into_iter().collect(),
+    }
+}
+
+/// A private folder for the kubeconfig, removed at the end.
+struct RunDir(PathBuf);
+
+impl RunDir {
+    fn new() -> Result<Self, Failure> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let path = std::env::temp_dir().join(format!("warroom-drill-{}", ulid::Ulid::generate()));
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(|error| anyhow::anyhow!("could not make the drill's folder {}: {error}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for RunDir {
+    fn drop(&mut self) {
+        // Left behind if it cannot be removed: it holds nothing but a loopback address.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -28,7 +28,8 @@ pub(super) fn run(arguments: SessionArguments) -> Result<Exit, Failure> {
         identify: true,
         env,
     };
-    let core = Opening::core(&opening.env, &catalogue, &actor, &clock);
+    let mut core = Opening::core(&opening.env, &catalogue, &actor, &clock);
+    core.greet(&config.notes);
     let runtime = tokio::runtime::Runtime::new()?;
     let (done, _) = runtime.block_on(async {
         if arguments.plain {
@@ -38,7 +39,10 @@ pub(super) fn run(arguments: SessionArguments) -> Result<Exit, Failure> {
             let mut front = Plain::new(tokio::io::stdin(), std::io::stdout());
             Ok(opening.run(core, &mut front).await)
         } else {
-            super::screen::run(opening, core, &config, &process, &arguments).await
+            let mut screen = super::screen::open(&core, &config.screen, &places, &process, &arguments)?;
+            let (done, core) = opening.run(core, &mut screen).await;
+            super::screen::close(screen, &done, &core)?;
+            Ok::<_, Failure>((done, core))
         }
     })?;
     // A read of standard input that nobody ends must not keep the process.

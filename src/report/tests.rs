@@ -10,7 +10,8 @@ use crate::model::name::{IncidentId, ServiceName};
 use crate::model::plan::{Outcome, PlanId};
 use crate::model::service::Unit;
 use crate::record::testing::{MemoryDisk, at, draft, plan, read_on, wait};
-use crate::record::{Durability, Journal, StartInfo, TrackSample};
+use crate::model::track::TrackSample;
+use crate::record::{Durability, Journal, StartInfo};
 
 const DIR: &str = "/records/2026-11-21-checkout";
 
@@ -132,7 +133,7 @@ fn incident() -> crate::record::IncidentRecord {
         story.0.track(TrackSample {
             at: at(minute, 0),
             track: Safe::fixed("checkout errors"),
-            service: Some(Safe::fixed("checkout")),
+            service: Some(ServiceName::from("checkout")),
             unit: Unit::Ratio,
             limit: Some(0.02),
             values: [(Safe::fixed("value"), Some(if bad { 0.072 + f64::from(minute) / 1000.0 } else { 0.003 }))].into(),

@@ -126,6 +126,14 @@ impl Core {
         }
     }
 
+    /// Says what the configuration found and did not find, until something happens.
+    pub fn greet(&mut self, notes: &[Safe]) {
+        if !notes.is_empty() {
+            let text: Vec<_> = notes.iter().map(Safe::as_str).collect();
+            self.say(NoticeKind::Info, text.join(" · "));
+        }
+    }
+
     /// Whether commands that change a system are offered at all.
     pub fn may_act(&self) -> bool {
         self.facing.write == WritePolicy::Ask && self.journal_failed.is_none()

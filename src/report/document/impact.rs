@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::clock::World;
 use crate::model::entry::EntryKind;
 use crate::model::service::Unit;
-use crate::record::TrackSample;
+use crate::model::track::TrackSample;
 use crate::report::words::{length, trend};
 use crate::text::Safe;
 
