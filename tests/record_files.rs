@@ -1,5 +1,7 @@
 //! The record on a real disk: who may read it, who writes it, and what a kill leaves.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on should say where")]
+
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};

@@ -67,7 +67,8 @@ enum Op {
     Close { at: World, tell: Tell },
 }
 
-type Tell = oneshot::Sender<Result<super::Durable, JournalError>>;
+type Answer = Result<super::Durable, JournalError>;
+type Tell = oneshot::Sender<Answer>;
 
 impl Journal {
     /// Starts a new file `journal/<ulid>.jsonl` in the incident's directory `dir`, and its track
@@ -117,7 +118,7 @@ impl Journal {
     }
 
     /// Seals the file: a last line lists the track and evidence files that belong to it. Resolves
-    /// when that is durable; entries appended later are refused.
+    /// when that is durable and the file's lock is released; entries appended later are refused.
     pub fn close(self, at: World) -> Receipt {
         let (tell, told) = oneshot::channel();
         self.ask(Op::Close { at, tell });

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::clock::World;
-use crate::model::entry::{ActorKind, Body, Entry, EntryId, EntryKind, Phase, Predecessor, Severity};
-use crate::model::track::TrackSample;
+use crate::model::entry::{Body, Entry, EntryId, EntryKind, Phase, Predecessor, Severity};
 use crate::model::name::{IncidentId, ServiceName};
 use crate::model::plan::Plan;
 use crate::text::Safe;
@@ -18,6 +17,7 @@ use super::chain::{JOURNAL, Scan, TRACKS, scan};
 use super::disk::{Disk, RealDisk};
 use super::layout;
 use super::track::{TrackLine, TrackRow};
+use crate::model::track::TrackSample;
 
 /// Everything that an incident's directory tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +32,7 @@ pub struct IncidentRecord {
     pub tracks: Vec<TrackSample>,
     /// The writers' files, in the order of their starts.
     pub writers: Vec<WriterFile>,
-    /// What could not be read, or is not as it was written. [`super::verify`] tells more.
+    /// What could not be read, or is not as it was written. [`verify`](fn@super::verify) tells more.
     pub problems: Vec<Safe>,
 }
 
@@ -339,14 +339,46 @@ impl IncidentRecord {
         open.sort_by(|a, b| a.0.cmp(&b.0));
         open
     }
+}
 
-    /// The people who took part, in the order of their first entry.
-    pub fn people(&self) -> Vec<Safe> {
-        let mut seen = BTreeSet::new();
-        let people = self.entries.iter().filter(|entry| {
-            entry.draft.actor.kind == ActorKind::Human
-                && !matches!(entry.draft.kind, EntryKind::Started | EntryKind::Sealed | EntryKind::Exported)
-        });
-        people.map(|entry| entry.draft.actor.name.clone()).filter(|name| seen.insert(name.clone())).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::disk::memory::MemoryDisk;
+    use crate::record::verify::verify_on;
+    use proptest::prelude::*;
+
+    fn disk_with(journal: &[u8], tracks: &[u8]) -> MemoryDisk {
+        let disk = MemoryDisk::default();
+        for dir in ["/r", "/r/i", "/r/i/journal", "/r/i/tracks", "/r/i/evidence"] {
+            disk.make_dir(Path::new(dir)).expect("it is new");
+        }
+        disk.overwrite(Path::new("/r/i/journal/a.jsonl"), journal.to_vec());
+        disk.overwrite(Path::new("/r/i/tracks/a.jsonl"), tracks.to_vec());
+        disk
+    }
+
+    #[test]
+    fn an_edited_entry_is_still_told_and_named() {
+        let line = r#"{"seq":1,"id":"01","occurred_at":"2026-11-21T03:00:00Z","observed_at":"2026-11-21T03:00:00Z","kind":"note","source":"warroom","subject":"s","title":"evil \u001b[2J","actor":{"kind":"human","name":"ana"},"origin":"manual","hash":"00"}"#;
+        let record =
+            read_incident_on(&disk_with(format!("{line}\n").as_bytes(), b""), Path::new("/r/i")).expect("it reads");
+        assert_eq!(record.entries.len(), 1);
+        assert_eq!(record.entries[0].draft.title, "evil ", "an edited file cannot act on a terminal");
+        assert_eq!(record.problems.len(), 1, "{:?}", record.problems);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_files_are_read_without_harm(
+            journal in proptest::collection::vec(any::<u8>(), 0..300),
+            tracks in r#"(\{"seq":1,|"sample":\{|"at":"2026-11-21T03:00:00Z"|"values":\{"v":1e999\}|\}|\n|,){0,20}"#,
+        ) {
+            let disk = disk_with(&journal, tracks.as_bytes());
+            let record = read_incident_on(&disk, Path::new("/r/i")).expect("the directory is there");
+            prop_assert!(record.entries.is_empty());
+            let _ = verify_on(&disk, Path::new("/r/i"));
+            let _ = crate::report::postmortem(&record, &crate::report::Options::default());
+        }
     }
 }

@@ -42,7 +42,8 @@ impl Archive {
     }
 
     /// What the rolling journals of an environment tell of the hour before `now`. The same thing
-    /// noticed by two processes is told once.
+    /// noticed by two processes is told once. It is read from the disk: close the process's own
+    /// rolling journal first, or its last half second may be missing.
     pub fn carry(&self, env: &EnvId, drill: bool, now: World) -> Carried {
         let mut carried = Carried::default();
         let mut seen = BTreeSet::new();

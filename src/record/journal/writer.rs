@@ -1,6 +1,7 @@
 //! The journal's thread: lines into a buffer, the buffer to the disk, then the receipts.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -10,15 +11,15 @@ use ulid::{Generator, Ulid};
 
 use crate::clock::{Wall, World, wall};
 use crate::model::entry::{Actor, Body, Draft, Entry, EntryId, EntryKind, EntryOrigin, Predecessor};
-use crate::model::track::TrackSample;
 use crate::text::Safe;
 
 use super::super::chain::{Chain, JOURNAL, TRACKS, scan};
 use super::super::disk::{Disk, DiskFile, make_dirs};
 use super::super::layout;
 use super::super::track::TrackLine;
-use super::{Durability, JournalError, Op, StartInfo, Tell, redacted};
-use crate::record::{Durable};
+use super::{Answer, Durability, JournalError, Op, StartInfo, Tell, redacted};
+use crate::model::track::TrackSample;
+use crate::record::Durable;
 
 /// How long an entry of [`Durability::Soon`] may wait for company, by the wall.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -138,7 +139,10 @@ impl Writer {
                     let mut next = Some(op);
                     let mut taken = 0;
                     while let Some(op) = next {
-                        if self.take(op).is_break() {
+                        if let ControlFlow::Break((tell, answer)) = self.take(op) {
+                            // Whoever hears of the seal finds the file free.
+                            drop(self);
+                            let _ = tell.send(answer);
                             return;
                         }
                         taken += 1;
@@ -157,13 +161,13 @@ impl Writer {
         }
     }
 
-    /// Breaks when the file is sealed.
-    fn take(&mut self, op: Op) -> std::ops::ControlFlow<()> {
+    /// Breaks when the file is sealed, with the receipt to give.
+    fn take(&mut self, op: Op) -> ControlFlow<(Tell, Answer)> {
         if let Some(why) = &self.failed {
             if let Op::Append { tell, .. } | Op::Close { tell, .. } = op {
                 let _ = tell.send(Err(JournalError::Failed(why.clone())));
             }
-            return std::ops::ControlFlow::Continue(());
+            return ControlFlow::Continue(());
         }
         match op {
             Op::Append { draft, occurred_at, observed_at, durability, tell } => {
@@ -183,12 +187,9 @@ impl Writer {
                 }
                 self.heed(kept);
             }
-            Op::Close { at, tell } => {
-                self.close(at, tell);
-                return std::ops::ControlFlow::Break(());
-            }
+            Op::Close { at, tell } => return ControlFlow::Break((tell, self.close(at))),
         }
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     }
 
     fn append(&mut self, draft: Draft, occurred_at: World, observed_at: World, durability: Durability, tell: Tell) {
@@ -236,30 +237,27 @@ impl Writer {
 
     /// The seal lists the tracks' head; only then the tracks' end names the seal. Whichever is
     /// cut off later, the other tells.
-    fn close(&mut self, at: World, tell: Tell) {
+    fn close(&mut self, at: World) -> Answer {
         self.commit();
         let tracks = (
             Safe::from(format!("{}/{}", layout::TRACKS, self.track_name)),
             Safe::from(self.tracks.chain.head().to_owned()),
         );
-        let evidence = self
-            .evidence
-            .iter()
-            .map(|hash| (Safe::from(format!("{}/{hash}.txt", layout::EVIDENCE)), Safe::from(hash.as_str())));
-        let files = std::iter::once(tracks).chain(evidence).collect();
+        let kept = |hash: &String| (Safe::from(format!("{}/{hash}.txt", layout::EVIDENCE)), Safe::from(hash.as_str()));
+        let files = std::iter::once(tracks).chain(self.evidence.iter().map(kept)).collect();
         let draft = Draft { body: Some(Body::Sealed { files }), ..sealed(&self.actor, self.journal.chain.seq()) };
-        if let Some(why) = &self.failed {
-            let _ = tell.send(Err(JournalError::Failed(why.clone())));
-            return;
+        let entry = Entry { id: next_id(&mut self.ids, at), occurred_at: at, observed_at: at, draft };
+        if self.failed.is_none() {
+            let done = self.journal.push(&entry).and_then(|()| self.journal.commit()).and_then(|()| {
+                self.tracks.push(&TrackLine::End { head: Safe::from(self.journal.chain.head().to_owned()) })?;
+                self.tracks.commit()
+            });
+            self.heed(done);
         }
-        self.append(draft, at, at, Durability::Now, tell);
-        // Receipts are given when the end of the tracks is durable too: the last word is theirs.
-        let done = self.journal.commit().and_then(|()| {
-            self.tracks.push(&TrackLine::End { head: Safe::from(self.journal.chain.head().to_owned()) })?;
-            self.tracks.commit()
-        });
-        self.heed(done);
-        self.commit();
+        match &self.failed {
+            Some(why) => Err(JournalError::Failed(why.clone())),
+            None => Ok(Durable::new(entry)),
+        }
     }
 }
 

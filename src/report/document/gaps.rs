@@ -32,16 +32,17 @@ pub(super) fn unseen(facts: &Facts<'_>) -> Vec<Unseen> {
     for entry in &facts.entries {
         let (from, to, what) = match (&entry.draft.body, entry.draft.kind) {
             (Some(Body::Gap { from, to }), _) => (*from, Some(*to), super::rows::headline(entry)),
-            (_, EntryKind::Gap) => (entry.occurred_at, Some(entry.occurred_at), super::rows::headline(entry)),
+            (_, EntryKind::Gap) => (entry.occurred_at, None, super::rows::headline(entry)),
             (_, EntryKind::SourceLost) => {
                 let found = facts.of(EntryKind::SourceFound).find(|found| is_found(found, entry));
                 (entry.occurred_at, found.map(|found| found.occurred_at), super::rows::headline(entry))
             }
             _ => continue,
         };
+        let open = if entry.draft.kind == EntryKind::SourceLost { "not found again" } else { "not recorded" };
         all.push(Unseen {
             from: facts.times.second(from),
-            to: to.map_or_else(|| "not found again".into(), |to| facts.times.second(to)),
+            to: to.map_or_else(|| open.into(), |to| facts.times.second(to)),
             lasted: to.map_or_else(|| "unknown".into(), |to| length(to - from)),
             what,
             source: entry.draft.source.to_string(),
