@@ -13,6 +13,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use futures::future::select_all;
 use http_body_util::BodyExt as _;
 
@@ -42,6 +43,8 @@ const WATCH_SECONDS: u32 = 300;
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// How often a list that expired between two pages is started again at once.
 const RESTARTS: u8 = 3;
+/// Namespaces that are tried at a time.
+const AT_A_TIME: usize = 8;
 const LIST_FORMS: &str = "application/vnd.kubernetes.protobuf, application/json";
 const WATCH_FORMS: &str = "application/vnd.kubernetes.protobuf;stream=watch, application/json";
 
@@ -200,7 +203,10 @@ impl<T: Object> Follower<T> {
 
     /// As [`Follower::new`], within these namespaces.
     pub(super) fn within(cluster: Arc<Cluster>, resource: Resource, namespaces: &[String]) -> Self {
-        Self { scopes: namespaces.iter().map(Scope::namespace).collect(), ..Self::new(cluster, resource) }
+        Self {
+            scopes: namespaces.iter().map(|name| Scope::namespace(name.as_str())).collect(),
+            ..Self::new(cluster, resource)
+        }
     }
 
     /// Lists and watches until it fails.
@@ -263,7 +269,9 @@ impl<T: Object> Follower<T> {
     async fn step(&mut self, listing: &mut Listing, link: &Link) -> Result<Option<(Vec<T>, bool, bool)>, SourceError> {
         if self.scopes.is_empty() {
             self.scopes = match self.cluster.access().namespaces.as_slice() {
-                names if self.resource.namespaced && !names.is_empty() => names.iter().map(Scope::namespace).collect(),
+                names if self.resource.namespaced && !names.is_empty() => {
+                    names.iter().map(|name| Scope::namespace(name.as_str())).collect()
+                }
                 _ => vec![Scope { namespace: None, version: String::new() }],
             };
         }
@@ -317,11 +325,14 @@ impl<T: Object> Follower<T> {
     async fn permitted(&self, refused: Safe, link: &Link) -> Result<Vec<Scope>, SourceError> {
         let candidates = super::namespaces::candidates(&self.cluster).await?;
         let mut names = Vec::new();
-        for name in &candidates {
-            match self.page(Some(name), "", 1).await {
-                Ok(_) => names.push(name.clone()),
-                Err(Fault::Forbidden(_) | Fault::Missing(_)) => {}
-                Err(fault) => return Err(fault.into()),
+        let mut asked = futures::stream::iter(candidates)
+            .map(|name| async move { (self.page(Some(&name), "", 1).await.err(), name) })
+            .buffered(AT_A_TIME);
+        while let Some((fault, name)) = asked.next().await {
+            match fault {
+                None => names.push(name),
+                Some(Fault::Forbidden(_) | Fault::Missing(_)) => {}
+                Some(fault) => return Err(fault.into()),
             }
         }
         if names.is_empty() {
@@ -338,7 +349,7 @@ impl<T: Object> Follower<T> {
                 if names.len() == 1 { "" } else { "s" },
             ))),
         );
-        Ok(names.iter().map(Scope::namespace).collect())
+        Ok(names.iter().map(|name| Scope::namespace(name.as_str())).collect())
     }
 
     async fn watch<O: Out, S: Send>(
@@ -362,8 +373,8 @@ impl Listing {
 }
 
 impl Scope {
-    fn namespace(name: &String) -> Self {
-        Self { namespace: Some(name.clone()), version: String::new() }
+    fn namespace(name: impl Into<String>) -> Self {
+        Self { namespace: Some(name.into()), version: String::new() }
     }
 }
 
