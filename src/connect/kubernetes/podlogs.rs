@@ -21,7 +21,7 @@ use crate::text::Safe;
 
 use super::access::Cluster;
 use super::call::{Ask, Fault};
-use super::follow::{Link, Out};
+use super::lane::{Link, Out};
 use super::loglines::Mark;
 use super::logstream::{Log, Until};
 use super::namespaces::is_name;

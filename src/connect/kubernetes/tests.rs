@@ -23,7 +23,7 @@ use crate::model::service::{Service, WorkloadPattern};
 use crate::model::signal::{Signal, SourceState};
 
 use super::access::Cluster;
-use super::follow::Out;
+use super::lane::Out;
 
 /// Collects what a source says.
 #[derive(Clone)]
