@@ -10,6 +10,7 @@ mod event;
 mod events;
 mod follow;
 mod frames;
+mod lane;
 mod loglines;
 mod logstream;
 mod namespaces;

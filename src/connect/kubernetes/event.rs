@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use prost::Message as _;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -30,15 +31,15 @@ pub(super) enum Event<T> {
 }
 
 /// Reads one event.
-pub(super) fn decode<T: Object>(framing: Framing, raw: &[u8]) -> Result<Event<T>, Malformed> {
+pub(super) fn decode<T: Object>(framing: Framing, raw: &Bytes) -> Result<Event<T>, Malformed> {
     match framing {
         Framing::Lines => json(raw),
         Framing::Lengths => protobuf(raw),
     }
 }
 
-fn protobuf<T: Object>(raw: &[u8]) -> Result<Event<T>, Malformed> {
-    let event = WatchEvent::decode(raw)?;
+fn protobuf<T: Object>(raw: &Bytes) -> Result<Event<T>, Malformed> {
+    let event = WatchEvent::decode(raw.clone())?;
     let object = event.object.unwrap_or_default().raw;
     Ok(match event.kind.as_str() {
         "ADDED" | "MODIFIED" => Event::Put(T::from_protobuf(&wire::unwrap(&object)?)?),
@@ -83,7 +84,7 @@ mod tests {
 
     #[test]
     fn json_events() {
-        let of = |text: &str| decode::<wire::Pod>(Framing::Lines, text.as_bytes());
+        let of = |text: &str| decode::<wire::Pod>(Framing::Lines, &Bytes::copy_from_slice(text.as_bytes()));
         assert!(
             matches!(of(r#"{"type":"ADDED","object":{"metadata":{"name":"a"}}}"#), Ok(Event::Put(pod)) if pod.meta().name == "a")
         );
@@ -102,10 +103,10 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(raw in prop::collection::vec(any::<u8>(), 0..200)) {
+            let enveloped = Bytes::from([b"k8s\0", raw.as_slice()].concat());
+            let raw = Bytes::from(raw);
             let _ = decode::<wire::Pod>(Framing::Lengths, &raw);
             let _ = decode::<wire::Pod>(Framing::Lines, &raw);
-            let mut enveloped = b"k8s\0".to_vec();
-            enveloped.extend(&raw);
             let _ = wire::unwrap(&enveloped).and_then(|inner| wire::Pod::list_from_protobuf(&inner));
         }
     }

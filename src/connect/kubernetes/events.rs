@@ -17,7 +17,8 @@ use crate::model::signal::{Signal, Stamped};
 use crate::text::{Safe, clean};
 
 use super::access::Cluster;
-use super::follow::{Change, Follower, Lane, Link, News, Out, Resource};
+use super::follow::{Follower, Resource};
+use super::lane::{Change, Lane, Link, News, Out};
 use super::objects;
 use super::until_cancelled;
 use super::wire::Time;

@@ -1,30 +1,29 @@
 //! List, then watch: written once for every kind.
 //!
 //! Owns: pages, resuming a watch where it was cut, listing again after 410, polling where a watch
-//! is not allowed, and the sign of life of a source. Bodies are taken apart page by page and
+//! is not allowed, and asking a silent stream whether it is still there. Bodies are taken apart page by page and
 //! event by event, so that no more than one of them is held. Must not: know what a kind means.
 //!
 //! The protocol is that of <https://kubernetes.io/docs/reference/using-api/api-concepts/>.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::future::Future;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use futures::future::select_all;
 use http_body_util::BodyExt as _;
 
-use crate::clock::{Hold, Wall, World, wall};
-use crate::connect::{Ctx, Outlet, SourceError};
-use crate::model::signal::{Signal, SourceState};
+use crate::clock::{Hold, Wall, wall};
+use crate::connect::SourceError;
 use crate::text::Safe;
 
 use super::access::Cluster;
 use super::call::{Ask, Fault, JSON, causes, media_type};
 use super::event::{Event, decode};
 use super::frames::{Frames, Framing};
+use super::lane::{Change, Lane, Link, News, Out, Take};
 use super::wire::{self, Object, Page};
 
 /// Objects in a page: 500 of 20 KB are 10 MB on the wire.
@@ -42,89 +41,10 @@ const WATCH_SECONDS: u32 = 300;
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// How often a list that expired between two pages is started again at once.
 const RESTARTS: u8 = 3;
+/// Namespaces that are tried at a time.
+const AT_A_TIME: usize = 8;
 const LIST_FORMS: &str = "application/vnd.kubernetes.protobuf, application/json";
 const WATCH_FORMS: &str = "application/vnd.kubernetes.protobuf;stream=watch, application/json";
-
-/// Where signals go: the outlet, or a test's list.
-pub(super) trait Out: Clone + Send + Sync + 'static {
-    /// Hands over signals with the times at which they occurred.
-    fn send(&self, signals: Vec<(World, Signal)>, hold: Hold) -> impl Future<Output = ()> + Send;
-}
-
-impl Out for Outlet {
-    async fn send(&self, signals: Vec<(World, Signal)>, hold: Hold) {
-        Self::send(self, signals, hold).await;
-    }
-}
-
-/// What a source says of itself: live, and within which limits.
-#[derive(Debug, Default)]
-pub(super) struct Link(Mutex<BTreeMap<&'static str, Safe>>);
-
-impl Link {
-    /// Sets or lifts a limit of `what`.
-    pub(super) fn limit(&self, what: &'static str, why: Option<Safe>) {
-        let mut limits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match why {
-            Some(why) => limits.insert(what, why),
-            None => limits.remove(what),
-        };
-    }
-
-    /// A read just succeeded.
-    pub(super) fn live(&self) -> Signal {
-        let limits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut words: Vec<&str> = limits.values().map(Safe::as_str).collect();
-        words.dedup();
-        Signal::Link(SourceState::Live { limited: (!words.is_empty()).then(|| Safe::from(words.join("; "))) })
-    }
-}
-
-/// What a follower works with: `S` is what the source keeps between signals. Signals are made
-/// and sent under its lock, so that two kinds of one source never overtake each other.
-pub(super) struct Lane<'a, O, S> {
-    pub(super) cx: &'a Ctx,
-    pub(super) out: &'a O,
-    pub(super) link: &'a Link,
-    pub(super) state: &'a tokio::sync::Mutex<S>,
-}
-
-impl<O: Out, S: Send> Lane<'_, O, S> {
-    async fn hand<T>(&self, take: &impl Take<S, T>, news: News<T>, hold: Hold) {
-        let mut state = self.state.lock().await;
-        let now = self.cx.clock.now();
-        let mut signals = take(&mut state, now, news);
-        signals.push((now, self.link.live()));
-        self.out.send(signals, hold).await;
-    }
-
-    /// Says that a read succeeded.
-    pub(super) async fn beat(&self, hold: Hold) {
-        self.out.send(vec![(self.cx.clock.now(), self.link.live())], hold).await;
-    }
-}
-
-/// Turns news into signals.
-pub(super) trait Take<S, T>: Fn(&mut S, World, News<T>) -> Vec<(World, Signal)> + Send + Sync {}
-impl<S, T, F: Fn(&mut S, World, News<T>) -> Vec<(World, Signal)> + Send + Sync> Take<S, T> for F {}
-
-/// What was learned.
-#[derive(Debug)]
-pub(super) enum News<T> {
-    /// A page of a list. What is in no page between `first` and `last` is gone.
-    Page { items: Vec<T>, first: bool, last: bool },
-    /// Changes, in order.
-    Changes(Vec<Change<T>>),
-}
-
-/// One change.
-#[derive(Debug)]
-pub(super) enum Change<T> {
-    /// It is new or different.
-    Put(T),
-    /// It is gone; this is how it was.
-    Gone(T),
-}
 
 /// What is listed.
 #[derive(Clone, Copy, Debug)]
@@ -200,7 +120,10 @@ impl<T: Object> Follower<T> {
 
     /// As [`Follower::new`], within these namespaces.
     pub(super) fn within(cluster: Arc<Cluster>, resource: Resource, namespaces: &[String]) -> Self {
-        Self { scopes: namespaces.iter().map(Scope::namespace).collect(), ..Self::new(cluster, resource) }
+        Self {
+            scopes: namespaces.iter().map(|name| Scope::namespace(name.as_str())).collect(),
+            ..Self::new(cluster, resource)
+        }
     }
 
     /// Lists and watches until it fails.
@@ -263,7 +186,9 @@ impl<T: Object> Follower<T> {
     async fn step(&mut self, listing: &mut Listing, link: &Link) -> Result<Option<(Vec<T>, bool, bool)>, SourceError> {
         if self.scopes.is_empty() {
             self.scopes = match self.cluster.access().namespaces.as_slice() {
-                names if self.resource.namespaced && !names.is_empty() => names.iter().map(Scope::namespace).collect(),
+                names if self.resource.namespaced && !names.is_empty() => {
+                    names.iter().map(|name| Scope::namespace(name.as_str())).collect()
+                }
                 _ => vec![Scope { namespace: None, version: String::new() }],
             };
         }
@@ -317,11 +242,14 @@ impl<T: Object> Follower<T> {
     async fn permitted(&self, refused: Safe, link: &Link) -> Result<Vec<Scope>, SourceError> {
         let candidates = super::namespaces::candidates(&self.cluster).await?;
         let mut names = Vec::new();
-        for name in &candidates {
-            match self.page(Some(name), "", 1).await {
-                Ok(_) => names.push(name.clone()),
-                Err(Fault::Forbidden(_) | Fault::Missing(_)) => {}
-                Err(fault) => return Err(fault.into()),
+        let mut asked = futures::stream::iter(candidates)
+            .map(|name| async move { (self.page(Some(&name), "", 1).await.err(), name) })
+            .buffered(AT_A_TIME);
+        while let Some((fault, name)) = asked.next().await {
+            match fault {
+                None => names.push(name),
+                Some(Fault::Forbidden(_) | Fault::Missing(_)) => {}
+                Some(fault) => return Err(fault.into()),
             }
         }
         if names.is_empty() {
@@ -338,7 +266,7 @@ impl<T: Object> Follower<T> {
                 if names.len() == 1 { "" } else { "s" },
             ))),
         );
-        Ok(names.iter().map(Scope::namespace).collect())
+        Ok(names.iter().map(|name| Scope::namespace(name.as_str())).collect())
     }
 
     async fn watch<O: Out, S: Send>(
@@ -362,8 +290,8 @@ impl Listing {
 }
 
 impl Scope {
-    fn namespace(name: &String) -> Self {
-        Self { namespace: Some(name.clone()), version: String::new() }
+    fn namespace(name: impl Into<String>) -> Self {
+        Self { namespace: Some(name.into()), version: String::new() }
     }
 }
 

@@ -14,7 +14,8 @@ use crate::model::signal::{Delta, Signal};
 use crate::text::{Safe, clean};
 
 use super::access::Cluster;
-use super::follow::{Change, Follower, Lane, Link, News, Out, Resource};
+use super::follow::{Follower, Resource};
+use super::lane::{Change, Lane, Link, News, Out};
 use super::objects;
 use super::quantity::{millicores, whole};
 use super::until_cancelled;

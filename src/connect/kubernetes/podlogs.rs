@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -21,7 +21,7 @@ use crate::text::Safe;
 
 use super::access::Cluster;
 use super::call::{Ask, Fault};
-use super::follow::{Link, Out};
+use super::lane::{Link, Out};
 use super::loglines::Mark;
 use super::logstream::{Log, Until};
 use super::namespaces::is_name;
@@ -77,10 +77,13 @@ struct Known {
     failed: Option<SourceError>,
 }
 
-/// What a stream tells the source.
-enum Told {
-    Opened(Key),
-    Heard,
+/// What a stream shares with the source.
+#[derive(Clone)]
+struct Wire {
+    /// Told when the stream is open.
+    opened: mpsc::Sender<Key>,
+    /// When a byte of any log came last. Not a message: busy logs would keep the source busy.
+    heard: Arc<Mutex<Wall>>,
 }
 
 impl PodLogs {
@@ -98,24 +101,23 @@ impl PodLogs {
         let start = *self.start.get_or_insert_with(|| cx.clock.now());
         let mut streams = JoinSet::new();
         self.known.values_mut().for_each(|known| (known.open, known.rest) = (None, None));
-        let (tell, mut told) = mpsc::channel(STREAMS);
+        let (opened, mut open) = mpsc::channel(STREAMS);
+        let wire = Wire { opened, heard: Arc::new(Mutex::new(wall())) };
         let (mut roster, mut follow) = (self.roster.changed(), cx.follow.clone());
-        let mut heard = wall();
         let mut beat = cx.clock.next_multiple(BEAT);
         self.beat(cx, out, cx.clock.hold()).await;
         loop {
             let (wanted, all) = wanted(&self.roster, &follow.borrow_and_update());
             roster.borrow_and_update();
-            self.adjust(&wanted, start, cx, out, &tell, &mut streams);
+            self.adjust(&wanted, start, cx, out, &wire, &mut streams);
             self.describe(&wanted, all)?;
             let wake = self.known.values().filter_map(|known| known.rest.map(|(until, _)| until)).min();
             tokio::select! {
                 // The roster's sender lives as long as `self`.
                 _ = roster.changed() => {}
                 Ok(()) = follow.changed() => {}
-                Some(message) = told.recv() => {
-                    heard = wall();
-                    if let Told::Opened(key) = message && let Some(known) = self.known.get_mut(&key) {
+                Some(key) = open.recv() => {
+                    if let Some(known) = self.known.get_mut(&key) {
                         known.failed = None;
                     }
                 }
@@ -127,10 +129,10 @@ impl PodLogs {
                 }
                 () = rested(wake), if wake.is_some() => {}
                 hold = cx.clock.due(beat) => {
-                    if wall().duration_since(heard) > QUIET {
+                    if wall().duration_since(*locked(&wire.heard)) > QUIET {
                         let ask = Ask { uri: "/version".into(), accept: super::call::JSON, doing: "follow pod logs" };
                         match self.cluster.open(&ask).await {
-                            Ok(_) | Err(Fault::Forbidden(_)) => heard = wall(),
+                            Ok(_) | Err(Fault::Forbidden(_)) => *locked(&wire.heard) = wall(),
                             Err(fault) => return Err(fault.into()),
                         }
                     }
@@ -152,7 +154,7 @@ impl PodLogs {
         start: World,
         cx: &Ctx,
         out: &O,
-        tell: &mpsc::Sender<Told>,
+        wire: &Wire,
         streams: &mut JoinSet<(Key, Result<bool, Fault>)>,
     ) {
         let keys: BTreeSet<&Key> = wanted.iter().map(|wanted| &wanted.key).collect();
@@ -182,9 +184,9 @@ impl PodLogs {
             known.restarts = wanted.restarts;
             let log =
                 Log { cluster: Arc::clone(&self.cluster), key: wanted.key.clone(), stream: wanted.stream.clone() };
-            let (mark, cx, out, tell) = (Arc::clone(&known.mark), cx.clone(), out.clone(), tell.clone());
+            let (mark, cx, out, wire) = (Arc::clone(&known.mark), cx.clone(), out.clone(), wire.clone());
             known.open = Some(streams.spawn(async move {
-                let end = tail(&log, restarted, &mark, &cx, &out, &tell).await;
+                let end = tail(&log, restarted, &mark, &cx, &out, &wire).await;
                 (log.key, end)
             }));
         }
@@ -242,10 +244,10 @@ async fn tail<O: Out>(
     mark: &Mutex<Mark>,
     cx: &Ctx,
     out: &O,
-    tell: &mpsc::Sender<Told>,
+    wire: &Wire,
 ) -> Result<bool, Fault> {
     let mut told = false;
-    let current = || mark.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let current = || locked(mark).clone();
     // What the container said between the cut and its end stands in the previous log alone.
     for until in if restarted { &[Until::PreviousEnd, Until::Cut][..] } else { &[Until::Cut] } {
         let mut reading = match log.open(*until, &current()).await {
@@ -254,10 +256,10 @@ async fn tail<O: Out>(
             Err(Fault::Missing(_) | Fault::Refused(_)) if *until == Until::PreviousEnd => continue,
             Err(fault) => return Err(fault),
         };
-        // A full channel means that enough was told.
-        let _ = tell.try_send(Told::Opened(log.key.clone()));
+        // Without a receiver the source is ending.
+        let _ = wire.opened.send(log.key.clone()).await;
         while let Some((hold, batches)) = reading.next(&cx.clock).await {
-            let _ = tell.try_send(Told::Heard);
+            *locked(&wire.heard) = wall();
             let mut signals = Vec::new();
             for (newest, batch) in batches {
                 told = true;
@@ -267,10 +269,15 @@ async fn tail<O: Out>(
                 out.send(signals, hold).await;
             }
             // After the hand-over: what was not handed over is read again.
-            *mark.lock().unwrap_or_else(PoisonError::into_inner) = reading.mark().clone();
+            *locked(mark) = reading.mark().clone();
         }
     }
     Ok(told)
+}
+
+/// A panic elsewhere does not spoil what is behind these locks.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn rested(until: Option<Wall>) {

@@ -15,7 +15,8 @@ use crate::model::name::ObjectPath;
 use crate::model::signal::{Delta, Signal};
 
 use super::access::Cluster;
-use super::follow::{Change, Follower, Lane, Link, News, Out, Resource};
+use super::follow::{Follower, Resource};
+use super::lane::{Change, Lane, Link, News, Out};
 use super::podview;
 use super::roster::Roster;
 use super::until_cancelled;

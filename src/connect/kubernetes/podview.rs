@@ -27,10 +27,11 @@ struct Printed {
 /// The record of a pod.
 pub(super) fn pod(from: &wire::Pod) -> Pod {
     let meta = from.meta();
-    let (spec, status) = (from.spec.clone().unwrap_or_default(), from.status.clone().unwrap_or_default());
-    let printed = print(meta, &spec, &status);
+    let (no_spec, no_status) = (wire::PodSpec::default(), wire::PodStatus::default());
+    let (spec, status) = (from.spec.as_ref().unwrap_or(&no_spec), from.status.as_ref().unwrap_or(&no_status));
+    let printed = print(meta, spec, status);
     let label = |name: &str| meta.labels.get(name).map(|value| clean(value));
-    let sum = |limits, resource, read| total(&spec, limits, resource, read);
+    let sum = |limits, resource, read| total(spec, limits, resource, read);
     Pod {
         path: ObjectPath::new(meta.namespace.as_str(), meta.name.as_str()),
         uid: Uid::from(meta.uid.as_str()),
@@ -44,8 +45,8 @@ pub(super) fn pod(from: &wire::Pod) -> Pod {
         is_ready: is_true(&status.conditions, "Ready"),
         terminating: meta.deletion_timestamp.is_some(),
         created: meta.created().unwrap_or_default(),
-        last_end: last_end(&status),
-        message: message(&status),
+        last_end: last_end(status),
+        message: message(status),
         cpu_request: sum(false, "cpu", millicores),
         cpu_limit: sum(true, "cpu", millicores),
         memory_request: sum(false, "memory", whole),
@@ -147,11 +148,12 @@ fn print(meta: &wire::Meta, spec: &wire::PodSpec, status: &wire::PodStatus) -> P
         let mut running = false;
         for container in status.container_statuses.iter().rev() {
             restarts = restarts.saturating_add(count(container));
-            let state = container.state.clone().unwrap_or_default();
-            match (&state.waiting, &state.terminated) {
+            let state = container.state.as_ref();
+            let waiting = state.and_then(|state| state.waiting.as_ref());
+            match (waiting, state.and_then(|state| state.terminated.as_ref())) {
                 (Some(waiting), _) if !waiting.reason.is_empty() => reason = waiting.reason.clone(),
                 (_, Some(end)) => reason = ending(end),
-                _ if container.ready && state.running.is_some() => {
+                _ if container.ready && state.is_some_and(|state| state.running.is_some()) => {
                     running = true;
                     ready = ready.saturating_add(1);
                 }

@@ -137,15 +137,11 @@ pub(super) fn title(before: Option<&Images>, after: &Images) -> String {
         .iter()
         .filter(|(name, image)| before.get(*name) != Some(image))
         .map(|(name, image)| {
-            let old = before.get(name).map_or("none".into(), |old| short_image(old));
-            let new = short_image(image);
-            let name = if after.len() > 1 { format!("{name} ") } else { String::new() };
-            // The tag alone would hide that the repository is another.
-            if old == new {
-                format!("{name}{}→{}", before.get(name.trim()).map_or("", String::as_str), image)
-            } else {
-                format!("{name}{old}→{new}")
-            }
+            let label = if after.len() > 1 { format!("{name} ") } else { String::new() };
+            let Some(old) = before.get(name) else { return format!("{name} none→{}", short_image(image)) };
+            let (from, to) = (short_image(old), short_image(image));
+            // Two equal tags would hide that the repository is another.
+            if from == to { format!("{label}{old}→{image}") } else { format!("{label}{from}→{to}") }
         })
         .collect();
     let gone = before.keys().filter(|name| !after.contains_key(*name)).map(|name| format!("{name} removed"));

@@ -16,7 +16,7 @@ use crate::text::Safe;
 
 use super::access::Cluster;
 use super::call::{Ask, Fault, JSON};
-use super::follow::{Link, Out};
+use super::lane::{Link, Out};
 use super::objects::Metrics;
 use super::quantity::{millicores, whole};
 use super::wire;

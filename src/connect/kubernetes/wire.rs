@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use prost::Message;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -62,15 +63,17 @@ pub(super) struct Page<T> {
     pub(super) version: String,
 }
 
-/// What is inside a protobuf envelope (`runtime.Unknown`).
-pub(super) fn unwrap(enveloped: &[u8]) -> Result<Vec<u8>, Malformed> {
-    let inner = enveloped.strip_prefix(MAGIC).ok_or_else(|| Malformed("no k8s envelope".into()))?;
-    Ok(Unknown::decode(inner)?.raw)
+/// What is inside a protobuf envelope (`runtime.Unknown`); the bytes are shared, not copied.
+pub(super) fn unwrap(enveloped: &Bytes) -> Result<Bytes, Malformed> {
+    if !enveloped.starts_with(MAGIC) {
+        return Err(Malformed("no k8s envelope".into()));
+    }
+    Ok(Unknown::decode(enveloped.slice(MAGIC.len()..))?.raw)
 }
 
 /// The `Status` in a protobuf envelope.
-pub(super) fn status(enveloped: &[u8]) -> Result<Status, Malformed> {
-    Ok(Status::decode(&*unwrap(enveloped)?)?)
+pub(super) fn status(enveloped: &Bytes) -> Result<Status, Malformed> {
+    Ok(Status::decode(unwrap(enveloped)?)?)
 }
 
 /// Reads a page of JSON.
@@ -89,8 +92,8 @@ pub(super) fn json_page<T: DeserializeOwned>(raw: &[u8]) -> Result<Page<T>, Malf
 
 #[derive(Clone, PartialEq, Message)]
 struct Unknown {
-    #[prost(bytes = "vec", tag = "2")]
-    raw: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "2")]
+    raw: Bytes,
 }
 
 /// `metav1.Status`.
@@ -116,8 +119,8 @@ pub(super) struct WatchEvent {
 /// `runtime.RawExtension`.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct RawExtension {
-    #[prost(bytes = "vec", tag = "1")]
-    pub(super) raw: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) raw: Bytes,
 }
 
 /// `metav1.ListMeta`.

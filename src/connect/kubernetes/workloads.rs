@@ -18,7 +18,8 @@ use crate::model::name::{Kind, ObjectPath, WorkloadKey};
 use crate::model::signal::{Delta, Signal, Stamped};
 
 use super::access::Cluster;
-use super::follow::{Change, Follower, Lane, Link, News, Out, Resource};
+use super::follow::{Follower, Resource};
+use super::lane::{Change, Lane, Link, News, Out};
 use super::objects;
 use super::rollouts::Rollouts;
 use super::until_cancelled;

@@ -1,0 +1,153 @@
+//! Pod logs: live, resumed, previous and past.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::clock::{Clock, Span};
+use crate::connect::History as _;
+use crate::connect::kubernetes::podlogs::{PastLogs, PodLogs, STREAMS};
+use crate::connect::kubernetes::roster::Roster;
+use crate::connect::kubernetes::wire;
+use crate::model::signal::Signal;
+
+use super::bytes::pods;
+use super::server::{Asked, Fake, JSON, PROTOBUF, Reply, Streams};
+use super::{Said, catalogue, context, epoch, reach, sink};
+
+fn pod(name: &str, restarts: u32) -> wire::Pod {
+    serde_json::from_value(json!({
+        "metadata": {"name": name, "namespace": "shop", "labels": {"pod-template-hash": "7d9f"},
+            "ownerReferences": [{"kind": "ReplicaSet", "name": "web-7d9f", "controller": true}]},
+        "status": {"containerStatuses": [{"name": "app", "restartCount": restarts, "state": {"running": {}}}]},
+    }))
+    .unwrap()
+}
+
+async fn lines(said: &mut Said, count: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    while lines.len() < count {
+        said.find(|_, signal| match signal {
+            Signal::Logs(batch) => {
+                for (_, stream, text) in batch.iter() {
+                    assert_eq!((stream.group.as_str(), stream.name.as_str()), ("shop/web", "web-1/app"));
+                    lines.push(text.to_owned());
+                }
+                Some(())
+            }
+            _ => None,
+        })
+        .await;
+    }
+    lines
+}
+
+#[tokio::test]
+async fn a_log_goes_on_after_a_cut_and_across_a_restart() {
+    let (streams, senders) = Streams::new(3);
+    let fake = Fake::serve(move |asked| {
+        if asked.query.contains("previous=true") {
+            let last = "2026-11-21T03:00:02Z two\n2026-11-21T03:00:03Z FATAL out of memory\n";
+            return Reply::Whole(200, "text/plain", last.into());
+        }
+        streams.reply("text/plain")
+    })
+    .await;
+    let reached = reach(&fake.url);
+    let (clock, _driver) = Clock::driven(epoch());
+    let (cx, _follow) = context(&clock);
+    let roster = Arc::new(Roster::new(catalogue()));
+    roster.put([pod("web-1", 0)].iter());
+    let (out, mut said) = sink();
+    let mut source = PodLogs::new(Arc::clone(&reached.cluster), Arc::clone(&roster));
+    let run = tokio::spawn(async move { source.read(&cx, &out).await });
+
+    senders[0].send(b"2026-11-21T02:59:59Z before\n2026-11-21T03:00:01Z one\n2026-11-21T03:00:02Z t".to_vec()).unwrap();
+    assert_eq!(lines(&mut said, 1).await, ["one"], "what was before the start is the history's");
+    senders[0].send(b"wo\n".to_vec()).unwrap();
+    assert_eq!(lines(&mut said, 1).await, ["two"]);
+
+    let mut senders = senders.into_iter();
+    drop(senders.next());
+    let second = senders.next().unwrap();
+    second.send(b"2026-11-21T03:00:02Z two\n2026-11-21T03:00:02Z twin\n".to_vec()).unwrap();
+    assert_eq!(lines(&mut said, 1).await, ["twin"], "no line twice, none lost");
+
+    // The container dies and comes back.
+    drop(second);
+    roster.put([pod("web-1", 1)].iter());
+    let third = senders.next().unwrap();
+    third.send(b"2026-11-21T03:00:04Z hello again\n".to_vec()).unwrap();
+    assert_eq!(lines(&mut said, 2).await, ["FATAL out of memory", "hello again"]);
+    let asked: Vec<String> = fake.asked().iter().map(Asked::uri).collect();
+    let base = "/api/v1/namespaces/shop/pods/web-1/log?container=app&timestamps=true&sinceTime=2026-11-21T03%3A00%3A0";
+    assert_eq!(asked[0], format!("{base}0Z&follow=true"));
+    assert_eq!(asked[1], format!("{base}2Z&follow=true"));
+    assert!(asked.contains(&format!("{base}2Z&previous=true")), "{asked:?}");
+    run.abort();
+}
+
+#[tokio::test]
+async fn more_containers_than_streams_is_said() {
+    let (streams, _senders) = Streams::new(STREAMS);
+    let fake = Fake::serve(move |_| streams.reply("text/plain")).await;
+    let reached = reach(&fake.url);
+    let (cx, _follow) = context(&Clock::real());
+    let roster = Arc::new(Roster::new(catalogue()));
+    let many: Vec<wire::Pod> = (0..STREAMS + 6).map(|n| pod(&format!("web-{n}"), 0)).collect();
+    roster.put(many.iter());
+    let (clock, mut driver) = Clock::driven(epoch());
+    let cx = crate::connect::Ctx { clock, ..cx };
+    let (out, mut said) = sink();
+    let mut source = PodLogs::new(Arc::clone(&reached.cluster), roster);
+    let run = tokio::spawn(async move { source.read(&cx, &out).await });
+    while fake.asked().len() < STREAMS {
+        tokio::task::yield_now().await;
+    }
+    driver.advance(epoch() + chrono::TimeDelta::seconds(15));
+    assert_eq!(said.limit().await, "64 of 70 containers are followed: focus a service to see its own");
+    assert_eq!(fake.asked().len(), STREAMS);
+    run.abort();
+}
+
+#[tokio::test]
+async fn the_past_is_read_within_its_span_and_with_the_life_before() {
+    let fake = Fake::serve(|asked| match (asked.path.as_str(), asked.query.contains("previous=true")) {
+        ("/api/v1/namespaces/shop/pods", _) => Reply::Whole(200, PROTOBUF, pods(&["web-1"], "9", "")),
+        (_, true) => Reply::Whole(200, "text/plain", b"2026-11-21T02:40:00Z FATAL oom\n".to_vec()),
+        _ => Reply::Whole(200, "text/plain", b"2026-11-21T02:50:00Z ok\n2026-11-21T03:00:00Z too new\n".to_vec()),
+    })
+    .await;
+    let reached = reach(&fake.url);
+    let (clock, _driver) = Clock::driven(epoch());
+    let (cx, _follow) = context(&clock);
+    let history = PastLogs::new(Arc::clone(&reached.cluster), Arc::new(Roster::new(catalogue())));
+    let span = Span::before(epoch(), chrono::TimeDelta::hours(1));
+    let told = history.between(&cx, span).await.unwrap();
+    let text: Vec<String> = told
+        .iter()
+        .filter_map(|stamped| match &stamped.body {
+            Signal::Logs(batch) => Some(batch.text().to_owned()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(text, ["FATAL oom", "ok"]);
+    assert!(told.iter().all(|stamped| span.contains(stamped.occurred)));
+    assert!(fake.asked().iter().any(|asked| asked.query.contains("tailLines=2000")));
+    assert!(!fake.asked().iter().any(|asked| asked.path == "/api/v1/pods"), "not the whole cluster");
+}
+
+#[tokio::test]
+async fn without_declared_workloads_it_says_so() {
+    let fake = Fake::serve(|_| Reply::Whole(404, JSON, Vec::new())).await;
+    let reached = reach(&fake.url);
+    let (clock, mut driver) = Clock::driven(epoch());
+    let (cx, _follow) = context(&clock);
+    let (out, mut said) = sink();
+    let mut source = PodLogs::new(Arc::clone(&reached.cluster), Arc::new(Roster::new(Arc::default())));
+    let run = tokio::spawn(async move { source.read(&cx, &out).await });
+    said.find(|_, signal| matches!(signal, Signal::Link(_)).then_some(())).await;
+    driver.advance(epoch() + chrono::TimeDelta::seconds(15));
+    assert_eq!(said.limit().await, "no service declares workloads, so no pod logs are followed");
+    run.abort();
+}
