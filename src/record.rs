@@ -22,5 +22,6 @@ pub use durable::{Durability, Durable, JournalError, Receipt};
 pub use journal::{Journal, StartInfo};
 pub use milestones::{Duration, Milestone, Milestones, milestones};
 pub use read::{IncidentRecord, RecordError, WriterFile, read_incident};
+pub(crate) use timeline::corrected;
 pub use timeline::{Row, is_key, timeline};
 pub use verify::{Fault, Torn, Verified, verify};

@@ -12,6 +12,11 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
 use chrono_tz::Tz;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
@@ -43,6 +48,29 @@ pub enum ReportError {
     /// The template is wrong.
     #[error("the postmortem's template cannot be filled in: {0}; compare it with the shipped one")]
     Template(Safe),
+    /// The file could not be read or written.
+    #[error("could not write the postmortem to {0}: {1}")]
+    File(Safe, Safe),
+}
+
+/// Writes the postmortem of `record` to the file `path`, readable by its owner alone. If there is
+/// one already, what people wrote in it stays.
+pub fn write(record: &IncidentRecord, options: &Options, path: &Path) -> Result<(), ReportError> {
+    let fresh = postmortem(record, options)?;
+    let failed = |error: std::io::Error| ReportError::File(path.display().to_string().into(), error.to_string().into());
+    let text = match std::fs::read_to_string(path) {
+        Ok(existing) => renew(&existing, &fresh),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => fresh,
+        Err(error) => return Err(failed(error)),
+    };
+    // Beside it first: a full disk must not cost what people wrote.
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = Path::new(&beside);
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(beside).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    std::fs::rename(beside, path).map_err(failed)
 }
 
 /// The postmortem of an incident, as Markdown. The same record and options give the same text.

@@ -8,7 +8,7 @@ use super::arguments::{ExportArguments, Flavor};
 use super::{Exit, Failure, print};
 
 pub(super) fn run(arguments: &ExportArguments) -> Result<Exit, Failure> {
-    let zone = match &arguments.tz {
+    let tz = match &arguments.tz {
         Some(name) => Some(name.parse().map_err(|_| {
             Failure::usage(anyhow::anyhow!("`{name}` is not a time zone; one reads like Europe/Berlin"))
         })?),
@@ -19,12 +19,12 @@ pub(super) fn run(arguments: &ExportArguments) -> Result<Exit, Failure> {
         Flavor::Confluence => report::Flavor::Confluence,
         Flavor::Plain => report::Flavor::Plain,
     };
-    let options = Options { flavor, zone, template: None };
+    let options = Options { flavor, tz, template: None };
     let (_, dir) = incident_dir(&arguments.id)?;
     let record = read_incident(&dir)?;
     match &arguments.output {
         Some(path) => report::write(&record, &options, path)?,
-        None => print(&report::postmortem((&record).into(), &options)?)?,
+        None => print(&report::postmortem(&record, &options)?)?,
     }
     Ok(Exit::Done)
 }
