@@ -263,7 +263,9 @@ impl Screen {
         let brush = Brush { theme: &self.theme, ascii: self.options.ascii, wall: now };
         let cursor = chrome::draw(&mut self.state, scene, &brush, &mut buffer);
         self.dirty = !self.terminal.frame(buffer, cursor);
-        if !self.dirty {
+        // On a screen that is too small nobody has read a plan.
+        let area = self.terminal.area();
+        if !self.dirty && area.width >= chrome::SMALLEST.0 && area.height >= chrome::SMALLEST.1 {
             self.state.note_drawn(scene, now);
         }
         Ok(())
@@ -286,6 +288,9 @@ fn save(folder: &std::path::Path, name: &str, text: &str) -> Result<String, Stri
 impl Front for Screen {
     async fn input(&mut self) -> Input {
         // A device in memory has no events: whoever holds it calls `handle` itself.
+        if !self.terminal.has_keys() {
+            return std::future::pending().await;
+        }
         let events = self.events.get_or_insert_with(EventStream::new);
         if self.continued.is_none() {
             self.continued = signal(SignalKind::from_raw(SIGCONT)).ok();
