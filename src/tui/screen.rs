@@ -27,6 +27,8 @@ use super::words::Zone;
 /// Frames of a local terminal, and of one behind SSH.
 const PACE_LOCAL: Duration = Duration::from_millis(33);
 const PACE_SSH: Duration = Duration::from_millis(100);
+/// A stop that is going to happen has happened by then.
+const STOPS_WITHIN: Duration = Duration::from_millis(50);
 /// `SIGCONT` on Linux.
 const SIGCONT: i32 = 18;
 
@@ -139,7 +141,8 @@ impl Screen {
         self.terminal.restore_on_panic();
     }
 
-    /// Restores the terminal now: for a child program, or before the last words.
+    /// Restores the terminal now: for a child program, or before the last words. No key is read
+    /// until [`Screen::enter_again`].
     pub fn leave(&mut self) {
         self.events = None;
         self.terminal.leave();
@@ -177,7 +180,6 @@ impl Screen {
             Input::Ended => vec![Command::Quit],
             Input::Continued => {
                 // Whoever stopped us may have left the terminal in any state.
-                self.events = None;
                 if let Err(error) = self.terminal.enter_again() {
                     tracing::error!(%error, "the terminal cannot be taken again");
                 }
@@ -238,14 +240,22 @@ impl Screen {
         }
     }
 
-    /// Hands the terminal back to the shell and stops the process group. `SIGCONT` brings
-    /// [`Input::Continued`].
+    /// Hands the terminal back to the shell and stops the process group. A group that no shell
+    /// looks after is not stopped by the system (POSIX, orphaned process groups), so the screen
+    /// is taken again here and not only when `SIGCONT` comes.
+    ///
+    /// The event stream stays: its thread is idle while a key of it is handled, and dropping one
+    /// stream for another can lose the edge of a key that comes meanwhile (crossterm 0.29 leaves
+    /// its wake-up in the poll, and a poll that finds both returns for the wake-up alone).
     fn suspend(&mut self) {
-        self.events = None;
         self.terminal.leave();
         if let Err(error) = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP) {
             self.state.say(NoticeKind::Error, format!("cannot stop the process: {error}"), wall());
-            let _ = self.terminal.enter_again();
+        }
+        // The stop reaches some thread of ours, not this one at once.
+        std::thread::sleep(STOPS_WITHIN);
+        if let Err(error) = self.terminal.enter_again() {
+            tracing::error!(%error, "the terminal cannot be taken again");
         }
     }
 
