@@ -13,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clock::wall;
 use crate::model::command::Command;
+use crate::model::entry::EntryId;
 use crate::record::{Row, timeline};
 use crate::session::{Core, Front, FrontError, Input, NoticeKind};
 
@@ -100,8 +101,8 @@ pub struct Screen {
     continued: Option<Signal>,
     dirty: bool,
     rows: Vec<Row>,
-    /// Of how many entries the rows are made.
-    rows_of: usize,
+    /// Of which entries the rows are made: how many, and the last.
+    rows_of: (usize, Option<EntryId>),
 }
 
 impl std::fmt::Debug for Screen {
@@ -132,7 +133,7 @@ impl Screen {
             continued: None,
             dirty: true,
             rows: Vec::new(),
-            rows_of: 0,
+            rows_of: (0, None),
         })
     }
 
@@ -161,9 +162,10 @@ impl Screen {
     }
 
     fn refresh_rows(&mut self, core: &Core) {
-        if self.rows_of != core.entries.len() {
+        let last = core.entries.last().map(|entry| &entry.id);
+        if (self.rows_of.0, self.rows_of.1.as_ref()) != (core.entries.len(), last) {
             self.rows = timeline(&core.entries);
-            self.rows_of = core.entries.len();
+            self.rows_of = (core.entries.len(), last.cloned());
         }
     }
 
