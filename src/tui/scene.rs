@@ -141,11 +141,12 @@ impl<'a> Scene<'a> {
         if told.iter().all(|told| told.freshness == Freshness::Live) {
             let oldest = sources.iter().filter_map(|row| row.last_read).min();
             parts.extend(oldest.map(|at| format!("read {} ago", words::age(self.now - at))));
-        } else if live > 0 && live < told.len() {
-            parts.push(format!("{live} of {} live", told.len()));
         }
         let troubled = told.iter().filter(|told| told.freshness != Freshness::Live);
         parts.extend(troubled.map(|one| if told.len() == 1 { one.long.clone() } else { one.short.clone() }));
+        if live > 0 && live < told.len() {
+            parts.push(format!("{live} of {} live", told.len()));
+        }
         if pane == Pane::Logs && live > 0 {
             let news = sources.iter().filter_map(|row| row.last_news).max();
             if let Some(silent) = news.map(|at| self.now - at).filter(|silent| silent.num_seconds() >= 30) {

@@ -13,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clock::wall;
 use crate::model::command::Command;
+use crate::model::entry::EntryId;
 use crate::record::{Row, timeline};
 use crate::session::{Core, Front, FrontError, Input, NoticeKind};
 
@@ -27,6 +28,8 @@ use super::words::Zone;
 /// Frames of a local terminal, and of one behind SSH.
 const PACE_LOCAL: Duration = Duration::from_millis(33);
 const PACE_SSH: Duration = Duration::from_millis(100);
+/// A stop that is going to happen has happened by then.
+const STOPS_WITHIN: Duration = Duration::from_millis(50);
 /// `SIGCONT` on Linux.
 const SIGCONT: i32 = 18;
 
@@ -98,8 +101,8 @@ pub struct Screen {
     continued: Option<Signal>,
     dirty: bool,
     rows: Vec<Row>,
-    /// Of how many entries the rows are made.
-    rows_of: usize,
+    /// Of which entries the rows are made: how many, and the last.
+    rows_of: (usize, Option<EntryId>),
 }
 
 impl std::fmt::Debug for Screen {
@@ -130,7 +133,7 @@ impl Screen {
             continued: None,
             dirty: true,
             rows: Vec::new(),
-            rows_of: 0,
+            rows_of: (0, None),
         })
     }
 
@@ -139,7 +142,8 @@ impl Screen {
         self.terminal.restore_on_panic();
     }
 
-    /// Restores the terminal now: for a child program, or before the last words.
+    /// Restores the terminal now: for a child program, or before the last words. No key is read
+    /// until [`Screen::enter_again`].
     pub fn leave(&mut self) {
         self.events = None;
         self.terminal.leave();
@@ -158,9 +162,10 @@ impl Screen {
     }
 
     fn refresh_rows(&mut self, core: &Core) {
-        if self.rows_of != core.entries.len() {
+        let last = core.entries.last().map(|entry| &entry.id);
+        if (self.rows_of.0, self.rows_of.1.as_ref()) != (core.entries.len(), last) {
             self.rows = timeline(&core.entries);
-            self.rows_of = core.entries.len();
+            self.rows_of = (core.entries.len(), last.cloned());
         }
     }
 
@@ -177,7 +182,6 @@ impl Screen {
             Input::Ended => vec![Command::Quit],
             Input::Continued => {
                 // Whoever stopped us may have left the terminal in any state.
-                self.events = None;
                 if let Err(error) = self.terminal.enter_again() {
                     tracing::error!(%error, "the terminal cannot be taken again");
                 }
@@ -238,14 +242,22 @@ impl Screen {
         }
     }
 
-    /// Hands the terminal back to the shell and stops the process group. `SIGCONT` brings
-    /// [`Input::Continued`].
+    /// Hands the terminal back to the shell and stops the process group. A group that no shell
+    /// looks after is not stopped by the system (POSIX, orphaned process groups), so the screen
+    /// is taken again here and not only when `SIGCONT` comes.
+    ///
+    /// The event stream stays: its thread is idle while a key of it is handled, and dropping one
+    /// stream for another can lose the edge of a key that comes meanwhile (crossterm 0.29 leaves
+    /// its wake-up in the poll, and a poll that finds both returns for the wake-up alone).
     fn suspend(&mut self) {
-        self.events = None;
         self.terminal.leave();
         if let Err(error) = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP) {
             self.state.say(NoticeKind::Error, format!("cannot stop the process: {error}"), wall());
-            let _ = self.terminal.enter_again();
+        }
+        // The stop reaches some thread of ours, not this one at once.
+        std::thread::sleep(STOPS_WITHIN);
+        if let Err(error) = self.terminal.enter_again() {
+            tracing::error!(%error, "the terminal cannot be taken again");
         }
     }
 
@@ -263,7 +275,9 @@ impl Screen {
         let brush = Brush { theme: &self.theme, ascii: self.options.ascii, wall: now };
         let cursor = chrome::draw(&mut self.state, scene, &brush, &mut buffer);
         self.dirty = !self.terminal.frame(buffer, cursor);
-        if !self.dirty {
+        // On a screen that is too small nobody has read a plan.
+        let area = self.terminal.area();
+        if !self.dirty && area.width >= chrome::SMALLEST.0 && area.height >= chrome::SMALLEST.1 {
             self.state.note_drawn(scene, now);
         }
         Ok(())
@@ -286,6 +300,9 @@ fn save(folder: &std::path::Path, name: &str, text: &str) -> Result<String, Stri
 impl Front for Screen {
     async fn input(&mut self) -> Input {
         // A device in memory has no events: whoever holds it calls `handle` itself.
+        if !self.terminal.has_keys() {
+            return std::future::pending().await;
+        }
         let events = self.events.get_or_insert_with(EventStream::new);
         if self.continued.is_none() {
             self.continued = signal(SignalKind::from_raw(SIGCONT)).ok();

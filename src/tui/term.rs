@@ -78,6 +78,11 @@ impl Terminal {
         self.writer.ready()
     }
 
+    /// Whether keys come from the device.
+    pub fn has_keys(&self) -> bool {
+        self.writer.shared().has_keys()
+    }
+
     /// Why nothing reaches the terminal any more, if so.
     pub fn gone(&self) -> Option<Safe> {
         self.writer.shared().gone()

@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 
 use crate::model::command::Pane;
@@ -51,8 +52,11 @@ pub(super) fn draw(
     for (y, (line, selected, old)) in (inner.y..inner.bottom()).zip(rows) {
         let mut line = line;
         if feed.stale || old {
+            // Bold and dim at once is neither on many terminals.
             let style = brush.theme.get(Role::Stale);
-            line.spans.iter_mut().for_each(|span| span.style = span.style.add_modifier(style.add_modifier));
+            for span in &mut line.spans {
+                span.style = span.style.remove_modifier(Modifier::BOLD).add_modifier(style.add_modifier);
+            }
         }
         if let Some(pattern) = state.search.as_ref().filter(|_| focused) {
             line = emphasise(line, pattern, brush.theme.get(Role::Match));
@@ -209,7 +213,14 @@ fn title(
     let used = left.width();
     put(buffer, Rect::new(area.x + inset as u16, area.y, room as u16, 1), &left);
     let role = if feed.freshness >= Freshness::Late { Role::Warn } else { Role::Dim };
-    let words = words::fit(&feed.words, room.saturating_sub(used + 3), brush.ascii);
+    // Where there is no room for the sentence, the age alone; a stump of it says nothing.
+    let free = room.saturating_sub(used + 3);
+    let words = match feed.words.strip_prefix("read ") {
+        Some(age) if words::width(&feed.words) > free => age,
+        _ => &feed.words,
+    };
+    let words =
+        if words::width(words) > free && free < 12 { String::new() } else { words::fit(words, free, brush.ascii) };
     let wide = words::width(&words) + 2;
     if words::width(&words) > 3 && used + wide < room {
         let x = area.right() - (inset + wide) as u16;

@@ -12,23 +12,27 @@ use crate::tui::words;
 
 use super::{Card, actions};
 
+/// The heading that a command stands under.
+fn group(it: &Declaration) -> &'static str {
+    match (it.danger, it.scope) {
+        (Danger::Act, _) | (_, Scope::Plan) => "Acting",
+        (Danger::Record, _) => "The record",
+        (Danger::None, Scope::Pane(_)) => "In one pane",
+        (Danger::None, Scope::Anywhere) => "Seeing",
+    }
+}
+
 pub(super) fn draw(state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body: Rect, buffer: &mut Buffer) {
     let mut card = Card::new(brush, Role::Dialog, body, 116, 12);
     card.title(Role::TitleFocus, "Help").title(Role::Dim, "  keys and commands");
     let may_act = actions::may_act(scene);
-    let groups: [(&str, &dyn Fn(&Declaration) -> bool); 4] = [
-        ("Seeing", &|it| it.danger == Danger::None && it.scope == Scope::Anywhere),
-        ("In one pane", &|it| matches!(it.scope, Scope::Pane(_))),
-        ("The record", &|it| it.danger == Danger::Record),
-        ("Acting", &|it| it.danger == Danger::Act || it.scope == Scope::Plan),
-    ];
-    for (title, wanted) in groups {
+    for title in ["Seeing", "In one pane", "The record", "Acting"] {
         card.text(title, Role::Title);
         if title == "Acting" && !may_act {
             card.text("This environment is read-only: nothing can be changed from here.", Role::Dim);
             continue;
         }
-        for it in COMMANDS.iter().filter(|it| wanted(it)) {
+        for it in COMMANDS.iter().filter(|it| group(it) == title) {
             let keys = state.keymap.keys_of(it.id).join(" ");
             let args = if it.args.is_empty() { String::new() } else { format!(" {}", it.args) };
             let mut ink = card.ink();

@@ -27,6 +27,8 @@ pub trait Device: Send + Sync + std::fmt::Debug {
     fn raw(&self, on: bool) -> io::Result<()>;
     /// Columns and rows.
     fn size(&self) -> io::Result<(u16, u16)>;
+    /// Whether keys come from it.
+    fn has_keys(&self) -> bool;
 }
 
 /// The process's own terminal, written past the standard library's line buffer and lock: a panic
@@ -66,6 +68,10 @@ impl Device for Tty {
 
     fn size(&self) -> io::Result<(u16, u16)> {
         crossterm::terminal::size()
+    }
+
+    fn has_keys(&self) -> bool {
+        true
     }
 }
 
@@ -154,5 +160,9 @@ impl Device for Capture {
 
     fn size(&self) -> io::Result<(u16, u16)> {
         Ok(self.state().size)
+    }
+
+    fn has_keys(&self) -> bool {
+        false
     }
 }

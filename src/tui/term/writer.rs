@@ -72,6 +72,10 @@ impl Shared {
         self.device.size()
     }
 
+    pub(super) fn has_keys(&self) -> bool {
+        self.device.has_keys()
+    }
+
     pub(super) fn gone(&self) -> Option<Safe> {
         self.gone.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -111,3 +111,14 @@ fn a_picture_for_documents_is_well_formed() {
     screen.process(picture(Format::Ansi).replace('\n', "\r\n").trim_end().as_bytes());
     assert!(screen.screen().contents().contains("1 Alerts  3 firing"));
 }
+
+/// Writes the README's picture anew: `cargo test --lib tui:: -- --ignored picture_of_the_readme`.
+#[test]
+#[ignore = "writes into the source tree"]
+fn the_picture_of_the_readme() {
+    let options = Options::shipped().unwrap();
+    let shot = Shot { size: (120, 40), pane: None, zoom: false, format: Format::Svg };
+    let svg = of(&Fixture::burning().scene(), shot, &options).unwrap();
+    std::fs::create_dir_all("assets").unwrap();
+    std::fs::write("assets/screen.svg", svg).unwrap();
+}

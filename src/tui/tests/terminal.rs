@@ -174,3 +174,52 @@ fn after_a_stop_everything_is_drawn_anew() {
     };
     assert!(parser.screen().contents().contains("PRODUCTION prod-eu"));
 }
+
+#[test]
+fn a_plan_that_nobody_could_read_is_not_confirmed() {
+    use crate::model::plan::Tier;
+    use crate::session::PlanView;
+    use crate::tui::fixture::plan;
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+    let device = Arc::new(Capture::new(40, 10));
+    let mut options = Options::shipped().unwrap();
+    options.arm = Duration::ZERO;
+    let mut screen = Screen::new(options, device.clone()).unwrap();
+    let mut fixture = Fixture::burning();
+    fixture.plan = Some(PlanView::Shown { plan: Box::new(plan(12, Tier::Reversible)), blocked: None });
+    let yes = || Input::Terminal(Event::Key(KeyEvent::new(KeyCode::Char('y'), KeyModifiers::NONE)));
+    show(&mut screen, &fixture);
+    assert_eq!(screen.handle_in(yes(), &fixture.scene()), []);
+    screen.handle_in(Input::Terminal(Event::Resize(80, 24)), &fixture.scene());
+    assert_eq!(screen.handle_in(yes(), &fixture.scene()), [], "the larger screen was not drawn yet");
+    show(&mut screen, &fixture);
+    assert_eq!(screen.handle_in(yes(), &fixture.scene()).len(), 1);
+}
+
+#[test]
+fn rows_of_a_source_that_is_late_are_dimmed_and_the_others_are_not() {
+    let (mut screen, device) = open(120, 40);
+    let mut fixture = Fixture::burning();
+    for source in &mut fixture.sources {
+        if source.origin.source.as_str() == "alertmanager" {
+            source.last_read = Some(at(20, 0));
+        }
+    }
+    show(&mut screen, &fixture);
+    let parser = emulate(&device, 120, 40);
+    let row = |text: &str| parser.screen().rows(0, 120).position(|row| row.contains(text)).unwrap() as u16;
+    let alerts = row("CheckoutErrorRate  ");
+    let column = |text: &str, row: u16| {
+        let line: Vec<char> = parser.screen().rows(0, 120).nth(usize::from(row)).unwrap().chars().collect();
+        let wanted: Vec<char> = text.chars().collect();
+        line.windows(wanted.len()).position(|window| window == wanted).unwrap() as u16
+    };
+    let dim = |text: &str, row: u16| parser.screen().cell(row, column(text, row)).unwrap().dim();
+    assert!(dim("CheckoutErrorRate", alerts), "what was last read 9 minutes ago is dimmed");
+    assert!(!dim("checkout FAILING", alerts.min(row("checkout FAILING"))));
+    assert!(
+        parser.screen().contents().contains("last read 9 min ago")
+            || parser.screen().contents().contains("alertmanager 9m ago")
+    );
+}
