@@ -3,10 +3,10 @@
 mod archive;
 mod arguments;
 mod config;
-mod export;
-mod incident;
 #[cfg(feature = "operator")]
 mod drill;
+mod export;
+mod incident;
 #[cfg(feature = "operator")]
 mod live;
 #[cfg(feature = "operator")]

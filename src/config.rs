@@ -26,13 +26,13 @@ pub use discover::discover;
 pub use environment::{
     Auth, AwsAccess, AwsCredentials, Environment, HttpAccess, KubeAccess, LogAccess, Secret, WritePolicy,
 };
-#[cfg(feature = "operator")]
-pub(crate) use secret::command_output;
-#[cfg(feature = "operator")]
-pub use secret::{CommandError, SecretError};
 pub use load::{from_texts, load};
 pub use places::Places;
 pub use problem::{ConfigError, Problem};
 pub use process::{AwsEnv, ProcessEnv};
+#[cfg(feature = "operator")]
+pub(crate) use secret::command_output;
+#[cfg(feature = "operator")]
+pub use secret::{CommandError, SecretError};
 pub use settings::{ColorChoice, Config, RecordSettings, ScreenSettings};
 pub use show::{Checked, EXAMPLE, check, init, show};

@@ -23,9 +23,9 @@ pub use self::core::{
 pub use autopilot::{Autopilot, Step};
 pub use effect::Effect;
 pub use front::{Front, FrontError, Input};
+pub use ledger::{Bearings, Ledger};
 pub use message::{Dated, Envelope, Message};
 pub use plain::Plain;
 pub use run::{Done, Setup, run};
-pub use ledger::{Bearings, Ledger};
 pub use runner::{AskFn, Means, Runner};
 pub use update::update;

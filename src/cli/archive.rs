@@ -44,13 +44,16 @@ fn group_id(name: &str) -> Result<u32, Failure> {
     if let Ok(id) = name.parse() {
         return Ok(id);
     }
-    let groups = std::fs::read_to_string("/etc/group")
-        .map_err(|error| anyhow::anyhow!("could not look up record.group `{name}` in /etc/group: {error}; give its number"))?;
+    let groups = std::fs::read_to_string("/etc/group").map_err(|error| {
+        anyhow::anyhow!("could not look up record.group `{name}` in /etc/group: {error}; give its number")
+    })?;
     let found = groups.lines().find_map(|line| {
         let mut fields = line.split(':');
         (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
     });
     found.ok_or_else(|| {
-        Failure::usage(anyhow::anyhow!("there is no group `{name}` in /etc/group, as record.group wants it; make it, or give its number"))
+        Failure::usage(anyhow::anyhow!(
+            "there is no group `{name}` in /etc/group, as record.group wants it; make it, or give its number"
+        ))
     })
 }

@@ -9,7 +9,8 @@ use futures::FutureExt as _;
 
 use crate::clock::Clock;
 use crate::config::{
-    AwsAccess, AwsCredentials, Catalogue, Environment, HttpAccess, KubeAccess, LogAccess, Places, ProcessEnv, WritePolicy, load,
+    AwsAccess, AwsCredentials, Catalogue, Environment, HttpAccess, KubeAccess, LogAccess, Places, ProcessEnv,
+    WritePolicy, load,
 };
 use crate::drill::{self, Drill, Endpoints, Pace, SHIPPED, Scenario};
 use crate::model::entry::{Actor, ActorKind};
@@ -35,7 +36,11 @@ pub(super) fn run(arguments: DrillArguments, session: SessionArguments) -> Resul
     let _log = prepare(&places, &process)?;
     let runtime = tokio::runtime::Runtime::new()?;
     let exit = runtime.block_on(async {
-        if arguments.serve { serve(&scenario, &arguments).await } else { rehearse(scenario, &arguments, &session, &places, &process).await }
+        if arguments.serve {
+            serve(&scenario, &arguments).await
+        } else {
+            rehearse(scenario, &arguments, &session, &places, &process).await
+        }
     });
     runtime.shutdown_background();
     exit
@@ -44,7 +49,13 @@ pub(super) fn run(arguments: DrillArguments, session: SessionArguments) -> Resul
 fn list() -> Result<Exit, Failure> {
     for shipped in SHIPPED {
         let scenario = Scenario::shipped(shipped.id)?;
-        print(&format!("{:<20} {}\n{:<20} {}\n", scenario.id(), scenario.title(), "", scenario.summary().replace('\n', " ")))?;
+        print(&format!(
+            "{:<20} {}\n{:<20} {}\n",
+            scenario.id(),
+            scenario.title(),
+            "",
+            scenario.summary().replace('\n', " ")
+        ))?;
     }
     print("\nwarroom drill NAME starts one; warroom drill PATH one of your own\n")?;
     Ok(Exit::Done)
@@ -128,7 +139,8 @@ async fn rehearse(
         None if arguments.autopilot => {
             let steps = drill.responder.iter().filter(|step| step.at >= opens);
             let steps = steps.map(|step| Step { at: step.at, line: step.line.clone() }).collect();
-            let mut front = Autopilot::new(clock, steps, std::io::stdout()).map_err(|why| Failure::usage(anyhow::anyhow!(why)))?;
+            let mut front =
+                Autopilot::new(clock, steps, std::io::stdout()).map_err(|why| Failure::usage(anyhow::anyhow!(why)))?;
             opening.run(core, &mut front).await
         }
         None => opening.run(core, &mut Plain::new(tokio::io::stdin(), std::io::stdout())).await,
@@ -147,7 +159,11 @@ fn finish(done: &Done, core: &Core) -> Exit {
 fn postmortem(archive: &Archive, core: &Core, out: &Path) -> Result<(), Failure> {
     let id = core.incident.as_ref().map(|incident| &incident.id).or(core.closed.as_ref());
     let Some(id) = id else {
-        return Err(anyhow::anyhow!("no incident was declared in this drill: there is no postmortem to write to {}", out.display()).into());
+        return Err(anyhow::anyhow!(
+            "no incident was declared in this drill: there is no postmortem to write to {}",
+            out.display()
+        )
+        .into());
     };
     let record = read_incident(&archive.dir(id))?;
     report::write(&record, &report::Options::default(), &out.join("postmortem.md"))?;
@@ -171,7 +187,10 @@ fn options(arguments: &DrillArguments, run_dir: &RunDir, opens: crate::clock::Wo
 fn ask(drill: &Arc<Drill>) -> AskFn {
     let drill = Arc::clone(drill);
     Arc::new(move |whom: Safe| {
-        let answer = drill.ask(&whom).map(|answer| Safe::from(answer.to_string())).map_err(|error| Safe::from(error.to_string()));
+        let answer = drill
+            .ask(&whom)
+            .map(|answer| Safe::from(answer.to_string()))
+            .map_err(|error| Safe::from(error.to_string()));
         futures::future::ready(answer).boxed()
     })
 }
@@ -203,14 +222,10 @@ fn environment(scenario: &Scenario, at: Option<&Endpoints>) -> Environment {
         aws: at.map(|at| AwsAccess {
             credentials: AwsCredentials::Drill,
             region: Some(at.region.clone()),
-            endpoints: [
-                ("cloudwatch", &at.cloudwatch),
-                ("cloudwatch_logs", &at.cloudwatch_logs),
-                ("sts", &at.sts),
-            ]
-            .into_iter()
-            .map(|(service, url)| (service.to_owned(), url.clone()))
-            .collect(),
+            endpoints: [("cloudwatch", &at.cloudwatch), ("cloudwatch_logs", &at.cloudwatch_logs), ("sts", &at.sts)]
+                .into_iter()
+                .map(|(service, url)| (service.to_owned(), url.clone()))
+                .collect(),
             alarm_prefixes: Vec::new(),
             alarms_every: EVERY,
             logs: LogAccess { groups: Vec::new(), every: EVERY, calls_per_second: 20.0 },

@@ -50,7 +50,12 @@ fn list(json: bool) -> Result<Exit, Failure> {
             out += &format!("{line}\n");
         } else {
             let state = if incident.closed_at.is_some() { "closed" } else { incident.phase.as_str() };
-            out += &format!("{:<32} {opened} {:<5} {state:<14} {}\n", incident.id, severity.unwrap_or_default(), incident.title);
+            out += &format!(
+                "{:<32} {opened} {:<5} {state:<14} {}\n",
+                incident.id,
+                severity.unwrap_or_default(),
+                incident.title
+            );
         }
     }
     if incidents.is_empty() && !json {
@@ -89,7 +94,8 @@ fn check(id: &str, json: bool) -> Result<Exit, Failure> {
             .iter()
             .map(|fault| serde_json::json!({ "file": fault.file, "entry": fault.position, "why": fault.why }))
             .collect();
-        let torn: Vec<_> = verified.torn.iter().map(|torn| serde_json::json!({ "file": torn.file, "what": torn.what })).collect();
+        let torn: Vec<_> =
+            verified.torn.iter().map(|torn| serde_json::json!({ "file": torn.file, "what": torn.what })).collect();
         let answer = serde_json::json!({
             "files": verified.files, "entries": verified.entries, "torn": torn, "faults": faults, "whole": verified.faults.is_empty(),
         });
@@ -102,7 +108,8 @@ fn check(id: &str, json: bool) -> Result<Exit, Failure> {
         for fault in &verified.faults {
             out += &format!("NOT AS WRITTEN: {fault}\n");
         }
-        out += if verified.faults.is_empty() { "every byte is as it was written\n" } else { "the record is not whole\n" };
+        out +=
+            if verified.faults.is_empty() { "every byte is as it was written\n" } else { "the record is not whole\n" };
         print(&out)?;
     }
     Ok(if verified.faults.is_empty() { Exit::Done } else { Exit::Found })

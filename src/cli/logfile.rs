@@ -20,13 +20,19 @@ pub(super) fn start(dir: &Path, env: &ProcessEnv) -> Result<Option<WorkerGuard>,
     if std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).is_err() {
         return Ok(None);
     }
-    let Ok(file) = Builder::new().rotation(Rotation::DAILY).filename_prefix("warroom").filename_suffix("log").max_log_files(DAYS).build(dir)
+    let Ok(file) = Builder::new()
+        .rotation(Rotation::DAILY)
+        .filename_prefix("warroom")
+        .filename_suffix("log")
+        .max_log_files(DAYS)
+        .build(dir)
     else {
         return Ok(None);
     };
     let (writer, guard) = tracing_appender::non_blocking(file);
     let filter = env.log_filter.as_deref().unwrap_or("warn,warroom=info");
-    let filter = EnvFilter::try_new(filter).map_err(|error| Failure::usage(anyhow::anyhow!("WARROOM_LOG is not a filter: {error}")))?;
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| Failure::usage(anyhow::anyhow!("WARROOM_LOG is not a filter: {error}")))?;
     // A subscriber that is there already, in a test, stays.
     let _ = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).with_env_filter(filter).try_init();
     Ok(Some(guard))

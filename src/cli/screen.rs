@@ -45,7 +45,10 @@ pub(super) fn close(screen: Screen, done: &Done, core: &Core) -> Result<(), Fail
         super::print(&format!("not everything was recorded: {why}\n"))?;
     }
     if let Some(incident) = &core.incident {
-        super::print(&format!("{} is still open; `warroom` offers to resume it, `warroom export {}` writes its postmortem\n", incident.id, incident.id))?;
+        super::print(&format!(
+            "{} is still open; `warroom` offers to resume it, `warroom export {}` writes its postmortem\n",
+            incident.id, incident.id
+        ))?;
     }
     Ok(())
 }
@@ -71,9 +74,9 @@ pub(super) fn options(
         (false, ColorChoice::Auto) => Depth::decide(None, None, &facts),
     };
     let tz = match &arguments.tz {
-        Some(name) => name
-            .parse::<Tz>()
-            .map_err(|_| Failure::usage(anyhow::anyhow!("`{name}` is not a time zone; one reads like Europe/Berlin")))?,
+        Some(name) => name.parse::<Tz>().map_err(|_| {
+            Failure::usage(anyhow::anyhow!("`{name}` is not a time zone; one reads like Europe/Berlin"))
+        })?,
         None => settings.tz,
     };
     let mut zones = vec![Zone::Utc, Zone::Relative];
@@ -90,8 +93,9 @@ pub(super) fn options(
     let mut keymap = Keymap::shipped().map_err(Failure::usage)?;
     if let Some(name) = named(&arguments.keymap, &settings.keymap).filter(|name| name != "default") {
         let path = places.keymaps.join(format!("{name}.toml"));
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| Failure::usage(anyhow::anyhow!("could not read the keymap {}: {error}", path.display())))?;
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Failure::usage(anyhow::anyhow!("could not read the keymap {}: {error}", path.display()))
+        })?;
         keymap.add(&path.display().to_string(), &text).map_err(Failure::usage)?;
     }
     Ok(Options {
@@ -99,7 +103,8 @@ pub(super) fn options(
         theme: named(&arguments.theme, &settings.theme).unwrap_or_else(|| "default".into()),
         keymap,
         depth,
-        ascii: facts.ascii(arguments.ascii || settings.ascii.unwrap_or(false)) && settings.ascii != Some(false) || arguments.ascii,
+        ascii: facts.ascii(arguments.ascii || settings.ascii.unwrap_or(false)) && settings.ascii != Some(false)
+            || arguments.ascii,
         zones,
         mouse: arguments.mouse || settings.mouse,
         ssh: process.ssh,
@@ -113,7 +118,9 @@ pub(super) fn options(
 fn files(folder: &Path) -> Result<Vec<(String, std::path::PathBuf, String)>, Failure> {
     let Ok(members) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
     let mut files = Vec::new();
-    for path in members.flatten().map(|member| member.path()).filter(|path| path.extension().is_some_and(|end| end == "toml")) {
+    for path in
+        members.flatten().map(|member| member.path()).filter(|path| path.extension().is_some_and(|end| end == "toml"))
+    {
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Failure::usage(anyhow::anyhow!("could not read {}: {error}", path.display())))?;
         if let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) {

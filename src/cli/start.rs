@@ -107,7 +107,10 @@ pub(super) fn narrowed(mut env: Environment, arguments: &SessionArguments) -> Re
 
 /// What every run needs before anything else: the program's own log, and the one TLS provider of
 /// the tree.
-pub(super) fn prepare(places: &Places, env: &ProcessEnv) -> Result<Option<tracing_appender::non_blocking::WorkerGuard>, Failure> {
+pub(super) fn prepare(
+    places: &Places,
+    env: &ProcessEnv,
+) -> Result<Option<tracing_appender::non_blocking::WorkerGuard>, Failure> {
     // A second call in one process finds it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     super::logfile::start(&places.log, env)

@@ -119,7 +119,9 @@ impl Unit {
 
     /// Reads the word.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Ratio, Self::Seconds, Self::PerSecond, Self::Count, Self::Bytes].into_iter().find(|unit| unit.as_str() == text)
+        [Self::Ratio, Self::Seconds, Self::PerSecond, Self::Count, Self::Bytes]
+            .into_iter()
+            .find(|unit| unit.as_str() == text)
     }
 
     /// `value` with its unit, in two or three digits: `7.2 %`, `4.1 s`, `120 ms`, `1.2k/s`.

@@ -56,7 +56,8 @@ impl Picture {
                     ("info", lines.of(Level::Info)),
                     ("other", other),
                 ];
-                let values = levels.into_iter().map(|(level, count)| (Safe::fixed(level), Some(f64::from(count)))).collect();
+                let values =
+                    levels.into_iter().map(|(level, count)| (Safe::fixed(level), Some(f64::from(count)))).collect();
                 tracks.push(sample(format!("logs {name}"), Unit::Count, None, values));
             }
             let current = self.now.is_none_or(|now| now - minute <= NOW + NOW);

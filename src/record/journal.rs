@@ -18,8 +18,8 @@ use tokio::sync::oneshot;
 
 use crate::clock::World;
 use crate::model::entry::{Actor, Draft, Entry};
-use crate::model::track::TrackSample;
 use crate::model::name::IncidentId;
+use crate::model::track::TrackSample;
 use crate::text::{LINE_CAP, Safe, clean_into, redact};
 
 use super::chain::hash_of;

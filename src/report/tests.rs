@@ -9,8 +9,8 @@ use crate::model::entry::{Actor, ActorKind, Body, Draft, EntryKind, EntryOrigin,
 use crate::model::name::{IncidentId, ServiceName};
 use crate::model::plan::{Outcome, PlanId};
 use crate::model::service::Unit;
-use crate::record::testing::{MemoryDisk, at, draft, plan, read_on, wait};
 use crate::model::track::TrackSample;
+use crate::record::testing::{MemoryDisk, at, draft, plan, read_on, wait};
 use crate::record::{Durability, Journal, StartInfo};
 
 const DIR: &str = "/records/2026-11-21-checkout";

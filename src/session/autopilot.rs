@@ -37,7 +37,8 @@ impl<W: Write> Autopilot<W> {
     pub fn new(clock: Clock, steps: Vec<Step>, out: W) -> Result<Self, String> {
         let mut script = Vec::new();
         for step in steps {
-            let command = commands::parse(&step.line).map_err(|why| format!("the responder's step at {}: {why}", step.at.format("%H:%M:%SZ")))?;
+            let command = commands::parse(&step.line)
+                .map_err(|why| format!("the responder's step at {}: {why}", step.at.format("%H:%M:%SZ")))?;
             script.push((step.at, command));
         }
         script.sort_by_key(|(at, _)| *at);

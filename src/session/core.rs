@@ -85,10 +85,7 @@ pub(super) enum Next {
     /// Nothing but its place in the timeline.
     Nothing,
     /// The write window opens.
-    OpenWindow {
-        until: World,
-        reason: Safe,
-    },
+    OpenWindow { until: World, reason: Safe },
     /// The write window closes.
     CloseWindow,
 }

@@ -127,7 +127,9 @@ impl Ledger {
         let (archive, bearings, ready) = (self.archive.clone(), self.bearings.clone(), Arc::clone(&self.ready));
         move || {
             let made = archive.create(&slug, at).map_err(|error| error.0).and_then(|id| {
-                let journal = archive.journal_for(&id, bearings.start(Some(id.clone()), at)).map_err(|error| Safe::from(error.to_string()))?;
+                let journal = archive
+                    .journal_for(&id, bearings.start(Some(id.clone()), at))
+                    .map_err(|error| Safe::from(error.to_string()))?;
                 Ok((id, journal))
             });
             match made {
@@ -142,7 +144,8 @@ impl Ledger {
 
     /// The work of taking up an incident: to be done off the loop.
     pub(super) fn take_up(&self, id: IncidentId) -> impl FnOnce() -> Message + Send + 'static {
-        let (archive, bearings, ready, at) = (self.archive.clone(), self.bearings.clone(), Arc::clone(&self.ready), self.last);
+        let (archive, bearings, ready, at) =
+            (self.archive.clone(), self.bearings.clone(), Arc::clone(&self.ready), self.last);
         move || {
             let record = match archive.read(&id) {
                 Ok(record) => record,
@@ -184,11 +187,17 @@ impl Ledger {
     }
 
     /// The work of writing the postmortem of what is on the disk by now.
-    pub(super) fn export(&self, incident: Option<IncidentId>, path: Option<PathBuf>) -> impl FnOnce() -> Message + Send + 'static {
+    pub(super) fn export(
+        &self,
+        incident: Option<IncidentId>,
+        path: Option<PathBuf>,
+    ) -> impl FnOnce() -> Message + Send + 'static {
         let archive = self.archive.clone();
         move || {
             let Some(id) = incident else {
-                return Message::Exported(Err(Safe::fixed("no incident was declared: there is nothing to export; claim an alert, or :open TITLE")));
+                return Message::Exported(Err(Safe::fixed(
+                    "no incident was declared: there is nothing to export; claim an alert, or :open TITLE",
+                )));
             };
             Message::Exported(write_postmortem(&archive, &id, path).map_err(Safe::from))
         }
@@ -197,7 +206,12 @@ impl Ledger {
     /// Ends in good order: all files sealed.
     pub(super) async fn close(&mut self) {
         let rolling = std::mem::replace(&mut self.rolling, Err(JournalError::Closed));
-        let receipts = self.current.take().map(|(_, journal)| journal.close(self.last)).into_iter().chain(rolling.ok().map(|journal| journal.close(self.last)));
+        let receipts = self
+            .current
+            .take()
+            .map(|(_, journal)| journal.close(self.last))
+            .into_iter()
+            .chain(rolling.ok().map(|journal| journal.close(self.last)));
         for sealed in receipts.collect::<Vec<_>>() {
             if let Err(error) = sealed.await {
                 tracing::error!(%error, "a journal was not sealed");

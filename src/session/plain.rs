@@ -25,11 +25,7 @@ pub struct Plain<R, W> {
 impl<R: AsyncRead + Unpin, W: Write> Plain<R, W> {
     /// Reads command lines from `input`, prints to `out`.
     pub fn new(input: R, out: W) -> Self {
-        Self {
-            lines: Some(BufReader::new(input).lines()),
-            complaint: None,
-            transcript: Transcript::new(out),
-        }
+        Self { lines: Some(BufReader::new(input).lines()), complaint: None, transcript: Transcript::new(out) }
     }
 }
 

@@ -173,7 +173,11 @@ impl Runner {
 
     /// Applies or settles a plan beside the loop. World time is held until the write is out or
     /// the first progress is known; after that the engine waits in world time itself.
-    fn act(&self, plan: Plan, work: impl FnOnce(Arc<Engine>, Plan, Told) -> BoxFuture<'static, Result<Ended, Refusal>>) {
+    fn act(
+        &self,
+        plan: Plan,
+        work: impl FnOnce(Arc<Engine>, Plan, Told) -> BoxFuture<'static, Result<Ended, Refusal>>,
+    ) {
         let id = plan.id.clone();
         let Some(engine) = self.engine.clone() else {
             self.beside(async move { vec![Message::Ended { plan: id, result: Err(no_gateway()) }] });
@@ -202,7 +206,9 @@ impl Runner {
         self.beside(async move {
             match tokio::task::spawn_blocking(work).await {
                 Ok(message) => vec![message],
-                Err(_) => vec![Message::IncidentRefused(Safe::fixed("the incident could not be declared: its writer crashed"))],
+                Err(_) => vec![Message::IncidentRefused(Safe::fixed(
+                    "the incident could not be declared: its writer crashed",
+                ))],
             }
         });
     }

@@ -58,10 +58,19 @@ impl<W: Write> Transcript<W> {
     fn show_plan(&mut self, core: &Core) -> io::Result<()> {
         let words = match &core.plan {
             Some(PlanView::Shown { plan, blocked }) => {
-                let changes: Vec<_> =
-                    plan.changes.iter().map(|change| format!("{} {} -> {}", change.label, change.before, change.after)).collect();
+                let changes: Vec<_> = plan
+                    .changes
+                    .iter()
+                    .map(|change| format!("{} {} -> {}", change.label, change.before, change.after))
+                    .collect();
                 let blocked = blocked.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
-                Some(Safe::from(format!("plan: {} in {}: {}{blocked}; same as {}", plan.title, plan.target.origin.env, changes.join(", "), plan.command)))
+                Some(Safe::from(format!(
+                    "plan: {} in {}: {}{blocked}; same as {}",
+                    plan.title,
+                    plan.target.origin.env,
+                    changes.join(", "),
+                    plan.command
+                )))
             }
             Some(PlanView::Refused { why }) => Some(Safe::from(format!("no plan: {why}"))),
             Some(PlanView::Planning { .. }) | None => None,

@@ -12,7 +12,8 @@ pub(super) struct Vitals(Vec<(ServiceName, Safe, Unit, f64, f64)>);
 impl Vitals {
     /// As the picture knows them now.
     pub(super) fn of(picture: &Picture) -> Self {
-        let signals = picture.services.rows().iter().flat_map(|row| row.signals.iter().map(move |signal| (row, signal)));
+        let signals =
+            picture.services.rows().iter().flat_map(|row| row.signals.iter().map(move |signal| (row, signal)));
         Self(
             signals
                 .filter_map(|(row, signal)| {

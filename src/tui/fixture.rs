@@ -99,6 +99,7 @@ impl Fixture {
         Self {
             now: at(29, 52),
             facing: Facing {
+                window: chrono::TimeDelta::minutes(15),
                 env: EnvId::from("prod-eu"),
                 production: true,
                 color: None,

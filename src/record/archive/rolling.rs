@@ -9,8 +9,8 @@ use ulid::Ulid;
 
 use crate::clock::{Clock, World};
 use crate::model::entry::{Body, Draft, Entry, EntryKind, Evidence};
-use crate::model::track::TrackSample;
 use crate::model::name::EnvId;
+use crate::model::track::TrackSample;
 use crate::text::Safe;
 
 use super::super::read::{IncidentRecord, read_incident_on};

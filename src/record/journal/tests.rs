@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::*;
 use crate::model::entry::{Body, EntryKind, Evidence};
-use crate::model::track::TrackSample;
 use crate::model::service::Unit;
+use crate::model::track::TrackSample;
 use crate::record::chain::{JOURNAL as DOMAIN, scan};
 use crate::record::disk::memory::MemoryDisk;
 use crate::record::read::read_incident_on;
@@ -47,7 +47,7 @@ fn sample(minute: u32, value: f64) -> TrackSample {
     TrackSample {
         at: at(minute, 0),
         track: Safe::fixed("checkout errors"),
-        service: Some(Safe::fixed("checkout")),
+        service: Some("checkout".into()),
         unit: Unit::Ratio,
         limit: Some(0.02),
         values: [(Safe::fixed("value"), Some(value))].into(),

@@ -58,7 +58,10 @@ fn why_not_act(core: &Core) -> Option<String> {
         return Some(format!("actions are off because the journal failed: {why}"));
     }
     (!core.may_act()).then(|| {
-        format!("`{}` is read-only by its configuration: `write = \"ask\"` in its section would let plans be confirmed", core.facing.env)
+        format!(
+            "`{}` is read-only by its configuration: `write = \"ask\"` in its section would let plans be confirmed",
+            core.facing.env
+        )
     })
 }
 
@@ -101,7 +104,11 @@ fn find<'a>(core: &'a Core, choice: &WorkloadChoice) -> Result<&'a WorkloadRow, 
             [] => Err(format!("no workload `{name}` is known: nothing was planned")),
             several => {
                 let names: Vec<_> = several.iter().take(4).map(|row| row.key.to_string()).collect();
-                Err(format!("`{name}` is not one workload but {}: {}; give its namespace", several.len(), names.join(", ")))
+                Err(format!(
+                    "`{name}` is not one workload but {}: {}; give its namespace",
+                    several.len(),
+                    names.join(", ")
+                ))
             }
         },
     }
@@ -116,7 +123,12 @@ pub(super) fn undo(core: &mut Core) -> Vec<Effect> {
         action.undone_by.is_none()
             && matches!(
                 action.state,
-                ActionState::Ended(Outcome::Verified { .. } | Outcome::TimedOut { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. })
+                ActionState::Ended(
+                    Outcome::Verified { .. }
+                        | Outcome::TimedOut { .. }
+                        | Outcome::Failed { .. }
+                        | Outcome::Unknown { .. }
+                )
             )
     });
     match last.map(|action| action.plan.clone()) {
@@ -325,7 +337,9 @@ pub(super) fn settle_open_intents(core: &mut Core) -> Vec<Effect> {
             core.actions.push(Action {
                 plan: plan.clone(),
                 at,
-                state: ActionState::Under(Safe::fixed("left in flight by an earlier process: the system is being read")),
+                state: ActionState::Under(Safe::fixed(
+                    "left in flight by an earlier process: the system is being read",
+                )),
                 undone_by: None,
             });
             Effect::Settle { plan, actor: actor.clone() }

@@ -28,7 +28,10 @@ pub(super) fn follow(core: &mut Core, service: Option<ServiceName>) -> Vec<Effec
     if let Some(name) = &service
         && core.picture.catalogue.service(name).is_none()
     {
-        core.say(NoticeKind::Error, format!("there is no service `{name}` in the configuration: its logs cannot be followed"));
+        core.say(
+            NoticeKind::Error,
+            format!("there is no service `{name}` in the configuration: its logs cannot be followed"),
+        );
         return Vec::new();
     }
     vec![Effect::Follow(service.into_iter().collect())]
@@ -44,9 +47,14 @@ pub(super) fn exported(core: &mut Core, result: Result<PathBuf, Safe>) -> Vec<Ef
         Ok(path) => {
             let path = Safe::from(path.display().to_string());
             core.say(NoticeKind::Done, format!("the postmortem is in {path}"));
-            let draft = recording::said(core, EntryKind::Exported, path.clone(), format!("postmortem written to {path}"));
+            let draft =
+                recording::said(core, EntryKind::Exported, path.clone(), format!("postmortem written to {path}"));
             // A closed incident's record is sealed: the export is then nobody's entry.
-            core.incident.is_some().then(|| recording::record_now(core, draft, Durability::Soon, Next::Nothing)).into_iter().collect()
+            core.incident
+                .is_some()
+                .then(|| recording::record_now(core, draft, Durability::Soon, Next::Nothing))
+                .into_iter()
+                .collect()
         }
         Err(why) => {
             core.say(NoticeKind::Error, why);

@@ -168,7 +168,12 @@ pub(super) fn claim(core: &mut Core, choice: &AlertChoice) -> Vec<Effect> {
     if core.incident.is_none() && !core.desk.declaring {
         effects.extend(declare(core, title_of(&row), row.service.clone().map(|service| service.0)));
     }
-    let mut draft = said(core, EntryKind::Claimed, row.alert.name.clone(), format!("{} claims {}", core.actor.name, row.alert.name));
+    let mut draft = said(
+        core,
+        EntryKind::Claimed,
+        row.alert.name.clone(),
+        format!("{} claims {}", core.actor.name, row.alert.name),
+    );
     draft.service = row.service;
     effects.push(record_now(core, draft, Durability::Now, Next::Nothing));
     effects
@@ -218,7 +223,11 @@ pub(super) fn incident_ready(core: &mut Core, id: IncidentId, title: Safe, earli
     let next: Vec<Next> = std::mem::take(&mut core.desk.in_flight).into_values().map(|(_, next)| next).collect();
     let known: std::collections::HashSet<_> = earlier.iter().map(told).collect();
     dated.retain(|dated| {
-        dated.draft.dedupe.as_ref().is_none_or(|key| !known.contains(&(dated.draft.kind, key.clone(), dated.occurred_at)))
+        dated
+            .draft
+            .dedupe
+            .as_ref()
+            .is_none_or(|key| !known.contains(&(dated.draft.kind, key.clone(), dated.occurred_at)))
     });
     dated.sort_by_key(|dated| dated.occurred_at);
     core.entries.clear();
@@ -239,7 +248,8 @@ pub(super) fn incident_ready(core: &mut Core, id: IncidentId, title: Safe, earli
     let mut effects = vec![Effect::WriteTo(id.clone())];
     if resumed {
         core.say(NoticeKind::Done, format!("{id} is taken up again"));
-        let draft = said(core, EntryKind::Note, id.0.clone(), format!("{} takes the incident up again", core.actor.name));
+        let draft =
+            said(core, EntryKind::Note, id.0.clone(), format!("{} takes the incident up again", core.actor.name));
         effects.push(record_now(core, draft, Durability::Now, Next::Nothing));
         effects.extend(acting::settle_open_intents(core));
     } else {
@@ -319,7 +329,10 @@ pub(super) fn milestone(core: &mut Core, name: MilestoneName, at: Option<Milesto
         None => proposed,
     };
     let Some(at) = at else {
-        core.say(NoticeKind::Error, format!("{} is not known yet: give its time, as in `milestone {} 03:14`", name.as_str(), name.as_str()));
+        core.say(
+            NoticeKind::Error,
+            format!("{} is not known yet: give its time, as in `milestone {} 03:14`", name.as_str(), name.as_str()),
+        );
         return Vec::new();
     };
     let title = format!("{} confirmed at {}", name.as_str(), at.format("%H:%M:%SZ"));
@@ -338,7 +351,10 @@ pub(super) fn close(core: &mut Core) -> Vec<Effect> {
 fn needs_incident(core: &mut Core, what: &str) -> Option<IncidentView> {
     let incident = core.incident.clone();
     if incident.is_none() {
-        core.say(NoticeKind::Error, format!("{what} needs an incident: claim an alert, or declare one with :open TITLE"));
+        core.say(
+            NoticeKind::Error,
+            format!("{what} needs an incident: claim an alert, or declare one with :open TITLE"),
+        );
     }
     incident
 }

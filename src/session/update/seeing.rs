@@ -45,7 +45,8 @@ pub(super) fn signals(core: &mut Core, signals: Vec<Stamped<Signal>>) -> Vec<Eff
     if core.backfilling == 0 {
         return take(core, signals);
     }
-    let (states, later): (Vec<_>, Vec<_>) = signals.into_iter().partition(|signal| matches!(signal.body, Signal::Link(_)));
+    let (states, later): (Vec<_>, Vec<_>) =
+        signals.into_iter().partition(|signal| matches!(signal.body, Signal::Link(_)));
     core.desk.deferred.extend(later);
     take(core, states)
 }

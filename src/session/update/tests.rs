@@ -83,7 +83,11 @@ fn what_was_noted_before_is_carried_into_the_incident() {
     let mut story = Story::begin();
     story.command("note payments looks slow").send(Message::Tick(at(60))).command("open Checkout fails");
     assert!(matches!(&story.effects.last(), Some(Effect::Declare { title, .. }) if title == &"Checkout fails"));
-    story.send(Message::IncidentReady { id: "2026-11-18-checkout".into(), title: "Checkout fails".into(), earlier: Vec::new() });
+    story.send(Message::IncidentReady {
+        id: "2026-11-18-checkout".into(),
+        title: "Checkout fails".into(),
+        earlier: Vec::new(),
+    });
     assert_eq!(story.kinds(), [EntryKind::Opened, EntryKind::Note]);
     assert_eq!(story.core.entries[1].occurred_at, at(0), "its own time stays");
     assert_eq!(story.core.incident.as_ref().unwrap().phase, Phase::Investigating);
@@ -98,7 +102,12 @@ fn an_entry_in_flight_while_the_incident_is_declared_is_neither_lost_nor_doubled
     story.command("open Checkout");
     story.send(Message::IncidentReady { id: "i".into(), title: "t".into(), earlier: Vec::new() });
     // The rolling journal's answer comes late.
-    let entry = Entry { id: EntryId("late".into()), occurred_at: dated.occurred_at, observed_at: dated.observed_at, draft: dated.draft };
+    let entry = Entry {
+        id: EntryId("late".into()),
+        occurred_at: dated.occurred_at,
+        observed_at: dated.observed_at,
+        draft: dated.draft,
+    };
     story.send(Message::Recorded { ticket, result: Ok(entry) });
     assert_eq!(story.kinds(), [EntryKind::Opened, EntryKind::Note]);
     assert_eq!(story.core.unrecorded, 0);
@@ -169,7 +178,10 @@ fn a_milestone_by_time_of_day_is_never_in_the_future() {
     story.command("open x").send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier: Vec::new() });
     let now = at(0);
     let later = (now + TimeDelta::minutes(5)).time();
-    story.send(Message::Command(Command::Milestone { name: MilestoneName::Detected, at: Some(MilestoneTime::OfDay(later)) }));
+    story.send(Message::Command(Command::Milestone {
+        name: MilestoneName::Detected,
+        at: Some(MilestoneTime::OfDay(later)),
+    }));
     let detected = story.core.milestones.at(MilestoneName::Detected);
     assert_eq!(detected, Some(now + TimeDelta::minutes(5) - TimeDelta::days(1)));
 }
@@ -181,7 +193,11 @@ fn closing_seals_the_record_and_a_new_incident_starts_clean() {
     story.command("note one").command("close");
     assert!(story.core.incident.is_none());
     assert!(story.effects.contains(&Effect::Seal("i".into())));
-    story.command("note two").command("open y").send(Message::IncidentReady { id: "j".into(), title: "y".into(), earlier: Vec::new() });
+    story.command("note two").command("open y").send(Message::IncidentReady {
+        id: "j".into(),
+        title: "y".into(),
+        earlier: Vec::new(),
+    });
     let titles: Vec<_> = story.core.entries.iter().map(|entry| entry.draft.title.to_string()).collect();
     assert_eq!(titles, ["incident declared: y", "two"]);
 }
