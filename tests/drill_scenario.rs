@@ -1,6 +1,7 @@
 //! Scenario files of one's own: what is wrong in them is said with its place.
 
 #![cfg(feature = "operator")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use warroom::drill::{SHIPPED, Scenario};
 
@@ -56,12 +57,20 @@ fn a_copy_of_a_shipped_scenario_can_be_read_from_a_path() {
 fn mistakes_are_named_with_file_line_and_column() {
     for (from, to, says) in [
         ("title = ", "titel = ", "titel"),
-        ("to = \"payments/payments\"", "to = \"payments/payment\"", "there is no workload or external `payments/payment`"),
+        (
+            "to = \"payments/payments\"",
+            "to = \"payments/payment\"",
+            "there is no workload or external `payments/payment`",
+        ),
         ("at = \"epoch + 24m\"", "at = \"later + 24m\"", "`later` is not known here"),
         ("at = \"epoch + 24m\"", "at = \"epoch + soon\"", "not a duration"),
         ("cpu = \"3920m\"", "cpu = \"many\"", "not an amount of CPU"),
         ("depends_on = [\"payments\"", "depends_on = [\"paiments\"", "did you mean `payments`?"),
-        ("rule = 'ALARM(\"checkout-failures\")", "rule = 'ALARM(\"checkout-failure\")", "there is no alarm `checkout-failure`"),
+        (
+            "rule = 'ALARM(\"checkout-failures\")",
+            "rule = 'ALARM(\"checkout-failure\")",
+            "there is no alarm `checkout-failure`",
+        ),
         ("expr = 'node_cpu_utilisation > 0.93'", "expr = 'node_cpu_utilisation > '", "parse error"),
         ("event = \"fix\"", "event = \"fixx\"", "did you mean `fix`?"),
     ] {
@@ -80,11 +89,7 @@ fn nobody_calls_himself_by_a_detour() {
         shipped().split("# What happens.").next().unwrap()
     )
     .replace("path = \"platform/reports\"", "path = \"platform/reports\"");
-    let text = text.replacen(
-        "to = \"shop/mail\"\nshare = 0.9",
-        "to = \"platform/reports\"\nshare = 0.9",
-        1,
-    );
+    let text = text.replacen("to = \"shop/mail\"\nshare = 0.9", "to = \"platform/reports\"\nshare = 0.9", 1);
     let why = error(&text);
     assert!(why.contains("calls itself"), "{why}");
 }

@@ -1,6 +1,7 @@
 //! The shipped drill from outside: its story, told by the servers that clients talk to.
 
 #![cfg(feature = "operator")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeSet;
 
@@ -43,8 +44,16 @@ impl Told {
         let query = spec.signals.iter().find(|s| s.name == signal).unwrap().query.to_string();
         let url = format!("{}/api/v1/query", self.drill.endpoints.prometheus);
         let time = at.timestamp().to_string();
-        let found: Json =
-            self.http.get(url).query(&[("query", query.as_str()), ("time", &time)]).send().await.unwrap().json().await.unwrap();
+        let found: Json = self
+            .http
+            .get(url)
+            .query(&[("query", query.as_str()), ("time", &time)])
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
         found["data"]["result"][0]["value"][1].as_str().unwrap_or_else(|| panic!("{found}")).parse().unwrap()
     }
 
@@ -59,18 +68,20 @@ impl Told {
         let url = format!("{}/api/v2/alerts", self.drill.endpoints.alertmanager);
         let found: Json = self.http.get(url).send().await.unwrap().json().await.unwrap();
         let told = |alert: &Json| {
-            (alert["labels"]["alertname"].as_str().unwrap().to_owned(), alert["startsAt"].as_str().unwrap().parse().unwrap())
+            (
+                alert["labels"]["alertname"].as_str().unwrap().to_owned(),
+                alert["startsAt"].as_str().unwrap().parse().unwrap(),
+            )
         };
         found.as_array().unwrap().iter().map(told).collect()
     }
 
     async fn scale(&self, replicas: u32) {
-        let url = format!(
-            "{}/apis/apps/v1/namespaces/payments/deployments/payments/scale",
-            self.drill.endpoints.kubernetes
-        );
+        let url =
+            format!("{}/apis/apps/v1/namespaces/payments/deployments/payments/scale", self.drill.endpoints.kubernetes);
         let patch = json!({ "spec": { "replicas": replicas } });
-        let request = self.http.patch(url).header("content-type", "application/merge-patch+json").body(patch.to_string());
+        let request =
+            self.http.patch(url).header("content-type", "application/merge-patch+json").body(patch.to_string());
         let response = request.send().await.unwrap();
         assert!(response.status().is_success(), "{}", response.text().await.unwrap());
     }
@@ -115,11 +126,18 @@ async fn scaling_saves_the_checkout_and_the_fixed_release_cures_it() {
     assert!(told.breached("payments", "errors", scaled).await, "but payments is not");
     assert!(told.breached("payments", "p99", scaled).await);
     let more = told.signal("payments", "refusals", scaled).await;
+    let mut at = confirm;
+    while told.breached("checkout", "errors", at).await || told.breached("checkout", "p99", at).await {
+        at += TimeDelta::seconds(15);
+    }
+    near(at, told.truth.mitigated, "the end of the harm to users");
     assert!(more > refusals * 1.15, "the partner refuses {more}/s after the scaling, {refusals}/s before");
     drop(hold);
 
     let hold = told.clock.due(told.truth.resolved).await;
-    for (service, signal) in [("checkout", "errors"), ("payments", "errors"), ("payments", "p99"), ("payments", "refusals")] {
+    for (service, signal) in
+        [("checkout", "errors"), ("payments", "errors"), ("payments", "p99"), ("payments", "refusals")]
+    {
         assert!(!told.breached(service, signal, told.truth.resolved).await, "{service} {signal}");
     }
     assert_eq!(told.alerts().await, [], "nothing fires any more");
@@ -155,7 +173,10 @@ async fn the_truth_is_what_the_servers_say_whatever_the_seed() {
         let first = alerts.iter().map(|(_, at)| *at).min().unwrap();
         near(first, told.truth.detected, "the first alert");
         let before = first - told.drill.opens;
-        assert!((TimeDelta::seconds(30)..TimeDelta::seconds(90)).contains(&before), "opens {before} before, seed {seed}");
+        assert!(
+            (TimeDelta::seconds(30)..TimeDelta::seconds(90)).contains(&before),
+            "opens {before} before, seed {seed}"
+        );
         let names: BTreeSet<_> = alerts.iter().map(|(name, _)| name.as_str()).collect();
         assert!(names.contains("PaymentsCPUHigh") && names.contains("CheckoutErrorRate"), "{names:?}");
         let mut at = told.times.named("release").unwrap() - minutes(2);
@@ -195,7 +216,9 @@ async fn warroom_logs(told: &Told) -> Vec<String> {
         let request = told.http.post(format!("{}/", told.drill.endpoints.cloudwatch_logs));
         let request = request.header("x-amz-target", "Logs_20140328.FilterLogEvents").body(input.to_string());
         let page: Json = request.send().await.unwrap().json().await.unwrap();
-        lines.extend(page["events"].as_array().unwrap().iter().map(|event| event["message"].as_str().unwrap().to_owned()));
+        lines.extend(
+            page["events"].as_array().unwrap().iter().map(|event| event["message"].as_str().unwrap().to_owned()),
+        );
         match page["nextToken"].as_str() {
             Some(token) => input["nextToken"] = json!(token),
             None => return lines,

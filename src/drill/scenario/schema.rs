@@ -505,7 +505,6 @@ pub(in crate::drill) struct AlarmSpec {
 
 /// Statistics of a metric alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[allow(missing_docs, reason = "the names are CloudWatch's own")]
 pub(in crate::drill) enum Statistic {
     Average,
     Maximum,
@@ -527,7 +526,7 @@ impl Statistic {
 
 /// Comparisons of a metric alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[allow(missing_docs, reason = "the names are CloudWatch's own")]
+#[allow(clippy::enum_variant_names, reason = "the names are CloudWatch's own")]
 pub(in crate::drill) enum Comparison {
     GreaterThanThreshold,
     GreaterThanOrEqualToThreshold,
