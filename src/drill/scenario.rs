@@ -1,20 +1,22 @@
 //! Scenarios: what a drill's world is made of and what happens in it.
 //!
 //! Owns: the format of scenario files, their validation with positions, and the times that a seed
-//! gives their events. Must not: simulate anything. The shipped scenarios are the files a person
-//! copies to write another; `docs` of a key stand in the shipped file.
+//! gives their events. Must not: simulate anything. What a key means stands at
+//! its field; the shipped files are what a person copies to write another.
 
 mod read;
 mod schema;
 mod shipped;
 mod units;
+mod watch;
 mod when;
+mod workload;
 
 pub use read::ScenarioError;
 pub use schema::Scenario;
-pub(in crate::drill) use schema::{
-    AlarmSpec, AlertRule, Call, CompositeSpec, LogFormat, LogSpec, LogWhen, MetricSpec, OnRefusal, Statistic, Worker,
-    Workload,
-};
 pub use shipped::{SHIPPED, Shipped};
+pub(in crate::drill) use watch::{
+    AlarmSpec, AlertRule, CompositeSpec, LogFormat, LogSpec, LogWhen, MetricSpec, Statistic,
+};
 pub use when::{Step, Times, Truth};
+pub(in crate::drill) use workload::{Call, OnRefusal, Worker, Workload};

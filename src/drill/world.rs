@@ -5,6 +5,7 @@
 
 mod alarms;
 mod alerts;
+mod calls;
 mod fleet;
 mod logs;
 mod metrics;

@@ -25,8 +25,11 @@ pub(in crate::drill) enum Value {
     Scalar(f64),
     Text(String),
     Vector(Vec<Sample>),
-    Matrix(Vec<(Labels, Vec<(i64, f64)>)>),
+    Matrix(Matrix),
 }
+
+/// Series with their points: milliseconds since the Unix epoch and value.
+pub(in crate::drill) type Matrix = Vec<(Labels, Vec<(i64, f64)>)>;
 
 /// The value at `at`, milliseconds since the Unix epoch.
 pub(in crate::drill) fn instant(store: &Store, expr: &Expr, at: i64) -> Result<Value, QueryError> {
@@ -40,7 +43,7 @@ pub(in crate::drill) fn range(
     start: i64,
     end: i64,
     step: i64,
-) -> Result<Vec<(Labels, Vec<(i64, f64)>)>, QueryError> {
+) -> Result<Matrix, QueryError> {
     if step <= 0 {
         return Err(QueryError::Execution(
             "zero or negative query resolution step widths are not accepted. Try a positive integer".into(),

@@ -14,8 +14,9 @@ use crate::model::name::{Kind, ServiceName};
 use crate::model::service::{Service, SignalSpec, Threshold, WorkloadPattern};
 use crate::text::Safe;
 
-use super::schema::{File, Scenario, ServiceTable};
+use super::schema::{File, Scenario};
 use super::shipped::SHIPPED;
+use super::watch::ServiceTable;
 use super::when::When;
 
 /// A scenario file is small; what is larger is something else.

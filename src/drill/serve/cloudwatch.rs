@@ -275,7 +275,10 @@ fn metric_statistics(world: &World, input: &Json) -> Answer {
             let pair = (kind.as_str(), Doc::Number(value));
             match all.iter_mut().find(|(known, _)| *known == at) {
                 Some((_, pairs)) => pairs.push(pair),
-                None => all.push((at, vec![("Timestamp", Doc::Time(at)), pair])),
+                None => {
+                    let unit = metric.and_then(|metric| metric.spec.unit.as_deref()).unwrap_or("None");
+                    all.push((at, vec![("Timestamp", Doc::Time(at)), ("Unit", Doc::text(unit)), pair]));
+                }
             }
         }
     }

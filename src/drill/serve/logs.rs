@@ -81,7 +81,7 @@ fn filter(world: &World, input: &Json) -> Answer {
     let first = events.partition_point(|event| event.at < from);
     let start = match text(input, "nextToken") {
         None => {
-            if search % 5 == 0 && first < events.len() {
+            if search.is_multiple_of(5) && first < events.len() {
                 let empty = Doc::List(Vec::new());
                 return Ok(Doc::Map(vec![
                     ("events", empty.clone()),

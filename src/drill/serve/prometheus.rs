@@ -82,13 +82,12 @@ async fn query(State(world): State<Shared>, RawQuery(raw): RawQuery, body: Bytes
 async fn query_range(State(world): State<Shared>, RawQuery(raw): RawQuery, body: Bytes) -> Response {
     let form = Form::of(raw.as_deref(), &body);
     let parameter = |name: &str, read: fn(&str) -> Option<i64>| {
-        form.get(name)
-            .and_then(read)
-            .ok_or_else(|| bad(&format!("invalid parameter {name:?}: cannot parse {:?}", form.get(name).unwrap_or(""))))
+        let text = form.get(name).unwrap_or("");
+        read(text).ok_or_else(|| format!("invalid parameter {name:?}: cannot parse {text:?}"))
     };
     let (start, end, step) = match (parameter("start", moment), parameter("end", moment), parameter("step", length)) {
         (Ok(start), Ok(end), Ok(step)) => (start, end, step),
-        (Err(why), _, _) | (_, Err(why), _) | (_, _, Err(why)) => return why,
+        (Err(why), _, _) | (_, Err(why), _) | (_, _, Err(why)) => return bad(&why),
     };
     let world = world.lock();
     let expr = match promql::parse(form.get("query").unwrap_or("")) {

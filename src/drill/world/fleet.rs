@@ -8,7 +8,6 @@ use crate::drill::kube::{AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, K
 use crate::drill::scenario::Scenario;
 
 /// Runs pods. See [`Cluster`] for what each call means.
-#[allow(missing_docs, reason = "the cluster's own methods say it")]
 pub(in crate::drill) trait Fleet: Send {
     fn tick(&mut self, now: clock::World);
     fn pods(&self, namespace: &str, deployment: &str) -> Vec<PodView>;
@@ -16,7 +15,6 @@ pub(in crate::drill) trait Fleet: Send {
     fn set_ready(&mut self, namespace: &str, pod: &str, ready: bool);
     fn kill(&mut self, namespace: &str, pod: &str, why: Kill);
     fn log(&mut self, namespace: &str, pod: &str, line: &str);
-    fn warn(&mut self, namespace: &str, pod: &str, reason: &str, message: &str);
     fn release(&mut self, namespace: &str, deployment: &str, image: &str, by: &str);
     fn taken(&mut self) -> Vec<Taken>;
 }
@@ -44,10 +42,6 @@ impl Fleet for Cluster {
 
     fn log(&mut self, namespace: &str, pod: &str, line: &str) {
         Cluster::log(self, namespace, pod, line);
-    }
-
-    fn warn(&mut self, namespace: &str, pod: &str, reason: &str, message: &str) {
-        Cluster::warn(self, namespace, pod, reason, message);
     }
 
     fn release(&mut self, namespace: &str, deployment: &str, image: &str, by: &str) {

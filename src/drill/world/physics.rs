@@ -18,52 +18,17 @@
 
 use crate::drill::kube::PodView;
 use crate::drill::rng::Rng;
-use crate::drill::scenario::{Call, OnRefusal, Scenario, Worker, Workload};
+use crate::drill::scenario::{OnRefusal, Scenario, Workload};
 
+use super::calls::{Called, Face, SMOOTHING, Traits, called, worker_wants};
 use super::pods::Pods;
 
-/// Share of a second's news in what callers see.
-const SMOOTHING: f64 = 0.25;
 /// Share of a node's CPU that the system itself uses.
 const NODE_SYSTEM: f64 = 0.06;
 /// CPU may not be stretched further than this by sharing alone: beyond, loops and queues say it.
 const MOST_STRETCH: f64 = 10.0;
 /// CPU of a pod that does nothing, cores.
 const IDLE: f64 = 0.012;
-
-/// A callee as its callers see it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(in crate::drill) struct Face {
-    /// Share of requests that fail.
-    pub(in crate::drill) fails: f64,
-    /// Share of requests that are refused with 429.
-    pub(in crate::drill) refuses: f64,
-    /// Fixed part of the latency, seconds.
-    pub(in crate::drill) fixed: f64,
-    /// Mean of the tail, seconds.
-    pub(in crate::drill) tail: f64,
-}
-
-impl Face {
-    /// Share of requests that take longer than `limit` seconds.
-    pub(in crate::drill) fn slower_than(&self, limit: f64) -> f64 {
-        if limit <= self.fixed {
-            1.0
-        } else if self.tail <= 0.0 {
-            0.0
-        } else {
-            (-(limit - self.fixed) / self.tail).exp()
-        }
-    }
-
-    fn toward(&mut self, news: &Self) {
-        let blend = |old: &mut f64, new: f64| *old += (new - *old) * SMOOTHING;
-        blend(&mut self.fails, news.fails);
-        blend(&mut self.refuses, news.refuses);
-        blend(&mut self.fixed, news.fixed);
-        blend(&mut self.tail, news.tail);
-    }
-}
 
 /// One second of one workload, as rates a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -279,52 +244,6 @@ struct Outcome {
     to_worker: f64,
 }
 
-/// What a call comes to, per request.
-struct Called {
-    attempts: f64,
-    retries: f64,
-    refused: f64,
-    timed_out: f64,
-    failed: f64,
-    /// Share of calls that come to nothing for a refusal, and for anything else.
-    lost_refused: f64,
-    lost_other: f64,
-    fixed: f64,
-    tail: f64,
-}
-
-/// A call with its retries to a callee that looks like `face`.
-fn called(call: &Call, face: &Face) -> Called {
-    let slow = face.slower_than(call.timeout);
-    let answered = 1.0 - face.fails - face.refuses;
-    let timed_out = (answered.max(0.0)) * slow;
-    let bad = (face.fails + face.refuses + timed_out).clamp(0.0, 1.0);
-    let (mut wanted, mut waits, mut power, mut pause) = (0.0, 0.0, 1.0, call.backoff);
-    for _ in 0..call.retries {
-        power *= bad;
-        wanted += power;
-        waits += power * pause;
-        pause *= 2.0;
-    }
-    let retries = f64::min(wanted, call.retry_budget);
-    let covered = if wanted > 0.0 { retries / wanted } else { 0.0 };
-    let lost = bad * (1.0 - covered) + power * bad * covered;
-    let attempts = 1.0 + retries;
-    let refused_part = if bad > 0.0 { face.refuses / bad } else { 0.0 };
-    Called {
-        attempts,
-        retries,
-        refused: attempts * face.refuses,
-        timed_out: attempts * timed_out,
-        failed: attempts * face.fails,
-        lost_refused: lost * refused_part,
-        lost_other: lost * (1.0 - refused_part),
-        // Whoever waits longer than the time-out has stopped waiting.
-        fixed: face.fixed.min(call.timeout) + waits * covered,
-        tail: face.tail.min(call.timeout / 2.0) + timed_out * call.timeout * covered * 0.5,
-    }
-}
-
 impl Body {
     #[allow(clippy::too_many_arguments, reason = "one second's whole surroundings")]
     fn step(
@@ -440,43 +359,6 @@ impl Body {
         self.now = Second { requests, failed: requests, face, ..Second::default() };
         Outcome { to_callees: vec![0.0; callees], to_worker: 0.0 }
     }
-}
-
-/// What the images of the ready pods come to.
-struct Traits {
-    /// Share of pods whose worker has no limit.
-    unlimited: f64,
-    /// Attempts a second that the limited pods' limits allow.
-    allowed: f64,
-    cpu_factor: f64,
-    fails: f64,
-}
-
-impl Traits {
-    fn of(workload: &Workload, views: &[PodView]) -> Self {
-        let mut traits = Self { unlimited: 0.0, allowed: 0.0, cpu_factor: 0.0, fails: 0.0 };
-        let ready: Vec<_> = views.iter().filter(|view| view.ready).collect();
-        let share = 1.0 / ready.len().max(1) as f64;
-        let usual = workload.worker.as_ref().map_or(0.0, |worker| worker.limit);
-        for view in ready {
-            let version = workload.versions.iter().find(|version| version.image == view.image);
-            match version.and_then(|version| version.worker_limit).unwrap_or(usual) {
-                0.0 => traits.unlimited += share,
-                limit => traits.allowed += limit,
-            }
-            traits.cpu_factor += share * version.map_or(1.0, |version| version.cpu_factor);
-            traits.fails += share * version.map_or(0.0, |version| version.fails);
-        }
-        traits
-    }
-}
-
-/// Attempts a second that a worker wants to make, and the share of first attempts among them.
-fn worker_wants(worker: &Worker, traits: &Traits, face: &Face) -> (f64, f64) {
-    let bad = (face.fails + face.refuses).clamp(0.0, 1.0);
-    let attempts: f64 = 1.0 + (1..=worker.retries).map(|n| bad.powi(n.cast_signed())).sum::<f64>();
-    let limited = (worker.demand * (1.0 - traits.unlimited) * attempts).min(traits.allowed);
-    (worker.demand * traits.unlimited * attempts + limited, 1.0 / attempts)
 }
 
 fn callers_first(calls: &[Vec<Callee>], workers: &[Option<Callee>]) -> Vec<usize> {

@@ -1,21 +1,35 @@
-//! The story that the shipped scenario tells, on a toy cluster.
+//! The story that the shipped scenario tells, on a toy cluster, tick by tick.
 
 use super::toy::Toy;
 use super::*;
 use crate::drill::promql::{Value, instant, parse};
+use crate::drill::scenario::Times;
 
-pub(super) struct Told {
-    pub(super) world: World,
-    pub(super) toy: Toy,
+const PAYMENTS: &str = "payments/payments";
+
+struct Told {
+    world: World,
+    toy: Toy,
+    times: Times,
 }
 
 fn start(seed: u64) -> Told {
     let scenario = Arc::new(Scenario::shipped("rate-limit-storm").unwrap());
     let toy = Toy::new(&scenario);
-    Told { world: World::with_fleet(&scenario, seed, Box::new(toy.clone())), toy }
+    let times = Times::new(&scenario, seed);
+    Told { world: World::with_fleet(&scenario, seed, Box::new(toy.clone())), toy, times }
 }
 
 impl Told {
+    fn release(&self) -> clock::World {
+        self.times.named("release").unwrap()
+    }
+
+    fn run_past_release(&mut self, minutes: i64) {
+        let to = self.release() + TimeDelta::minutes(minutes);
+        self.world.run_to(to);
+    }
+
     fn signal(&self, service: &str, name: &str) -> f64 {
         let service = self.world.scenario().services().iter().find(|s| s.name.as_str() == service).unwrap();
         let query = &service.signals.iter().find(|s| s.name == name).unwrap().query;
@@ -24,66 +38,117 @@ impl Told {
             other => panic!("{other:?}"),
         }
     }
+
+    fn utilisation(&self) -> f64 {
+        let at = self.world.scenario().workload_at(PAYMENTS).unwrap();
+        self.world.physics.bodies[at].now.utilisation
+    }
 }
 
 #[test]
-#[ignore = "prints the story's numbers, for tuning"]
-fn print_the_story() {
-    let seed = 1;
-    let mut told = start(seed);
-    let scenario = Arc::new(Scenario::shipped("rate-limit-storm").unwrap());
-    let times = crate::drill::scenario::Times::new(&scenario, seed);
-    let confirm = times.named("confirm").unwrap();
-    let asked = times.named("asked").unwrap();
-    println!(
-        "release {} confirm {} asked {} opens {}",
-        times.named("release").unwrap(),
-        confirm,
-        asked,
-        scenario.opens(seed)
-    );
-    for step in &times.responder {
-        println!("{} {}", step.at, step.line);
-    }
-    while told.world.now() < scenario.ends(seed) {
-        told.world.tick();
-        if told.world.now() == confirm {
-            told.toy.scale("payments/payments", 12);
-        }
-        if told.world.now() == asked {
-            println!("{:?}", told.world.ask("developers"));
-        }
-        if told.world.now().timestamp() % 30 == 0 && told.world.now() > scenario.epoch() + TimeDelta::minutes(20) {
-            let at = scenario.workload_at("payments/payments").unwrap();
-            let b = &told.world.physics.bodies[at];
-            let mem = b.pods.usage().map(|(_, _, m, _)| m).max().unwrap() >> 20;
-            println!(
-                "{} cerr {:.3}% cp99 {:.2} perr {:.1}% pp99 {:.2} 429 {:.0} rho {:.2} ready {} mem {} nodes {:?} alerts {:?} alarms {:?}",
-                told.world.now().format("%H:%M:%S"),
-                100.0 * told.signal("checkout", "errors"),
-                told.signal("checkout", "p99"),
-                100.0 * told.signal("payments", "errors"),
-                told.signal("payments", "p99"),
-                told.signal("payments", "refusals"),
-                b.now.utilisation,
-                b.now.ready,
-                mem,
-                told.world.physics.nodes.iter().map(|n| (n * 100.0) as u32).collect::<Vec<_>>(),
-                told.world.alerts().firing().map(|(a, _)| a.labels["alertname"].clone()).collect::<Vec<_>>(),
-                told.world
-                    .alarms()
-                    .alarms
-                    .iter()
-                    .filter(|a| a.state == AlarmState::Alarm)
-                    .map(|a| a.name.clone())
-                    .collect::<Vec<_>>(),
-            );
-        }
-    }
-    println!(
-        "killed {:?} lines {} groups {:?}",
-        told.toy.seen().killed,
-        told.toy.seen().lines,
-        told.world.logs().groups.iter().map(|(g, e)| (g, e.len())).collect::<Vec<_>>()
-    );
+fn a_quiet_night_is_quiet_until_the_release() {
+    let mut told = start(1);
+    told.run_past_release(-1);
+    assert!(told.signal("checkout", "errors") < 0.004);
+    assert!((0.1..1.0).contains(&told.signal("payments", "p99")));
+    assert!(told.signal("payments", "errors") < 0.01);
+    assert!((0.05..0.5).contains(&told.utilisation()), "{}", told.utilisation());
+    assert_eq!(told.world.alerts().active().count(), 0, "nothing even pends");
+    assert!(told.world.alarms().history.is_empty());
+}
+
+#[test]
+fn the_storm_takes_payments_down_and_hurts_checkout_now_and_then() {
+    let mut told = start(1);
+    told.run_past_release(6);
+    assert!(told.utilisation() > 1.1);
+    assert!((0.04..0.12).contains(&told.signal("checkout", "errors")), "{}", told.signal("checkout", "errors"));
+    assert!(told.signal("checkout", "p99") > 4.0);
+    assert!(told.signal("payments", "p99") > 5.0);
+    assert!(told.signal("payments", "refusals") > 500.0);
+    assert!(told.signal("login", "errors") < 0.01 && told.signal("cart", "errors") < 0.01, "others are not touched");
+    assert!(told.world.physics.nodes.iter().any(|used| *used > 0.95), "a node is out of CPU");
+    let usage = told.toy.seen().usage;
+    assert!(usage.iter().any(|(pod, (cpu, _))| pod.starts_with("payments-") && *cpu > 1400));
+}
+
+#[test]
+fn starved_pods_run_out_of_memory_in_the_end() {
+    let mut told = start(1);
+    told.run_past_release(3);
+    assert!(told.toy.seen().killed.is_empty());
+    told.run_past_release(16);
+    assert!(!told.toy.seen().killed.is_empty());
+    assert!(told.toy.seen().killed.iter().all(|pod| pod.starts_with(PAYMENTS)));
+}
+
+#[test]
+fn the_old_image_cures_as_well_as_the_fixed_one() {
+    let mut told = start(1);
+    told.run_past_release(6);
+    told.toy.clone().release("payments", "payments", "registry.example/payments:2.8.0", "ana");
+    told.run_past_release(12);
+    assert!(told.signal("checkout", "errors") < 0.01);
+    assert!(told.signal("payments", "errors") < 0.02);
+}
+
+#[test]
+fn a_deployment_scaled_to_nothing_fails_every_request() {
+    let mut told = start(1);
+    told.run_past_release(-5);
+    told.toy.scale(PAYMENTS, 0);
+    told.run_past_release(-2);
+    assert!(told.signal("checkout", "errors") > 0.95);
+}
+
+#[test]
+fn developers_ship_earlier_when_asked_and_say_so() {
+    let mut told = start(1);
+    told.run_past_release(6);
+    let asked = told.world.now();
+    let answer = told.world.ask("developers").unwrap();
+    assert!(answer.contains("2.9.1") && answer.contains("About "), "{answer}");
+    assert_ne!(told.world.ask("developers").unwrap(), answer, "asked again they say that they are at it");
+    told.run_past_release(20);
+    let released = told.toy.seen().released;
+    let (at, _) = released.iter().find(|(_, image)| image.ends_with("payments:2.9.1")).unwrap();
+    let took = *at - asked;
+    assert!((TimeDelta::minutes(7)..TimeDelta::minutes(10)).contains(&took), "{took}");
+    assert!(told.world.ask("developers").unwrap().contains("is out"));
+    assert!(told.world.ask("the boss").unwrap_err().to_string().contains("there are: developers"));
+}
+
+#[test]
+fn a_second_is_a_function_of_scenario_seed_and_what_came_before() {
+    let tell = |seed: u64| {
+        let mut told = start(seed);
+        told.run_past_release(4);
+        let states: Vec<_> = told.world.physics.bodies.iter().map(|body| format!("{:?}", body.now)).collect();
+        (states, told.world.logs().groups.clone())
+    };
+    let (one, again, other) = (tell(3), tell(3), tell(4));
+    assert_eq!(one, again);
+    assert_ne!(one.0, other.0);
+}
+
+#[test]
+fn logs_stay_light_and_tell_what_happens() {
+    let mut told = start(1);
+    told.run_past_release(-10);
+    let quiet = told.toy.seen().lines;
+    told.run_past_release(0);
+    let usual = (told.toy.seen().lines - quiet) as f64 / 600.0;
+    told.run_past_release(3);
+    let before = told.toy.seen().lines;
+    told.run_past_release(8);
+    let storm = (told.toy.seen().lines - before) as f64 / 300.0;
+    assert!((2.0..20.0).contains(&usual), "{usual} lines a second");
+    assert!(storm > usual * 1.5 && storm < 40.0, "{storm} lines a second in the storm");
+    let from = (told.release() + TimeDelta::minutes(3)).timestamp_millis();
+    let errors = |group: &str, part: &str| {
+        told.world.logs().groups[group].iter().filter(|event| event.at > from && event.message.contains(part)).count()
+    };
+    assert!(errors("/prod/payments", "429 Too Many Requests") > 100);
+    assert!(errors("/prod/checkout", "ERROR") > 100);
+    assert!(told.world.logs().groups.values().all(|events| events.is_sorted_by_key(|event| event.at)));
 }

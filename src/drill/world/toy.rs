@@ -154,8 +154,6 @@ impl Fleet for Toy {
         self.0.lock().unwrap().seen.lines += 1;
     }
 
-    fn warn(&mut self, _namespace: &str, _pod: &str, _reason: &str, _message: &str) {}
-
     fn release(&mut self, namespace: &str, deployment: &str, image: &str, _by: &str) {
         let mut state = self.0.lock().unwrap();
         let now = state.now;

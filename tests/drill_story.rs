@@ -1,0 +1,268 @@
+//! The shipped drill from outside: its story, told by the servers that clients talk to.
+
+#![cfg(feature = "operator")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use serde_json::{Value as Json, json};
+use warroom::clock::{Clock, World};
+use warroom::drill::{Drill, Options, Pace, Scenario, Times, Truth};
+
+const SCENARIO: &str = "rate-limit-storm";
+
+/// A drill that is looked at at chosen moments: world time stands still while it is.
+struct Told {
+    drill: Drill,
+    clock: Clock,
+    http: reqwest::Client,
+    times: Times,
+    truth: Truth,
+    _dir: tempfile::TempDir,
+}
+
+impl Told {
+    async fn start(seed: u64) -> Self {
+        let scenario = Scenario::shipped(SCENARIO).unwrap();
+        let (times, truth) = (Times::new(&scenario, seed), scenario.truth(seed).unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        let mut options = Options::new(seed, dir.path().join("run"));
+        options.pace = Pace::Speed(Pace::MOST);
+        let (clock, driver) = Clock::driven(scenario.epoch());
+        let drill = Drill::start(scenario, options, driver).await.unwrap();
+        assert_eq!(clock.now(), drill.opens);
+        // Whoever comes second finds the provider of whoever came first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { drill, clock, http, times, truth, _dir: dir }
+    }
+
+    /// The value of a service's signal at `at`.
+    async fn signal(&self, service: &str, signal: &str, at: World) -> f64 {
+        let spec = self.drill.services.iter().find(|s| s.name.as_str() == service).unwrap();
+        let query = spec.signals.iter().find(|s| s.name == signal).unwrap().query.to_string();
+        let url = format!("{}/api/v1/query", self.drill.endpoints.prometheus);
+        let time = at.timestamp().to_string();
+        let found: Json = self
+            .http
+            .get(url)
+            .query(&[("query", query.as_str()), ("time", &time)])
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        found["data"]["result"][0]["value"][1].as_str().unwrap_or_else(|| panic!("{found}")).parse().unwrap()
+    }
+
+    async fn breached(&self, service: &str, signal: &str, at: World) -> bool {
+        let spec = self.drill.services.iter().find(|s| s.name.as_str() == service).unwrap();
+        let threshold = spec.signals.iter().find(|s| s.name == signal).unwrap().threshold.unwrap();
+        threshold.breached(self.signal(service, signal, at).await)
+    }
+
+    /// Names of the alerts that fire now, with since when.
+    async fn alerts(&self) -> Vec<(String, World)> {
+        let url = format!("{}/api/v2/alerts", self.drill.endpoints.alertmanager);
+        let found: Json = self.http.get(url).send().await.unwrap().json().await.unwrap();
+        let told = |alert: &Json| {
+            (
+                alert["labels"]["alertname"].as_str().unwrap().to_owned(),
+                alert["startsAt"].as_str().unwrap().parse().unwrap(),
+            )
+        };
+        found.as_array().unwrap().iter().map(told).collect()
+    }
+
+    async fn scale(&self, replicas: u32) {
+        let url =
+            format!("{}/apis/apps/v1/namespaces/payments/deployments/payments/scale", self.drill.endpoints.kubernetes);
+        let patch = json!({ "spec": { "replicas": replicas } });
+        let request =
+            self.http.patch(url).header("content-type", "application/merge-patch+json").body(patch.to_string());
+        let response = request.send().await.unwrap();
+        assert!(response.status().is_success(), "{}", response.text().await.unwrap());
+    }
+}
+
+fn minutes(count: i64) -> TimeDelta {
+    TimeDelta::minutes(count)
+}
+
+fn near(found: World, told: World, what: &str) {
+    assert!((found - told).abs() <= TimeDelta::seconds(60), "{what}: {found}, and the truth says {told}");
+}
+
+#[tokio::test]
+async fn scaling_saves_the_checkout_and_the_fixed_release_cures_it() {
+    for seed in [1, 2, 11] {
+        save_and_cure(seed).await;
+    }
+}
+
+async fn save_and_cure(seed: u64) {
+    let told = Told::start(seed).await;
+    let release = told.times.named("release").unwrap();
+    assert!(!told.breached("payments", "errors", release - minutes(3)).await, "all is well before the release");
+    let usual = told.signal("checkout", "errors", release - minutes(3)).await;
+    assert!(usual < 0.005, "{usual} of checkouts fail on a quiet night");
+
+    let hold = told.clock.due(told.truth.detected).await;
+    drop(hold);
+    let confirm = told.times.named("confirm").unwrap();
+    let asked = told.times.named("asked").unwrap();
+    let hold = told.clock.due(asked).await;
+    told.drill.ask("developers").unwrap();
+    assert!(told.drill.ask("nobody").is_err());
+    drop(hold);
+
+    let hold = told.clock.due(confirm).await;
+    assert!(told.breached("checkout", "errors", confirm).await);
+    assert!(told.breached("checkout", "p99", confirm).await);
+    let refusals = told.signal("payments", "refusals", confirm).await;
+    told.scale(12).await;
+    drop(hold);
+
+    let scaled = confirm + minutes(4);
+    let hold = told.clock.due(scaled).await;
+    assert!(!told.breached("checkout", "errors", scaled).await, "checkout is saved");
+    assert!(!told.breached("checkout", "p99", scaled).await);
+    assert!(told.breached("payments", "errors", scaled).await, "but payments is not");
+    assert!(told.breached("payments", "p99", scaled).await);
+    let more = told.signal("payments", "refusals", scaled).await;
+    let mut at = confirm;
+    while told.breached("checkout", "errors", at).await || told.breached("checkout", "p99", at).await {
+        at += TimeDelta::seconds(15);
+    }
+    near(at, told.truth.mitigated, "the end of the harm to users");
+    assert!(more > refusals * 1.15, "the partner refuses {more}/s after the scaling, {refusals}/s before");
+    drop(hold);
+
+    let hold = told.clock.due(told.truth.resolved).await;
+    for (service, signal) in
+        [("checkout", "errors"), ("payments", "errors"), ("payments", "p99"), ("payments", "refusals")]
+    {
+        assert!(!told.breached(service, signal, told.truth.resolved).await, "{service} {signal}");
+    }
+    assert_eq!(told.alerts().await, [], "nothing fires any more");
+    drop(hold);
+    told.drill.shutdown().await;
+}
+
+#[tokio::test]
+async fn without_the_scaling_checkout_stays_in_breach_until_the_fix_ships() {
+    let told = Told::start(1).await;
+    let fix = told.times.named("fix").unwrap();
+    let hold = told.clock.due(fix).await;
+    let mut at = told.truth.impact_start + minutes(3);
+    while at < fix {
+        assert!(told.breached("checkout", "errors", at).await, "at {at}");
+        at += TimeDelta::seconds(30);
+    }
+    drop(hold);
+    let after = fix + minutes(6);
+    let hold = told.clock.due(after).await;
+    assert!(!told.breached("checkout", "errors", after).await);
+    assert!(!told.breached("payments", "errors", after).await);
+    drop(hold);
+    told.drill.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_truth_is_what_the_servers_say_whatever_the_seed() {
+    for seed in [1, 2, 3, 7, 42] {
+        let told = Told::start(seed).await;
+        let hold = told.clock.due(told.truth.detected + minutes(3)).await;
+        let alerts = told.alerts().await;
+        let first = alerts.iter().map(|(_, at)| *at).min().unwrap();
+        near(first, told.truth.detected, "the first alert");
+        let before = first - told.drill.opens;
+        assert!(
+            (TimeDelta::seconds(30)..TimeDelta::seconds(90)).contains(&before),
+            "opens {before} before, seed {seed}"
+        );
+        let names: BTreeSet<_> = alerts.iter().map(|(name, _)| name.as_str()).collect();
+        assert!(names.contains("PaymentsCPUHigh") && names.contains("CheckoutErrorRate"), "{names:?}");
+        let mut at = told.times.named("release").unwrap() - minutes(2);
+        while !told.breached("payments", "errors", at).await && !told.breached("payments", "p99", at).await {
+            at += TimeDelta::seconds(15);
+        }
+        near(at, told.truth.impact_start, "the first harm");
+        drop(hold);
+        told.drill.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn one_seed_tells_one_story_and_another_seed_another() {
+    let read = async |seed: u64| {
+        let told = Told::start(seed).await;
+        let hold = told.clock.due(told.truth.detected + minutes(2)).await;
+        let logs = warroom_logs(&told).await;
+        let alerts = told.alerts().await;
+        let values = told.signal("checkout", "errors", told.clock.now()).await;
+        drop(hold);
+        told.drill.shutdown().await;
+        (logs, alerts, values.to_bits())
+    };
+    let (one, again, other) = (read(1).await, read(1).await, read(2).await);
+    assert_eq!(one, again);
+    assert_ne!(one.0, other.0);
+    assert_ne!(one.1, other.1);
+}
+
+/// The log lines of the last minute of payments.
+async fn warroom_logs(told: &Told) -> Vec<String> {
+    let now = told.clock.now().timestamp_millis();
+    let mut input = json!({ "logGroupName": "/prod/payments", "startTime": now - 60_000, "endTime": now });
+    let mut lines = Vec::new();
+    loop {
+        let request = told.http.post(format!("{}/", told.drill.endpoints.cloudwatch_logs));
+        let request = request.header("x-amz-target", "Logs_20140328.FilterLogEvents").body(input.to_string());
+        let page: Json = request.send().await.unwrap().json().await.unwrap();
+        lines.extend(
+            page["events"].as_array().unwrap().iter().map(|event| event["message"].as_str().unwrap().to_owned()),
+        );
+        match page["nextToken"].as_str() {
+            Some(token) => input["nextToken"] = json!(token),
+            None => return lines,
+        }
+    }
+}
+
+#[tokio::test]
+async fn time_stands_still_when_paused_and_while_it_is_held() {
+    let told = Told::start(5).await;
+    told.drill.set_pace(Pace::Paused).unwrap();
+    assert!(told.drill.set_pace(Pace::Speed(0.0)).is_err());
+    assert!(told.drill.set_pace(Pace::Speed(f64::NAN)).is_err());
+    told.drill.set_pace(Pace::Speed(Pace::MOST)).unwrap();
+    let at = told.clock.now() + TimeDelta::seconds(5);
+    let hold = told.clock.due(at).await;
+    assert_eq!((told.clock.now(), told.drill.now()), (at, at), "the world is not ahead of the clock");
+    drop(hold);
+    let kubeconfig = told.drill.endpoints.kubeconfig.clone();
+    assert!(kubeconfig.exists());
+    told.drill.shutdown().await;
+    assert!(!kubeconfig.exists());
+}
+
+#[tokio::test]
+async fn a_drill_opens_only_inside_its_world_and_on_loopback() {
+    let start = async |change: fn(&mut Options)| {
+        let scenario = Scenario::shipped(SCENARIO).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut options = Options::new(1, dir.path().to_owned());
+        options.open_at = Some(scenario.epoch());
+        change(&mut options);
+        let (_clock, driver) = Clock::driven(scenario.epoch());
+        Drill::start(scenario, options, driver).await.map(|_| ()).map_err(|why| why.to_string())
+    };
+    assert_eq!(start(|_| {}).await, Ok(()));
+    let why = start(|options| options.listen = "0.0.0.0".parse().unwrap()).await.unwrap_err();
+    assert!(why.contains("not a loopback address"), "{why}");
+    let why = start(|options| options.open_at = options.open_at.map(|at| at - minutes(1))).await.unwrap_err();
+    assert!(why.contains("its world begins at"), "{why}");
+}
