@@ -82,7 +82,7 @@ impl Story {
 fn what_was_noted_before_is_carried_into_the_incident() {
     let mut story = Story::begin();
     story.command("note payments looks slow").send(Message::Tick(at(60))).command("open Checkout fails");
-    assert!(matches!(&story.effects.last(), Some(Effect::Declare { title, .. }) if title == &"Checkout fails"));
+    assert!(matches!(&story.effects.last(), Some(Effect::Declare { title, .. }) if *title == "Checkout fails"));
     story.send(Message::IncidentReady {
         id: "2026-11-18-checkout".into(),
         title: "Checkout fails".into(),
