@@ -15,6 +15,8 @@ mod logfile;
 mod screen;
 #[cfg(feature = "operator")]
 mod start;
+#[cfg(all(test, feature = "operator"))]
+mod tests;
 
 use std::io::Write as _;
 use std::process::ExitCode;

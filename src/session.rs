@@ -26,6 +26,6 @@ pub use front::{Front, FrontError, Input};
 pub use ledger::{Bearings, Ledger};
 pub use message::{Dated, Envelope, Message};
 pub use plain::Plain;
-pub use run::{Done, Setup, run};
+pub use run::{Done, Setup, Signals, run};
 pub use runner::{AskFn, Means, Runner};
 pub use update::update;

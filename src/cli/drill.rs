@@ -16,7 +16,7 @@ use crate::drill::{self, Drill, Endpoints, Pace, SHIPPED, Scenario};
 use crate::model::entry::{Actor, ActorKind};
 use crate::record::{Archive, read_incident};
 use crate::report;
-use crate::session::{AskFn, Autopilot, Core, Done, Plain, Step};
+use crate::session::{AskFn, Autopilot, Core, Done, Plain, Signals, Step};
 use crate::text::Safe;
 
 use super::arguments::{DrillArguments, SessionArguments};
@@ -111,6 +111,7 @@ async fn rehearse(
     // A drill rehearses with the person's own screen; a configuration that is wrong must not keep
     // anybody from it.
     let screen = load(places, process).map(|config| config.screen).unwrap_or_default();
+    let signals = Signals::listen();
     let headless = arguments.autopilot || session.plain;
     let shown = if headless { None } else { Some(super::screen::open(&core, &screen, places, process, session)?) };
 
@@ -132,7 +133,7 @@ async fn rehearse(
     };
     let (done, core) = match shown {
         Some(mut screen) => {
-            let (done, core) = opening.run(core, &mut screen).await;
+            let (done, core) = opening.run(core, &mut screen, signals).await;
             super::screen::close(screen, &done, &core)?;
             (done, core)
         }
@@ -141,9 +142,9 @@ async fn rehearse(
             let steps = steps.map(|step| Step { at: step.at, line: step.line.clone() }).collect();
             let mut front =
                 Autopilot::new(clock, steps, std::io::stdout()).map_err(|why| Failure::usage(anyhow::anyhow!(why)))?;
-            opening.run(core, &mut front).await
+            opening.run(core, &mut front, signals).await
         }
-        None => opening.run(core, &mut Plain::new(tokio::io::stdin(), std::io::stdout())).await,
+        None => opening.run(core, &mut Plain::new(tokio::io::stdin(), std::io::stdout()), signals).await,
     };
     if let Some(out) = &arguments.out {
         postmortem(&archive, &core, out)?;
@@ -184,7 +185,7 @@ fn options(arguments: &DrillArguments, run_dir: &RunDir, opens: crate::clock::Wo
     }
 }
 
-fn ask(drill: &Arc<Drill>) -> AskFn {
+pub(super) fn ask(drill: &Arc<Drill>) -> AskFn {
     let drill = Arc::clone(drill);
     Arc::new(move |whom: Safe| {
         let answer = drill
@@ -197,7 +198,7 @@ fn ask(drill: &Arc<Drill>) -> AskFn {
 
 /// The drill's world as an environment. Nothing ambient: explicit endpoints and dummy
 /// credentials. Before its servers listen there is nothing in it to read.
-fn environment(scenario: &Scenario, at: Option<&Endpoints>) -> Environment {
+pub(super) fn environment(scenario: &Scenario, at: Option<&Endpoints>) -> Environment {
     let http = |name: &str, url: &str| HttpAccess {
         name: name.into(),
         url: url.into(),

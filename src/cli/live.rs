@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use crate::clock::Clock;
-use crate::session::{Done, Plain};
+use crate::session::{Done, Plain, Signals};
 
 use super::archive::{archive, configured};
 use super::arguments::SessionArguments;
@@ -32,15 +32,16 @@ pub(super) fn run(arguments: SessionArguments) -> Result<Exit, Failure> {
     core.greet(&config.notes);
     let runtime = tokio::runtime::Runtime::new()?;
     let (done, _) = runtime.block_on(async {
+        let signals = Signals::listen();
         if arguments.plain {
             for note in &config.notes {
                 print(&format!("{note}\n"))?;
             }
             let mut front = Plain::new(tokio::io::stdin(), std::io::stdout());
-            Ok(opening.run(core, &mut front).await)
+            Ok(opening.run(core, &mut front, signals).await)
         } else {
             let mut screen = super::screen::open(&core, &config.screen, &places, &process, &arguments)?;
-            let (done, core) = opening.run(core, &mut screen).await;
+            let (done, core) = opening.run(core, &mut screen, signals).await;
             super::screen::close(screen, &done, &core)?;
             Ok::<_, Failure>((done, core))
         }

@@ -11,7 +11,7 @@ use crate::connect::{self, Follow, Histories, Inbox};
 use crate::model::entry::{Actor, ActorKind};
 use crate::record::Archive;
 use crate::respond::Engine;
-use crate::session::{AskFn, Bearings, Core, Done, Front, Ledger, Means, Message, Runner, Setup};
+use crate::session::{AskFn, Bearings, Core, Done, Front, Ledger, Means, Message, Runner, Setup, Signals};
 use crate::text::Safe;
 
 use super::Failure;
@@ -38,10 +38,13 @@ impl Opening {
     }
 
     /// Runs the session on `core` until it ends.
-    pub(super) async fn run<F: Front>(self, core: Core, front: &mut F) -> (Done, Core) {
+    pub(super) async fn run<F: Front>(self, mut core: Core, front: &mut F, signals: Signals) -> (Done, Core) {
         let Self { env, catalogue, archive, actor, clock, since, ask, identify } = self;
         let bearings = Bearings { env: env.name.0.clone(), drill: env.drill, actor, at: clock.now() };
         let ledger = Ledger::open(archive, bearings);
+        if let Some(why) = ledger.trouble() {
+            core.cannot_record(why);
+        }
         let left_open = ledger.left_open();
         let mut connectors = connect::registry(&env, catalogue);
         let histories = Histories::take(&mut connectors);
@@ -67,7 +70,7 @@ impl Opening {
         });
         let inbox = Inbox::new();
         let supervisor = connect::supervise(connectors, clock.clone(), followed, &inbox);
-        let ended = crate::session::run(Setup { core, clock, inbox, runner, answers }, front).await;
+        let ended = crate::session::run(Setup { core, clock, inbox, runner, answers, signals }, front).await;
         supervisor.shutdown().await;
         ended
     }

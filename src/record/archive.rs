@@ -190,12 +190,13 @@ impl Archive {
     }
 
     /// The incident of an environment that was written to last, if it was declared and is not
-    /// closed: to be offered for resumption.
-    pub fn unfinished(&self, env: &str) -> Result<Option<Unfinished>, RecordError> {
+    /// closed: to be offered for resumption. A drill's world is not the environment that it is
+    /// named after.
+    pub fn unfinished(&self, env: &str, drill: bool) -> Result<Option<Unfinished>, RecordError> {
         let open = self.records()?.into_iter().filter(|record| {
             record.opened_at().is_some()
                 && record.closed_at().is_none()
-                && record.writers.iter().any(|writer| writer.env == env)
+                && record.writers.iter().any(|writer| writer.env == env && writer.drill == drill)
         });
         let newest = open.filter_map(|record| Some((record.last_at()?, record))).max_by_key(|(last, _)| *last);
         Ok(newest.map(|(last, record)| Unfinished {

@@ -90,6 +90,20 @@ pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers").block_on(future)
 }
 
+/// What verification finds on a test's disk.
+pub(crate) fn verify_on(disk: &MemoryDisk, dir: &std::path::Path) -> super::Verified {
+    super::verify::verify_on(disk, dir).expect("it can be read")
+}
+
+/// Every directory of an archive on a test's disk that holds journals: incidents and the rolling
+/// ones.
+pub(crate) fn journal_dirs(disk: &MemoryDisk) -> std::collections::BTreeSet<std::path::PathBuf> {
+    let in_journal = |path: &std::path::PathBuf| path.parent().is_some_and(|dir| dir.ends_with(super::layout::JOURNAL));
+    disk.files().into_iter().map(|(path, _)| path).filter(in_journal)
+        .filter_map(|path| Some(path.parent()?.parent()?.to_path_buf()))
+        .collect()
+}
+
 /// Reads an incident from a test's disk.
 pub(crate) fn read_on(disk: &MemoryDisk, dir: &std::path::Path) -> IncidentRecord {
     super::read::read_incident_on(disk, dir).expect("it is an incident")

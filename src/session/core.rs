@@ -131,6 +131,15 @@ impl Core {
         }
     }
 
+    /// Nothing can be recorded, from here on: said at once, and actions are off.
+    pub fn cannot_record(&mut self, why: Safe) {
+        self.say(NoticeKind::Error, format!("not recorded: {why}; actions are off, the screen goes on"));
+        self.journal_failed = Some(why);
+        self.window = WriteWindow::Closed;
+        self.plan = None;
+        self.desk.planning = None;
+    }
+
     /// Whether commands that change a system are offered at all.
     pub fn may_act(&self) -> bool {
         self.facing.write == WritePolicy::Ask && self.journal_failed.is_none()

@@ -5,13 +5,14 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::TimeDelta;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::clock::World;
 use crate::model::entry::{Actor, Draft, Entry, EntryKind};
-use crate::model::name::IncidentId;
+use crate::model::name::{EnvId, IncidentId};
 use crate::model::track::TrackSample;
-use crate::record::{Archive, Durability, Journal, JournalError, Receipt, StartInfo};
+use crate::record::{Archive, Carried, Durability, Journal, JournalError, Receipt, StartInfo};
 use crate::report;
 use crate::respond::Recorder;
 use crate::text::Safe;
@@ -19,6 +20,10 @@ use crate::text::Safe;
 use super::message::{Dated, Envelope};
 use super::vitals::Vitals;
 use super::{Message, ResumeOffer};
+
+/// So much of world time a rolling journal holds; then the next one is begun, so that a long
+/// session keeps the last hour and not every hour.
+const ROLLING: TimeDelta = TimeDelta::hours(1);
 
 /// What every journal of a session starts with.
 #[derive(Clone, Debug)]
@@ -53,6 +58,14 @@ pub struct Ledger {
     bearings: Bearings,
     /// Why there is no rolling journal, if there is none.
     rolling: Result<Journal, JournalError>,
+    /// When it was begun.
+    rolling_since: World,
+    /// The next one, once it stands ready.
+    fresh: Arc<Mutex<Option<Journal>>>,
+    /// The files of this process's rolling journals.
+    rolled: Vec<PathBuf>,
+    /// Held by the engine while it has an outcome to write: its journal must stay open so long.
+    acting: Arc<()>,
     /// The incident that is written now.
     current: Option<(IncidentId, Journal)>,
     /// Journals that stand ready for incidents that the core has not switched to yet.
@@ -63,18 +76,36 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Opens the rolling journal. Waits for the disk. A disk that does not work is told with
-    /// the first entry that is not kept: a session without a record still shows what burns.
+    /// Opens the rolling journal. Waits for the disk. A session without a record still shows
+    /// what burns: [`Ledger::trouble`] tells why it has none.
     pub fn open(archive: Archive, bearings: Bearings) -> Self {
         let rolling = archive.rolling(bearings.start(None, bearings.at));
         let last = bearings.at;
-        Self { archive, bearings, rolling, current: None, ready: Arc::default(), tell: None, last }
+        let rolled = rolling.iter().map(Journal::path).collect();
+        Self {
+            archive,
+            bearings,
+            rolling,
+            rolling_since: last,
+            fresh: Arc::default(),
+            rolled,
+            acting: Arc::default(),
+            current: None,
+            ready: Arc::default(),
+            tell: None,
+            last,
+        }
+    }
+
+    /// Why nothing can be recorded, if that is so from the start.
+    pub fn trouble(&self) -> Option<Safe> {
+        self.rolling.as_ref().err().map(|error| Safe::from(error.to_string()))
     }
 
     /// An incident that an earlier process left open, of this session's environment.
     pub fn left_open(&self) -> impl FnOnce() -> Option<ResumeOffer> + Send + 'static {
-        let (archive, env) = (self.archive.clone(), self.bearings.env.clone());
-        move || match archive.unfinished(&env) {
+        let (archive, env, drill) = (self.archive.clone(), self.bearings.env.clone(), self.bearings.drill);
+        move || match archive.unfinished(&env, drill) {
             Ok(found) => found.map(|found| ResumeOffer {
                 id: found.id,
                 title: found.title,
@@ -94,17 +125,49 @@ impl Ledger {
 
     pub(super) fn append(&mut self, dated: Dated, durability: Durability) -> Receipt {
         self.last = self.last.max(dated.observed_at);
+        self.take_fresh();
         match self.current() {
             Ok(journal) => journal.append(dated.draft, dated.occurred_at, dated.observed_at, durability),
             Err(error) => Receipt::refused(error.clone()),
         }
     }
 
-    pub(super) fn track(&self, samples: Vec<TrackSample>) {
+    pub(super) fn track(&mut self, samples: Vec<TrackSample>) {
+        self.last = samples.iter().map(|sample| sample.at).fold(self.last, World::max);
+        self.take_fresh();
         if let Ok(journal) = self.current() {
             for sample in samples {
                 journal.track(sample);
             }
+        }
+    }
+
+    /// The work of beginning the next rolling journal, when the present one has had its hour: to
+    /// be done off the loop. What was written long ago is removed by it.
+    pub(super) fn renew(&mut self) -> Option<impl FnOnce() + Send + 'static> {
+        if self.current.is_some() || self.rolling.is_err() || self.last - self.rolling_since < ROLLING {
+            return None;
+        }
+        // Also if it fails: it is tried again after another hour, and the old one is written on.
+        self.rolling_since = self.last;
+        let (archive, start) = (self.archive.clone(), self.bearings.start(None, self.last));
+        let fresh = Arc::clone(&self.fresh);
+        Some(move || match archive.rolling(start) {
+            Ok(journal) => *fresh.lock().unwrap_or_else(PoisonError::into_inner) = Some(journal),
+            Err(error) => tracing::warn!(%error, "the rolling journal could not be renewed"),
+        })
+    }
+
+    /// Goes over to the next rolling journal, if it stands ready and nobody needs the old one.
+    fn take_fresh(&mut self) {
+        if Arc::strong_count(&self.acting) > 1 {
+            return;
+        }
+        let Some(fresh) = self.fresh.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        self.rolled.push(fresh.path());
+        if let Ok(old) = std::mem::replace(&mut self.rolling, Ok(fresh)) {
+            // What was handed over before is written before the seal; nobody waits for that.
+            drop(old.close(self.last));
         }
     }
 
@@ -119,12 +182,13 @@ impl Ledger {
     /// and after.
     pub(super) fn recorder(&self, before: Vitals, now: Arc<Mutex<Vitals>>) -> Option<EngineJournal> {
         let journal = self.current().ok()?.clone();
-        Some(EngineJournal { journal, tell: self.tell.clone()?, before, now })
+        Some(EngineJournal { journal, tell: self.tell.clone()?, before, now, _acting: Arc::clone(&self.acting) })
     }
 
     /// The work of declaring an incident: to be done off the loop.
     pub(super) fn declare(&self, title: Safe, slug: Safe, at: World) -> impl FnOnce() -> Message + Send + 'static {
         let (archive, bearings, ready) = (self.archive.clone(), self.bearings.clone(), Arc::clone(&self.ready));
+        let own = self.rolled.clone();
         move || {
             let made = archive.create(&slug, at).map_err(|error| error.0).and_then(|id| {
                 let journal = archive
@@ -134,8 +198,14 @@ impl Ledger {
             });
             match made {
                 Ok((id, journal)) => {
+                    let carried = left_behind(&archive, &bearings, at, &own);
+                    for sample in carried.tracks {
+                        journal.track(sample);
+                    }
                     keep(&ready, id.clone(), journal);
-                    Message::IncidentReady { id, title, earlier: Vec::new() }
+                    let dated = |(draft, occurred_at, observed_at)| Dated { draft, occurred_at, observed_at };
+                    let carried = carried.drafts.into_iter().map(dated).collect();
+                    Message::IncidentReady { id, title, earlier: Vec::new(), carried }
                 }
                 Err(why) => Message::IncidentRefused(why),
             }
@@ -154,7 +224,7 @@ impl Ledger {
             match archive.journal_for(&id, bearings.start(Some(id.clone()), at)) {
                 Ok(journal) => {
                     keep(&ready, id.clone(), journal);
-                    Message::IncidentReady { id, title: record.title(), earlier: record.entries }
+                    Message::IncidentReady { id, title: record.title(), earlier: record.entries, carried: Vec::new() }
                 }
                 Err(error) => Message::IncidentRefused(Safe::from(error.to_string())),
             }
@@ -220,6 +290,12 @@ impl Ledger {
     }
 }
 
+/// What processes that were stopped, or that run beside this one, noticed in the last hour. A
+/// drill's hour is told many times, each time anew.
+fn left_behind(archive: &Archive, bearings: &Bearings, at: World, own: &[PathBuf]) -> Carried {
+    if bearings.drill { Carried::default() } else { archive.carry(&EnvId(bearings.env.clone()), false, at, own) }
+}
+
 fn keep(ready: &Mutex<HashMap<IncidentId, Journal>>, id: IncidentId, journal: Journal) {
     ready.lock().unwrap_or_else(PoisonError::into_inner).insert(id, journal);
 }
@@ -241,6 +317,7 @@ pub(super) struct EngineJournal {
     tell: UnboundedSender<Envelope>,
     before: Vitals,
     now: Arc<Mutex<Vitals>>,
+    _acting: Arc<()>,
 }
 
 impl Recorder for EngineJournal {

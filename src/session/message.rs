@@ -43,6 +43,8 @@ pub enum Message {
         title: Safe,
         /// What earlier processes wrote, when it is taken up again.
         earlier: Vec<Entry>,
+        /// What processes before this one noticed in the hour before it was declared.
+        carried: Vec<Dated>,
     },
     /// No journal could be made for an incident.
     IncidentRefused(Safe),

@@ -34,6 +34,8 @@ pub struct Setup {
     pub runner: Runner,
     /// What the runner answers.
     pub answers: UnboundedReceiver<Envelope>,
+    /// What ends it from outside.
+    pub signals: Signals,
 }
 
 /// Why a session ended.
@@ -61,8 +63,7 @@ pub async fn run<F: Front>(mut setup: Setup, front: &mut F) -> (Done, Core) {
 }
 
 async fn turn<F: Front>(setup: &mut Setup, front: &mut F) -> Done {
-    let Setup { core, clock, inbox, runner, answers } = setup;
-    let mut signals = Signals::listen();
+    let Setup { core, clock, inbox, runner, answers, signals } = setup;
     let mut frames = Frames { dirty: true, last: None };
     let tick = clock.due(clock.next_multiple(TICK));
     tokio::pin!(tick);
@@ -145,11 +146,14 @@ impl Frames {
     }
 }
 
-/// The signals of the system that end a session.
-struct Signals(Vec<(&'static str, Signal)>);
+/// The signals of the system that end a session. Listened to before the terminal is taken: one
+/// that comes before the loop turns must not end the process with the terminal as it is.
+#[derive(Debug)]
+pub struct Signals(Vec<(&'static str, Signal)>);
 
 impl Signals {
-    fn listen() -> Self {
+    /// From here on they do not end the process by themselves. Needs a runtime.
+    pub fn listen() -> Self {
         let kinds = [
             ("SIGHUP", SignalKind::hangup()),
             ("SIGTERM", SignalKind::terminate()),

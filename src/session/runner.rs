@@ -108,8 +108,12 @@ impl Runner {
                 let receipt = self.ledger.append(dated, durability);
                 // The receiver lives as long as the runner.
                 let _ = self.receipts.send((ticket, receipt));
+                self.renew();
             }
-            Effect::Track(samples) => self.ledger.track(samples),
+            Effect::Track(samples) => {
+                self.ledger.track(samples);
+                self.renew();
+            }
             Effect::Declare { title, slug, at } => {
                 let work = self.ledger.declare(title, slug, at);
                 self.blocking(work);
@@ -168,6 +172,12 @@ impl Runner {
                 let work = self.ledger.export(incident, path);
                 self.blocking(work);
             }
+        }
+    }
+
+    fn renew(&mut self) {
+        if let Some(work) = self.ledger.renew() {
+            self.tasks.spawn_blocking(work);
         }
     }
 

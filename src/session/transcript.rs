@@ -7,7 +7,7 @@ use crate::clock::World;
 use crate::model::entry::{ActorKind, Entry, EntryKind};
 use crate::text::Safe;
 
-use super::{Core, Notice, PlanView};
+use super::{Core, Notice, PlanView, ResumeOffer};
 
 /// Prints each entry, notice and plan once, a line each, in the order it became known.
 #[derive(Debug)]
@@ -17,11 +17,12 @@ pub(super) struct Transcript<W> {
     notice: Option<Notice>,
     plan: Option<Safe>,
     incident: Option<Safe>,
+    offer: Option<ResumeOffer>,
 }
 
 impl<W: Write> Transcript<W> {
     pub(super) fn new(out: W) -> Self {
-        Self { out, printed: HashSet::new(), notice: None, plan: None, incident: None }
+        Self { out, printed: HashSet::new(), notice: None, plan: None, incident: None, offer: None }
     }
 
     /// Prints what is new in the core.
@@ -33,6 +34,7 @@ impl<W: Write> Transcript<W> {
             }
             self.incident = incident;
         }
+        self.show_offer(core)?;
         for entry in &core.entries {
             let draft = &entry.draft;
             let mark = (draft.kind, entry.occurred_at, draft.subject.clone(), draft.title.clone());
@@ -53,6 +55,27 @@ impl<W: Write> Transcript<W> {
     /// Prints a line that is not part of the core.
     pub(super) fn say(&mut self, text: &Safe) -> io::Result<()> {
         writeln!(self.out, "{text}")
+    }
+
+    fn show_offer(&mut self, core: &Core) -> io::Result<()> {
+        if core.resume != self.offer {
+            if let Some(offer) = &core.resume {
+                let acts = match offer.open_intents {
+                    0 => String::new(),
+                    1 => ", one action without a known outcome".into(),
+                    n => format!(", {n} actions without a known outcome"),
+                };
+                writeln!(
+                    self.out,
+                    "left open: {} {} (last entry {}{acts}); `resume` takes it up, `decline-resume` leaves it as it is",
+                    offer.id,
+                    offer.title,
+                    offer.last.format("%H:%M:%SZ")
+                )?;
+            }
+            self.offer.clone_from(&core.resume);
+        }
+        Ok(())
     }
 
     fn show_plan(&mut self, core: &Core) -> io::Result<()> {

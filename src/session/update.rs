@@ -25,7 +25,9 @@ pub fn update(core: &mut Core, message: Message) -> Vec<Effect> {
         }
         Message::Recorded { ticket, result } => recording::recorded(core, ticket, result),
         Message::Written(entry) => recording::keep(core, entry),
-        Message::IncidentReady { id, title, earlier } => recording::incident_ready(core, id, title, earlier),
+        Message::IncidentReady { id, title, earlier, carried } => {
+            recording::incident_ready(core, id, title, earlier, carried)
+        }
         Message::IncidentRefused(why) => {
             core.desk.declaring = false;
             core.say(NoticeKind::Error, why);

@@ -28,6 +28,8 @@ pub(super) struct Cluster {
 
 struct Built {
     client: Client,
+    /// The API server's URL.
+    server: Safe,
     /// When its credentials end, by the calendar.
     until: Option<World>,
 }
@@ -55,6 +57,12 @@ impl Cluster {
         let client = fresh.client.clone();
         *built = Some(fresh);
         Ok(client)
+    }
+
+    /// The API server's URL, once a client was built: for errors.
+    pub(super) async fn server(&self) -> Safe {
+        let built = self.built.lock().await;
+        built.as_ref().map_or_else(|| Safe::fixed("the API server"), |built| built.server.clone())
     }
 
     /// The cluster does not know us any more: the next client is built from the kubeconfig anew.
@@ -96,9 +104,10 @@ impl Cluster {
                 config.auth_info.client_key_data = Some(encode(key).into());
             }
         }
+        let server = Safe::from(config.cluster_url.to_string().trim_end_matches('/'));
         let stack = ClientBuilder::try_from(config)
             .map_err(|error| fatal(format!("prepare the client for {host}: {}", super::call::causes(&error))))?;
-        Ok(Built { client: stack.with_layer(&ReadOnlyLayer).build(), until })
+        Ok(Built { client: stack.with_layer(&ReadOnlyLayer).build(), server, until })
     }
 
     async fn config(&self) -> Result<Config, SourceError> {

@@ -117,10 +117,14 @@ impl Cluster {
             Fault::Source(SourceError::Fatal(Safe::from(format!("{doing}: the request cannot be written ({error})"))))
         })?;
         let client = self.client().await.map_err(Fault::Source)?;
-        let answer = tokio::time::timeout(BEGIN_WITHIN, client.send(request))
-            .await
-            .map_err(|_| Fault::retry(doing, &format!("no answer within {} s", BEGIN_WITHIN.as_secs())))?
-            .map_err(|error| Fault::retry(doing, &causes(&error)))?;
+        let answer = match tokio::time::timeout(BEGIN_WITHIN, client.send(request)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(unreachable(doing, &self.server().await, &causes(&error))),
+            Err(_) => {
+                let what = format!("no answer within {} s", BEGIN_WITHIN.as_secs());
+                return Err(unreachable(doing, &self.server().await, &what));
+            }
+        };
         if answer.status().is_success() {
             return Ok(answer);
         }
@@ -137,6 +141,17 @@ impl Cluster {
         let said = said(&body.ok().and_then(Result::ok).unwrap_or_default());
         Err(fault(status, after, doing, &said))
     }
+}
+
+/// Nothing came back.
+fn unreachable(doing: &str, server: &Safe, what: &str) -> Fault {
+    Fault::Retry(
+        Safe::from(format!(
+            "{doing} at {server}: {what}; check the cluster's address in the kubeconfig, and whether a VPN or proxy is \
+             needed"
+        )),
+        None,
+    )
 }
 
 /// The fault that a status is.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -42,16 +43,20 @@ impl Archive {
     }
 
     /// What the rolling journals of an environment tell of the hour before `now`. The same thing
-    /// noticed by two processes is told once. It is read from the disk: close the process's own
-    /// rolling journal first, or its last half second may be missing.
-    pub fn carry(&self, env: &EnvId, drill: bool, now: World) -> Carried {
+    /// noticed by two processes is told once. `own` are the files that the caller knows already.
+    /// It is read from the disk: of a journal that is being written the last half second may be
+    /// missing.
+    pub fn carry(&self, env: &EnvId, drill: bool, now: World, own: &[PathBuf]) -> Carried {
         let mut carried = Carried::default();
         let mut seen = BTreeSet::new();
         let mut minutes = BTreeSet::new();
         let from = now - TimeDelta::minutes(CARRY);
         for (name, record) in self.rolling_records() {
             let ours = record.writers.iter().all(|writer| writer.env == env.as_str() && writer.drill == drill);
-            if !ours {
+            let known = record.writers.iter().any(|writer| {
+                own.contains(&record.dir.join(layout::JOURNAL).join(writer.file.as_str()))
+            });
+            if !ours || known {
                 continue;
             }
             for entry in record.entries {

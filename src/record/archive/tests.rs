@@ -94,25 +94,26 @@ fn after_a_crash_the_open_incident_is_offered_with_what_was_being_done() {
     write(&journal, 2, EntryKind::Closed, "closed", None);
     let (id, journal) = open(&archive, "checkout", 3);
     write(&journal, 4, EntryKind::Intent, "scale", Some(Body::Intent(Box::new(plan("p1", "kubectl scale")))));
-    let live = archive.unfinished("prod-eu").expect("it can be read").expect("one is open");
+    let live = archive.unfinished("prod-eu", false).expect("it can be read").expect("one is open");
     assert!(live.being_written);
 
     let after = Archive::on("/records", Arc::new(disk.after_power_cut(20)));
-    let left = after.unfinished("prod-eu").expect("it can be read").expect("one is open");
+    let left = after.unfinished("prod-eu", false).expect("it can be read").expect("one is open");
     assert_eq!((&left.id, left.title.as_str(), left.last), (&id, "checkout", at(4, 0)));
     assert!(!left.being_written && left.id != closed);
     assert_eq!(left.open_intents.len(), 1);
     assert_eq!(left.open_intents[0].1.command, "kubectl scale");
-    assert_eq!(after.unfinished("staging"), Ok(None));
+    assert_eq!(after.unfinished("staging", false), Ok(None));
+    assert_eq!(after.unfinished("prod-eu", true), Ok(None), "a drill of that name is another world");
 
     let journal = after.journal_for(&id, info()).expect("there is room");
     let outcome = crate::model::plan::Outcome::Unknown { why: Safe::fixed("not seen") };
     let body = Body::Outcome { plan: crate::model::plan::PlanId(Safe::fixed("p1")), outcome };
     write(&journal, 9, EntryKind::Outcome, "unknown", Some(body));
-    let settled = after.unfinished("prod-eu").expect("it can be read").expect("one is open");
+    let settled = after.unfinished("prod-eu", false).expect("it can be read").expect("one is open");
     assert_eq!(settled.open_intents, []);
     write(&journal, 10, EntryKind::Closed, "closed", None);
-    assert_eq!(after.unfinished("prod-eu"), Ok(None));
+    assert_eq!(after.unfinished("prod-eu", false), Ok(None));
 }
 
 #[test]
@@ -126,7 +127,7 @@ fn the_hour_before_is_carried_into_an_incident() {
     let staging = archive.rolling(StartInfo { env: Safe::fixed("staging"), ..info() }).expect("there is room");
     write(&staging, 31, EntryKind::Rollout, "elsewhere", None);
 
-    let carried = archive.carry(&EnvId::from("prod-eu"), false, at(65, 0));
+    let carried = archive.carry(&EnvId::from("prod-eu"), false, at(65, 0), &[]);
     let titles: Vec<_> = carried.drafts.iter().map(|(draft, ..)| draft.title.as_str()).collect();
     assert_eq!(titles, ["payments 2.9.0"]);
     let (draft, occurred, _) = &carried.drafts[0];
@@ -134,7 +135,9 @@ fn the_hour_before_is_carried_into_an_incident() {
     let whence = draft.evidence[0].query.as_ref().expect("it says where it comes from");
     assert!(whence.starts_with("carried from the rolling journal"), "{whence}");
     assert_eq!(archive.list(), Ok(Vec::new()), "a rolling journal is no incident");
-    assert_eq!(archive.carry(&EnvId::from("prod-eu"), true, at(65, 0)), Carried::default());
+    let others = archive.carry(&EnvId::from("prod-eu"), false, at(65, 0), &[rolling.path(), other.path()]);
+    assert_eq!(others, Carried::default(), "what the caller wrote itself is not told to it");
+    assert_eq!(archive.carry(&EnvId::from("prod-eu"), true, at(65, 0), &[]), Carried::default());
 }
 
 #[test]

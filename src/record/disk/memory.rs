@@ -20,6 +20,8 @@ struct State {
     room: Option<usize>,
     sync_fails: bool,
     syncs: usize,
+    /// Whether files are as young as the test is; else as old as the calendar.
+    young: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -47,7 +49,7 @@ impl MemoryDisk {
             };
             (path.clone(), node)
         });
-        Self(Arc::new(Mutex::new(State { nodes: nodes.collect(), ..State::default() })))
+        Self(Arc::new(Mutex::new(State { nodes: nodes.collect(), young: state.young, ..State::default() })))
     }
 
     /// From now on only `room` more bytes fit.
@@ -58,6 +60,12 @@ impl MemoryDisk {
     /// From now on no sync succeeds.
     pub(crate) fn break_syncs(&self) {
         self.lock().sync_fails = true;
+    }
+
+    /// Files were written just now, and not when the calendar began.
+    pub(crate) fn young(self) -> Self {
+        self.lock().young = true;
+        self
     }
 
     /// How many syncs of files there were.
@@ -146,7 +154,7 @@ impl Disk for MemoryDisk {
     }
 
     fn modified(&self, _path: &Path) -> io::Result<World> {
-        Ok(World::UNIX_EPOCH)
+        Ok(if self.lock().young { crate::clock::Clock::real().now() } else { World::UNIX_EPOCH })
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {

@@ -336,6 +336,7 @@ fn failure(path: &Path, error: &io::Error) -> JournalError {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ("the disk is full", "free some space"),
         io::ErrorKind::ReadOnlyFilesystem => ("the file system is read-only", "mount it for writing"),
         io::ErrorKind::PermissionDenied => ("permission is denied", "give yourself write access or set record.dir"),
+        io::ErrorKind::NotADirectory => ("a part of the path is a file", "set record.dir to a folder"),
         io::ErrorKind::NotFound => ("the directory is gone", "put it back"),
         _ => ("the system reports an error", "check the disk"),
     };

@@ -74,12 +74,7 @@ pub(super) fn recorded(core: &mut Core, ticket: u64, result: Result<Entry, Journ
             effects
         }
         Err(error) => {
-            let why = Safe::from(error.to_string());
-            core.say(NoticeKind::Error, format!("not recorded: {why}; actions are off, the screen goes on"));
-            core.journal_failed = Some(why);
-            core.window = WriteWindow::Closed;
-            core.plan = None;
-            core.desk.planning = None;
+            core.cannot_record(Safe::from(error.to_string()));
             Vec::new()
         }
     }
@@ -210,7 +205,13 @@ fn declare(core: &mut Core, title: Safe, service: Option<Safe>) -> Option<Effect
 }
 
 /// The incident's journal stands ready: what was seen before is carried into it.
-pub(super) fn incident_ready(core: &mut Core, id: IncidentId, title: Safe, earlier: Vec<Entry>) -> Vec<Effect> {
+pub(super) fn incident_ready(
+    core: &mut Core,
+    id: IncidentId,
+    title: Safe,
+    earlier: Vec<Entry>,
+    before: Vec<Dated>,
+) -> Vec<Effect> {
     core.desk.declaring = false;
     core.resume = None;
     let mut dated: Vec<Dated> = core.entries[core.desk.rolling_from.min(core.entries.len())..]
@@ -229,6 +230,12 @@ pub(super) fn incident_ready(core: &mut Core, id: IncidentId, title: Safe, earli
             .as_ref()
             .is_none_or(|key| !known.contains(&(dated.draft.kind, key.clone(), dated.occurred_at)))
     });
+    // What an earlier process noticed and this one as well is told once.
+    let mine: std::collections::HashSet<_> = dated.iter().filter_map(noticed).collect();
+    let before: Vec<Dated> =
+        before.into_iter().filter(|dated| noticed(dated).is_none_or(|key| !mine.contains(&key))).collect();
+    core.desk.told.extend(before.iter().filter_map(noticed));
+    dated.extend(before);
     dated.sort_by_key(|dated| dated.occurred_at);
     core.entries.clear();
     core.desk.rolling_from = 0;
@@ -269,6 +276,11 @@ pub(super) fn incident_ready(core: &mut Core, id: IncidentId, title: Safe, earli
         }
     }
     effects
+}
+
+/// What makes a finding the same as another; what people said is never the same.
+fn noticed(dated: &Dated) -> Option<(EntryKind, Safe, World)> {
+    Some((dated.draft.kind, dated.draft.dedupe.clone()?, dated.occurred_at))
 }
 
 fn told(entry: &Entry) -> (EntryKind, Safe, World) {

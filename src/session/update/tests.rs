@@ -87,6 +87,7 @@ fn what_was_noted_before_is_carried_into_the_incident() {
         id: "2026-11-18-checkout".into(),
         title: "Checkout fails".into(),
         earlier: Vec::new(),
+        carried: Vec::new(),
     });
     assert_eq!(story.kinds(), [EntryKind::Opened, EntryKind::Note]);
     assert_eq!(story.core.entries[1].occurred_at, at(0), "its own time stays");
@@ -100,7 +101,7 @@ fn an_entry_in_flight_while_the_incident_is_declared_is_neither_lost_nor_doubled
     let handed = update(&mut story.core, Message::Command(Command::Note { text: "early".into() }));
     let Some(Effect::Record { ticket, dated, .. }) = handed.into_iter().next() else { unreachable!() };
     story.command("open Checkout");
-    story.send(Message::IncidentReady { id: "i".into(), title: "t".into(), earlier: Vec::new() });
+    story.send(Message::IncidentReady { id: "i".into(), title: "t".into(), earlier: Vec::new(), carried: Vec::new() });
     // The rolling journal's answer comes late.
     let entry = Entry {
         id: EntryId("late".into()),
@@ -175,7 +176,7 @@ fn an_unknown_alert_is_not_claimed() {
 #[test]
 fn a_milestone_by_time_of_day_is_never_in_the_future() {
     let mut story = Story::begin();
-    story.command("open x").send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier: Vec::new() });
+    story.command("open x").send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier: Vec::new(), carried: Vec::new() });
     let now = at(0);
     let later = (now + TimeDelta::minutes(5)).time();
     story.send(Message::Command(Command::Milestone {
@@ -189,7 +190,7 @@ fn a_milestone_by_time_of_day_is_never_in_the_future() {
 #[test]
 fn closing_seals_the_record_and_a_new_incident_starts_clean() {
     let mut story = Story::begin();
-    story.command("open x").send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier: Vec::new() });
+    story.command("open x").send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier: Vec::new(), carried: Vec::new() });
     story.command("note one").command("close");
     assert!(story.core.incident.is_none());
     assert!(story.effects.contains(&Effect::Seal("i".into())));
@@ -197,6 +198,7 @@ fn closing_seals_the_record_and_a_new_incident_starts_clean() {
         id: "j".into(),
         title: "y".into(),
         earlier: Vec::new(),
+        carried: Vec::new(),
     });
     let titles: Vec<_> = story.core.entries.iter().map(|entry| entry.draft.title.to_string()).collect();
     assert_eq!(titles, ["incident declared: y", "two"]);
@@ -205,10 +207,10 @@ fn closing_seals_the_record_and_a_new_incident_starts_clean() {
 #[test]
 fn what_an_earlier_process_wrote_is_not_told_twice() {
     let mut earlier = Story::begin();
-    earlier.command("open x").send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier: Vec::new() });
+    earlier.command("open x").send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier: Vec::new(), carried: Vec::new() });
     earlier.command("note one");
     let mut story = Story::begin();
-    story.send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier: earlier.core.entries.clone() });
+    story.send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier: earlier.core.entries.clone(), carried: Vec::new() });
     assert_eq!(story.kinds(), [EntryKind::Opened, EntryKind::Note, EntryKind::Note]);
     assert!(story.core.entries[2].draft.title.contains("takes the incident up again"));
 }

@@ -1,0 +1,132 @@
+//! Sessions as the command line opens them, in this process: what happens to them when disks,
+//! systems and texts are at their worst.
+
+mod durability;
+mod faults;
+mod hostile;
+mod proxy;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::drill::{ask, environment};
+use super::start::Opening;
+use crate::clock::{Clock, World};
+use crate::config::{Catalogue, Environment};
+use crate::drill::{Drill, Options, Pace, Scenario, Step};
+use crate::model::command::Command;
+use crate::model::entry::{Actor, ActorKind};
+use crate::record::Archive;
+use crate::session::{Core, Done, Front, FrontError, Input, Signals, commands};
+use crate::text::Safe;
+
+/// By the wall: a session that has not ended by then hangs.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// A drill's world in this process, which goes on while sessions come and go.
+struct Rehearsal {
+    drill: Arc<Drill>,
+    scenario: Scenario,
+    clock: Clock,
+    _dir: tempfile::TempDir,
+}
+
+impl Rehearsal {
+    async fn start(opens: Option<World>, speed: f64) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let scenario = Scenario::shipped("rate-limit-storm").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let opens = opens.unwrap_or_else(|| scenario.opens(1));
+        let (clock, driver) = Clock::driven(opens);
+        let options =
+            Options { pace: Pace::Speed(speed), open_at: Some(opens), ..Options::new(1, dir.path().join("run")) };
+        let drill = Arc::new(Drill::start(scenario.clone(), options, driver).await.unwrap());
+        Self { drill, scenario, clock, _dir: dir }
+    }
+
+    fn environment(&self) -> Environment {
+        environment(&self.scenario, Some(&self.drill.endpoints))
+    }
+
+    fn opening(&self, archive: &Archive) -> Opening {
+        Opening {
+            env: self.environment(),
+            catalogue: Arc::new(Catalogue::new(self.scenario.services().to_vec())),
+            archive: archive.clone(),
+            actor: ana(),
+            clock: self.clock.clone(),
+            since: TimeDelta::hours(1),
+            ask: Some(ask(&self.drill)),
+            identify: false,
+        }
+    }
+
+    /// The responder's steps from the opening on, but for the last: when to leave is the test's.
+    fn responder(&self) -> VecDeque<Step> {
+        let opens = self.drill.opens;
+        self.drill.responder.iter().filter(|step| step.at >= opens && step.line != "quit").cloned().collect()
+    }
+}
+
+fn ana() -> Actor {
+    Actor { kind: ActorKind::Human, name: Safe::fixed("ana"), known_by: Some(Safe::fixed("scenario")) }
+}
+
+/// The steps that are due.
+fn due(steps: &mut VecDeque<Step>, now: World) -> Vec<Command> {
+    let mut commands = Vec::new();
+    while let Some(step) = steps.pop_front_if(|step| step.at <= now) {
+        commands.push(commands::parse(&step.line).unwrap());
+    }
+    commands
+}
+
+/// A front whose person looks at every picture and says what to do.
+struct Director<P> {
+    play: P,
+    said: VecDeque<Command>,
+}
+
+impl<P: FnMut(&Core) -> Vec<Command>> Director<P> {
+    fn new(play: P) -> Self {
+        Self { play, said: VecDeque::new() }
+    }
+}
+
+impl<P: FnMut(&Core) -> Vec<Command>> Front for Director<P> {
+    async fn input(&mut self) -> Input {
+        match self.said.pop_front() {
+            Some(command) => Input::Command(command),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn handle(&mut self, input: Input, _core: &Core) -> Vec<Command> {
+        match input {
+            Input::Command(command) => vec![command],
+            _ => Vec::new(),
+        }
+    }
+
+    fn show(&mut self, core: &Core) -> Result<(), FrontError> {
+        self.said.extend((self.play)(core));
+        Ok(())
+    }
+
+    fn pace(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// Runs a session until the person leaves.
+async fn run(opening: Opening, play: impl FnMut(&Core) -> Vec<Command>) -> Core {
+    let core = Opening::core(&opening.env, &opening.catalogue, &opening.actor, &opening.clock);
+    let mut front = Director::new(play);
+    let session = opening.run(core, &mut front, Signals::listen());
+    let (done, core) = tokio::time::timeout(PATIENCE, session).await.expect("the person leaves in time");
+    assert_eq!(done, Done::Left);
+    core
+}
