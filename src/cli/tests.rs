@@ -24,7 +24,7 @@ use crate::session::{Core, Done, Front, FrontError, Input, Signals, commands};
 use crate::text::Safe;
 
 /// By the wall: a session that has not ended by then hangs.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(100);
 
 /// A drill's world in this process, which goes on while sessions come and go.
 struct Rehearsal {
@@ -88,11 +88,13 @@ fn due(steps: &mut VecDeque<Step>, now: World) -> Vec<Command> {
 struct Director<P> {
     play: P,
     said: VecDeque<Command>,
+    /// What there was to see last, for a test that waited in vain.
+    last: String,
 }
 
 impl<P: FnMut(&Core) -> Vec<Command>> Director<P> {
     fn new(play: P) -> Self {
-        Self { play, said: VecDeque::new() }
+        Self { play, said: VecDeque::new(), last: String::new() }
     }
 }
 
@@ -112,6 +114,8 @@ impl<P: FnMut(&Core) -> Vec<Command>> Front for Director<P> {
     }
 
     fn show(&mut self, core: &Core) -> Result<(), FrontError> {
+        let sources = core.picture.sources.rows().iter().map(|row| (row.origin.source.as_str(), &row.state));
+        self.last = format!("{} {:?} {:?}", core.now, core.notice, sources.collect::<Vec<_>>());
         self.said.extend((self.play)(core));
         Ok(())
     }
@@ -126,7 +130,9 @@ async fn run(opening: Opening, play: impl FnMut(&Core) -> Vec<Command>) -> Core 
     let core = Opening::core(&opening.env, &opening.catalogue, &opening.actor, &opening.clock);
     let mut front = Director::new(play);
     let session = opening.run(core, &mut front, Signals::listen());
-    let (done, core) = tokio::time::timeout(PATIENCE, session).await.expect("the person leaves in time");
+    let Ok((done, core)) = tokio::time::timeout(PATIENCE, session).await else {
+        panic!("the person never left; the last that was shown: {}", front.last);
+    };
     assert_eq!(done, Done::Left);
     core
 }

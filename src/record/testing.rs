@@ -99,7 +99,10 @@ pub(crate) fn verify_on(disk: &MemoryDisk, dir: &std::path::Path) -> super::Veri
 /// ones.
 pub(crate) fn journal_dirs(disk: &MemoryDisk) -> std::collections::BTreeSet<std::path::PathBuf> {
     let in_journal = |path: &std::path::PathBuf| path.parent().is_some_and(|dir| dir.ends_with(super::layout::JOURNAL));
-    disk.files().into_iter().map(|(path, _)| path).filter(in_journal)
+    disk.files()
+        .into_iter()
+        .map(|(path, _)| path)
+        .filter(in_journal)
         .filter_map(|path| Some(path.parent()?.parent()?.to_path_buf()))
         .collect()
 }

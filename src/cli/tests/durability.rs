@@ -120,9 +120,8 @@ async fn what_was_shown_survives_a_power_cut_at_any_moment_and_the_next_start_ta
     }
 
     // The last moment, and the one at which an action was in flight.
-    let in_flight = |cut: &&Cut| {
-        has(witness.shown_at(cut), EntryKind::Intent) && !has(witness.shown_at(cut), EntryKind::Outcome)
-    };
+    let in_flight =
+        |cut: &&Cut| has(witness.shown_at(cut), EntryKind::Intent) && !has(witness.shown_at(cut), EntryKind::Outcome);
     let during = witness.cuts.iter().rfind(in_flight).expect("an intent is shown before its outcome");
     let unsent = during.disk.after_power_cut(0);
     let (offer, core) = taken_up(&world, &during.disk).await;

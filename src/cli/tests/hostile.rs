@@ -110,8 +110,7 @@ async fn hostile_text_from_every_system_leaves_screen_stream_and_postmortem_clea
     )
     .await;
     let archive = Archive::new(dir.path().join("records"));
-    let opening =
-        Opening { env: environment(&world.scenario, Some(&spoiled.endpoints)), ..world.opening(&archive) };
+    let opening = Opening { env: environment(&world.scenario, Some(&spoiled.endpoints)), ..world.opening(&archive) };
 
     let device = Arc::new(Capture::new(COLUMNS, ROWS));
     let mut screen = Screen::new(Options::shipped().unwrap(), device.clone()).unwrap();
@@ -140,9 +139,17 @@ async fn hostile_text_from_every_system_leaves_screen_stream_and_postmortem_clea
         }
         if frames.is_multiple_of(50) {
             assert!(screen.settle(Duration::from_secs(5)));
-            seen.extend(emulate(&device.bytes()).screen().contents().lines().filter(|line| line.contains("owned")).map(str::to_owned));
+            seen.extend(
+                emulate(&device.bytes())
+                    .screen()
+                    .contents()
+                    .lines()
+                    .filter(|line| line.contains("owned"))
+                    .map(str::to_owned),
+            );
         }
-        if core.incident.is_none() && core.now > until - TimeDelta::minutes(2) && !std::mem::replace(&mut opened, true) {
+        if core.incident.is_none() && core.now > until - TimeDelta::minutes(2) && !std::mem::replace(&mut opened, true)
+        {
             commands.push(Command::Open { title: crate::text::Safe::from(EVIL) });
         }
         if core.now >= until && core.incident.is_some() {
@@ -157,7 +164,10 @@ async fn hostile_text_from_every_system_leaves_screen_stream_and_postmortem_clea
     let text = String::from_utf8(bytes.clone()).expect("what goes out is UTF-8");
     for sequence in text.split('\u{1b}').skip(1) {
         let end = sequence.find(|c: char| c.is_ascii_alphabetic()).unwrap();
-        assert!(sequence.starts_with('[') && matches!(&sequence[end..=end], "H" | "m" | "h" | "l" | "J"), "{sequence:?}");
+        assert!(
+            sequence.starts_with('[') && matches!(&sequence[end..=end], "H" | "m" | "h" | "l" | "J"),
+            "{sequence:?}"
+        );
     }
     assert!(is_harmless(&text.replace('\u{1b}', "")), "a control character went out");
     let end = emulate(&bytes);

@@ -86,7 +86,9 @@ async fn pass(State(between): State<Arc<Between>>, request: Request) -> Response
         return answer;
     }
     parts.headers.remove(HOST);
-    if between.spoil.is_some() && parts.headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/vnd.kub")) {
+    if between.spoil.is_some()
+        && parts.headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/vnd.kub"))
+    {
         // What cannot be read cannot be spoiled.
         parts.headers.insert(ACCEPT, http::HeaderValue::from_static("application/json"));
     }
@@ -97,7 +99,9 @@ async fn pass(State(between): State<Arc<Between>>, request: Request) -> Response
         return Response::builder().status(502).body(Body::empty()).unwrap();
     };
     let mut out = Response::builder().status(answer.status());
-    for (name, value) in answer.headers().iter().filter(|(name, _)| !matches!(**name, CONTENT_LENGTH | TRANSFER_ENCODING)) {
+    for (name, value) in
+        answer.headers().iter().filter(|(name, _)| !matches!(**name, CONTENT_LENGTH | TRANSFER_ENCODING))
+    {
         out = out.header(name, value);
     }
     let media = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();

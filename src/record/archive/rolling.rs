@@ -53,9 +53,10 @@ impl Archive {
         let from = now - TimeDelta::minutes(CARRY);
         for (name, record) in self.rolling_records() {
             let ours = record.writers.iter().all(|writer| writer.env == env.as_str() && writer.drill == drill);
-            let known = record.writers.iter().any(|writer| {
-                own.contains(&record.dir.join(layout::JOURNAL).join(writer.file.as_str()))
-            });
+            let known = record
+                .writers
+                .iter()
+                .any(|writer| own.contains(&record.dir.join(layout::JOURNAL).join(writer.file.as_str())));
             if !ours || known {
                 continue;
             }

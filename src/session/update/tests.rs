@@ -176,7 +176,12 @@ fn an_unknown_alert_is_not_claimed() {
 #[test]
 fn a_milestone_by_time_of_day_is_never_in_the_future() {
     let mut story = Story::begin();
-    story.command("open x").send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier: Vec::new(), carried: Vec::new() });
+    story.command("open x").send(Message::IncidentReady {
+        id: "i".into(),
+        title: "x".into(),
+        earlier: Vec::new(),
+        carried: Vec::new(),
+    });
     let now = at(0);
     let later = (now + TimeDelta::minutes(5)).time();
     story.send(Message::Command(Command::Milestone {
@@ -190,7 +195,12 @@ fn a_milestone_by_time_of_day_is_never_in_the_future() {
 #[test]
 fn closing_seals_the_record_and_a_new_incident_starts_clean() {
     let mut story = Story::begin();
-    story.command("open x").send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier: Vec::new(), carried: Vec::new() });
+    story.command("open x").send(Message::IncidentReady {
+        id: "i".into(),
+        title: "x".into(),
+        earlier: Vec::new(),
+        carried: Vec::new(),
+    });
     story.command("note one").command("close");
     assert!(story.core.incident.is_none());
     assert!(story.effects.contains(&Effect::Seal("i".into())));
@@ -207,10 +217,20 @@ fn closing_seals_the_record_and_a_new_incident_starts_clean() {
 #[test]
 fn what_an_earlier_process_wrote_is_not_told_twice() {
     let mut earlier = Story::begin();
-    earlier.command("open x").send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier: Vec::new(), carried: Vec::new() });
+    earlier.command("open x").send(Message::IncidentReady {
+        id: "i".into(),
+        title: "x".into(),
+        earlier: Vec::new(),
+        carried: Vec::new(),
+    });
     earlier.command("note one");
     let mut story = Story::begin();
-    story.send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier: earlier.core.entries.clone(), carried: Vec::new() });
+    story.send(Message::IncidentReady {
+        id: "i".into(),
+        title: "x".into(),
+        earlier: earlier.core.entries.clone(),
+        carried: Vec::new(),
+    });
     assert_eq!(story.kinds(), [EntryKind::Opened, EntryKind::Note, EntryKind::Note]);
     assert!(story.core.entries[2].draft.title.contains("takes the incident up again"));
 }
