@@ -73,6 +73,8 @@ struct Session {
 /// A client with what its errors need to be told.
 struct Client<T> {
     sdk: T,
+    /// Where it asks.
+    place: Safe,
     login: Safe,
 }
 
@@ -82,7 +84,7 @@ pub async fn identity(access: &AwsAccess) -> Option<Safe> {
     let client = account.sts().await.inspect_err(|why| tracing::info!(%why, "no AWS identity")).ok()?;
     let answer = client.sdk.get_caller_identity().send().await;
     let answer = answer.inspect_err(|error| {
-        let failure = failure::explain("asking AWS who we are", error, &client.login);
+        let failure = failure::explain("asking AWS who we are", error, &client.place, &client.login);
         tracing::info!(why = %failure.sentence(), "no AWS identity");
     });
     answer.ok()?.arn().map(Safe::from)
@@ -98,10 +100,12 @@ impl Account {
         let Session { sdk, login } = self.session().await?;
         let mut config = aws_sdk_cloudwatch::config::Builder::from(&sdk)
             .interceptor(ReadOnly::allowing(&["DescribeAlarms", "DescribeAlarmHistory"]));
-        if let Some(url) = self.endpoint("cloudwatch")? {
+        let endpoint = self.endpoint("cloudwatch")?;
+        let place = place(&sdk, endpoint.as_deref());
+        if let Some(url) = endpoint {
             config = config.endpoint_url(url);
         }
-        Ok(Client { sdk: aws_sdk_cloudwatch::Client::from_conf(config.build()), login })
+        Ok(Client { sdk: aws_sdk_cloudwatch::Client::from_conf(config.build()), place, login })
     }
 
     /// A client that can read log events and nothing else. It does not try again by itself: every
@@ -111,10 +115,12 @@ impl Account {
         let mut config = aws_sdk_cloudwatchlogs::config::Builder::from(&sdk)
             .interceptor(ReadOnly::allowing(&["FilterLogEvents"]))
             .retry_config(RetryConfig::disabled());
-        if let Some(url) = self.endpoint("cloudwatch_logs")? {
+        let endpoint = self.endpoint("cloudwatch_logs")?;
+        let place = place(&sdk, endpoint.as_deref());
+        if let Some(url) = endpoint {
             config = config.endpoint_url(url);
         }
-        Ok(Client { sdk: aws_sdk_cloudwatchlogs::Client::from_conf(config.build()), login })
+        Ok(Client { sdk: aws_sdk_cloudwatchlogs::Client::from_conf(config.build()), place, login })
     }
 
     /// A client that can ask who we are and nothing else.
@@ -122,10 +128,12 @@ impl Account {
         let Session { sdk, login } = self.session().await?;
         let mut config =
             aws_sdk_sts::config::Builder::from(&sdk).interceptor(ReadOnly::allowing(&["GetCallerIdentity"]));
-        if let Some(url) = self.endpoint("sts")? {
+        let endpoint = self.endpoint("sts")?;
+        let place = place(&sdk, endpoint.as_deref());
+        if let Some(url) = endpoint {
             config = config.endpoint_url(url);
         }
-        Ok(Client { sdk: aws_sdk_sts::Client::from_conf(config.build()), login })
+        Ok(Client { sdk: aws_sdk_sts::Client::from_conf(config.build()), place, login })
     }
 
     /// Forgets what was loaded, if the account does not know us any more.
@@ -239,6 +247,15 @@ fn timeouts() -> TimeoutConfig {
 }
 
 /// Reads may be tried twice more at once; what is left is the supervisor's.
+/// Where a service is asked: what a person has to check when nothing answers.
+fn place(sdk: &SdkConfig, endpoint: Option<&str>) -> Safe {
+    match (endpoint, sdk.region()) {
+        (Some(url), _) => Safe::from(url),
+        (None, Some(region)) => Safe::from(format!("region {region}")),
+        (None, None) => Safe::fixed("AWS"),
+    }
+}
+
 fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200))
 }

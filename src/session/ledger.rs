@@ -337,3 +337,6 @@ impl Recorder for EngineJournal {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -303,7 +303,13 @@ impl Front for Screen {
         if !self.terminal.has_keys() {
             return std::future::pending().await;
         }
+        let first = self.events.is_none();
         let events = self.events.get_or_insert_with(EventStream::new);
+        // The first frame is drawn before anybody listens: a size that changed meanwhile is told
+        // by nobody else.
+        if first && let Some((columns, rows)) = self.terminal.grown() {
+            return Input::Terminal(Event::Resize(columns, rows));
+        }
         if self.continued.is_none() {
             self.continued = signal(SignalKind::from_raw(SIGCONT)).ok();
         }

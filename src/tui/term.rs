@@ -68,6 +68,12 @@ impl Terminal {
         }
     }
 
+    /// The device's size, if it is not the one that is drawn for.
+    pub fn grown(&self) -> Option<(u16, u16)> {
+        let size = self.writer.shared().size().ok()?;
+        (size != (self.before.area.width, self.before.area.height)).then_some(size)
+    }
+
     /// The next frame is drawn from nothing, whatever the terminal shows now.
     pub fn redraw(&mut self) {
         self.anew = true;

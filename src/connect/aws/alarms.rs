@@ -138,7 +138,7 @@ async fn described(
                 .set_alarm_name_prefix(prefix.cloned())
                 .max_records(PAGE)
                 .set_next_token(token);
-            let read = read.send().await.map_err(|error| explain(READING, &error, &client.login))?;
+            let read = read.send().await.map_err(|error| explain(READING, &error, &client.place, &client.login))?;
             let metric = read.metric_alarms().iter().map(|alarm| metric_alert(alarm, now));
             let composite = read.composite_alarms().iter().map(|alarm| composite_alert(alarm, now));
             alarms.extend(metric.chain(composite).map(|alert| (alert.key.0.clone(), alert)));
@@ -171,7 +171,7 @@ async fn transitions(
             .scan_by(ScanBy::TimestampDescending)
             .max_records(PAGE)
             .set_next_token(token);
-        let read = read.send().await.map_err(|error| explain(READING_PAST, &error, &client.login))?;
+        let read = read.send().await.map_err(|error| explain(READING_PAST, &error, &client.place, &client.login))?;
         token = read.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
         items.extend(read.alarm_history_items.unwrap_or_default());
         if token.is_none() {

@@ -57,7 +57,7 @@ impl From<Failure> for SourceError {
 
 /// The failure behind `error` of an attempt at `what`, such as `reading alarms of CloudWatch`.
 /// `login` says what to do about credentials.
-pub(super) fn explain<E>(what: &str, error: &SdkError<E, HttpResponse>, login: &Safe) -> Failure
+pub(super) fn explain<E>(what: &str, error: &SdkError<E, HttpResponse>, place: &Safe, login: &Safe) -> Failure
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -77,9 +77,12 @@ where
                 None => garbage(what, status, error),
             }
         }
-        SdkError::TimeoutError(_) => other(what, "no answer in time", "check the network, a VPN or a proxy"),
+        SdkError::TimeoutError(_) => {
+            other(what, &format!("no answer from {place} in time"), "check the network, a VPN or a proxy")
+        }
         SdkError::DispatchFailure(_) => {
-            other(what, &format!("no connection ({})", root_cause(error)), "check the network, a VPN or a proxy")
+            let came = format!("no connection to {place} ({})", root_cause(error));
+            other(what, &came, "check the network, a VPN or a proxy")
         }
         SdkError::ResponseError(response) => garbage(what, response.raw().status().as_u16(), error),
         _ => other(

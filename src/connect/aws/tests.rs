@@ -36,7 +36,7 @@ async fn what_is_not_a_read_is_never_sent() {
     let account = Account::new(access, true);
     let client = account.cloudwatch().await.unwrap();
     let write = client.sdk.disable_alarm_actions().alarm_names("a").send().await.unwrap_err();
-    let Failure::Fault(why) = failure::explain("x", &write, &client.login) else { panic!("{write:?}") };
+    let Failure::Fault(why) = failure::explain("x", &write, &client.place, &client.login) else { panic!("{write:?}") };
     assert!(why.contains("DisableAlarmActions is not among the operations"), "{why}");
     let client = account.logs().await.unwrap();
     assert!(client.sdk.delete_log_group().log_group_name("g").send().await.is_err());

@@ -260,7 +260,7 @@ impl<T: Object> Follower<T> {
         link.limit(
             self.resource.plural,
             Some(Safe::from(format!(
-                "{} of {} namespace{} only ({shown}{more}): no permission for the whole cluster",
+                "{} of {} namespace{} only ({shown}{more}): no permission for the whole cluster; ask for a role that may list them everywhere",
                 self.resource.plural,
                 names.len(),
                 if names.len() == 1 { "" } else { "s" },

@@ -341,8 +341,7 @@ fn failure(path: &Path, error: &io::Error) -> JournalError {
         _ => ("the system reports an error", "check the disk"),
     };
     JournalError::Failed(Safe::from(format!(
-        "the record cannot be written to {}: {what} ({error}); {next} and start warroom again, until then nothing is \
-         recorded and no action is possible",
+        "the record cannot be written to {}: {what} ({error}); {next} and start warroom again",
         path.display()
     )))
 }

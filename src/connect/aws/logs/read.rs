@@ -56,7 +56,12 @@ impl<'a> Reading<'a> {
             .limit(EVENTS)
             .set_next_token(asked.token);
         let read = read.send().await.map_err(|error| {
-            explain(&format!("reading log group {} of CloudWatch", asked.group), &error, &self.client.login)
+            explain(
+                &format!("reading log group {} of CloudWatch", asked.group),
+                &error,
+                &self.client.place,
+                &self.client.login,
+            )
         })?;
         let token = read.next_token.filter(|token| !token.is_empty());
         Ok(Page { events: read.events.unwrap_or_default(), token })

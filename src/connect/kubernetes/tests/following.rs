@@ -175,7 +175,11 @@ async fn a_role_for_some_namespaces_sees_those() {
         .await;
     assert_eq!(names(&all), ["a", "b"]);
     let limit = said.limit().await;
-    assert_eq!(limit, "pods of 2 namespaces only (shop, web): no permission for the whole cluster");
+    assert_eq!(
+        limit,
+        "pods of 2 namespaces only (shop, web): no permission for the whole cluster; ask for a role that may list \
+         them everywhere"
+    );
     senders[1].send(event("DELETED", &envelope("Pod", &pod("b", "5", "Running")))).unwrap();
     assert!(matches!(said.find(|_, signal| delta(signal)).await, Delta::Remove(_)));
     source.abort();

@@ -1,0 +1,83 @@
+//! A long quiet night: the rolling record holds the last hour and not every hour.
+
+use std::path::PathBuf;
+
+use super::*;
+use crate::model::entry::ActorKind;
+use crate::record::testing::{MemoryDisk, at, draft, journal_dirs, read_on, wait};
+
+fn ledger(disk: &MemoryDisk) -> Ledger {
+    let actor = Actor { kind: ActorKind::Human, name: Safe::fixed("ana"), known_by: None };
+    let bearings = Bearings { env: Safe::fixed("prod-eu"), drill: false, actor, at: at(0, 0) };
+    Ledger::open(Archive::on("/records", Arc::new(disk.clone())), bearings)
+}
+
+fn note(ledger: &mut Ledger, minute: u32, title: &str) {
+    let (occurred_at, observed_at) = (at(minute, 0), at(minute, 0));
+    let dated = Dated { draft: draft(EntryKind::Note, title), occurred_at, observed_at };
+    wait(ledger.append(dated, Durability::Now)).expect("it is kept");
+}
+
+/// Titles of the notes of each rolling journal, and whether it was sealed.
+fn journals(disk: &MemoryDisk) -> Vec<(Vec<String>, bool)> {
+    let dirs: Vec<PathBuf> = journal_dirs(disk).into_iter().collect();
+    let journal = |dir: &PathBuf| {
+        let record = read_on(disk, dir);
+        let notes = record.entries.iter().filter(|entry| entry.draft.kind == EntryKind::Note);
+        (notes.map(|entry| entry.draft.title.to_string()).collect(), record.writers[0].sealed)
+    };
+    dirs.iter().map(journal).collect()
+}
+
+#[test]
+fn after_an_hour_the_next_rolling_journal_is_begun_and_the_old_one_is_sealed() {
+    let disk = MemoryDisk::default().young();
+    let mut ledger = ledger(&disk);
+    note(&mut ledger, 59, "early");
+    assert!(ledger.renew().is_none(), "its hour is not over");
+    note(&mut ledger, 60, "on the hour");
+    let work = ledger.renew().expect("its hour is over");
+    assert!(ledger.renew().is_none(), "one is under way");
+    note(&mut ledger, 61, "meanwhile");
+    work();
+    note(&mut ledger, 62, "after");
+    wait(ledger.close());
+    let strings = |notes: &[&str]| notes.iter().map(|note| (*note).to_owned()).collect::<Vec<_>>();
+    assert_eq!(journals(&disk), [(strings(&["early", "on the hour", "meanwhile"]), true), (strings(&["after"]), true)]);
+}
+
+#[test]
+fn a_quiet_night_of_samples_alone_renews_it_too() {
+    let disk = MemoryDisk::default().young();
+    let mut ledger = ledger(&disk);
+    let sample = |minute| TrackSample {
+        at: at(minute, 0),
+        track: Safe::fixed("payments errors"),
+        service: None,
+        unit: crate::model::service::Unit::Ratio,
+        limit: None,
+        values: std::collections::BTreeMap::default(),
+    };
+    ledger.track(vec![sample(10)]);
+    assert!(ledger.renew().is_none());
+    ledger.track(vec![sample(70)]);
+    assert!(ledger.renew().is_some());
+}
+
+#[test]
+fn the_journal_of_an_action_under_way_stays_open_until_its_outcome_is_written() {
+    let disk = MemoryDisk::default().young();
+    let mut ledger = ledger(&disk);
+    let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
+    ledger.tell_of_written(tell);
+    let engine = ledger.recorder(Vitals::default(), Arc::default()).expect("there is a journal");
+    note(&mut ledger, 60, "an hour");
+    ledger.renew().expect("its hour is over")();
+    note(&mut ledger, 61, "meanwhile");
+    wait(engine.append(draft(EntryKind::Outcome, "done"), at(62, 0), at(62, 0), Durability::Now))
+        .expect("the outcome is kept");
+    drop(engine);
+    note(&mut ledger, 63, "after");
+    let notes: Vec<_> = journals(&disk).into_iter().map(|(notes, _)| notes).collect();
+    assert_eq!(notes, [vec!["an hour".to_owned(), "meanwhile".into()], vec!["after".into()]]);
+}
