@@ -20,7 +20,7 @@ use crate::session::{AskFn, Autopilot, Core, Done, Plain, Step};
 use crate::text::Safe;
 
 use super::arguments::{DrillArguments, SessionArguments};
-use super::start::{Opening, narrowed, prepare};
+use super::start::{Opening, named, narrowed, prepare};
 use super::{Exit, Failure, print};
 
 /// Everything of a drill that is read before its second minute.
@@ -120,6 +120,7 @@ async fn rehearse(
     let drill = Arc::new(drill);
     let archive = Archive::new(arguments.out.clone().unwrap_or_else(|| places.incidents.clone()));
     let opening = Opening {
+        incident: named(&archive, session)?,
         env,
         catalogue,
         archive: archive.clone(),

@@ -151,6 +151,10 @@ impl Ledger {
                 Ok(record) => record,
                 Err(error) => return Message::IncidentRefused(error.0),
             };
+            if record.closed_at().is_some() {
+                let why = format!("{id} is closed and stays as it is: declare another incident with :open TITLE");
+                return Message::IncidentRefused(Safe::from(why));
+            }
             match archive.journal_for(&id, bearings.start(Some(id.clone()), at)) {
                 Ok(journal) => {
                     keep(&ready, id.clone(), journal);
