@@ -50,8 +50,10 @@ impl Opening {
         let histories = Histories::take(&mut connectors);
         let (follow, followed) = watch::channel(Follow::default());
         // An environment that may not be changed has no gateway at all.
-        let engine = Engine::new(&env, clock.clone()).ok();
+        let engine = Engine::new(&env, clock.clone());
+        let no_engine = engine.as_ref().err().filter(|_| env.write == WritePolicy::Ask).map(|none| none.why.clone());
         let (mut runner, answers) = Runner::new(Means { clock: clock.clone(), ledger, engine, ask, follow });
+        runner.beside(async move { no_engine.map(Message::Say).into_iter().collect() });
         runner.beside({
             let (clock, followed) = (clock.clone(), followed.clone());
             let span = Span::before(clock.now(), since);

@@ -46,6 +46,9 @@ impl Bearings {
     }
 }
 
+/// The journal that is written now, with the incident it belongs to; none when all are closed.
+type Written = Option<(Option<IncidentId>, Journal)>;
+
 /// The journals of a session.
 #[derive(Debug)]
 pub struct Ledger {
@@ -55,6 +58,9 @@ pub struct Ledger {
     rolling: Result<Journal, JournalError>,
     /// The incident that is written now.
     current: Option<(IncidentId, Journal)>,
+    /// What the engine writes to: the same journal as the session, also when that changes while
+    /// an action is under way.
+    written: Arc<Mutex<Written>>,
     /// Journals that stand ready for incidents that the core has not switched to yet.
     ready: Arc<Mutex<HashMap<IncidentId, Journal>>>,
     tell: Option<UnboundedSender<Envelope>>,
@@ -68,7 +74,18 @@ impl Ledger {
     pub fn open(archive: Archive, bearings: Bearings) -> Self {
         let rolling = archive.rolling(bearings.start(None, bearings.at));
         let last = bearings.at;
-        Self { archive, bearings, rolling, current: None, ready: Arc::default(), tell: None, last }
+        let ledger = Self {
+            archive,
+            bearings,
+            rolling,
+            current: None,
+            written: Arc::default(),
+            ready: Arc::default(),
+            tell: None,
+            last,
+        };
+        ledger.point();
+        ledger
     }
 
     /// An incident that an earlier process left open, of this session's environment.
@@ -118,8 +135,18 @@ impl Ledger {
     /// What the engine writes its intents and outcomes to. Outcomes tell what users felt, before
     /// and after.
     pub(super) fn recorder(&self, before: Vitals, now: Arc<Mutex<Vitals>>) -> Option<EngineJournal> {
-        let journal = self.current().ok()?.clone();
-        Some(EngineJournal { journal, tell: self.tell.clone()?, before, now })
+        self.current().ok()?;
+        Some(EngineJournal { written: Arc::clone(&self.written), tell: self.tell.clone()?, before, now })
+    }
+
+    /// Points the engine to the journal that is written now.
+    fn point(&self) {
+        let now = match (&self.current, &self.rolling) {
+            (Some((id, journal)), _) => Some((Some(id.clone()), journal.clone())),
+            (None, Ok(rolling)) => Some((None, rolling.clone())),
+            (None, Err(_)) => None,
+        };
+        *self.written.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
     /// The work of declaring an incident: to be done off the loop.
@@ -135,7 +162,7 @@ impl Ledger {
             match made {
                 Ok((id, journal)) => {
                     keep(&ready, id.clone(), journal);
-                    Message::IncidentReady { id, title, earlier: Vec::new() }
+                    Message::IncidentReady { id, title, earlier: Vec::new(), shared: false }
                 }
                 Err(why) => Message::IncidentRefused(why),
             }
@@ -155,10 +182,11 @@ impl Ledger {
                 let why = format!("{id} is closed and stays as it is: declare another incident with :open TITLE");
                 return Message::IncidentRefused(Safe::from(why));
             }
+            let shared = record.being_written();
             match archive.journal_for(&id, bearings.start(Some(id.clone()), at)) {
                 Ok(journal) => {
                     keep(&ready, id.clone(), journal);
-                    Message::IncidentReady { id, title: record.title(), earlier: record.entries }
+                    Message::IncidentReady { id, title: record.title(), earlier: record.entries, shared }
                 }
                 Err(error) => Message::IncidentRefused(Safe::from(error.to_string())),
             }
@@ -169,6 +197,7 @@ impl Ledger {
         let journal = self.ready.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         if let Some(journal) = journal {
             self.current = Some((id.clone(), journal));
+            self.point();
         }
     }
 
@@ -181,6 +210,7 @@ impl Ledger {
                 None
             }
         };
+        self.point();
         async move {
             if let Some(sealed) = sealed
                 && let Err(error) = sealed.await
@@ -207,20 +237,23 @@ impl Ledger {
         }
     }
 
-    /// Ends in good order: all files sealed.
-    pub(super) async fn close(&mut self) {
+    /// Ends in good order: all files sealed, those included that no incident came to be written
+    /// to. The error tells of the first that was not.
+    pub(super) async fn close(&mut self) -> Result<(), JournalError> {
         let rolling = std::mem::replace(&mut self.rolling, Err(JournalError::Closed));
-        let receipts = self
-            .current
-            .take()
-            .map(|(_, journal)| journal.close(self.last))
-            .into_iter()
-            .chain(rolling.ok().map(|journal| journal.close(self.last)));
-        for sealed in receipts.collect::<Vec<_>>() {
+        let ready = std::mem::take(&mut *self.ready.lock().unwrap_or_else(PoisonError::into_inner));
+        let current = self.current.take();
+        self.point();
+        let journals = current.map(|(_, journal)| journal).into_iter().chain(rolling.ok()).chain(ready.into_values());
+        let receipts: Vec<_> = journals.map(|journal| journal.close(self.last)).collect();
+        let mut all = Ok(());
+        for sealed in receipts {
             if let Err(error) = sealed.await {
                 tracing::error!(%error, "a journal was not sealed");
+                all = all.and(Err(error));
             }
         }
+        all
     }
 }
 
@@ -241,7 +274,7 @@ fn write_postmortem(archive: &Archive, id: &IncidentId, path: Option<PathBuf>) -
 /// users felt before the change and at its end.
 #[derive(Debug)]
 pub(super) struct EngineJournal {
-    journal: Journal,
+    written: Arc<Mutex<Written>>,
     tell: UnboundedSender<Envelope>,
     before: Vitals,
     now: Arc<Mutex<Vitals>>,
@@ -259,8 +292,12 @@ impl Recorder for EngineJournal {
             }
         }
         let tell = self.tell.clone();
-        self.journal.append(draft, occurred_at, observed_at, durability).watched(move |entry: &Entry| {
-            let _ = tell.send(Envelope { message: Message::Written(entry.clone()), hold: None });
+        // Under the lock: a journal is not replaced between the choice and the hand-over.
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((to, journal)) = &*written else { return Receipt::refused(JournalError::Closed) };
+        let to = to.clone();
+        journal.append(draft, occurred_at, observed_at, durability).watched(move |entry: &Entry| {
+            let _ = tell.send(Envelope { message: Message::Written { entry: entry.clone(), to }, hold: None });
         })
     }
 }

@@ -34,7 +34,12 @@ pub enum Message {
         result: Result<Entry, JournalError>,
     },
     /// The engine has written an entry of its own, durable: an intent or an outcome.
-    Written(Entry),
+    Written {
+        /// The entry.
+        entry: Entry,
+        /// The incident whose journal holds it; `None` for the rolling one.
+        to: Option<IncidentId>,
+    },
     /// A journal stands ready for an incident.
     IncidentReady {
         /// The incident.
@@ -43,6 +48,8 @@ pub enum Message {
         title: Safe,
         /// What earlier processes wrote, when it is taken up again.
         earlier: Vec<Entry>,
+        /// Whether another process writes to it now: what is in flight there is its own.
+        shared: bool,
     },
     /// No journal could be made for an incident.
     IncidentRefused(Safe),
