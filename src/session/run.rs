@@ -88,6 +88,10 @@ async fn turn<F: Front>(setup: &mut Setup, front: &mut F) -> Done {
                 // A key's answer is drawn at once.
                 frames = Frames { dirty: true, last: None };
                 for command in front.handle(input, core) {
+                    // What a person does is stamped with its own time, not with the last tick's.
+                    if core.now < clock.now() {
+                        take(core, runner, Message::Tick(clock.now()));
+                    }
                     take(core, runner, Message::Command(command));
                 }
             }

@@ -14,7 +14,7 @@ use crate::clock::{Clock, Hold};
 use crate::connect::Follow;
 use crate::model::plan::{Plan, Progress, Refusal};
 use crate::observe::Picture;
-use crate::record::{JournalError, Receipt};
+use crate::record::{Durability, JournalError, Receipt};
 use crate::respond::{Ended, Engine};
 use crate::text::Safe;
 
@@ -51,7 +51,7 @@ pub struct Runner {
     ask: Option<AskFn>,
     follow: watch::Sender<Follow>,
     tell: UnboundedSender<Envelope>,
-    receipts: UnboundedSender<(u64, Receipt)>,
+    receipts: UnboundedSender<(u64, Receipt, Option<Hold>)>,
     tasks: TaskTracker,
     /// What users feel now: what an outcome tells is read when it is written.
     vitals: Arc<Mutex<Vitals>>,
@@ -105,9 +105,11 @@ impl Runner {
     pub fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Record { ticket, dated, durability } => {
+                // What is to be durable at once is so at its own time, however slow the disk is.
+                let hold = (durability == Durability::Now).then(|| self.clock.hold());
                 let receipt = self.ledger.append(dated, durability);
                 // The receiver lives as long as the runner.
-                let _ = self.receipts.send((ticket, receipt));
+                let _ = self.receipts.send((ticket, receipt, hold));
             }
             Effect::Track(samples) => self.ledger.track(samples),
             Effect::Declare { title, slug, at } => {
@@ -236,13 +238,16 @@ type Told = Box<dyn Fn(Progress) + Send + Sync>;
 
 /// One task awaits all receipts in the order of their entries, so that the core learns of them
 /// in that order.
-async fn await_receipts(mut receipts: UnboundedReceiver<(u64, Receipt)>, tell: UnboundedSender<Envelope>) {
-    while let Some((ticket, receipt)) = receipts.recv().await {
+async fn await_receipts(
+    mut receipts: UnboundedReceiver<(u64, Receipt, Option<Hold>)>,
+    tell: UnboundedSender<Envelope>,
+) {
+    while let Some((ticket, receipt, hold)) = receipts.recv().await {
         let result = receipt.await.map(crate::record::Durable::into_entry);
         if let Err(JournalError::Failed(why)) = &result {
             tracing::error!(%why, "an entry was not recorded");
         }
-        let _ = tell.send(Envelope { message: Message::Recorded { ticket, result }, hold: None });
+        let _ = tell.send(Envelope { message: Message::Recorded { ticket, result }, hold });
     }
 }
 

@@ -95,6 +95,28 @@ fn what_was_noted_before_is_carried_into_the_incident() {
 }
 
 #[test]
+fn an_open_incident_that_is_opened_again_gets_a_better_title_once_that_is_durable() {
+    let mut story = Story::begin();
+    story.command("open x").send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier: Vec::new() });
+    update(&mut story.core, Message::Command(Command::Open { title: "not yet durable".into() }));
+    assert_eq!(story.core.incident.as_ref().unwrap().title, "x");
+    story.command("open Checkout fails");
+    let incident = story.core.incident.clone().unwrap();
+    assert_eq!((incident.id.0.as_str(), incident.title.as_str()), ("i", "Checkout fails"));
+    assert_eq!(story.kinds(), [EntryKind::Opened, EntryKind::Opened]);
+    let titled = &story.core.entries[1].draft;
+    assert_eq!((titled.before.as_deref(), titled.after.as_deref()), (Some("x"), Some("Checkout fails")));
+    assert!(!story.effects.iter().any(|effect| matches!(effect, Effect::Declare { title, .. } if *title != "x")));
+    // Taken up again, it has the title that it was given last.
+    let mut later = Story::begin();
+    let title = Safe::from("Checkout fails");
+    later.send(Message::IncidentReady { id: "i".into(), title, earlier: story.core.entries.clone() });
+    assert_eq!(later.core.incident.as_ref().unwrap().title, "Checkout fails");
+    story.command("open Checkout fails");
+    assert_eq!(story.kinds().len(), 2, "the same title again is no entry");
+}
+
+#[test]
 fn an_entry_in_flight_while_the_incident_is_declared_is_neither_lost_nor_doubled() {
     let mut story = Story::begin();
     let handed = update(&mut story.core, Message::Command(Command::Note { text: "early".into() }));
