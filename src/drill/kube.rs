@@ -262,13 +262,12 @@ impl Cluster {
     }
 
     /// What a pipeline does: a new image in the deployment's template. `by` becomes the
-    /// `kubernetes.io/change-cause` annotation's author: `IMAGE released by BY`.
+    /// `kubernetes.io/change-cause` annotation: readers tell it as the author.
     pub fn release(&self, namespace: &str, deployment: &str, image: &str, by: &str) {
         self.lock().store.edit(Kind::Deployment, &Key::new(namespace, deployment), |object| {
             let generation = value::int(object, &["metadata", "generation"]).saturating_add(1);
             value::put(object, &["metadata", "generation"], json!(generation));
-            let cause = format!("{image} released by {by}");
-            value::put(object, &["metadata", "annotations", "kubernetes.io/change-cause"], json!(cause));
+            value::put(object, &["metadata", "annotations", "kubernetes.io/change-cause"], json!(by));
             found::set_image(object, image);
         });
         self.publish();

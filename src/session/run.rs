@@ -94,6 +94,11 @@ async fn turn<F: Front>(setup: &mut Setup, front: &mut F) -> Done {
                 let mut next = Some(input);
                 while let Some(input) = next {
                     for command in front.handle(input, core) {
+                        // What a person does is stamped with its own time, not with the last
+                        // tick's.
+                        if core.now < clock.now() {
+                            take(core, runner, Message::Tick(clock.now()));
+                        }
                         take(core, runner, Message::Command(command));
                     }
                     crowded = clock::wall() >= stop;

@@ -131,6 +131,12 @@ pub(super) fn keep(core: &mut Core, entry: Entry) -> Vec<Effect> {
                 incident.severity = Some(*severity);
             }
         }
+        // Declared once; what is declared again is a better title.
+        (EntryKind::Opened, Some(Body::Opened { title, .. })) => {
+            if let Some(incident) = &mut core.incident {
+                incident.title = title.clone();
+            }
+        }
         (EntryKind::Closed, _) => {
             if let Some(incident) = core.incident.take() {
                 core.say(NoticeKind::Done, format!("{} is closed; :export writes its postmortem", incident.id));
@@ -224,11 +230,19 @@ fn title_of(row: &AlertRow) -> Safe {
     }
 }
 
+/// Declares an incident; while one is open, gives it a better title.
 pub(super) fn open(core: &mut Core, title: Safe) -> Vec<Effect> {
     if let Some(incident) = &core.incident {
-        let id = incident.id.clone();
-        core.say(NoticeKind::Error, format!("{id} is open already: close it before another is declared"));
-        return Vec::new();
+        let (id, before) = (incident.id.clone(), incident.title.clone());
+        if before == title {
+            core.say(NoticeKind::Info, format!("{id} has this title already"));
+            return Vec::new();
+        }
+        let mut draft = said(core, EntryKind::Opened, id.0.clone(), format!("incident titled: {title}"));
+        draft.before = Some(before);
+        draft.after = Some(title.clone());
+        draft.body = Some(Body::Opened { incident: id, title });
+        return vec![record_now(core, draft, Durability::Now, Next::Nothing)];
     }
     if core.desk.declaring {
         core.say(NoticeKind::Error, "an incident is being declared at this moment: no other was");

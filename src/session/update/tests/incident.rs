@@ -163,3 +163,20 @@ fn only_one_incident_is_declared_or_taken_up_at_a_time() {
     assert_eq!(story.effects.iter().filter(|effect| matches!(effect, Effect::Declare { .. })).count(), 1);
     assert!(story.notice().contains("is being declared"));
 }
+
+#[test]
+fn an_open_incident_that_is_opened_again_gets_a_better_title_once_that_is_durable() {
+    let mut story = Story::begin();
+    story.command("open x").ready("i", "x");
+    update(&mut story.core, Message::Command(Command::Open { title: "not yet durable".into() }));
+    assert_eq!(story.core.incident.as_ref().unwrap().title, "x");
+    story.command("open Checkout fails");
+    let incident = story.core.incident.clone().unwrap();
+    assert_eq!((incident.id.0.as_str(), incident.title.as_str()), ("i", "Checkout fails"));
+    assert_eq!(story.kinds(), [EntryKind::Opened, EntryKind::Opened]);
+    let titled = &story.core.entries[1].draft;
+    assert_eq!((titled.before.as_deref(), titled.after.as_deref()), (Some("x"), Some("Checkout fails")));
+    assert!(!story.effects.iter().any(|effect| matches!(effect, Effect::Declare { title, .. } if *title != "x")));
+    story.command("open Checkout fails");
+    assert_eq!(story.kinds().len(), 2, "the same title again is no entry");
+}
