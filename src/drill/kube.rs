@@ -230,11 +230,16 @@ impl Cluster {
     /// Appends a line to a pod's log, at the time of the last tick. Who follows the log is woken
     /// at the end of the next one: a line for each of a thousand requests must not wake anybody.
     pub fn log(&self, namespace: &str, pod: &str, line: &str) {
-        let mut state = self.lock();
-        let now = state.now;
-        if let Some(run) = state.pods.get_mut(&Key::new(namespace, pod)) {
+        let now = self.lock().now;
+        self.log_at(namespace, pod, now, line);
+    }
+
+    /// As [`Cluster::log`], for a line that was written at `at`, within the second of the last
+    /// tick: a kubelet stamps lines with the nanosecond that it read them at.
+    pub fn log_at(&self, namespace: &str, pod: &str, at: World, line: &str) {
+        if let Some(run) = self.lock().pods.get_mut(&Key::new(namespace, pod)) {
             for line in line.split('\n') {
-                run.log.push(now, line);
+                run.log.push(at, line);
             }
         }
     }

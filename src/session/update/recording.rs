@@ -214,7 +214,8 @@ pub(super) fn claim(core: &mut Core, choice: &AlertChoice) -> Vec<Effect> {
         core,
         EntryKind::Claimed,
         row.alert.name.clone(),
-        format!("{} claims {}", core.actor.name, row.alert.name),
+        // Who did it is the entry's actor: a name that is an address would be redacted in a title.
+        format!("{} claimed", row.alert.name),
     );
     draft.service = row.service;
     let next = Next::Claim { origin: row.origin, key: row.alert.key };
