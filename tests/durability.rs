@@ -30,11 +30,11 @@ impl Home {
         command
     }
 
-    fn drill(&self, how: &str) -> Running {
-        let out = self.records();
-        let arguments = ["drill", "rate-limit-storm", "--speed", "600", "--seed", "1", "--out"];
-        let mut command = self.warroom(&arguments);
-        command.arg(&out).arg(how).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    fn drill(&self, autopilot: bool) -> Running {
+        let how: &[&str] = if autopilot { &["drill", "--autopilot"] } else { &["--plain", "drill"] };
+        let mut command = self.warroom(how);
+        command.args(["rate-limit-storm", "--speed", "600", "--seed", "1", "--out"]).arg(self.records());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().unwrap();
         let (tell, lines) = channel();
         let out = BufReader::new(child.stdout.take().unwrap());
@@ -128,7 +128,7 @@ fn folders(root: &Path) -> Vec<PathBuf> {
 fn killed_at_several_moments_nothing_that_was_printed_is_lost_and_the_next_start_offers_to_resume() {
     for moment in ["opened ", "intent ", "outcome "] {
         let home = Home::new();
-        let mut drill = home.drill("--autopilot");
+        let mut drill = home.drill(true);
         drill.until(moment);
         let printed = printed_entries(&drill.kill());
         assert!(printed.iter().any(|(kind, _)| kind == moment.trim()), "{printed:?}");
@@ -147,7 +147,7 @@ fn killed_at_several_moments_nothing_that_was_printed_is_lost_and_the_next_start
         assert!(told.contains("every byte is as it was written"), "{told}");
 
         let id = incident.file_name().unwrap().to_str().unwrap();
-        let mut again = home.drill("--plain");
+        let mut again = home.drill(false);
         let offer = again.until("left open: ");
         assert!(offer.contains(id) && offer.contains("`resume`"), "{offer}");
         assert_eq!(offer.contains("one action without a known outcome"), moment == "intent ", "{offer}");

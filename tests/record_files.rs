@@ -166,7 +166,7 @@ fn what_a_killed_process_showed_as_recorded_is_there() {
             shown.push(id.trim().to_owned());
         }
         if shown.len() == 25 {
-            let live = archive.unfinished("prod-eu").expect("it can be read").expect("it is open");
+            let live = archive.unfinished("prod-eu", false).expect("it can be read").expect("it is open");
             assert!(live.being_written, "another process sees that it is written");
             // SIGKILL: there is no handler to run.
             child.kill().expect("it is ours");
@@ -175,7 +175,7 @@ fn what_a_killed_process_showed_as_recorded_is_there() {
     child.wait().expect("it is ours");
     assert!(shown.len() >= 25, "it was killed after 25: {}", shown.len());
 
-    let left = archive.unfinished("prod-eu").expect("it can be read").expect("the next start offers to resume");
+    let left = archive.unfinished("prod-eu", false).expect("it can be read").expect("the next start offers to resume");
     assert!(!left.being_written);
     let record = read_incident(&archive.dir(&left.id)).expect("it is an incident");
     for id in &shown {

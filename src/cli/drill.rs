@@ -20,11 +20,13 @@ use crate::session::{AskFn, Autopilot, Core, Done, Plain, Signals, Step};
 use crate::text::Safe;
 
 use super::arguments::{DrillArguments, SessionArguments};
-use super::start::{Opening, narrowed, prepare};
+use super::start::{Opening, named, narrowed, prepare};
 use super::{Exit, Failure, print};
 
 /// Everything of a drill that is read before its second minute.
 const EVERY: Duration = Duration::from_secs(15);
+/// The drill's CloudWatch has no quota: a budget, which goes by the wall, would hold its world back.
+const CALLS: f64 = 1_000.0;
 
 pub(super) fn run(arguments: DrillArguments, session: SessionArguments) -> Result<Exit, Failure> {
     let Some(name) = &arguments.scenario else {
@@ -121,6 +123,7 @@ async fn rehearse(
     let drill = Arc::new(drill);
     let archive = Archive::new(arguments.out.clone().unwrap_or_else(|| places.incidents.clone()));
     let opening = Opening {
+        incident: named(&archive, session)?,
         env,
         catalogue,
         archive: archive.clone(),
@@ -229,7 +232,7 @@ pub(super) fn environment(scenario: &Scenario, at: Option<&Endpoints>) -> Enviro
                 .collect(),
             alarm_prefixes: Vec::new(),
             alarms_every: EVERY,
-            logs: LogAccess { groups: Vec::new(), every: EVERY, calls_per_second: 20.0 },
+            logs: LogAccess { groups: Vec::new(), every: EVERY, calls_per_second: CALLS },
         }),
         alertmanager: at.map(|at| http("alertmanager", &at.alertmanager)).into_iter().collect(),
         prometheus: at.map(|at| http("prometheus", &at.prometheus)).into_iter().collect(),

@@ -9,8 +9,8 @@ use crate::session::{Done, Plain, Signals};
 
 use super::archive::{archive, configured};
 use super::arguments::SessionArguments;
-use super::start::{Opening, narrowed, prepare};
-use super::{Exit, Failure, print};
+use super::start::{Opening, named, narrowed, prepare};
+use super::{Exit, Failure};
 
 pub(super) fn run(arguments: SessionArguments) -> Result<Exit, Failure> {
     let (config, process, places) = configured()?;
@@ -18,8 +18,10 @@ pub(super) fn run(arguments: SessionArguments) -> Result<Exit, Failure> {
     let env = narrowed(config.environment(arguments.env.as_deref()).map_err(Failure::usage)?.clone(), &arguments)?;
     let catalogue = Arc::new(config.catalogue());
     let (clock, actor) = (Clock::real(), process.person());
+    let archive = archive(&config)?;
     let opening = Opening {
-        archive: archive(&config)?,
+        incident: named(&archive, &arguments)?,
+        archive,
         catalogue: Arc::clone(&catalogue),
         actor: actor.clone(),
         clock: clock.clone(),
@@ -34,9 +36,6 @@ pub(super) fn run(arguments: SessionArguments) -> Result<Exit, Failure> {
     let (done, _) = runtime.block_on(async {
         let signals = Signals::listen();
         if arguments.plain {
-            for note in &config.notes {
-                print(&format!("{note}\n"))?;
-            }
             let mut front = Plain::new(tokio::io::stdin(), std::io::stdout());
             Ok(opening.run(core, &mut front, signals).await)
         } else {

@@ -9,9 +9,10 @@ use crate::clock::{Clock, Span};
 use crate::config::{Catalogue, Environment, Places, ProcessEnv, WritePolicy};
 use crate::connect::{self, Follow, Histories, Inbox};
 use crate::model::entry::{Actor, ActorKind};
+use crate::model::name::IncidentId;
 use crate::record::Archive;
 use crate::respond::Engine;
-use crate::session::{AskFn, Bearings, Core, Done, Front, Ledger, Means, Message, Runner, Setup, Signals};
+use crate::session::{AskFn, Bearings, Core, Done, Effect, Front, Ledger, Means, Message, Runner, Setup, Signals};
 use crate::text::Safe;
 
 use super::Failure;
@@ -29,6 +30,8 @@ pub(super) struct Opening {
     pub(super) ask: Option<AskFn>,
     /// Whether the systems are asked who sits here.
     pub(super) identify: bool,
+    /// An open incident to take up at once.
+    pub(super) incident: Option<IncidentId>,
 }
 
 impl Opening {
@@ -39,7 +42,7 @@ impl Opening {
 
     /// Runs the session on `core` until it ends.
     pub(super) async fn run<F: Front>(self, mut core: Core, front: &mut F, signals: Signals) -> (Done, Core) {
-        let Self { env, catalogue, archive, actor, clock, since, ask, identify } = self;
+        let Self { env, catalogue, archive, actor, clock, since, ask, identify, incident } = self;
         let bearings = Bearings { env: env.name.0.clone(), drill: env.drill, actor, at: clock.now() };
         let ledger = Ledger::open(archive, bearings);
         if let Some(why) = ledger.trouble() {
@@ -50,8 +53,10 @@ impl Opening {
         let histories = Histories::take(&mut connectors);
         let (follow, followed) = watch::channel(Follow::default());
         // An environment that may not be changed has no gateway at all.
-        let engine = Engine::new(&env, clock.clone()).ok();
-        let (runner, answers) = Runner::new(Means { clock: clock.clone(), ledger, engine, ask, follow });
+        let engine = Engine::new(&env, clock.clone());
+        let no_engine = engine.as_ref().err().filter(|_| env.write == WritePolicy::Ask).map(|none| none.why.clone());
+        let (mut runner, answers) = Runner::new(Means { clock: clock.clone(), ledger, engine, ask, follow });
+        runner.beside(async move { no_engine.map(Message::Say).into_iter().collect() });
         runner.beside({
             let (clock, followed) = (clock.clone(), followed.clone());
             let span = Span::before(clock.now(), since);
@@ -63,6 +68,9 @@ impl Opening {
         });
         if identify {
             runner.beside(who(env.clone()));
+        }
+        if let Some(id) = incident {
+            runner.perform(Effect::TakeUp(id));
         }
         runner.beside(async move {
             let found = tokio::task::spawn_blocking(left_open).await.ok().flatten();
@@ -92,6 +100,13 @@ async fn who(env: Environment) -> Vec<Message> {
     })
     .into_iter()
     .collect()
+}
+
+/// The incident that `--incident` names: it has to be there.
+pub(super) fn named(archive: &Archive, arguments: &SessionArguments) -> Result<Option<IncidentId>, Failure> {
+    let Some(name) = &arguments.incident else { return Ok(None) };
+    let dir = archive.find(name).map_err(Failure::usage)?;
+    Ok(dir.file_name().and_then(|id| id.to_str()).map(IncidentId::from))
 }
 
 /// The environment as the arguments narrow it.

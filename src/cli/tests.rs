@@ -1,6 +1,14 @@
 //! Sessions as the command line opens them, in this process: what happens to them when disks,
 //! systems and texts are at their worst.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod durability;
 mod faults;
 mod hostile;
@@ -61,6 +69,7 @@ impl Rehearsal {
             since: TimeDelta::hours(1),
             ask: Some(ask(&self.drill)),
             identify: false,
+            incident: None,
         }
     }
 

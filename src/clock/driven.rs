@@ -122,7 +122,7 @@ impl Driver {
         self.0.lock().now
     }
 
-    /// Waits until nobody holds world time, or [`PATIENCE`] has passed by the wall.
+    /// Waits until nobody holds world time, or two seconds have passed by the wall.
     pub async fn settled(&self) {
         let all_released = async {
             loop {

@@ -3,6 +3,7 @@
 //! Owns: reading them together, within a time, and putting what they tell in order. Must not:
 //! let one slow system keep the others' past from the screen.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, Span};
+use crate::clock::{Clock, Span, World};
+use crate::model::log::LogBatch;
 use crate::model::name::Origin;
 use crate::model::signal::{Gap, Signal, Stamped};
 use crate::text::Safe;
@@ -20,6 +22,9 @@ use super::{Connector, Ctx, Follow, History, SourceError};
 
 /// How long one system may take, by the wall.
 const LIMIT: Duration = Duration::from_secs(10);
+/// Lines are told in steps of this length. How a server cuts its answer must not show: a batch
+/// that spans minutes would put the lines of the first behind what others tell of the last.
+const STEP_MS: i64 = 15_000;
 
 /// The histories of sources, apart from the sources themselves: they are read while the sources
 /// already run or before they start.
@@ -74,7 +79,7 @@ pub async fn back_fill(histories: Histories, clock: &Clock, follow: watch::Recei
     let mut filled = BackFill::default();
     for read in join_all(reads).await {
         match read {
-            Ok(signals) => filled.signals.extend(signals),
+            Ok(signals) => filled.signals.extend(signals.into_iter().flat_map(in_steps)),
             Err((origin, what)) => filled.failures.push(Stamped {
                 origin: origin.clone(),
                 occurred: span.from,
@@ -87,6 +92,34 @@ pub async fn back_fill(histories: Histories, clock: &Clock, follow: watch::Recei
     filled.signals.sort_by(|a, b| (a.occurred, &a.origin).cmp(&(b.occurred, &b.origin)));
     drop(hold);
     filled
+}
+
+/// A batch of log lines parted by [`STEP_MS`], each part with the time of its newest line; any
+/// other signal as it is.
+fn in_steps(signal: Stamped<Signal>) -> Vec<Stamped<Signal>> {
+    let Signal::Logs(batch) = &signal.body else { return vec![signal] };
+    let mut steps: BTreeMap<i64, Vec<(i64, LogBatch)>> = BTreeMap::new();
+    for (line, stream, text) in batch.iter() {
+        let at = World::from_timestamp_millis(line.at_ms).unwrap_or(signal.occurred);
+        let parts = steps.entry(line.at_ms.div_euclid(STEP_MS)).or_default();
+        if parts.is_empty() {
+            parts.push((line.at_ms, LogBatch::default()));
+        }
+        let Some((newest, part)) = parts.last_mut() else { continue };
+        *newest = line.at_ms.max(*newest);
+        if !part.push(stream, at, text) {
+            parts.push((line.at_ms, LogBatch::default()));
+        }
+    }
+    let parts = steps.into_values().flatten().filter(|(_, part)| !part.is_empty());
+    parts
+        .map(|(newest, part)| Stamped {
+            origin: signal.origin.clone(),
+            occurred: World::from_timestamp_millis(newest).unwrap_or(signal.occurred),
+            observed: signal.observed,
+            body: Signal::Logs(part),
+        })
+        .collect()
 }
 
 #[cfg(test)]

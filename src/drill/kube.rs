@@ -230,11 +230,16 @@ impl Cluster {
     /// Appends a line to a pod's log, at the time of the last tick. Who follows the log is woken
     /// at the end of the next one: a line for each of a thousand requests must not wake anybody.
     pub fn log(&self, namespace: &str, pod: &str, line: &str) {
-        let mut state = self.lock();
-        let now = state.now;
-        if let Some(run) = state.pods.get_mut(&Key::new(namespace, pod)) {
+        let now = self.lock().now;
+        self.log_at(namespace, pod, now, line);
+    }
+
+    /// As [`Cluster::log`], for a line that was written at `at`, within the second of the last
+    /// tick: a kubelet stamps lines with the nanosecond that it read them at.
+    pub fn log_at(&self, namespace: &str, pod: &str, at: World, line: &str) {
+        if let Some(run) = self.lock().pods.get_mut(&Key::new(namespace, pod)) {
             for line in line.split('\n') {
-                run.log.push(now, line);
+                run.log.push(at, line);
             }
         }
     }
@@ -262,13 +267,12 @@ impl Cluster {
     }
 
     /// What a pipeline does: a new image in the deployment's template. `by` becomes the
-    /// `kubernetes.io/change-cause` annotation's author: `IMAGE released by BY`.
+    /// `kubernetes.io/change-cause` annotation: readers tell it as the author.
     pub fn release(&self, namespace: &str, deployment: &str, image: &str, by: &str) {
         self.lock().store.edit(Kind::Deployment, &Key::new(namespace, deployment), |object| {
             let generation = value::int(object, &["metadata", "generation"]).saturating_add(1);
             value::put(object, &["metadata", "generation"], json!(generation));
-            let cause = format!("{image} released by {by}");
-            value::put(object, &["metadata", "annotations", "kubernetes.io/change-cause"], json!(cause));
+            value::put(object, &["metadata", "annotations", "kubernetes.io/change-cause"], json!(by));
             found::set_image(object, image);
         });
         self.publish();

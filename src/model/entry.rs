@@ -141,6 +141,18 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
+    /// The kind of entry that tells the end of what an entry of this kind began, if it lasts.
+    pub fn ended_by(self) -> Option<Self> {
+        match self {
+            Self::AlertFiring => Some(Self::AlertResolved),
+            Self::Breach => Some(Self::Recovered),
+            Self::ErrorBurst => Some(Self::ErrorBurstEnded),
+            Self::NodeTrouble => Some(Self::NodeRecovered),
+            Self::SourceLost => Some(Self::SourceFound),
+            _ => None,
+        }
+    }
+
     /// The word of the format, such as `alert_firing`.
     pub fn as_str(self) -> &'static str {
         match self {

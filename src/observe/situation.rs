@@ -9,7 +9,7 @@ use crate::model::name::ServiceName;
 use crate::text::Safe;
 
 use super::changes::{self, ChangeRow};
-use super::services::{Health, ServiceRow};
+use super::services::{Health, ServiceRow, SignalRow};
 use super::workloads::{PodRow, WorkloadRow};
 use super::{Picture, words};
 
@@ -27,11 +27,22 @@ pub struct Clause {
     pub pane: Pane,
     /// The service to select there.
     pub service: Option<ServiceName>,
+    /// Whether it goes on with the sentence of the clause before.
+    pub goes_on: bool,
 }
 
 impl Clause {
     fn new(pane: Pane, service: Option<&ServiceName>, text: impl Into<Safe>) -> Self {
-        Self { text: text.into(), pane, service: service.cloned() }
+        Self { text: text.into(), pane, service: service.cloned(), goes_on: false }
+    }
+
+    fn going_on(self) -> Self {
+        Self { goes_on: true, ..self }
+    }
+
+    /// What stands behind each clause when they are read as sentences: `;` or `.`.
+    pub fn stops(clauses: &[Self]) -> impl Iterator<Item = char> {
+        (1..=clauses.len()).map(|next| if clauses.get(next).is_some_and(|clause| clause.goes_on) { ';' } else { '.' })
     }
 }
 
@@ -49,14 +60,16 @@ pub fn situation(picture: &Picture, now: World) -> Vec<Clause> {
         let known = change.is_some() || shared.is_some();
         clauses.push(match change {
             Some(row) => {
-                let text = format!("{} {} before", row.words(), words::long(since - row.change.at));
+                let (at, before) = (words::time(row.change.at), words::long(since - row.change.at));
+                let text = format!("{} at {at}, {before} before", row.words());
                 Clause::new(Pane::Changes, row.change.service.as_ref(), text)
             }
             None => Clause::new(Pane::Changes, None, no_change(picture)),
         });
-        clauses.extend(shared);
+        // `payments 2.9.0 rolled out …; all payments pods run it.`
+        clauses.extend(shared.map(|clause| if change.is_some() { clause.going_on() } else { clause }));
         if !known {
-            clauses.push(Clause::new(Pane::Timeline, None, "cause unknown"));
+            clauses.push(Clause::new(Pane::Timeline, None, "cause unknown").going_on());
         }
     }
     clauses.extend(picture.sources.lost().map(|(row, since)| {
@@ -98,8 +111,19 @@ fn felt(picture: &Picture, now: World) -> Vec<Clause> {
 }
 
 fn breach(row: &ServiceRow, now: World) -> Clause {
-    let breached = row.signals.iter().find_map(|signal| Some((signal, signal.breached_since?, signal.latest()?)));
-    let text = match breached {
+    let breached = || row.signals.iter().filter_map(|signal| Some((signal, signal.breached_since?, signal.latest()?)));
+    let over = |signal: &SignalRow, value| signal.threshold.is_none_or(|threshold| threshold.breached(value));
+    // A breach lasts until the signal has been well for a while: one that is over its limit now
+    // is told before one that is on its way back.
+    let worst = breached().find(|(signal, _, (_, value))| over(signal, *value)).or_else(|| breached().next());
+    let text = match worst {
+        Some((signal, since, (_, value))) if !over(signal, value) => format!(
+            "{}: {value} {}, within the limit again, in breach since {}",
+            row.name,
+            signal.name,
+            words::time(since),
+            value = signal.unit.write(value)
+        ),
         Some((signal, since, (at, value))) => {
             let value = signal.unit.write(value);
             let age =
@@ -120,7 +144,8 @@ fn calm(picture: &Picture) -> Vec<Clause> {
     }
     if counts.unknown > 0 {
         let noun = if counts.fine > 0 { counts.unknown.to_string() } else { words::many(counts.unknown, "service") };
-        clauses.push(Clause::new(Pane::Services, None, format!("{noun} unknown")));
+        let clause = Clause::new(Pane::Services, None, format!("{noun} unknown"));
+        clauses.push(if counts.fine > 0 { clause.going_on() } else { clause });
     }
     if !picture.sources.rows().iter().any(super::sources::SourceRow::is_live) {
         clauses = vec![Clause::new(Pane::Timeline, None, "nothing is known yet: no source answers")];

@@ -4,6 +4,8 @@
 //! mended: each figure prints its formula, a proposal is marked as one until a person confirms
 //! it, and what is not known is unknown, never zero.
 
+use std::collections::HashSet;
+
 use chrono::TimeDelta;
 
 use crate::clock::World;
@@ -14,6 +16,9 @@ use super::timeline::corrected;
 
 /// Trouble that was over for longer than this before the incident was noticed is another matter.
 const APART: i64 = 30;
+/// An alert that fired for longer than this before the response began, and that nobody claimed,
+/// always fires: a dead man's switch, a warning that nobody minds.
+const STANDING: i64 = 60;
 
 /// One milestone.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,9 +76,11 @@ pub fn milestones(entries: &[Entry]) -> Milestones {
             MilestoneName::ImpactStart => (
                 impact_start(&entries, detected),
                 "the first threshold breach, error burst or alert, leaving out what was over more than 30 min before \
-                 detection",
+                 detection and alerts that nobody claimed and that had fired for more than an hour",
             ),
-            MilestoneName::Detected => (detected, "the first alert that fired"),
+            MilestoneName::Detected => {
+                (detected, "the first alert that fired, leaving out those that nobody claimed and that had fired for more than an hour")
+            }
             MilestoneName::Acknowledged => (
                 acknowledged(&entries, detected),
                 "the first claim, note, action or declaration of a person after detection",
@@ -82,7 +89,7 @@ pub fn milestones(entries: &[Entry]) -> Milestones {
                 (mitigated(&entries), "the last breached signal was back under its threshold and stayed there")
             }
             MilestoneName::Resolved => {
-                (resolved(&entries), "alerts are clear, and a person set the phase to resolved or closed the incident")
+                (resolved(&entries), "a person set the phase to resolved with the claimed alerts clear, or closed the incident")
             }
         };
         proposed_or_confirmed(&entries, name, found, formula)
@@ -138,10 +145,7 @@ fn proposed_or_confirmed(
 
 /// The first alert that fired, leaving out those that were long over when the response began.
 fn detected(entries: &[Entry]) -> Option<&Entry> {
-    let response = entries
-        .iter()
-        .find(|entry| matches!(entry.draft.kind, EntryKind::Opened | EntryKind::Claimed))
-        .map(|entry| entry.occurred_at);
+    let response = response(entries);
     starts(entries)
         .find(|(place, entry)| {
             entry.draft.kind == EntryKind::AlertFiring
@@ -156,21 +160,36 @@ fn impact_start<'a>(entries: &'a [Entry], detected: Option<&Entry>) -> Option<&'
         .map(|(_, entry)| entry)
 }
 
+/// When people began to respond.
+fn response(entries: &[Entry]) -> Option<World> {
+    let began = |entry: &&Entry| matches!(entry.draft.kind, EntryKind::Opened | EntryKind::Claimed);
+    entries.iter().find(began).map(|entry| entry.occurred_at)
+}
+
+/// The alerts that people took on.
+fn claimed(entries: &[Entry]) -> HashSet<&Safe> {
+    entries.iter().filter(|entry| entry.draft.kind == EntryKind::Claimed).map(|entry| &entry.draft.subject).collect()
+}
+
 /// Entries that tell that something went wrong, with their places.
 fn starts(entries: &[Entry]) -> impl Iterator<Item = (usize, &Entry)> {
-    entries.iter().enumerate().filter(|(_, entry)| {
+    let claimed = claimed(entries);
+    let began = response(entries).or_else(|| entries.iter().map(|entry| entry.observed_at).max());
+    let standing = move |entry: &Entry| {
+        entry.draft.kind == EntryKind::AlertFiring
+            && began.is_some_and(|began| entry.occurred_at < began - TimeDelta::minutes(STANDING))
+            && !claimed.contains(&entry.draft.subject)
+    };
+    entries.iter().enumerate().filter(move |(_, entry)| {
         matches!(entry.draft.kind, EntryKind::Breach | EntryKind::ErrorBurst | EntryKind::AlertFiring)
+            && !standing(entry)
     })
 }
 
 /// Whether what started at `place` was over more than [`APART`] minutes before `moment`.
 fn over_before(entries: &[Entry], place: usize, moment: World) -> bool {
     let Some(start) = entries.get(place) else { return false };
-    let end = match start.draft.kind {
-        EntryKind::Breach => EntryKind::Recovered,
-        EntryKind::ErrorBurst => EntryKind::ErrorBurstEnded,
-        _ => EntryKind::AlertResolved,
-    };
+    let Some(end) = start.draft.kind.ended_by() else { return false };
     entries
         .iter()
         .skip(place)
@@ -221,17 +240,27 @@ fn mitigated(entries: &[Entry]) -> Option<&Entry> {
     last.filter(|_| open.is_empty())
 }
 
-/// The first word of a person that it is over, unless it was taken back later.
+/// The first word of a person that it is over, unless it was taken back later; once the claimed
+/// alerts are clear, if they were not yet. Who closes an incident has the last word.
 fn resolved(entries: &[Entry]) -> Option<&Entry> {
-    let mut said = None;
-    for entry in entries.iter().filter(|entry| entry.draft.actor.kind != ActorKind::System) {
+    let claimed = claimed(entries);
+    let mut firing: HashSet<&Safe> = HashSet::new();
+    let (mut said, mut clear) = (None, None);
+    for entry in entries {
+        let human = entry.draft.actor.kind == ActorKind::Human;
         match (&entry.draft.body, entry.draft.kind) {
-            (Some(Body::Phase(Phase::Resolved)), _) | (_, EntryKind::Closed) => said = said.or(Some(entry)),
-            (Some(Body::Phase(_)), _) => said = None,
+            (_, EntryKind::AlertFiring) if claimed.contains(&entry.draft.subject) => {
+                firing.insert(&entry.draft.subject);
+            }
+            (_, EntryKind::AlertResolved) if firing.remove(&entry.draft.subject) => clear = Some(entry),
+            (_, EntryKind::Closed) if human => return said.filter(|_| firing.is_empty()).or(Some(entry)),
+            (Some(Body::Phase(Phase::Resolved)), _) if human => said = said.or(Some(entry)),
+            (Some(Body::Phase(_)), _) if human => said = None,
             _ => {}
         }
     }
-    said
+    let said = said.filter(|_| firing.is_empty())?;
+    Some(clear.filter(|clear: &&Entry| clear.occurred_at > said.occurred_at).unwrap_or(said))
 }
 
 #[cfg(test)]
@@ -343,5 +372,35 @@ mod tests {
         assert_eq!(minute(&milestones(&entries), MilestoneName::Resolved), None);
         entries.push(by("ana", about("11", EntryKind::Closed, 58, "incident")));
         assert_eq!(minute(&milestones(&entries), MilestoneName::Resolved), Some(58));
+    }
+
+    #[test]
+    fn an_alert_that_always_fires_moves_nothing_unless_somebody_claimed_it() {
+        let later = |mut entry: Entry| {
+            entry.occurred_at += TimeDelta::minutes(90);
+            entry.observed_at = entry.occurred_at;
+            entry
+        };
+        let mut entries: Vec<_> = story().into_iter().map(later).collect();
+        entries.push(about("00", EntryKind::AlertFiring, 1, "Watchdog"));
+        let all = milestones(&entries);
+        assert_eq!(minute(&all, MilestoneName::Detected), Some(90 + 12));
+        assert_eq!(minute(&all, MilestoneName::ImpactStart), Some(90 + 11));
+        entries.push(by("ana", about("10", EntryKind::Claimed, 107, "Watchdog")));
+        assert_eq!(minute(&milestones(&entries), MilestoneName::Detected), Some(1));
+    }
+
+    #[test]
+    fn resolved_waits_for_the_claimed_alerts_and_not_for_others() {
+        let mut entries = story();
+        entries.push(about("07a", EntryKind::AlertFiring, 42, "Watchdog"));
+        assert_eq!(minute(&milestones(&entries), MilestoneName::Resolved), Some(50));
+        entries.push(about("08a", EntryKind::AlertFiring, 48, "PaymentsCPUHigh"));
+        assert_eq!(minute(&milestones(&entries), MilestoneName::Resolved), None);
+        entries.push(about("10", EntryKind::AlertResolved, 53, "PaymentsCPUHigh"));
+        assert_eq!(minute(&milestones(&entries), MilestoneName::Resolved), Some(53));
+        let mut bot = phase("09", 51, Phase::Resolved);
+        bot.draft.actor.kind = ActorKind::Automation;
+        assert_eq!(minute(&milestones(&[bot]), MilestoneName::Resolved), None, "not a person's word");
     }
 }

@@ -1,12 +1,14 @@
 //! The core: all state of a session, as plain data that fronts read.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::clock::World;
 use crate::config::{Catalogue, Environment, WritePolicy};
+use crate::model::alert::AlertKey;
 use crate::model::entry::{Actor, Entry, EntryKind, Phase, Severity};
-use crate::model::name::{EnvId, IncidentId};
+use crate::model::name::{EnvId, IncidentId, Origin};
 use crate::model::plan::{Outcome, Plan, PlanId};
 use crate::model::signal::{Signal, Stamped};
 use crate::observe::Picture;
@@ -66,15 +68,27 @@ pub(super) struct Desk {
     /// The plan that is awaited. An answer with another number is stale.
     pub(super) planning: Option<u64>,
     /// What findings have been recorded: the same finding told again is not another entry.
-    pub(super) told: HashSet<(EntryKind, Safe, World)>,
+    pub(super) told: Told,
     /// Claims by alert name: alerts are claimed anew whenever a source tells of them again.
     pub(super) claims: BTreeMap<Safe, Claim>,
-    /// An incident is being declared.
+    /// An incident is being declared, or taken up.
     pub(super) declaring: bool,
+    /// The word that closes the incident is on its way to the disk.
+    pub(super) closing: bool,
+    /// Entries came to be known since the milestones were weighed.
+    pub(super) unweighed: bool,
+    /// Exports that wait until the entry of that ticket, and so all before it, is on the disk.
+    pub(super) exports: Vec<(u64, Option<PathBuf>)>,
+    /// Exports that are being written.
+    pub(super) exporting: usize,
     /// Entries before this index belong to an incident that was closed.
     pub(super) rolling_from: usize,
     /// Signals that came while what happened before was still being read.
     pub(super) deferred: Vec<Stamped<Signal>>,
+    /// Time has passed before: two ticks can be compared.
+    pub(super) ticked: bool,
+    /// When the rolling record last let go of what is too old.
+    pub(super) forgotten: World,
     /// The last minute whose samples were handed to the tracks.
     pub(super) tracked: Option<World>,
 }
@@ -84,10 +98,41 @@ pub(super) struct Desk {
 pub(super) enum Next {
     /// Nothing but its place in the timeline.
     Nothing,
+    /// The alert is shown as claimed.
+    Claim { origin: Origin, key: AlertKey },
     /// The write window opens.
     OpenWindow { until: World, reason: Safe },
     /// The write window closes.
     CloseWindow,
+}
+
+/// What one finding is recognised by: its kind, its key and when it occurred.
+pub(super) type Mark = (EntryKind, Safe, World);
+
+/// What was told, without end: of two generations the older is forgotten when the younger is
+/// full. What is told again and again stays.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    young: HashSet<Mark>,
+    old: HashSet<Mark>,
+}
+
+impl Told {
+    /// So many are remembered for certain.
+    pub(super) const CAP: usize = 32 * 1024;
+
+    /// Remembers a mark. `false` if it was known.
+    pub(super) fn insert(&mut self, mark: Mark) -> bool {
+        if self.young.contains(&mark) {
+            return false;
+        }
+        if self.young.len() >= Self::CAP {
+            self.old = std::mem::take(&mut self.young);
+        }
+        let known = self.old.contains(&mark);
+        self.young.insert(mark);
+        !known
+    }
 }
 
 impl Core {
@@ -147,6 +192,21 @@ impl Core {
 
     pub(super) fn say(&mut self, kind: NoticeKind, text: impl Into<Safe>) {
         self.notice = Some(Notice { kind, text: text.into(), at: self.now });
+    }
+
+    /// Whether something is under way that the record should still tell of.
+    pub(super) fn unsettled(&self) -> bool {
+        self.unrecorded > 0 || self.desk.declaring || self.desk.exporting > 0 || self.acting().is_some()
+    }
+
+    /// An action that is under way.
+    pub(super) fn acting(&self) -> Option<&Action> {
+        self.actions.iter().find(|action| matches!(action.state, ActionState::Under(_)))
+    }
+
+    /// Entries of the record that is written now: those of a closed incident left out.
+    pub(super) fn current_entries(&self) -> &[Entry] {
+        &self.entries[self.desk.rolling_from.min(self.entries.len())..]
     }
 
     pub(super) fn next_ticket(&mut self) -> u64 {

@@ -51,6 +51,9 @@ impl Bearings {
     }
 }
 
+/// The journal that is written now, with the incident it belongs to; none when all are closed.
+type Written = Option<(Option<IncidentId>, Journal)>;
+
 /// The journals of a session.
 #[derive(Debug)]
 pub struct Ledger {
@@ -64,10 +67,11 @@ pub struct Ledger {
     fresh: Arc<Mutex<Option<Journal>>>,
     /// The files of this process's rolling journals.
     rolled: Vec<PathBuf>,
-    /// Held by the engine while it has an outcome to write: its journal must stay open so long.
-    acting: Arc<()>,
     /// The incident that is written now.
     current: Option<(IncidentId, Journal)>,
+    /// What the engine writes to: the same journal as the session, also when that changes while
+    /// an action is under way.
+    written: Arc<Mutex<Written>>,
     /// Journals that stand ready for incidents that the core has not switched to yet.
     ready: Arc<Mutex<HashMap<IncidentId, Journal>>>,
     tell: Option<UnboundedSender<Envelope>>,
@@ -82,19 +86,21 @@ impl Ledger {
         let rolling = archive.rolling(bearings.start(None, bearings.at));
         let last = bearings.at;
         let rolled = rolling.iter().map(Journal::path).collect();
-        Self {
+        let ledger = Self {
             archive,
             bearings,
             rolling,
             rolling_since: last,
             fresh: Arc::default(),
             rolled,
-            acting: Arc::default(),
             current: None,
+            written: Arc::default(),
             ready: Arc::default(),
             tell: None,
             last,
-        }
+        };
+        ledger.point();
+        ledger
     }
 
     /// Why nothing can be recorded, if that is so from the start.
@@ -158,14 +164,13 @@ impl Ledger {
         })
     }
 
-    /// Goes over to the next rolling journal, if it stands ready and nobody needs the old one.
+    /// Goes over to the next rolling journal, if it stands ready. The engine, too.
     fn take_fresh(&mut self) {
-        if Arc::strong_count(&self.acting) > 1 {
-            return;
-        }
         let Some(fresh) = self.fresh.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         self.rolled.push(fresh.path());
-        if let Ok(old) = std::mem::replace(&mut self.rolling, Ok(fresh)) {
+        let old = std::mem::replace(&mut self.rolling, Ok(fresh));
+        self.point();
+        if let Ok(old) = old {
             // What was handed over before is written before the seal; nobody waits for that.
             drop(old.close(self.last));
         }
@@ -181,8 +186,18 @@ impl Ledger {
     /// What the engine writes its intents and outcomes to. Outcomes tell what users felt, before
     /// and after.
     pub(super) fn recorder(&self, before: Vitals, now: Arc<Mutex<Vitals>>) -> Option<EngineJournal> {
-        let journal = self.current().ok()?.clone();
-        Some(EngineJournal { journal, tell: self.tell.clone()?, before, now, _acting: Arc::clone(&self.acting) })
+        self.current().ok()?;
+        Some(EngineJournal { written: Arc::clone(&self.written), tell: self.tell.clone()?, before, now })
+    }
+
+    /// Points the engine to the journal that is written now.
+    fn point(&self) {
+        let now = match (&self.current, &self.rolling) {
+            (Some((id, journal)), _) => Some((Some(id.clone()), journal.clone())),
+            (None, Ok(rolling)) => Some((None, rolling.clone())),
+            (None, Err(_)) => None,
+        };
+        *self.written.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
     /// The work of declaring an incident: to be done off the loop.
@@ -204,8 +219,8 @@ impl Ledger {
                     }
                     keep(&ready, id.clone(), journal);
                     let dated = |(draft, occurred_at, observed_at)| Dated { draft, occurred_at, observed_at };
-                    let carried = carried.drafts.into_iter().map(dated).collect();
-                    Message::IncidentReady { id, title, earlier: Vec::new(), carried }
+                    let before = carried.drafts.into_iter().map(dated).collect();
+                    Message::IncidentReady { id, title, earlier: Vec::new(), before, shared: false }
                 }
                 Err(why) => Message::IncidentRefused(why),
             }
@@ -221,10 +236,21 @@ impl Ledger {
                 Ok(record) => record,
                 Err(error) => return Message::IncidentRefused(error.0),
             };
+            if record.closed_at().is_some() {
+                let why = format!("{id} is closed and stays as it is: declare another incident with :open TITLE");
+                return Message::IncidentRefused(Safe::from(why));
+            }
+            let shared = record.being_written();
             match archive.journal_for(&id, bearings.start(Some(id.clone()), at)) {
                 Ok(journal) => {
                     keep(&ready, id.clone(), journal);
-                    Message::IncidentReady { id, title: record.title(), earlier: record.entries, carried: Vec::new() }
+                    Message::IncidentReady {
+                        id,
+                        title: record.title(),
+                        earlier: record.entries,
+                        before: Vec::new(),
+                        shared,
+                    }
                 }
                 Err(error) => Message::IncidentRefused(Safe::from(error.to_string())),
             }
@@ -235,6 +261,7 @@ impl Ledger {
         let journal = self.ready.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         if let Some(journal) = journal {
             self.current = Some((id.clone(), journal));
+            self.point();
         }
     }
 
@@ -247,6 +274,7 @@ impl Ledger {
                 None
             }
         };
+        self.point();
         async move {
             if let Some(sealed) = sealed
                 && let Err(error) = sealed.await
@@ -273,20 +301,23 @@ impl Ledger {
         }
     }
 
-    /// Ends in good order: all files sealed.
-    pub(super) async fn close(&mut self) {
+    /// Ends in good order: all files sealed, those included that no incident came to be written
+    /// to. The error tells of the first that was not.
+    pub(super) async fn close(&mut self) -> Result<(), JournalError> {
         let rolling = std::mem::replace(&mut self.rolling, Err(JournalError::Closed));
-        let receipts = self
-            .current
-            .take()
-            .map(|(_, journal)| journal.close(self.last))
-            .into_iter()
-            .chain(rolling.ok().map(|journal| journal.close(self.last)));
-        for sealed in receipts.collect::<Vec<_>>() {
+        let ready = std::mem::take(&mut *self.ready.lock().unwrap_or_else(PoisonError::into_inner));
+        let current = self.current.take();
+        self.point();
+        let journals = current.map(|(_, journal)| journal).into_iter().chain(rolling.ok()).chain(ready.into_values());
+        let receipts: Vec<_> = journals.map(|journal| journal.close(self.last)).collect();
+        let mut all = Ok(());
+        for sealed in receipts {
             if let Err(error) = sealed.await {
                 tracing::error!(%error, "a journal was not sealed");
+                all = all.and(Err(error));
             }
         }
+        all
     }
 }
 
@@ -313,11 +344,10 @@ fn write_postmortem(archive: &Archive, id: &IncidentId, path: Option<PathBuf>) -
 /// users felt before the change and at its end.
 #[derive(Debug)]
 pub(super) struct EngineJournal {
-    journal: Journal,
+    written: Arc<Mutex<Written>>,
     tell: UnboundedSender<Envelope>,
     before: Vitals,
     now: Arc<Mutex<Vitals>>,
-    _acting: Arc<()>,
 }
 
 impl Recorder for EngineJournal {
@@ -332,8 +362,12 @@ impl Recorder for EngineJournal {
             }
         }
         let tell = self.tell.clone();
-        self.journal.append(draft, occurred_at, observed_at, durability).watched(move |entry: &Entry| {
-            let _ = tell.send(Envelope { message: Message::Written(entry.clone()), hold: None });
+        // Under the lock: a journal is not replaced between the choice and the hand-over.
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((to, journal)) = &*written else { return Receipt::refused(JournalError::Closed) };
+        let to = to.clone();
+        journal.append(draft, occurred_at, observed_at, durability).watched(move |entry: &Entry| {
+            let _ = tell.send(Envelope { message: Message::Written { entry: entry.clone(), to }, hold: None });
         })
     }
 }

@@ -34,7 +34,12 @@ pub enum Message {
         result: Result<Entry, JournalError>,
     },
     /// The engine has written an entry of its own, durable: an intent or an outcome.
-    Written(Entry),
+    Written {
+        /// The entry.
+        entry: Entry,
+        /// The incident whose journal holds it; `None` for the rolling one.
+        to: Option<IncidentId>,
+    },
     /// A journal stands ready for an incident.
     IncidentReady {
         /// The incident.
@@ -44,7 +49,9 @@ pub enum Message {
         /// What earlier processes wrote, when it is taken up again.
         earlier: Vec<Entry>,
         /// What processes before this one noticed in the hour before it was declared.
-        carried: Vec<Dated>,
+        before: Vec<Dated>,
+        /// Whether another process writes to it now: what is in flight there is its own.
+        shared: bool,
     },
     /// No journal could be made for an incident.
     IncidentRefused(Safe),

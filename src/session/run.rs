@@ -17,8 +17,9 @@ use super::{Core, Front, FrontError, Message, Runner, update};
 
 /// Detectors that go by time are asked this often, in world time.
 const TICK: Duration = Duration::from_secs(1);
-/// So long may batches keep the loop before it looks at keys again, by the wall.
-const BATCHES: Duration = Duration::from_millis(4);
+/// So long may input, answers or batches keep the loop before it looks at the others again, by
+/// the wall.
+const TURN: Duration = Duration::from_millis(4);
 /// How soon a front that is still busy with the last frame is asked again.
 const BUSY: Duration = Duration::from_millis(5);
 
@@ -67,6 +68,8 @@ async fn turn<F: Front>(setup: &mut Setup, front: &mut F) -> Done {
     let mut frames = Frames { dirty: true, last: None };
     let tick = clock.due(clock.next_multiple(TICK));
     tokio::pin!(tick);
+    // Input came faster than it could be taken in: everything else has its turn first.
+    let mut crowded = false;
     loop {
         if frames.due(front).is_some_and(|due| due <= clock::wall()) && front.ready() {
             match front.show(core) {
@@ -85,11 +88,22 @@ async fn turn<F: Front>(setup: &mut Setup, front: &mut F) -> Done {
             } else {
                 Done::Told(name)
             },
-            input = front.input() => {
+            input = front.input(), if !crowded => {
                 // A key's answer is drawn at once.
                 frames = Frames { dirty: true, last: None };
-                for command in front.handle(input, core) {
-                    take(core, runner, Message::Command(command));
+                let stop = clock::wall() + TURN;
+                let mut next = Some(input);
+                while let Some(input) = next {
+                    for command in front.handle(input, core) {
+                        // What a person does is stamped with its own time, not with the last
+                        // tick's.
+                        if core.now < clock.now() {
+                            take(core, runner, Message::Tick(clock.now()));
+                        }
+                        take(core, runner, Message::Command(command));
+                    }
+                    crowded = clock::wall() >= stop;
+                    next = if crowded || core.leaving { None } else { front.input().now_or_never() };
                 }
             }
             hold = &mut tick => {
@@ -100,21 +114,29 @@ async fn turn<F: Front>(setup: &mut Setup, front: &mut F) -> Done {
                 drop(hold);
             }
             () = wait(frame), if frame.is_some() => {}
-            Some(Envelope { message, hold }) = answers.recv() => {
-                take(core, runner, message);
+            Some(answer) = answers.recv() => {
                 frames.dirty = true;
-                drop(hold);
+                let stop = clock::wall() + TURN;
+                let mut next = Some(answer);
+                while let Some(Envelope { message, hold }) = next {
+                    take(core, runner, message);
+                    drop(hold);
+                    next = if clock::wall() < stop { answers.try_recv().ok() } else { None };
+                }
+                crowded = false;
             }
             batch = inbox.next() => {
                 frames.dirty = true;
-                let stop = clock::wall() + BATCHES;
+                let stop = clock::wall() + TURN;
                 let mut next = Some(batch);
                 while let Some(Batch { signals, hold }) = next {
                     take(core, runner, Message::Signals(signals));
                     drop(hold);
                     next = if clock::wall() < stop { inbox.next().now_or_never() } else { None };
                 }
+                crowded = false;
             }
+            () = std::future::ready(()), if crowded => crowded = false,
         }
     }
 }

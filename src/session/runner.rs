@@ -14,7 +14,7 @@ use crate::clock::{Clock, Hold};
 use crate::connect::Follow;
 use crate::model::plan::{Plan, Progress, Refusal};
 use crate::observe::Picture;
-use crate::record::{JournalError, Receipt};
+use crate::record::{Durability, JournalError, Receipt};
 use crate::respond::{Ended, Engine};
 use crate::text::Safe;
 
@@ -35,8 +35,8 @@ pub struct Means {
     pub clock: Clock,
     /// Where entries go.
     pub ledger: Ledger,
-    /// The gateway, where the environment may be changed.
-    pub engine: Option<Engine>,
+    /// The gateway, where the environment may be changed; else why there is none.
+    pub engine: Result<Engine, Refusal>,
     /// Who answers when somebody is asked.
     pub ask: Option<AskFn>,
     /// What sources are told to read closely.
@@ -47,11 +47,11 @@ pub struct Means {
 pub struct Runner {
     clock: Clock,
     ledger: Ledger,
-    engine: Option<Arc<Engine>>,
+    engine: Result<Arc<Engine>, Refusal>,
     ask: Option<AskFn>,
     follow: watch::Sender<Follow>,
     tell: UnboundedSender<Envelope>,
-    receipts: UnboundedSender<(u64, Receipt)>,
+    receipts: UnboundedSender<Awaited>,
     tasks: TaskTracker,
     /// What users feel now: what an outcome tells is read when it is written.
     vitals: Arc<Mutex<Vitals>>,
@@ -106,8 +106,10 @@ impl Runner {
         match effect {
             Effect::Record { ticket, dated, durability } => {
                 let receipt = self.ledger.append(dated, durability);
-                // The receiver lives as long as the runner.
-                let _ = self.receipts.send((ticket, receipt));
+                // The receiver lives as long as the runner. A drill's world waits for the disk: what
+                // follows an entry does not hang on how fast that is.
+                let hold = (durability == Durability::Now).then(|| self.clock.hold());
+                let _ = self.receipts.send(Awaited { ticket, receipt, hold });
                 self.renew();
             }
             Effect::Track(samples) => {
@@ -116,11 +118,11 @@ impl Runner {
             }
             Effect::Declare { title, slug, at } => {
                 let work = self.ledger.declare(title, slug, at);
-                self.blocking(work);
+                self.blocking(work, || Message::IncidentRefused(Safe::fixed(DECLARING_CRASHED)));
             }
             Effect::TakeUp(id) => {
                 let work = self.ledger.take_up(id);
-                self.blocking(work);
+                self.blocking(work, || Message::IncidentRefused(Safe::fixed(DECLARING_CRASHED)));
             }
             Effect::WriteTo(id) => self.ledger.write_to(&id),
             Effect::Seal(id) => {
@@ -131,8 +133,8 @@ impl Runner {
                 let engine = self.engine.clone();
                 self.beside(async move {
                     let result = match engine {
-                        Some(engine) => engine.plan(&request, &cluster).await,
-                        None => Err(no_gateway()),
+                        Ok(engine) => engine.plan(&request, &cluster).await,
+                        Err(none) => Err(none),
                     };
                     vec![Message::Planned { ticket, result }]
                 });
@@ -170,7 +172,7 @@ impl Runner {
             }
             Effect::Export { incident, path } => {
                 let work = self.ledger.export(incident, path);
-                self.blocking(work);
+                self.blocking(work, || Message::Exported(Err(Safe::fixed(EXPORT_CRASHED))));
             }
         }
     }
@@ -189,9 +191,12 @@ impl Runner {
         work: impl FnOnce(Arc<Engine>, Plan, Told) -> BoxFuture<'static, Result<Ended, Refusal>>,
     ) {
         let id = plan.id.clone();
-        let Some(engine) = self.engine.clone() else {
-            self.beside(async move { vec![Message::Ended { plan: id, result: Err(no_gateway()) }] });
-            return;
+        let engine = match self.engine.clone() {
+            Ok(engine) => engine,
+            Err(none) => {
+                self.beside(async move { vec![Message::Ended { plan: id, result: Err(none) }] });
+                return;
+            }
         };
         let tell = self.tell.clone();
         let until_written: Mutex<Option<Hold>> = Mutex::new(Some(self.clock.hold()));
@@ -212,52 +217,67 @@ impl Runner {
         });
     }
 
-    fn blocking(&self, work: impl FnOnce() -> Message + Send + 'static) {
-        self.beside(async move {
-            match tokio::task::spawn_blocking(work).await {
-                Ok(message) => vec![message],
-                Err(_) => vec![Message::IncidentRefused(Safe::fixed(
-                    "the incident could not be declared: its writer crashed",
-                ))],
-            }
-        });
+    /// Runs `work`, which waits for the disk, beside the loop; `crashed` answers in its place if
+    /// it panics, so that nobody waits for it for ever.
+    fn blocking(
+        &self,
+        work: impl FnOnce() -> Message + Send + 'static,
+        crashed: impl FnOnce() -> Message + Send + 'static,
+    ) {
+        self.beside(async move { vec![tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| crashed())] });
     }
 
     /// Takes in what is still under way, makes the record durable and closes it. Bounded in
-    /// time: a disk that hangs must not keep the person.
+    /// time, each of the two: neither a rollout that takes minutes nor a disk that hangs may keep
+    /// the person. An action that is still under way then stays an open intent, to be settled
+    /// when the incident is taken up again.
     pub(super) async fn finish(&mut self, answers: &mut UnboundedReceiver<Envelope>, core: &mut Core) {
-        let all = async {
-            while core.unrecorded > 0 {
+        let settling = async {
+            while core.unsettled() {
                 let Some(Envelope { message, hold }) = answers.recv().await else { return };
                 for effect in update(core, message) {
                     self.perform(effect);
                 }
                 drop(hold);
             }
-            self.ledger.close().await;
         };
-        if tokio::time::timeout(FAREWELL, all).await.is_err() {
-            tracing::error!("leaving without the last entries: the disk did not answer within two seconds");
-        }
+        let settled = tokio::time::timeout(FAREWELL, settling).await.is_ok();
+        let closed = tokio::time::timeout(FAREWELL, self.ledger.close()).await;
+        let why = match closed {
+            Ok(Ok(())) if settled || core.unrecorded == 0 => return,
+            Ok(Ok(())) | Err(_) => {
+                Safe::fixed("the disk did not answer within two seconds: the last entries may be missing")
+            }
+            Ok(Err(error)) => Safe::from(error.to_string()),
+        };
+        tracing::error!(%why, "leaving without a whole record");
+        core.journal_failed.get_or_insert(why);
     }
 }
 
 type Told = Box<dyn Fn(Progress) + Send + Sync>;
 
+const DECLARING_CRASHED: &str = "the incident could not be declared or taken up, by a fault of this program: try again";
+const EXPORT_CRASHED: &str =
+    "the postmortem could not be written, by a fault of this program: `warroom export` may still write it";
+
+/// An entry on its way to the disk.
+struct Awaited {
+    ticket: u64,
+    receipt: Receipt,
+    hold: Option<Hold>,
+}
+
 /// One task awaits all receipts in the order of their entries, so that the core learns of them
 /// in that order.
-async fn await_receipts(mut receipts: UnboundedReceiver<(u64, Receipt)>, tell: UnboundedSender<Envelope>) {
-    while let Some((ticket, receipt)) = receipts.recv().await {
+async fn await_receipts(mut receipts: UnboundedReceiver<Awaited>, tell: UnboundedSender<Envelope>) {
+    while let Some(Awaited { ticket, receipt, hold }) = receipts.recv().await {
         let result = receipt.await.map(crate::record::Durable::into_entry);
         if let Err(JournalError::Failed(why)) = &result {
             tracing::error!(%why, "an entry was not recorded");
         }
-        let _ = tell.send(Envelope { message: Message::Recorded { ticket, result }, hold: None });
+        let _ = tell.send(Envelope { message: Message::Recorded { ticket, result }, hold });
     }
-}
-
-fn no_gateway() -> Refusal {
-    Refusal { why: Safe::fixed("this environment has no system that can be changed from here") }
 }
 
 fn no_journal() -> Refusal {

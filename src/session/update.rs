@@ -2,6 +2,7 @@
 
 mod acting;
 mod asking;
+mod carrying;
 mod recording;
 mod seeing;
 #[cfg(test)]
@@ -14,6 +15,19 @@ use super::{Core, Effect, Message, NoticeKind};
 /// Takes a message in. Synchronous and without I/O: the same messages give the same core and
 /// the same effects.
 pub fn update(core: &mut Core, message: Message) -> Vec<Effect> {
+    // Milestones are weighed once for all entries that became durable together, not for each:
+    // when nothing more is on its way, at the latest with the next tick or command.
+    if matches!(message, Message::Tick(_) | Message::Command(_)) {
+        recording::weigh(core);
+    }
+    let effects = take(core, message);
+    if core.desk.in_flight.is_empty() {
+        recording::weigh(core);
+    }
+    effects
+}
+
+fn take(core: &mut Core, message: Message) -> Vec<Effect> {
     match message {
         Message::Tick(now) => seeing::tick(core, now),
         Message::Signals(signals) => seeing::signals(core, signals),
@@ -24,9 +38,9 @@ pub fn update(core: &mut Core, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Recorded { ticket, result } => recording::recorded(core, ticket, result),
-        Message::Written(entry) => recording::keep(core, entry),
-        Message::IncidentReady { id, title, earlier, carried } => {
-            recording::incident_ready(core, id, title, earlier, carried)
+        Message::Written { entry, to } => recording::written(core, entry, to.as_ref()),
+        Message::IncidentReady { id, title, earlier, before, shared } => {
+            recording::incident_ready(core, id, title, earlier, before, shared)
         }
         Message::IncidentRefused(why) => {
             core.desk.declaring = false;
@@ -34,7 +48,7 @@ pub fn update(core: &mut Core, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::ResumeFound(offer) => {
-            core.resume = core.incident.is_none().then_some(offer);
+            core.resume = (core.incident.is_none() && !core.desk.declaring).then_some(offer);
             Vec::new()
         }
         Message::Planned { ticket, result } => acting::planned(core, ticket, result),

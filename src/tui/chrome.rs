@@ -1,7 +1,7 @@
 //! The frame around the rows: header, situation line, panes with their titles, bottom line.
 
 mod footer;
-mod header;
+pub(super) mod header;
 mod layout;
 mod pane;
 
@@ -37,7 +37,7 @@ pub(super) fn draw(state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, buff
         too_small(brush, buffer);
         return None;
     }
-    let plan = layout::split(area, state, scene);
+    let plan = layout::split(area, state);
     header::draw(state, scene, brush, plan.header, buffer);
     header::situation(state, scene, brush, plan.situation, buffer);
     for (place, boxed) in &plan.panes {

@@ -114,7 +114,7 @@ impl Fixture {
             actions: Vec::new(),
             window: WriteWindow::Closed,
             notice: None,
-            clauses: vec![clause("Nothing was read yet.", Pane::Alerts, None)],
+            clauses: vec![clause("nothing is known yet: no source answers", Pane::Alerts, None)],
             alerts: Vec::new(),
             services: Vec::new(),
             workloads: Vec::new(),
@@ -139,9 +139,9 @@ impl Fixture {
         });
         it.window = WriteWindow::Open { until: at(41, 0), reason: "scale payments".into() };
         it.clauses = vec![
-            clause("checkout: 7.2 % errors since 03:14.", Pane::Services, Some("checkout")),
-            clause("payments rolled out 2.9.0 10 min before;", Pane::Changes, Some("payments")),
-            clause("all payments pods run it.", Pane::Workloads, Some("payments")),
+            clause("checkout: 7.2 % errors since 03:14", Pane::Services, Some("checkout")),
+            clause("payments 2.9.0 rolled out at 03:04, 10 min before", Pane::Changes, Some("payments")),
+            Clause { goes_on: true, ..clause("all payments pods run it", Pane::Workloads, Some("payments")) },
         ];
         it.alerts = vec![
             alert(
@@ -228,7 +228,7 @@ pub(super) fn origin(source: &str) -> Origin {
 }
 
 fn clause(text: &str, pane: Pane, service: Option<&str>) -> Clause {
-    Clause { text: text.into(), pane, service: service.map(ServiceName::from) }
+    Clause { text: text.into(), pane, service: service.map(ServiceName::from), goes_on: false }
 }
 
 pub(super) fn alert(

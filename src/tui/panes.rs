@@ -262,7 +262,7 @@ pub(super) fn columns(items: &[Item<'_>], width: usize) -> Columns {
         _ => 0,
     });
     let service = longest(&|item| item.service().map_or(1, |name| super::words::width(name.as_str())));
-    Columns { name: name.clamp(4, (width / 3).max(8)), service: service.clamp(1, (width / 5).max(8)) }
+    Columns { name: name.clamp(4, (width * 2 / 5).max(8)), service: service.clamp(1, (width / 5).max(8)) }
 }
 
 /// Everything known of one row.

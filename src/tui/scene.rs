@@ -10,7 +10,7 @@ use crate::model::signal::SourceState;
 use crate::observe::alerts::{AlertCounts, AlertRow};
 use crate::observe::changes::ChangeRow;
 use crate::observe::logs::{Line, LineId, LogCounts, LogFilter, LogStore};
-use crate::observe::services::ServiceRow;
+use crate::observe::services::{Health, ServiceRow};
 use crate::observe::situation::{Clause, situation};
 use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, WorkloadRow};
@@ -115,6 +115,14 @@ impl<'a> Scene<'a> {
         named.or_else(|| workload.and_then(|key| self.catalogue.of_workload(key)))
     }
 
+    /// Since when something burns, as far as is seen: the first breach of a failing service, else
+    /// the first alert.
+    pub(super) fn burning(&self) -> Option<World> {
+        let failing = self.services.iter().filter(|row| row.health == Health::Failing).filter_map(|row| row.since);
+        let firing = self.alerts.iter().filter(|row| row.fires()).map(|row| row.alert.since);
+        failing.min().or_else(|| firing.min())
+    }
+
     /// How what a pane shows comes in.
     pub(super) fn feed(&self, pane: Pane, rows: &[&Origin]) -> Feed {
         if pane == Pane::Timeline {
@@ -129,7 +137,8 @@ impl<'a> Scene<'a> {
                     Pane::Alerts => has("alert") || (has("cloudwatch") && !logs),
                     Pane::Services => has("prom"),
                     Pane::Logs => logs,
-                    Pane::Workloads | Pane::Changes => has("kube") && !logs,
+                    Pane::Workloads => ["kube", "workloads", "pods", "nodes"].iter().any(|part| has(part)) && !logs,
+                    Pane::Changes => (has("kube") || has("rollouts")) && !logs,
                     Pane::Timeline => false,
                 }
         };

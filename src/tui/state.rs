@@ -28,6 +28,8 @@ use super::words::Zone;
 
 /// How long a sentence of the screen itself stays.
 const SAID_FOR: Duration = Duration::from_secs(8);
+/// How long news of the session stay; errors stay until they are put away.
+const NOTICE_FOR: Duration = Duration::from_secs(15);
 /// Command lines that are remembered.
 const HISTORY: usize = 100;
 
@@ -63,6 +65,9 @@ pub(super) struct State {
     /// What only the screen can do.
     pub(super) wishes: Vec<Wish>,
     notice_put_away: Option<crate::clock::World>,
+    /// The session's notice that was drawn last, and when that was first: by the wall, because
+    /// nobody reads faster in a drill whose time runs faster.
+    notice_drawn: Option<(crate::clock::World, Wall)>,
 }
 
 /// What only the screen can do.
@@ -141,6 +146,7 @@ impl State {
             rects: Vec::new(),
             wishes: Vec::new(),
             notice_put_away: None,
+            notice_drawn: None,
         }
     }
 
@@ -189,7 +195,8 @@ impl State {
         }
         let notice = scene.notice.filter(|notice| Some(notice.at) != self.notice_put_away)?;
         // An error stays until it is put away; news pass by themselves.
-        let fresh = notice.kind == NoticeKind::Error || (scene.now - notice.at).num_seconds() < 15;
+        let drawn = self.notice_drawn.filter(|(at, _)| *at == notice.at).map_or(now, |(_, drawn)| drawn);
+        let fresh = notice.kind == NoticeKind::Error || now.saturating_duration_since(drawn) < NOTICE_FOR;
         fresh.then_some((notice.kind, notice.text.as_str()))
     }
 
@@ -208,8 +215,13 @@ impl State {
         plan.tier >= Tier::Lowers
     }
 
-    /// A frame with this plan was handed to the terminal.
+    /// A frame with this plan and this notice was handed to the terminal.
     pub(super) fn note_drawn(&mut self, scene: &Scene<'_>, now: Wall) {
+        if let Some(notice) = scene.notice
+            && self.notice_drawn.is_none_or(|(at, _)| at != notice.at)
+        {
+            self.notice_drawn = Some((notice.at, now));
+        }
         match scene.plan {
             Some(PlanView::Shown { plan, .. }) => {
                 if self.drawn.as_ref().is_none_or(|(id, _)| *id != plan.id) {

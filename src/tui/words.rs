@@ -64,6 +64,9 @@ where
     at.format(format).to_string()
 }
 
+/// What one character of a trend stands for.
+pub(super) const TREND: TimeDelta = TimeDelta::minutes(2);
+
 /// `48s`, `17m`, `3h`, `2d`. The future is `0s`.
 pub(super) fn age(length: TimeDelta) -> String {
     let seconds = length.num_seconds().max(0);

@@ -1,17 +1,19 @@
 use warroom::model::signal::{Delta, Signal};
 use warroom::observe::Picture;
-use warroom::observe::situation::situation;
+use warroom::observe::situation::{Clause, situation};
 
 use crate::kit::*;
 
 fn sentence(picture: &Picture, now: &str) -> String {
-    let clauses: Vec<_> = situation(picture, at(now)).iter().map(|clause| clause.text.to_string()).collect();
-    clauses.join("; ")
+    let clauses = situation(picture, at(now));
+    let said: Vec<_> =
+        clauses.iter().zip(Clause::stops(&clauses)).map(|(clause, stop)| format!("{}{stop}", clause.text)).collect();
+    said.join(" ")
 }
 
 #[test]
 fn an_empty_picture_does_not_claim_that_all_is_well() {
-    assert_eq!(sentence(&picture(), "03:00"), "nothing is known yet: no source answers");
+    assert_eq!(sentence(&picture(), "03:00"), "nothing is known yet: no source answers.");
 }
 
 #[test]
@@ -21,7 +23,7 @@ fn a_calm_night() {
     play(&mut picture, series("checkout", "03:00:00", &[0.002; 8]));
     play(&mut picture, series("payments", "03:00:00", &[0.002; 8]));
     picture.tick(at("03:02"));
-    assert_eq!(sentence(&picture, "03:02"), "nothing fires; 2 services fine; 1 unknown");
+    assert_eq!(sentence(&picture, "03:02"), "nothing fires. 2 services fine; 1 unknown.");
 }
 
 #[test]
@@ -37,12 +39,12 @@ fn the_change_just_before_and_what_the_hurt_pods_share() {
     play(&mut picture, series("checkout", "03:14:00", &[0.072; 6]));
     assert_eq!(
         sentence(&picture, "03:29"),
-        "checkout: 7.2 % errors since 03:14, last read 13 min ago; payments 2.9.0 rolled out 10 min before; \
-         all 2 hurt payments pods run 2.9.0"
+        "checkout: 7.2 % errors since 03:14, last read 13 min ago. payments 2.9.0 rolled out at 03:04, 10 min before; \
+         all 2 hurt payments pods run 2.9.0."
     );
     all[2].image = "2.9.0".into();
     play(&mut picture, [pods("03:15", Delta::All(all))]);
-    assert!(sentence(&picture, "03:15:20").ends_with("all payments pods run it"));
+    assert!(sentence(&picture, "03:15:20").ends_with("; all payments pods run it."));
 }
 
 #[test]
@@ -52,12 +54,12 @@ fn nothing_is_guessed_when_nothing_is_known() {
     play(&mut picture, [alerts("alertmanager", "03:15", all.into())]);
     assert_eq!(
         sentence(&picture, "03:20"),
-        "3 alerts fire since 03:12; no change seen in the hour before; cause unknown",
+        "3 alerts fire since 03:12. no change seen in the hour before; cause unknown.",
         "nobody reads workloads"
     );
     let read = Signal::Workloads(Delta::All(vec![workload("payments", 6, 6)]));
     play(&mut picture, [stamped("workloads", at("03:15"), read)]);
-    assert_eq!(sentence(&picture, "03:20"), "3 alerts fire since 03:12; no change in the hour before; cause unknown");
+    assert_eq!(sentence(&picture, "03:20"), "3 alerts fire since 03:12. no change in the hour before; cause unknown.");
 }
 
 #[test]
@@ -81,7 +83,16 @@ fn a_shared_node_is_a_fact_and_a_lost_source_is_said() {
     picture.tick(at("03:15"));
     assert_eq!(
         sentence(&picture, "03:15"),
-        "payments: 2 of 3 pods: not ready 0/1; no change seen in the hour before; \
-         all 2 hurt payments pods are on node node-b; cannot see cw-logs for 4 min"
+        "payments: 2 of 3 pods: not ready 0/1. no change seen in the hour before. \
+         all 2 hurt payments pods are on node node-b. cannot see cw-logs for 4 min."
     );
+}
+
+#[test]
+fn a_value_that_is_well_again_is_not_told_as_a_breach_of_its_own() {
+    let mut picture = picture();
+    play(&mut picture, [link("prometheus", "03:01", live())]);
+    play(&mut picture, series("checkout", "03:14:00", &[0.072, 0.072, 0.072, 0.072, 0.072, 0.072, 0.002]));
+    let told = sentence(&picture, "03:15:30");
+    assert!(told.starts_with("checkout: 0.2 % errors, within the limit again, in breach since 03:14."), "{told}");
 }

@@ -4,6 +4,7 @@ use futures::future::BoxFuture;
 
 use super::*;
 use crate::clock::World;
+use crate::model::log::LogStream;
 
 enum Past {
     Tells(Vec<i64>),
@@ -72,4 +73,24 @@ async fn the_pasts_of_all_systems_come_in_order_and_what_is_missing_is_said() {
     assert_eq!(gaps[0].2, "what test/denied knows from before was not read: 403");
     assert!(gaps[1].2.contains("fault of this program"), "{gaps:?}");
     assert!(gaps[2].2.contains("no answer in 10 s"), "{gaps:?}");
+}
+
+#[test]
+fn lines_are_told_in_their_own_order_however_the_answer_was_cut() {
+    let stream = LogStream { group: Safe::fixed("g"), name: Safe::fixed("s") };
+    let mut batch = LogBatch::default();
+    for second in [61, 2, 3, 31] {
+        assert!(batch.push(&stream, at(second), &format!("line {second}")));
+    }
+    let origin = Origin { env: "test".into(), source: "logs".into() };
+    let signal = Stamped { origin, occurred: at(61), observed: at(100), body: Signal::Logs(batch) };
+    let parts: Vec<_> = in_steps(signal)
+        .into_iter()
+        .map(|part| {
+            let Signal::Logs(batch) = &part.body else { panic!("it was lines") };
+            (part.occurred, batch.iter().map(|(_, _, text)| text.to_owned()).collect::<Vec<_>>())
+        })
+        .collect();
+    let line = |second: i64| format!("line {second}");
+    assert_eq!(parts, [(at(3), vec![line(2), line(3)]), (at(31), vec![line(31)]), (at(61), vec![line(61)])]);
 }

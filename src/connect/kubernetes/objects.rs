@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::clock::World;
+
 use super::wire::{Condition, Container, Meta, Object, PodSpec, Quantity, Time, null_is_empty};
 
 /// A Deployment, StatefulSet, DaemonSet or ReplicaSet (`apps/v1`).
@@ -65,6 +67,78 @@ pub(super) struct WorkloadStatus {
     pub(super) updated_number_scheduled: u32,
     pub(super) number_ready: u32,
     pub(super) observed_generation: i64,
+}
+
+/// A Deployment, for when its template was last changed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Rolled {
+    metadata: RolledMeta,
+    status: RolledStatus,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RolledMeta {
+    #[serde(flatten)]
+    meta: Meta,
+    #[serde(deserialize_with = "null_is_empty")]
+    managed_fields: Vec<ManagedField>,
+}
+
+/// One of `metadata.managedFields`: who wrote which fields last, and when.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ManagedField {
+    subresource: String,
+    time: Option<Time>,
+    #[serde(rename = "fieldsV1")]
+    fields: Option<ManagedFields>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ManagedFields {
+    #[serde(rename = "f:spec")]
+    spec: Option<ManagedSpec>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ManagedSpec {
+    #[serde(rename = "f:template")]
+    template: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct RolledStatus {
+    #[serde(deserialize_with = "null_is_empty")]
+    conditions: Vec<RolledCondition>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RolledCondition {
+    #[serde(rename = "type")]
+    kind: String,
+    last_update_time: Option<Time>,
+}
+
+impl Rolled {
+    /// When its template was last changed, as near as it tells. Whoever owns fields of the
+    /// template wrote some field at that time or later, and `Progressing` was last updated when
+    /// the rollout ended or, while it lasts, made progress: the earlier of the two is nearer.
+    pub(super) fn at(&self) -> Option<World> {
+        let templates = self.metadata.managed_fields.iter().filter(|field| {
+            let spec = field.fields.as_ref().and_then(|fields| fields.spec.as_ref());
+            field.subresource.is_empty() && spec.is_some_and(|spec| spec.template.is_some())
+        });
+        let written = templates.filter_map(|field| field.time.as_ref()?.world()).max();
+        let progress = self.status.conditions.iter().find(|condition| condition.kind == "Progressing");
+        let progressed = progress.and_then(|condition| condition.last_update_time.as_ref()?.world());
+        written.into_iter().chain(progressed).min()
+    }
 }
 
 /// A HorizontalPodAutoscaler (`autoscaling/v2`).
@@ -187,3 +261,45 @@ macro_rules! objects {
 }
 
 objects! { Workload Autoscaler Node Event }
+
+impl Object for Rolled {
+    fn meta(&self) -> &Meta {
+        &self.metadata.meta
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_deployment_tells_when_its_template_was_changed() {
+        let time = |minute: u32| format!("2026-11-21T03:{minute:02}:00Z");
+        let field = |manager: &str, minute, fields: serde_json::Value| json!({"manager": manager, "operation": "Update", "time": time(minute), "fieldsV1": fields});
+        let of = |fields: Vec<serde_json::Value>, progressed: Option<u32>| {
+            let conditions: Vec<_> = progressed
+                .map(|minute| json!({"type": "Progressing", "status": "True", "lastUpdateTime": time(minute)}))
+                .into_iter()
+                .collect();
+            let read: Rolled = serde_json::from_value(json!({
+                "metadata": {"name": "web", "namespace": "shop", "managedFields": fields},
+                "status": {"conditions": conditions},
+            }))
+            .unwrap();
+            assert_eq!(read.meta().name, "web");
+            read.at().map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+        };
+        let template = json!({"f:spec": {"f:replicas": {}, "f:template": {"f:spec": {}}}});
+        let fields = vec![
+            field("kubectl-client", 1, template.clone()),
+            field("kubectl-rollout", 20, template.clone()),
+            field("hpa", 30, json!({"f:spec": {"f:replicas": {}}})),
+            json!({"manager": "m", "subresource": "status", "time": time(40), "fieldsV1": template}),
+        ];
+        assert_eq!(of(fields.clone(), Some(21)), Some(time(20)), "progress ends later than it began");
+        assert_eq!(of(fields, Some(15)), Some(time(15)), "the manager wrote something else later");
+        assert_eq!(of(vec![], Some(21)), Some(time(21)));
+        assert_eq!(of(vec![], None), None);
+    }
+}

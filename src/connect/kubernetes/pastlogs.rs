@@ -122,7 +122,7 @@ impl History for PastLogs {
                 all.truncate(STREAMS);
             }
             let mut reads =
-                futures::stream::iter(all.into_iter().map(|of| self.read(cx, span, of))).buffer_unordered(AT_A_TIME);
+                futures::stream::iter(all.into_iter().map(|of| self.read(cx, span, of))).buffered(AT_A_TIME);
             while let Some(some) = reads.next().await {
                 signals.extend(some);
             }

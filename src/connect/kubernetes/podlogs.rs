@@ -107,11 +107,12 @@ impl PodLogs {
         let mut beat = cx.clock.next_multiple(BEAT);
         self.beat(cx, out, cx.clock.hold()).await;
         loop {
+            let now = wall();
             let (wanted, all) = wanted(&self.roster, &follow.borrow_and_update());
             roster.borrow_and_update();
-            self.adjust(&wanted, start, cx, out, &wire, &mut streams);
+            self.adjust(&wanted, start, now, cx, out, &wire, &mut streams);
             self.describe(&wanted, all)?;
-            let wake = self.known.values().filter_map(|known| known.rest.map(|(until, _)| until)).min();
+            let wake = wake(self.known.values(), now);
             tokio::select! {
                 // The roster's sender lives as long as `self`.
                 _ = roster.changed() => {}
@@ -152,6 +153,7 @@ impl PodLogs {
         &mut self,
         wanted: &[Wanted],
         start: World,
+        now: Wall,
         cx: &Ctx,
         out: &O,
         wire: &Wire,
@@ -177,7 +179,7 @@ impl PodLogs {
                 failed: None,
             });
             let restarted = wanted.restarts > known.restarts;
-            let resting = known.rest.is_some_and(|(until, _)| wall() < until) && !restarted;
+            let resting = known.rest.is_some_and(|(until, _)| now < until) && !restarted;
             if known.open.is_some() || resting {
                 continue;
             }
@@ -280,6 +282,13 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// When the next log that rests has rested. One that is open again, or that nobody wanted when its
+/// rest was over, wakes nobody: its rest lies in the past for good.
+fn wake<'a>(known: impl Iterator<Item = &'a Known>, now: Wall) -> Option<Wall> {
+    let resting = known.filter(|known| known.open.is_none());
+    resting.filter_map(|known| known.rest.map(|(until, _)| until)).filter(|until| *until > now).min()
+}
+
 async fn rested(until: Option<Wall>) {
     match until {
         Some(until) => tokio::time::sleep_until(until.into()).await,
@@ -322,4 +331,26 @@ pub(super) fn containers(pod: &ObjectPath, member: &Member) -> Vec<Wanted> {
             restarts: seat.restarts,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_log_that_still_rests_wakes_the_source() {
+        let now = wall();
+        let known = |rest: Option<Wall>| Known {
+            mark: Arc::new(Mutex::new(Mark::start(World::UNIX_EPOCH))),
+            restarts: 0,
+            open: None,
+            rest: rest.map(|until| (until, SHORT_REST)),
+            failed: None,
+        };
+        let (soon, later) = (now + SHORT_REST, now + LONG_REST);
+        let reopened = Known { open: Some(tokio::spawn(async {}).abort_handle()), ..known(Some(soon)) };
+        let unwanted = known(now.checked_sub(SHORT_REST));
+        assert_eq!(wake([&known(None), &unwanted, &reopened].into_iter(), now), None, "else it would spin");
+        assert_eq!(wake([&unwanted, &known(Some(later)), &known(Some(soon))].into_iter(), now), Some(soon));
+    }
 }

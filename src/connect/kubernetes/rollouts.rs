@@ -68,11 +68,27 @@ impl Rollouts {
     }
 
     /// The rollouts that the ReplicaSets remember: each at its creation, with the number that it
-    /// had then. When an old one was taken up again is not remembered by anybody.
+    /// had then. That an old one was taken up again is told by [`Rollouts::taken_up_again`].
     pub(super) fn remembered(&self) -> Vec<Change> {
         let all =
             self.known.iter().flat_map(|(deployment, revisions)| revisions.values().map(move |r| (deployment, r)));
         all.map(|(deployment, revision)| self.change(deployment, revision, revision.born, revision.created)).collect()
+    }
+
+    /// The last rollback of each Deployment that runs on a template older than its newest, at the
+    /// time that `at` gives for its last rollout. ReplicaSets do not remember that time.
+    pub(super) fn taken_up_again(&self, at: impl Fn(&ObjectPath) -> Option<World>) -> Vec<Change> {
+        let again = |(deployment, revisions): (&ObjectPath, &BTreeMap<String, Revision>)| {
+            let running = revisions.values().max_by_key(|revision| revision.number)?;
+            if running.number == running.born {
+                return None;
+            }
+            // A template is not taken up again before the one that it replaced was made.
+            let others = revisions.values().filter(|other| other.uid != running.uid);
+            let earliest = others.map(|other| other.created).max().unwrap_or(running.created);
+            Some(self.change(deployment, running, running.number, at(deployment)?.max(earliest)))
+        };
+        self.known.iter().filter_map(again).collect()
     }
 
     fn change(&self, deployment: &ObjectPath, revision: &Revision, number: u64, at: World) -> Change {
@@ -221,6 +237,22 @@ mod tests {
             remembered,
             [("a@41".into(), "image 2.8.0".into()), ("b@42".into(), "image 2.8.0→2.9.0".to_owned())]
         );
+    }
+
+    #[test]
+    fn a_rollback_before_the_start_is_told_at_the_time_that_the_deployment_gives() {
+        let mut rollouts = Rollouts::default();
+        rollouts.put(at(40), &set("b", "42", "", "shop/web:2.9.0", 4));
+        assert_eq!(rollouts.taken_up_again(|_| Some(at(4))), [], "nothing was taken back");
+        rollouts.put(at(40), &set("a", "43", "41", "shop/web:2.8.0", 1));
+        let told = |time| {
+            let all = rollouts.taken_up_again(|_| time);
+            all.into_iter().map(|c| (c.id.to_string(), c.title.to_string(), c.at)).collect::<Vec<_>>()
+        };
+        let back = |time| [("a@43".to_owned(), "back to image 2.9.0→2.8.0".to_owned(), time)];
+        assert_eq!(told(Some(at(6))), back(at(6)));
+        assert_eq!(told(Some(at(2))), back(at(4)), "not before what it took back");
+        assert_eq!(told(None), [], "no time is made up");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use super::lane::{Change, Lane, Link, News, Out};
 use super::objects;
 use super::rollouts::Rollouts;
 use super::until_cancelled;
+use super::wire::{Meta, Object as _};
 use super::workloadview::{autoscaler, moved, workload};
 
 const APPS: &str = "/apis/apps/v1";
@@ -260,7 +261,7 @@ impl State {
     }
 }
 
-/// The rollouts that ReplicaSets remember.
+/// The rollouts that ReplicaSets remember, and the last rollback of each Deployment.
 pub(super) struct PastRollouts(pub(super) Arc<Cluster>);
 
 impl History for PastRollouts {
@@ -271,7 +272,19 @@ impl History for PastRollouts {
             for set in follower.collect().await? {
                 rollouts.put(cx.clock.now(), &set);
             }
-            let made = rollouts.remembered().into_iter().filter(|change| span.contains(change.at));
+            let mut made = rollouts.remembered();
+            let mut follower = Follower::<objects::Rolled>::new(Arc::clone(&self.0), DEPLOYMENTS);
+            match follower.collect().await {
+                Ok(deployments) => {
+                    let path = |meta: &Meta| ObjectPath::new(meta.namespace.as_str(), meta.name.as_str());
+                    let times: BTreeMap<_, _> =
+                        deployments.iter().filter_map(|one| Some((path(one.meta()), one.at()?))).collect();
+                    made.extend(rollouts.taken_up_again(|deployment| times.get(deployment).copied()));
+                }
+                // What the ReplicaSets tell is true without it.
+                Err(why) => tracing::info!(%why, "no times of rollbacks"),
+            }
+            let made = made.into_iter().filter(|change| span.contains(change.at));
             Ok(made.map(|change| super::stamped(cx, change.at, Signal::Change(change))).collect())
         })
     }

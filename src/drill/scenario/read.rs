@@ -180,6 +180,12 @@ fn check(file: &File) -> Result<(), Wrong> {
             return Err(wrong(name, format!("there is another event or step `{}`", name.get_ref())));
         }
     }
+    for person in &file.people {
+        if !names.insert(person.name.get_ref()) {
+            let name = person.name.get_ref();
+            return Err(wrong(&person.name, format!("there is another event, step or person `{name}`")));
+        }
+    }
     if let Some(truth) = &file.truth {
         known(&truth.culprit, &workloads, "workload")?;
         for service in &truth.affected {

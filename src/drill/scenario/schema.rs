@@ -10,6 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::clock;
+use crate::drill::rng::Rng;
 use crate::model::service::Service;
 
 use super::units::duration;
@@ -91,7 +92,7 @@ pub(in crate::drill) struct Event {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::drill) struct Person {
-    /// What to call them.
+    /// What to call them; in the truth, when they are done.
     pub(in crate::drill) name: Spanned<String>,
     /// What they answer.
     pub(in crate::drill) answer: String,
@@ -107,6 +108,15 @@ pub(in crate::drill) struct Person {
     /// By how much a seed changes that, either way.
     #[serde(default)]
     pub(in crate::drill) jitter: Jitter,
+}
+
+impl Person {
+    /// How long they take under a seed; a second at least.
+    pub(in crate::drill) fn takes(&self, seed: u64) -> TimeDelta {
+        let mut rng = Rng::named(seed, &format!("person {}", self.name.get_ref()));
+        let takes = TimeDelta::from_std(self.takes).unwrap_or_default() + self.jitter.draw(&mut rng);
+        takes.max(TimeDelta::seconds(1))
+    }
 }
 
 /// One line of the responder's part.

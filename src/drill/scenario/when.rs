@@ -131,10 +131,24 @@ impl Times {
             }
             times.responder.push(Step { at, line: step.say.clone() });
         }
+        times.people(scenario, seed);
         times
     }
 
-    /// The time of an event or of a named step.
+    /// A person's name means when he is done with his event: earlier than by himself if the
+    /// responder asks him.
+    fn people(&mut self, scenario: &Scenario, seed: u64) {
+        for person in &scenario.file.people {
+            let name = person.name.get_ref();
+            let Some(alone) = self.named(person.event.get_ref()) else { continue };
+            let ask = format!("ask {name}");
+            let asked = self.responder.iter().find(|step| step.line == ask);
+            let done = asked.map_or(alone, |step| alone.min(step.at + person.takes(seed)));
+            self.named.insert(name.clone(), done);
+        }
+    }
+
+    /// The time of an event, of a named step, or when a person is done.
     pub fn named(&self, name: &str) -> Option<clock::World> {
         self.named.get(name).copied()
     }

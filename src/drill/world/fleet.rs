@@ -14,7 +14,7 @@ pub(in crate::drill) trait Fleet: Send {
     fn set_usage(&mut self, namespace: &str, pod: &str, cpu: u64, memory: u64);
     fn set_ready(&mut self, namespace: &str, pod: &str, ready: bool);
     fn kill(&mut self, namespace: &str, pod: &str, why: Kill);
-    fn log(&mut self, namespace: &str, pod: &str, line: &str);
+    fn log(&mut self, namespace: &str, pod: &str, at: clock::World, line: &str);
     fn release(&mut self, namespace: &str, deployment: &str, image: &str, by: &str);
     fn taken(&mut self) -> Vec<Taken>;
 }
@@ -40,8 +40,8 @@ impl Fleet for Cluster {
         Cluster::kill(self, namespace, pod, why);
     }
 
-    fn log(&mut self, namespace: &str, pod: &str, line: &str) {
-        Cluster::log(self, namespace, pod, line);
+    fn log(&mut self, namespace: &str, pod: &str, at: clock::World, line: &str) {
+        Cluster::log_at(self, namespace, pod, at, line);
     }
 
     fn release(&mut self, namespace: &str, deployment: &str, image: &str, by: &str) {

@@ -94,7 +94,7 @@ impl Writer {
         for line in lines {
             let at = second + TimeDelta::milliseconds(line.offset_ms);
             let message = self.shaped(&line, at);
-            fleet.log(line.workload.namespace(), line.pod, &message);
+            fleet.log(line.workload.namespace(), line.pod, at, &message);
             if let Some(group) = &line.workload.log_group {
                 let stream = match self.streams.get(line.pod) {
                     Some(stream) => Arc::clone(stream),

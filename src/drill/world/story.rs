@@ -5,10 +5,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
 use crate::clock;
-use crate::drill::rng::Rng;
 use crate::drill::scenario::{Scenario, Times};
 
 use super::{Answer, UnknownPerson};
@@ -93,11 +90,9 @@ impl Story {
         } else if event.asked {
             person.again.clone()
         } else {
-            let mut rng = Rng::named(self.seed, &format!("person {}", person.name.get_ref()));
-            let takes = TimeDelta::from_std(person.takes).unwrap_or_default() + person.jitter.draw(&mut rng);
             event.asked = true;
             // Whoever is nearly done by himself is not slowed down by being asked.
-            event.at = event.at.min(now + takes.max(TimeDelta::seconds(1)));
+            event.at = event.at.min(now + person.takes(self.seed));
             let minutes = Duration::from_secs(((event.at - now).num_seconds().max(60) as u64).div_ceil(60) * 60);
             format!("{} About {}.", person.answer, humantime::format_duration(minutes))
         })

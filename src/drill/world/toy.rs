@@ -150,7 +150,7 @@ impl Fleet for Toy {
         }
     }
 
-    fn log(&mut self, _namespace: &str, _pod: &str, _line: &str) {
+    fn log(&mut self, _namespace: &str, _pod: &str, _at: clock::World, _line: &str) {
         self.0.lock().unwrap().seen.lines += 1;
     }
 

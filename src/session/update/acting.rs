@@ -3,10 +3,10 @@
 use crate::model::command::WorkloadChoice;
 use crate::model::entry::{Body, EntryKind};
 use crate::model::name::Target;
-use crate::model::plan::{Outcome, OwnerEffect, Permission, Plan, PlanId, Preview, Refusal, Replicas, Request, Tier};
+use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Tier};
 use crate::observe::workloads::WorkloadRow;
 use crate::record::Durability;
-use crate::respond::Cluster;
+use crate::respond::{Cluster, Engine};
 use crate::session::core::{Core, Next};
 use crate::session::{Action, ActionState, Effect, NoticeKind, PlanView, WriteWindow};
 use crate::text::Safe;
@@ -26,13 +26,21 @@ pub(super) fn open_write(core: &mut Core, env: &Safe, reason: Safe) -> Vec<Effec
     let until = core.now + core.facing.window;
     let title = format!("write window opened until {}: {reason}", until.format("%H:%MZ"));
     let mut draft = recording::said(core, EntryKind::WriteWindow, core.facing.env.0.clone(), title);
-    draft.before = Some(Safe::fixed("read-only"));
+    let closed = core.window == WriteWindow::Closed;
+    draft.before = Some(Safe::fixed(if closed { "read-only" } else { "open" }));
     draft.after = Some(Safe::fixed("open"));
     vec![recording::record_now(core, draft, Durability::Now, Next::OpenWindow { until, reason })]
 }
 
 pub(super) fn close_write(core: &mut Core) -> Vec<Effect> {
-    if core.window == WriteWindow::Closed {
+    // A window that is about to open does not open any more.
+    let mut opening = false;
+    for (_, next) in core.desk.in_flight.values_mut() {
+        if matches!(next, Next::OpenWindow { .. }) {
+            (*next, opening) = (Next::Nothing, true);
+        }
+    }
+    if core.window == WriteWindow::Closed && !opening {
         core.say(NoticeKind::Info, "the write window is closed already");
         return Vec::new();
     }
@@ -40,13 +48,22 @@ pub(super) fn close_write(core: &mut Core) -> Vec<Effect> {
 }
 
 /// The time of the window is over: it is closed at once, and that is recorded.
-pub(super) fn window_ran_out(core: &mut Core) -> Vec<Effect> {
+pub(super) fn window_ran_out(core: &mut Core, title: &str) -> Vec<Effect> {
     core.say(NoticeKind::Info, "the write window is over: this session is read-only again");
-    shut(core, "write window ran out")
+    shut(core, title)
 }
 
 fn shut(core: &mut Core, title: &str) -> Vec<Effect> {
     core.window = WriteWindow::Closed;
+    // A plan that is shown stays readable; it is neither confirmed nor read again, since even a
+    // dry run is a request to write.
+    let why = why_not_now(core).map(Safe::from);
+    core.desk.planning = None;
+    match &mut core.plan {
+        Some(PlanView::Shown { blocked, .. }) => *blocked = why,
+        Some(PlanView::Planning { .. }) => core.plan = None,
+        Some(PlanView::Refused { .. }) | None => {}
+    }
     let mut draft = recording::said(core, EntryKind::WriteWindow, core.facing.env.0.clone(), title);
     draft.before = Some(Safe::fixed("open"));
     draft.after = Some(Safe::fixed("read-only"));
@@ -214,42 +231,49 @@ pub(super) fn planned(core: &mut Core, ticket: u64, result: Result<Plan, Refusal
     core.plan = Some(match result {
         Ok(plan) => {
             if let Some(PlanView::Shown { plan: old, .. }) = before
-                && (old.changes != plan.changes || old.tier < plan.tier)
+                && let Some(why) = Engine::voided(&old, &plan)
             {
-                core.say(NoticeKind::Info, "the plan changed when it was read again: look at it anew");
+                core.say(NoticeKind::Error, format!("the plan is another now, look at it anew: {why}"));
             }
-            PlanView::Shown { blocked: why_blocked(&plan), plan: Box::new(plan) }
+            PlanView::Shown { blocked: Engine::blocked(&plan), plan: Box::new(plan) }
         }
         Err(refusal) => PlanView::Refused { why: refusal.why },
     });
     Vec::new()
 }
 
-/// Why a plan cannot be confirmed as it is.
-fn why_blocked(plan: &Plan) -> Option<Safe> {
-    if let Permission::Denied { why } = &plan.permission {
-        return Some(format!("not allowed: {why}").into());
-    }
-    if let Preview::Refused { why } = &plan.preview {
-        return Some(format!("the dry run was refused: {why}").into());
-    }
-    let reverting = plan.owners.iter().find(|owner| owner.effect == OwnerEffect::Reverts)?;
-    Some(format!("it would be undone: {} {}", reverting.name, reverting.words).into())
-}
-
 pub(super) fn refresh(core: &mut Core) -> Vec<Effect> {
+    if let Some(why) = why_not_now(core) {
+        core.say(NoticeKind::Error, why);
+        return Vec::new();
+    }
     match &core.plan {
         Some(PlanView::Shown { plan: shown, .. }) if core.desk.planning.is_none() => {
             let request = shown.request.clone();
             plan(core, request)
         }
+        Some(PlanView::Shown { .. } | PlanView::Planning { .. }) => Vec::new(),
+        Some(PlanView::Refused { .. }) | None => {
+            core.say(NoticeKind::Error, "no plan is shown: there is nothing to read again");
+            Vec::new()
+        }
+    }
+}
+
+/// A plan that grew old is read again in place, as long as it may be confirmed at all.
+pub(super) fn refresh_if_expired(core: &mut Core) -> Vec<Effect> {
+    match &core.plan {
+        Some(PlanView::Shown { plan, .. }) if plan.expires_at <= core.now && why_not_now(core).is_none() => {
+            refresh(core)
+        }
         _ => Vec::new(),
     }
 }
 
-pub(super) fn refresh_if_expired(core: &mut Core) -> Vec<Effect> {
+/// The window opened: a plan that waited for it is read again.
+pub(super) fn window_opened(core: &mut Core) -> Vec<Effect> {
     match &core.plan {
-        Some(PlanView::Shown { plan, .. }) if plan.expires_at <= core.now => refresh(core),
+        Some(PlanView::Shown { .. }) => refresh(core),
         _ => Vec::new(),
     }
 }
@@ -267,9 +291,12 @@ pub(super) fn confirm(core: &mut Core, typed: Option<&Safe>) -> Vec<Effect> {
     let why = match (blocked, plan.tier) {
         (Some(why), _) => Some(format!("the plan cannot be confirmed: {why}")),
         (None, _) if plan.expires_at <= core.now => {
+            core.say(
+                NoticeKind::Error,
+                "not confirmed: the plan is too old, it is being read again; look at it and confirm it then",
+            );
             return refresh(core);
         }
-        (None, Tier::Grave) => Some("the plan would take the last capacity: it is not offered in this version".into()),
         (None, Tier::Lowers) if typed != Some(name) => {
             Some(format!("the plan lowers capacity: type the target's name, `{name}`, to confirm it"))
         }
@@ -322,6 +349,7 @@ pub(super) fn ended(core: &mut Core, plan: &PlanId, result: Result<Outcome, Refu
 }
 
 /// Intents without an outcome, of processes that are gone: the systems tell what became of them.
+/// Only a session that may write has an engine to ask them with.
 pub(super) fn settle_open_intents(core: &mut Core) -> Vec<Effect> {
     let mut open: Vec<(Plan, crate::clock::World)> = Vec::new();
     for entry in &core.entries {
@@ -330,6 +358,16 @@ pub(super) fn settle_open_intents(core: &mut Core) -> Vec<Effect> {
             Some(Body::Outcome { plan, .. }) => open.retain(|(intended, _)| intended.id != *plan),
             _ => {}
         }
+    }
+    if let Some(why) = why_not_act(core) {
+        if !open.is_empty() {
+            let left = open.len();
+            core.say(
+                NoticeKind::Error,
+                format!("{left} actions were left in flight, and this session cannot tell how they ended: {why}"),
+            );
+        }
+        return Vec::new();
     }
     let actor = core.actor.clone();
     open.into_iter()

@@ -37,12 +37,34 @@ pub(super) fn follow(core: &mut Core, service: Option<ServiceName>) -> Vec<Effec
     vec![Effect::Follow(service.into_iter().collect())]
 }
 
+/// The postmortem is written from the disk: it waits for what was handed over before it.
 pub(super) fn export(core: &mut Core, path: Option<PathBuf>) -> Vec<Effect> {
+    match core.desk.in_flight.keys().next_back() {
+        Some(last) => {
+            core.desk.exports.push((*last, path));
+            Vec::new()
+        }
+        None => vec![export_now(core, path)],
+    }
+}
+
+/// Exports whose entries are all on the disk by now.
+pub(super) fn exports_due(core: &mut Core) -> Vec<Effect> {
+    let first = core.desk.in_flight.keys().next().copied().unwrap_or(u64::MAX);
+    let (due, later) = std::mem::take(&mut core.desk.exports).into_iter().partition(|(ticket, _)| *ticket < first);
+    core.desk.exports = later;
+    let due: Vec<(u64, Option<PathBuf>)> = due;
+    due.into_iter().map(|(_, path)| export_now(core, path)).collect()
+}
+
+fn export_now(core: &mut Core, path: Option<PathBuf>) -> Effect {
+    core.desk.exporting += 1;
     let incident = core.incident.as_ref().map(|incident| incident.id.clone()).or_else(|| core.closed.clone());
-    vec![Effect::Export { incident, path }]
+    Effect::Export { incident, path }
 }
 
 pub(super) fn exported(core: &mut Core, result: Result<PathBuf, Safe>) -> Vec<Effect> {
+    core.desk.exporting = core.desk.exporting.saturating_sub(1);
     match result {
         Ok(path) => {
             let path = Safe::from(path.display().to_string());

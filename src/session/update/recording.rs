@@ -1,25 +1,22 @@
 //! What people say, and what becomes durable. Nothing is shown as done before its entry is.
 
+use std::collections::HashSet;
+
 use chrono::TimeDelta;
 
-use crate::clock::World;
 use crate::model::alert::AlertState;
 use crate::model::command::{AlertChoice, MilestoneTime};
 use crate::model::entry::{Body, Draft, Entry, EntryKind, EntryOrigin, MilestoneName, Phase, Severity};
 use crate::model::name::IncidentId;
 use crate::observe::alerts::{AlertRow, Claim};
 use crate::record::{Durability, JournalError, milestones};
-use crate::session::core::{Core, Next};
+use crate::session::core::{Core, Mark, Next};
 use crate::session::effect::carried;
 use crate::session::message::Dated;
 use crate::session::{Effect, IncidentView, NoticeKind, WriteWindow};
 use crate::text::Safe;
 
-use super::acting;
-
-/// So much of the rolling record is carried into an incident; changes for a day.
-const CARRIED: TimeDelta = TimeDelta::hours(1);
-const CARRIED_CHANGES: TimeDelta = TimeDelta::hours(24);
+use super::{acting, asking, carrying};
 
 /// A draft of something that the person here says or does.
 pub(super) fn said(core: &Core, kind: EntryKind, subject: impl Into<Safe>, title: impl Into<Safe>) -> Draft {
@@ -60,23 +57,47 @@ pub(super) fn recorded(core: &mut Core, ticket: u64, result: Result<Entry, Journ
     // An answer of a journal that is not written any more: its entries were carried over.
     let Some((_, next)) = core.desk.in_flight.remove(&ticket) else { return Vec::new() };
     core.unrecorded = core.desk.in_flight.len();
-    match result {
-        Ok(entry) => {
-            let effects = keep(core, entry);
-            match next {
-                Next::Nothing => {}
-                Next::OpenWindow { until, reason } => {
-                    core.window = WriteWindow::Open { until, reason };
-                    core.say(NoticeKind::Done, "the write window is open: plans can be confirmed");
-                }
-                Next::CloseWindow => core.window = WriteWindow::Closed,
-            }
-            effects
-        }
+    let mut effects = match result {
+        Ok(entry) => follow_up(core, entry, next),
         Err(error) => {
             core.cannot_record(Safe::from(error.to_string()));
+            core.desk.closing = false;
             Vec::new()
         }
+    };
+    effects.extend(asking::exports_due(core));
+    effects
+}
+
+fn follow_up(core: &mut Core, entry: Entry, next: Next) -> Vec<Effect> {
+    // Before the entry is kept: that would claim an alert by its name alone.
+    if let Next::Claim { origin, key } = &next {
+        let claim = Claim { by: entry.draft.actor.name.clone(), at: entry.occurred_at };
+        core.picture.alerts.claim(origin, key, claim);
+    }
+    let mut effects = keep(core, entry);
+    match next {
+        Next::Nothing | Next::Claim { .. } => {}
+        // With the disk gone nothing opens, whatever became durable before.
+        Next::OpenWindow { .. } if core.journal_failed.is_some() => {}
+        Next::OpenWindow { until, reason } => {
+            core.window = WriteWindow::Open { until, reason };
+            core.say(NoticeKind::Done, "the write window is open: plans can be confirmed");
+            effects.extend(acting::window_opened(core));
+        }
+        Next::CloseWindow => core.window = WriteWindow::Closed,
+    }
+    effects
+}
+
+/// The engine wrote an entry. One that went to another journal than the one that is written now,
+/// because an incident was declared meanwhile, is written to this one too.
+pub(super) fn written(core: &mut Core, entry: Entry, to: Option<&IncidentId>) -> Vec<Effect> {
+    match &core.incident {
+        Some(incident) if to != Some(&incident.id) => {
+            vec![record(core, carried(&entry), Durability::Now, Next::Nothing)]
+        }
+        _ => keep(core, entry),
     }
 }
 
@@ -89,7 +110,10 @@ pub(super) fn keep(core: &mut Core, entry: Entry) -> Vec<Effect> {
             core.desk.claims.insert(entry.draft.subject.clone(), claim);
             claim_again(core);
         }
-        (EntryKind::AlertResolved, _) => {
+        // Another alert of that name may still fire: the claim is not over then.
+        (EntryKind::AlertResolved, _)
+            if !core.picture.alerts.rows().iter().any(|row| row.alert.name == entry.draft.subject && row.fires()) =>
+        {
             core.desk.claims.remove(&entry.draft.subject);
         }
         (_, Some(Body::Phase(phase))) => {
@@ -102,10 +126,17 @@ pub(super) fn keep(core: &mut Core, entry: Entry) -> Vec<Effect> {
                 incident.severity = Some(*severity);
             }
         }
+        // Declared once; what is declared again is a better title.
+        (EntryKind::Opened, Some(Body::Opened { title, .. })) => {
+            if let Some(incident) = &mut core.incident {
+                incident.title = title.clone();
+            }
+        }
         (EntryKind::Closed, _) => {
             if let Some(incident) = core.incident.take() {
                 core.say(NoticeKind::Done, format!("{} is closed; :export writes its postmortem", incident.id));
                 core.closed = Some(incident.id.clone());
+                core.desk.closing = false;
                 effects.push(Effect::Seal(incident.id));
             }
         }
@@ -114,16 +145,25 @@ pub(super) fn keep(core: &mut Core, entry: Entry) -> Vec<Effect> {
     let closed = entry.draft.kind == EntryKind::Closed;
     core.entries.push(entry);
     if closed {
+        // What is shown of the closed incident stays as it is.
+        weigh_all(core);
         core.desk.rolling_from = core.entries.len();
     } else {
-        weigh(core);
+        core.desk.unweighed = true;
     }
     effects
 }
 
-/// Proposes the milestones anew.
-fn weigh(core: &mut Core) {
-    core.milestones = milestones(&core.entries[core.desk.rolling_from.min(core.entries.len())..]);
+/// Proposes the milestones anew, if entries came to be known.
+pub(super) fn weigh(core: &mut Core) {
+    if core.desk.unweighed {
+        weigh_all(core);
+    }
+}
+
+fn weigh_all(core: &mut Core) {
+    core.desk.unweighed = false;
+    core.milestones = milestones(core.current_entries());
     if let Some(incident) = &mut core.incident
         && let Some(start) = core.milestones.at(MilestoneName::ImpactStart)
     {
@@ -134,11 +174,13 @@ fn weigh(core: &mut Core) {
 /// Puts claims back on alerts that a source has told of again.
 pub(super) fn claim_again(core: &mut Core) {
     for (name, claim) in &core.desk.claims {
-        let Some(row) = core.picture.alerts.named(name) else { continue };
-        if row.claim.is_none() {
-            let (origin, key) = (row.origin.clone(), row.alert.key.clone());
-            core.picture.alerts.claim(&origin, &key, claim.clone());
+        let mut of_that_name = core.picture.alerts.rows().iter().filter(|row| row.alert.name == *name);
+        if of_that_name.clone().any(|row| row.claim.is_some()) {
+            continue;
         }
+        let Some(row) = of_that_name.next() else { continue };
+        let (origin, key) = (row.origin.clone(), row.alert.key.clone());
+        core.picture.alerts.claim(&origin, &key, claim.clone());
     }
 }
 
@@ -167,10 +209,12 @@ pub(super) fn claim(core: &mut Core, choice: &AlertChoice) -> Vec<Effect> {
         core,
         EntryKind::Claimed,
         row.alert.name.clone(),
-        format!("{} claims {}", core.actor.name, row.alert.name),
+        // Who did it is the entry's actor: a name that is an address would be redacted in a title.
+        format!("{} claimed", row.alert.name),
     );
     draft.service = row.service;
-    effects.push(record_now(core, draft, Durability::Now, Next::Nothing));
+    let next = Next::Claim { origin: row.origin, key: row.alert.key };
+    effects.push(record_now(core, draft, Durability::Now, next));
     effects
 }
 
@@ -182,13 +226,22 @@ fn title_of(row: &AlertRow) -> Safe {
     }
 }
 
+/// Declares an incident; while one is open, gives it a better title.
 pub(super) fn open(core: &mut Core, title: Safe) -> Vec<Effect> {
     if let Some(incident) = &core.incident {
-        let id = incident.id.clone();
-        core.say(NoticeKind::Error, format!("{id} is open already: close it before another is declared"));
-        return Vec::new();
+        let (id, before) = (incident.id.clone(), incident.title.clone());
+        if before == title {
+            core.say(NoticeKind::Info, format!("{id} has this title already"));
+            return Vec::new();
+        }
+        let mut draft = said(core, EntryKind::Opened, id.0.clone(), format!("incident titled: {title}"));
+        draft.before = Some(before);
+        draft.after = Some(title.clone());
+        draft.body = Some(Body::Opened { incident: id, title });
+        return vec![record_now(core, draft, Durability::Now, Next::Nothing)];
     }
     if core.desk.declaring {
+        core.say(NoticeKind::Error, "an incident is being declared at this moment: no other was");
         return Vec::new();
     }
     declare(core, title, None).into_iter().collect()
@@ -211,32 +264,25 @@ pub(super) fn incident_ready(
     title: Safe,
     earlier: Vec<Entry>,
     before: Vec<Dated>,
+    shared: bool,
 ) -> Vec<Effect> {
     core.desk.declaring = false;
     core.resume = None;
-    let mut dated: Vec<Dated> = core.entries[core.desk.rolling_from.min(core.entries.len())..]
-        .iter()
-        .filter(|entry| worth_carrying(core.now, entry))
-        .map(carried)
-        .chain(core.desk.in_flight.values().map(|(dated, _)| dated.clone()))
-        .filter(|dated| !matches!(dated.draft.kind, EntryKind::Started | EntryKind::Sealed))
-        .collect();
-    let next: Vec<Next> = std::mem::take(&mut core.desk.in_flight).into_values().map(|(_, next)| next).collect();
-    let known: std::collections::HashSet<_> = earlier.iter().map(told).collect();
-    dated.retain(|dated| {
-        dated
-            .draft
-            .dedupe
-            .as_ref()
-            .is_none_or(|key| !known.contains(&(dated.draft.kind, key.clone(), dated.occurred_at)))
+    let mut carried = carrying::carry(core);
+    let known: HashSet<_> = earlier.iter().map(told).collect();
+    carried.retain(|(dated, _)| {
+        let key = dated.draft.dedupe.clone();
+        key.is_none_or(|key| !known.contains(&(dated.draft.kind, key, dated.occurred_at)))
     });
     // What an earlier process noticed and this one as well is told once.
-    let mine: std::collections::HashSet<_> = dated.iter().filter_map(noticed).collect();
+    let mine: HashSet<_> = carried.iter().filter_map(|(dated, _)| noticed(dated)).collect();
     let before: Vec<Dated> =
-        before.into_iter().filter(|dated| noticed(dated).is_none_or(|key| !mine.contains(&key))).collect();
-    core.desk.told.extend(before.iter().filter_map(noticed));
-    dated.extend(before);
-    dated.sort_by_key(|dated| dated.occurred_at);
+        before.into_iter().filter(|dated| noticed(dated).is_none_or(|mark| !mine.contains(&mark))).collect();
+    for mark in before.iter().filter_map(noticed) {
+        core.desk.told.insert(mark);
+    }
+    carried.extend(before.into_iter().map(|dated| (dated, Next::Nothing)));
+    carried.sort_by_key(|(dated, _)| dated.occurred_at);
     core.entries.clear();
     core.desk.rolling_from = 0;
     core.incident = Some(IncidentView {
@@ -258,7 +304,9 @@ pub(super) fn incident_ready(
         let draft =
             said(core, EntryKind::Note, id.0.clone(), format!("{} takes the incident up again", core.actor.name));
         effects.push(record_now(core, draft, Durability::Now, Next::Nothing));
-        effects.extend(acting::settle_open_intents(core));
+        if !shared {
+            effects.extend(acting::settle_open_intents(core));
+        }
     } else {
         core.say(NoticeKind::Done, format!("incident {id} is declared; its record has begun"));
         let mut draft = said(core, EntryKind::Opened, id.0.clone(), format!("incident declared: {title}"));
@@ -266,33 +314,36 @@ pub(super) fn incident_ready(
         effects.push(record_now(core, draft, Durability::Now, Next::Nothing));
         effects.push(super::seeing::last_hour(core));
     }
-    for dated in dated {
-        effects.push(record(core, dated, Durability::Now, Next::Nothing));
+    for (dated, next) in carried {
+        effects.push(record(core, dated, Durability::Now, next));
     }
-    // What was to follow an entry that was in flight follows its copy: the last one recorded.
-    for next in next.into_iter().filter(|next| *next != Next::Nothing) {
-        if let Some(last) = core.desk.in_flight.values_mut().next_back() {
-            last.1 = next;
-        }
+    // An export that was asked for before waits for all of this.
+    let last = core.desk.ticket;
+    for (ticket, _) in &mut core.desk.exports {
+        *ticket = last;
     }
     effects
 }
 
 /// What makes a finding the same as another; what people said is never the same.
-fn noticed(dated: &Dated) -> Option<(EntryKind, Safe, World)> {
+fn noticed(dated: &Dated) -> Option<Mark> {
     Some((dated.draft.kind, dated.draft.dedupe.clone()?, dated.occurred_at))
 }
 
-fn told(entry: &Entry) -> (EntryKind, Safe, World) {
+fn told(entry: &Entry) -> Mark {
     (entry.draft.kind, entry.draft.dedupe.clone().unwrap_or_default(), entry.occurred_at)
 }
 
-fn worth_carrying(now: World, entry: &Entry) -> bool {
-    let span = if entry.draft.kind == EntryKind::Rollout { CARRIED_CHANGES } else { CARRIED };
-    entry.occurred_at >= now - span
-}
-
 pub(super) fn resume(core: &mut Core) -> Vec<Effect> {
+    if let Some(incident) = &core.incident {
+        let id = incident.id.clone();
+        core.say(NoticeKind::Error, format!("{id} is open: close it before another is taken up"));
+        return Vec::new();
+    }
+    if core.desk.declaring {
+        core.say(NoticeKind::Error, "an incident is being declared at this moment: no other was taken up");
+        return Vec::new();
+    }
     match core.resume.take() {
         Some(offer) => {
             core.desk.declaring = true;
@@ -356,6 +407,17 @@ pub(super) fn milestone(core: &mut Core, name: MilestoneName, at: Option<Milesto
 
 pub(super) fn close(core: &mut Core) -> Vec<Effect> {
     let Some(incident) = needs_incident(core, "closing") else { return Vec::new() };
+    if core.desk.closing {
+        core.say(NoticeKind::Info, "the incident is being closed already");
+        return Vec::new();
+    }
+    if let Some(action) = core.acting() {
+        // A sealed record could not tell how it ended.
+        let title = action.plan.title.clone();
+        core.say(NoticeKind::Error, format!("not closed: {title} is under way; close it when its outcome is known"));
+        return Vec::new();
+    }
+    core.desk.closing = true;
     let draft = said(core, EntryKind::Closed, incident.id.0, "incident closed");
     vec![record_now(core, draft, Durability::Now, Next::Nothing)]
 }

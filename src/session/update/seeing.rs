@@ -9,19 +9,27 @@ use crate::model::signal::{Signal, Stamped};
 use crate::record::Durability;
 use crate::session::core::{Core, Next};
 use crate::session::message::Dated;
-use crate::session::{Effect, WriteWindow};
+use crate::session::{Effect, NoticeKind, WriteWindow};
 
-use super::{acting, recording};
+use super::{acting, carrying, recording};
 
 /// A notice stays this long.
 const NOTICE: TimeDelta = TimeDelta::seconds(30);
 /// Detectors that go by time are asked this often while the past is replayed.
 const REPLAY_STEP: TimeDelta = TimeDelta::seconds(15);
+/// No history reaches back further; a time before is a system's slip, and is not walked to.
+const REPLAYED: TimeDelta = TimeDelta::hours(25);
+/// The rolling record lets go of what is too old this often.
+const FORGET: TimeDelta = TimeDelta::minutes(1);
+/// A clock that is set right moves by less than this backwards.
+const BACK: TimeDelta = TimeDelta::seconds(5);
+/// A machine that did not sleep ticks at least this often.
+const AHEAD: TimeDelta = TimeDelta::minutes(2);
 
 /// World time passes.
 pub(super) fn tick(core: &mut Core, now: World) -> Vec<Effect> {
+    let mut effects = jumped(core, now);
     core.now = core.now.max(now);
-    let mut effects = Vec::new();
     if core.backfilling == 0 {
         let findings = core.picture.tick(core.now);
         effects.extend(tell(core, findings));
@@ -30,12 +38,56 @@ pub(super) fn tick(core: &mut Core, now: World) -> Vec<Effect> {
     if let WriteWindow::Open { until, .. } = &core.window
         && *until <= core.now
     {
-        effects.extend(acting::window_ran_out(core));
+        effects.extend(acting::window_ran_out(core, "write window ran out"));
     }
     effects.extend(acting::refresh_if_expired(core));
+    if core.incident.is_none() && !core.desk.declaring && core.desk.forgotten + FORGET < core.now {
+        core.desk.forgotten = core.now;
+        carrying::forget_old(core);
+    }
     if core.notice.as_ref().is_some_and(|notice| notice.at + NOTICE < core.now) {
         core.notice = None;
     }
+    effects
+}
+
+/// This machine's clock was set, or it slept. Time that went back is followed, with the write
+/// window closed: its end would be hours away otherwise. Time that nobody watched is a gap.
+fn jumped(core: &mut Core, now: World) -> Vec<Effect> {
+    // A drill's world is driven: it does not jump, it may only be far behind the wall.
+    if core.facing.drill {
+        return Vec::new();
+    }
+    let before = core.now;
+    let (kind, what, from, to) = if now < before - BACK {
+        core.now = now;
+        (
+            "the clock went back",
+            format!("the clock of this machine went back by {} s", (before - now).num_seconds()),
+            now,
+            before,
+        )
+    } else if now > before + AHEAD && core.desk.ticked {
+        core.now = now;
+        let minutes = (now - before).num_minutes();
+        ("slept", format!("nothing was seen for {minutes} min: this machine slept, or its clock was set"), before, now)
+    } else {
+        core.desk.ticked = true;
+        return Vec::new();
+    };
+    let mut effects = Vec::new();
+    if now < before && core.window != WriteWindow::Closed {
+        effects.extend(acting::window_ran_out(core, "write window closed: the clock went back"));
+    }
+    core.say(NoticeKind::Error, what.clone());
+    let draft = Draft {
+        actor: Actor::system(),
+        origin: EntryOrigin::Auto,
+        body: Some(Body::Gap { from, to }),
+        ..recording::said(core, EntryKind::Gap, kind, what)
+    };
+    let dated = Dated { draft, occurred_at: from, observed_at: now };
+    effects.push(recording::record(core, dated, Durability::Now, Next::Nothing));
     effects
 }
 
@@ -55,10 +107,11 @@ pub(super) fn signals(core: &mut Core, signals: Vec<Stamped<Signal>>) -> Vec<Eff
 /// meanwhile.
 pub(super) fn back_filled(core: &mut Core, past: Vec<Stamped<Signal>>) -> Vec<Effect> {
     let mut effects = Vec::new();
-    let mut next = past.first().map(|first| first.occurred + REPLAY_STEP);
+    let earliest = core.now - REPLAYED;
+    let mut next = past.first().map(|first| first.occurred.max(earliest) + REPLAY_STEP);
     for signal in past {
         while let Some(at) = next
-            && at <= signal.occurred
+            && at <= signal.occurred.min(core.now)
         {
             let findings = core.picture.tick(at);
             effects.extend(tell(core, findings));

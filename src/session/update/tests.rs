@@ -6,13 +6,22 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+mod act;
+mod incident;
+mod record;
+mod see;
+
 use super::update;
 use crate::clock::World;
 use crate::config::{Catalogue, Environment, WritePolicy};
+use crate::model::alert::{Alert, AlertKey, AlertSeverity, AlertState};
 use crate::model::command::{AlertChoice, Command, MilestoneTime};
 use crate::model::entry::{Actor, Entry, EntryId, EntryKind, MilestoneName, Phase};
-use crate::record::JournalError;
-use crate::session::{Core, Effect, Message, NoticeKind, WriteWindow};
+use crate::model::name::{EnvId, Origin, SourceId};
+use crate::model::plan::{Outcome, Plan};
+use crate::model::signal::{Delta, Signal, Stamped};
+use crate::record::{JournalError, testing};
+use crate::session::{ActionState, Core, Effect, Message, NoticeKind, PlanView, WriteWindow};
 use crate::text::Safe;
 
 fn at(seconds: i64) -> World {
@@ -69,6 +78,29 @@ impl Story {
         self.send(Message::Command(command))
     }
 
+    /// The incident that was asked for stands ready.
+    fn ready(&mut self, id: &str, title: &str) -> &mut Self {
+        let (id, title) = (id.into(), title.into());
+        self.send(Message::IncidentReady { id, title, earlier: Vec::new(), before: Vec::new(), shared: false })
+    }
+
+    fn hears(&mut self, alerts: Vec<Alert>) -> &mut Self {
+        let occurred = self.core.now;
+        let body = Signal::Alerts(Delta::Upsert(alerts));
+        self.send(Message::Signals(vec![Stamped { origin: alertmanager(), occurred, observed: occurred, body }]))
+    }
+
+    /// The window is open and a plan is shown.
+    fn planned(&mut self, plan: Plan) -> &mut Self {
+        self.command("write prod-eu storm");
+        self.core.desk.planning = Some(7);
+        self.send(Message::Planned { ticket: 7, result: Ok(plan) })
+    }
+
+    fn titles(&self) -> Vec<&str> {
+        self.core.entries.iter().map(|entry| entry.draft.title.as_str()).collect()
+    }
+
     fn kinds(&self) -> Vec<EntryKind> {
         self.core.entries.iter().map(|entry| entry.draft.kind).collect()
     }
@@ -78,159 +110,36 @@ impl Story {
     }
 }
 
-#[test]
-fn what_was_noted_before_is_carried_into_the_incident() {
-    let mut story = Story::begin();
-    story.command("note payments looks slow").send(Message::Tick(at(60))).command("open Checkout fails");
-    assert!(matches!(&story.effects.last(), Some(Effect::Declare { title, .. }) if *title == "Checkout fails"));
-    story.send(Message::IncidentReady {
-        id: "2026-11-18-checkout".into(),
-        title: "Checkout fails".into(),
-        earlier: Vec::new(),
-        carried: Vec::new(),
-    });
-    assert_eq!(story.kinds(), [EntryKind::Opened, EntryKind::Note]);
-    assert_eq!(story.core.entries[1].occurred_at, at(0), "its own time stays");
-    assert_eq!(story.core.incident.as_ref().unwrap().phase, Phase::Investigating);
-    assert!(story.effects.contains(&Effect::WriteTo("2026-11-18-checkout".into())));
+fn alertmanager() -> Origin {
+    Origin { env: EnvId::from("prod-eu"), source: SourceId::from("alertmanager") }
 }
 
-#[test]
-fn an_entry_in_flight_while_the_incident_is_declared_is_neither_lost_nor_doubled() {
-    let mut story = Story::begin();
-    let handed = update(&mut story.core, Message::Command(Command::Note { text: "early".into() }));
-    let Some(Effect::Record { ticket, dated, .. }) = handed.into_iter().next() else { unreachable!() };
-    story.command("open Checkout");
-    story.send(Message::IncidentReady { id: "i".into(), title: "t".into(), earlier: Vec::new(), carried: Vec::new() });
-    // The rolling journal's answer comes late.
+fn alert(name: &str, key: &str, since: World) -> Alert {
+    Alert {
+        key: AlertKey(key.into()),
+        name: name.into(),
+        severity: AlertSeverity::Critical,
+        state: AlertState::Firing,
+        since,
+        labels: [(Safe::from("pod"), Safe::from(key))].into(),
+        summary: None,
+        link: None,
+    }
+}
+
+/// A plan that was read now and can be confirmed for 90 seconds.
+fn plan(id: &str, now: World) -> Plan {
+    Plan { read_at: now, expires_at: now + TimeDelta::seconds(90), ..testing::plan(id, "kubectl scale") }
+}
+
+/// The durable entry of what was handed over.
+fn durable(id: &str, effect: &Effect) -> (u64, Entry) {
+    let Effect::Record { ticket, dated, .. } = effect else { panic!("not an entry: {effect:?}") };
     let entry = Entry {
-        id: EntryId("late".into()),
+        id: EntryId(id.into()),
         occurred_at: dated.occurred_at,
         observed_at: dated.observed_at,
-        draft: dated.draft,
+        draft: dated.draft.clone(),
     };
-    story.send(Message::Recorded { ticket, result: Ok(entry) });
-    assert_eq!(story.kinds(), [EntryKind::Opened, EntryKind::Note]);
-    assert_eq!(story.core.unrecorded, 0);
-}
-
-#[test]
-fn nothing_is_shown_before_it_is_durable() {
-    let mut story = Story::begin();
-    update(&mut story.core, Message::Command(Command::Note { text: "x".into() }));
-    assert!(story.core.entries.is_empty());
-    assert_eq!(story.core.unrecorded, 1);
-}
-
-#[test]
-fn a_journal_that_fails_takes_the_actions_away_and_says_so() {
-    let mut story = Story::begin();
-    story.command("write prod-eu scale for the storm");
-    assert!(matches!(story.core.window, WriteWindow::Open { .. }));
-    let ticket = match update(&mut story.core, Message::Command(Command::Note { text: "x".into() })).as_slice() {
-        [Effect::Record { ticket, .. }] => *ticket,
-        other => panic!("{other:?}"),
-    };
-    let full = JournalError::Failed("could not write the journal: no space left on device".into());
-    story.send(Message::Recorded { ticket, result: Err(full) });
-    assert_eq!(story.core.window, WriteWindow::Closed);
-    assert!(story.notice().contains("no space left on device"));
-    story.command("write prod-eu again");
-    assert_eq!(story.core.window, WriteWindow::Closed);
-    assert!(story.notice().contains("actions are off"));
-}
-
-#[test]
-fn the_write_window_opens_only_for_the_right_name_and_closes_by_itself() {
-    let mut story = Story::begin();
-    story.command("write prod-us scale");
-    assert_eq!(story.core.window, WriteWindow::Closed);
-    assert_eq!(story.core.notice.as_ref().unwrap().kind, NoticeKind::Error);
-    story.command("write prod-eu scale");
-    assert!(matches!(story.core.window, WriteWindow::Open { until, .. } if until == at(900)));
-    story.send(Message::Tick(at(899)));
-    assert!(matches!(story.core.window, WriteWindow::Open { .. }));
-    story.send(Message::Tick(at(900)));
-    assert_eq!(story.core.window, WriteWindow::Closed);
-    assert_eq!(story.kinds(), [EntryKind::WriteWindow, EntryKind::WriteWindow]);
-}
-
-#[test]
-fn a_plan_needs_an_open_window_and_a_known_workload() {
-    let mut story = Story::begin();
-    story.command("scale payments 12");
-    assert!(story.notice().contains(":write prod-eu REASON"));
-    story.command("write prod-eu storm").command("scale payments 12");
-    assert!(story.notice().contains("no workload `payments` is known"));
-    assert!(!story.effects.iter().any(|effect| matches!(effect, Effect::Plan { .. } | Effect::Apply { .. })));
-}
-
-#[test]
-fn an_unknown_alert_is_not_claimed() {
-    let mut story = Story::begin();
-    story.send(Message::Command(Command::Claim(AlertChoice::Named(Safe::from("Nope")))));
-    assert!(story.core.entries.is_empty());
-    assert!(story.notice().contains("no alert `Nope` is known"));
-}
-
-#[test]
-fn a_milestone_by_time_of_day_is_never_in_the_future() {
-    let mut story = Story::begin();
-    story.command("open x").send(Message::IncidentReady {
-        id: "i".into(),
-        title: "x".into(),
-        earlier: Vec::new(),
-        carried: Vec::new(),
-    });
-    let now = at(0);
-    let later = (now + TimeDelta::minutes(5)).time();
-    story.send(Message::Command(Command::Milestone {
-        name: MilestoneName::Detected,
-        at: Some(MilestoneTime::OfDay(later)),
-    }));
-    let detected = story.core.milestones.at(MilestoneName::Detected);
-    assert_eq!(detected, Some(now + TimeDelta::minutes(5) - TimeDelta::days(1)));
-}
-
-#[test]
-fn closing_seals_the_record_and_a_new_incident_starts_clean() {
-    let mut story = Story::begin();
-    story.command("open x").send(Message::IncidentReady {
-        id: "i".into(),
-        title: "x".into(),
-        earlier: Vec::new(),
-        carried: Vec::new(),
-    });
-    story.command("note one").command("close");
-    assert!(story.core.incident.is_none());
-    assert!(story.effects.contains(&Effect::Seal("i".into())));
-    story.command("note two").command("open y").send(Message::IncidentReady {
-        id: "j".into(),
-        title: "y".into(),
-        earlier: Vec::new(),
-        carried: Vec::new(),
-    });
-    let titles: Vec<_> = story.core.entries.iter().map(|entry| entry.draft.title.to_string()).collect();
-    assert_eq!(titles, ["incident declared: y", "two"]);
-}
-
-#[test]
-fn what_an_earlier_process_wrote_is_not_told_twice() {
-    let mut earlier = Story::begin();
-    earlier.command("open x").send(Message::IncidentReady {
-        id: "i".into(),
-        title: "x".into(),
-        earlier: Vec::new(),
-        carried: Vec::new(),
-    });
-    earlier.command("note one");
-    let mut story = Story::begin();
-    story.send(Message::IncidentReady {
-        id: "i".into(),
-        title: "x".into(),
-        earlier: earlier.core.entries.clone(),
-        carried: Vec::new(),
-    });
-    assert_eq!(story.kinds(), [EntryKind::Opened, EntryKind::Note, EntryKind::Note]);
-    assert!(story.core.entries[2].draft.title.contains("takes the incident up again"));
+    (*ticket, entry)
 }

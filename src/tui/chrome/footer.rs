@@ -11,7 +11,33 @@ use crate::tui::state::{PromptKind, State};
 use crate::tui::theme::Role;
 use crate::tui::words;
 
-use super::{Brush, put};
+use super::{Brush, header, put};
+
+/// Rows that a long sentence may take from the panes.
+const TALL: usize = 5;
+
+/// A sentence in rows: one as a rule; a long one grows upwards, unless a dialog is open.
+fn sentence(text: &str, kind: NoticeKind, state: &State, scene: &Scene<'_>, area: Rect) -> Vec<String> {
+    let away = state.keymap.key_of("back").filter(|_| kind == NoticeKind::Error);
+    let text = match away {
+        Some(key) => format!("{text}  ({key} puts this away)"),
+        None => text.to_owned(),
+    };
+    let dialog = scene.plan.is_some() || state.overlay.is_some() || state.resume(scene).is_some();
+    let most = if dialog { 1 } else { TALL.min(usize::from(area.y) / 4).max(1) };
+    let width = usize::from(area.width).saturating_sub(2);
+    if most == 1 || words::width(&text) <= width {
+        return vec![text];
+    }
+    let mut lines = words::wrap(&text, width);
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            last.push_str(" …");
+        }
+    }
+    lines
+}
 
 pub(super) fn draw(
     state: &State,
@@ -44,7 +70,22 @@ pub(super) fn draw(
             NoticeKind::Done => (Role::NoticeDone, "done: "),
             NoticeKind::Error => (Role::NoticeError, "error: "),
         };
-        ink.put(role, word).put(role, text);
+        let lines = sentence(&format!("{word}{text}"), kind, state, scene, area);
+        let rows = u16::try_from(lines.len()).unwrap_or(1);
+        for (y, line) in (area.bottom().saturating_sub(rows)..area.bottom()).zip(lines) {
+            let row = Rect::new(area.x, y, area.width, 1);
+            // What stood there in the panes is gone while the sentence stands.
+            let mut ink = Ink::new(brush.theme, brush.ascii, usize::from(area.width));
+            ink.gap(1).put(role, &line);
+            let rest = ink.room();
+            ink.gap(rest);
+            buffer.set_style(row, brush.theme.get(Role::Text));
+            put(buffer, row, &ink.line());
+        }
+        return None;
+    }
+    if let (Some(acting), true) = (header::acting(scene), state.pending.is_empty()) {
+        ink.put(Role::New, &acting);
         put(buffer, area, &ink.line());
         return None;
     }

@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::config::WritePolicy;
+use crate::observe::situation::Clause;
 use crate::session::{ActionState, Facing, WriteWindow};
 use crate::tui::panes::Ink;
 use crate::tui::scene::{Freshness, Scene, Told};
@@ -15,6 +16,9 @@ use crate::tui::words;
 
 use super::{Brush, put};
 
+/// What the key that opens a write window is bound to.
+pub(in crate::tui) const OPEN_WRITE: &str = ":write";
+
 /// The environment in words.
 pub(in crate::tui) fn environment(facing: &Facing) -> String {
     match (facing.drill, facing.production) {
@@ -22,6 +26,16 @@ pub(in crate::tui) fn environment(facing: &Facing) -> String {
         (false, true) => format!("PRODUCTION {}", facing.env),
         (false, false) => format!("{} (not production)", facing.env),
     }
+}
+
+/// The action that is under way, with how far it is: the bottom line tells it until it ends.
+pub(super) fn acting(scene: &Scene<'_>) -> Option<String> {
+    scene.actions.iter().rev().find_map(|action| match &action.state {
+        ActionState::Under(words) => {
+            Some(format!("{}, {} under way: {words}", action.plan.title, words::long_age(scene.now - action.at)))
+        }
+        ActionState::Ended(_) => None,
+    })
 }
 
 /// One part of the header. The least needed goes first when the screen is narrow.
@@ -82,20 +96,22 @@ fn parts(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, width: u16) -> Vec
         let elapsed = words::elapsed(scene.now - incident.since, roomy);
         let phase = incident.phase.as_str().to_owned();
         let mut spans = Vec::new();
-        if let Some(severity) = incident.severity {
-            spans.push((get(Role::Bad), format!("{severity} ")));
+        match incident.severity {
+            Some(severity) => spans.push((get(Role::Bad), format!("{severity} "))),
+            None if width >= 120 => spans.push((get(Role::Dim), "no severity ".into())),
+            None => {}
         }
         spans.extend([(get(Role::Name), phase), (get(Role::Text), format!(" {elapsed}"))]);
         parts.push(Part { need: 150, spans, right: false });
     } else {
-        parts.push(one(60, get(Role::Dim), "no incident declared".into()));
-    }
-    let acting = scene.actions.iter().rev().find_map(|action| match &action.state {
-        ActionState::Under(words) => Some(format!("{}: {words}", action.plan.title)),
-        ActionState::Ended(_) => None,
-    });
-    if let Some(acting) = acting {
-        parts.push(one(110, get(Role::New), words::fit(&acting, if roomy { 44 } else { 26 }, brush.ascii)));
+        let mut spans = Vec::new();
+        if let Some(since) = scene.burning() {
+            spans.push((get(Role::Bad), format!("burning {}", words::elapsed(scene.now - since, roomy))));
+            spans.push((get(Role::Dim), if roomy { ", no incident declared" } else { ", not declared" }.into()));
+        } else {
+            spans.push((get(Role::Dim), "no incident declared".into()));
+        }
+        parts.push(Part { need: 140, spans, right: false });
     }
     if let Some(service) = &state.chip {
         parts.push(one(120, get(Role::Chip), format!(" only {service} ")));
@@ -111,16 +127,19 @@ fn parts(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, width: u16) -> Vec
     if scene.journal_failed.is_some() {
         parts.push(one(240, get(Role::DialogDanger), " NOT RECORDING ".into()));
     }
-    let window = match scene.window {
-        WriteWindow::Closed => (Role::ReadOnly, "READ-ONLY".to_owned()),
-        WriteWindow::Open { until, .. } => (Role::Writable, format!(" WRITE {} ", words::age(*until - scene.now))),
+    // How it is opened, or that it never is. The words beside go first where there is no room.
+    let (role, word, beside) = match (facing.write, scene.window) {
+        (WritePolicy::Deny, _) => (Role::ReadOnly, "READ-ONLY".to_owned(), Some("by configuration".to_owned())),
+        (WritePolicy::Ask, WriteWindow::Closed) => {
+            let key = state.keymap.key_of(OPEN_WRITE).filter(|_| scene.journal_failed.is_none());
+            (Role::ReadOnly, "READ-ONLY".to_owned(), key.map(|key| format!("{key} opens")))
+        }
+        (WritePolicy::Ask, WriteWindow::Open { until, .. }) => {
+            (Role::Writable, format!(" WRITE {} ", words::age(*until - scene.now)), None)
+        }
     };
-    let denied = facing.write == WritePolicy::Deny;
-    parts.push(Part {
-        need: 250,
-        spans: vec![(get(if denied { Role::ReadOnly } else { window.0 }), window.1)],
-        right: true,
-    });
+    parts.push(Part { need: 250, spans: vec![(get(role), word)], right: true });
+    parts.extend(beside.map(|text| Part { need: 35, spans: vec![(get(Role::Dim), text)], right: true }));
     parts.push(Part { need: 200, spans: vec![(get(Role::Text), state.zone().clock(scene.now, roomy))], right: true });
     parts
 }
@@ -157,29 +176,57 @@ fn sources(scene: &Scene<'_>, brush: &Brush<'_>, width: u16) -> Option<Part> {
 }
 
 pub(super) fn situation(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, area: Rect, buffer: &mut Buffer) {
-    let key = state.keymap.key_of("situation").unwrap_or("0").to_owned();
+    let key = state.keymap.key_of("situation").unwrap_or("0");
     let focused = state.clause;
-    let mut lines = Vec::new();
-    let mut ink = Ink::new(brush.theme, brush.ascii, usize::from(area.width));
-    ink.gap(1);
-    for (at, clause) in scene.clauses.iter().enumerate() {
-        // A clause that does not fit on this row begins the next, where there is one.
-        let wide = words::width(&clause.text) + 2;
-        if wide > ink.room() && at > 0 && lines.len() + 1 < usize::from(area.height) {
-            lines.push(std::mem::replace(&mut ink, Ink::new(brush.theme, brush.ascii, usize::from(area.width))).line());
-            ink.gap(1);
+    let hint = if focused.is_some() { "Enter evidence ".to_owned() } else { format!("{key} evidence ") };
+    let height = usize::from(area.height).max(1);
+    let width = usize::from(area.width);
+    let rows = flow(scene, focused, brush, width);
+    // The clause that is focused is in sight, else the beginning.
+    let seen = rows.iter().position(|(_, clauses)| focused.is_some_and(|at| clauses.contains(&at)));
+    let from = seen.map_or(0, |at| (at + 1).saturating_sub(height));
+    let more = rows.len() > from + height;
+    let mut shown: Vec<Ink<'_>> = rows.into_iter().skip(from).take(height).map(|(ink, _)| ink).collect();
+    shown.resize_with(height, || Ink::new(brush.theme, brush.ascii, width));
+    if let Some(last) = shown.last_mut() {
+        if more {
+            last.put(Role::Dim, if brush.ascii { "~" } else { "…" });
         }
+        last.right(if focused.is_some() { Role::Key } else { Role::Dim }, &hint);
+    }
+    for (y, ink) in (area.y..area.bottom()).zip(shown) {
+        put(buffer, Rect::new(area.x, y, area.width, 1), &ink.line());
+    }
+}
+
+/// The clauses as sentences, broken at words; beside each row the clauses that it has a part of.
+fn flow<'b>(scene: &Scene<'_>, focused: Option<usize>, brush: &Brush<'b>, width: usize) -> Vec<(Ink<'b>, Vec<usize>)> {
+    let begin = || {
+        let mut ink = Ink::new(brush.theme, brush.ascii, width);
+        ink.gap(1);
+        (ink, Vec::new())
+    };
+    let mut rows = vec![begin()];
+    for (at, (clause, stop)) in scene.clauses.iter().zip(Clause::stops(&scene.clauses)).enumerate() {
         let role = if focused == Some(at) { Role::Selected } else { Role::Situation };
-        ink.put(role, &clause.text);
-        ink.gap(2);
+        let text = format!("{}{stop}", clause.text);
+        for (index, word) in text.split(' ').enumerate() {
+            // A column stays free for the mark that there is more.
+            let full = |ink: &Ink<'_>| words::width(word) + 2 > ink.room();
+            if rows.last().is_some_and(|(ink, held)| full(ink) && !held.is_empty()) {
+                rows.push(begin());
+            }
+            let Some((ink, held)) = rows.last_mut() else { continue };
+            if !held.is_empty() {
+                // Between the words of the focused clause the blank is painted too.
+                let blank = if index > 0 { role } else { Role::Situation };
+                ink.put(blank, " ");
+            }
+            ink.put(role, word);
+            if held.last() != Some(&at) {
+                held.push(at);
+            }
+        }
     }
-    if focused.is_some() {
-        ink.right(Role::Key, "Enter evidence ");
-    } else {
-        ink.right(Role::Dim, &format!("{key} evidence "));
-    }
-    lines.push(ink.line());
-    for (y, line) in (area.y..area.bottom()).zip(lines) {
-        put(buffer, Rect::new(area.x, y, area.width, 1), &line);
-    }
+    rows
 }

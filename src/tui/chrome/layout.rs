@@ -4,9 +4,7 @@
 use ratatui::layout::Rect;
 
 use crate::model::command::Pane;
-use crate::tui::scene::Scene;
 use crate::tui::state::State;
-use crate::tui::words;
 
 /// Where everything stands.
 pub(super) struct Split {
@@ -25,11 +23,11 @@ const ALL_ROWS: u16 = 34;
 /// From this width changes and timeline share a row.
 const WIDE: u16 = 160;
 
-pub(super) fn split(area: Rect, state: &State, scene: &Scene<'_>) -> Split {
+pub(super) fn split(area: Rect, state: &State) -> Split {
     let row = |y: u16, height: u16| Rect::new(area.x, y, area.width, height);
-    // A second row for the situation where there are rows to spare and it does not fit in one.
-    let long: usize = scene.clauses.iter().map(|clause| words::width(&clause.text) + 2).sum();
-    let sentence = if area.height >= 24 && long + 14 > usize::from(area.width) { 2 } else { 1 };
+    // Two rows for the situation whether it needs them or not: panes must not move under the eye
+    // when a clause comes or goes.
+    let sentence = if area.height >= 24 { 2 } else { 1 };
     let body = row(area.y + 1 + sentence, area.height - 2 - sentence);
     let panes = if state.zoom {
         vec![((state.focus, body), area.width >= TWO_COLUMNS)]

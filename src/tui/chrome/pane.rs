@@ -8,7 +8,8 @@ use ratatui::text::{Line, Span};
 use crate::model::command::Pane;
 use crate::model::name::Origin;
 use crate::observe::services::Health;
-use crate::tui::panes::{Ink, Item, Paint, columns, emphasise, logs};
+use crate::tui::filter::Filter;
+use crate::tui::panes::{self, Choice, Ink, Item, Paint, columns, emphasise, logs};
 use crate::tui::scene::{Freshness, Scene};
 use crate::tui::state::State;
 use crate::tui::theme::Role;
@@ -89,10 +90,14 @@ fn list_rows(
     let keys: Vec<_> = items.iter().map(Item::key).collect();
     let height = usize::from(inner.height);
     let (offset, at) = state.list_mut(pane).place(&keys, height, pane == Pane::Timeline);
+    // Whoever looks elsewhere sees the worst alerts, wherever the selected one went.
+    let offset = if pane == Pane::Alerts && !focused { 0 } else { offset };
     let shift = state.list(pane).shift;
     let paint = Paint { width: paint.width + shift, ..*paint };
     let columns = columns(&items, paint.width);
-    let mut origins: Vec<Origin> = items.iter().filter_map(Item::origin).cloned().collect();
+    // A filter hides rows, not the sources that were read for them.
+    let all = Choice { filter: &Filter::default(), service: None, whole: false };
+    let mut origins: Vec<Origin> = panes::items(pane, scene, &all).iter().filter_map(Item::origin).cloned().collect();
     origins.sort();
     origins.dedup();
     let mut rows: Rows = Vec::with_capacity(height);

@@ -53,7 +53,10 @@ pub(in crate::tui) fn choices(
 ) -> Vec<Choice> {
     let mut choices = Vec::new();
     let mut offer = |title: String, does: Does| choices.push(Choice { title, does });
-    if let Some(Item::Alert(row)) = selected {
+    if let Some(Item::Alert(row)) = selected
+        && row.claim.is_none()
+        && row.fires()
+    {
         let choice = AlertChoice::Exactly { origin: row.origin.clone(), key: row.alert.key.clone() };
         offer(format!("claim {}", row.alert.name), Does::Run(Command::Claim(choice)));
     }

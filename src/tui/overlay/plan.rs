@@ -117,8 +117,13 @@ fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, ascii: bool) {
             } else {
                 format!("{fit} of {added} fit now; {wait} would wait for a node")
             };
-            let words = if words.is_empty() { String::new() } else { format!(" ({words})") };
-            card.fact("room", &format!("{text}{words}"), role);
+            // What the words say already is not said twice.
+            let text = match words.as_str() {
+                "" => text,
+                words if words.starts_with(&text) => words.to_owned(),
+                words => format!("{text} ({words})"),
+            };
+            card.fact("room", &text, role);
         }
         Room::Unknown { why } => {
             card.fact("room", &format!("unknown: {why}"), Role::Warn);

@@ -34,13 +34,24 @@ pub(super) fn line(row: &AlertRow, paint: &Paint<'_>, columns: &Columns) -> Line
     ink.cell(text, row.service.as_ref().map_or("-", |name| name.as_str()), columns.service).gap(1);
     match &alert.state {
         AlertState::Firing => match &row.claim {
-            Some(claim) => ink.put(Role::Good, &format!("claimed by {}", claim.by)),
+            Some(claim) => {
+                // Of an address the name is enough here; the detail has it whole.
+                let by = claim.by.split('@').next().unwrap_or_default();
+                let long = format!("claimed by {by}");
+                let fits = words::width(&long) <= ink.room();
+                ink.put(Role::Good, if fits { &long } else { long.strip_prefix("claimed ").unwrap_or(&long) })
+            }
             None => ink.put(text, "unclaimed"),
         },
         AlertState::Suppressed { by } => ink.put(Role::Dim, &format!("silenced by {by}")),
         AlertState::NoData => ink.put(Role::Warn, "no data"),
         AlertState::Resolved => ink.put(Role::Good, "resolved"),
     };
+    if !row.also.is_empty() && ink.room() > 12 {
+        let mut others: Vec<_> = row.also.iter().map(|(origin, _)| origin.source.as_str()).collect();
+        others.dedup();
+        ink.gap(2).put(Role::Dim, &format!("also {}", others.join(", ")));
+    }
     if let Some(summary) = alert.summary.as_ref().filter(|_| ink.room() > 16) {
         ink.gap(2).put(Role::Dim, summary);
     }

@@ -1,5 +1,7 @@
 //! The logs pane: follows the newest line, or stays where somebody looks.
 
+mod says;
+
 use ratatui::text::Line;
 
 use crate::model::log::Level;
@@ -184,39 +186,6 @@ pub(in crate::tui) fn origins<'l>(lines: &[LogLine<'l>]) -> Vec<&'l Origin> {
     origins
 }
 
-/// A structured line as words: the message first, then the other fields.
-fn decoded(text: &str) -> Option<(String, Vec<(String, String)>)> {
-    if !text.starts_with('{') {
-        return None;
-    }
-    let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).ok()?;
-    let mut message = String::new();
-    let mut rest = Vec::new();
-    for (name, value) in fields {
-        let value = match value {
-            serde_json::Value::String(text) => text,
-            other => other.to_string(),
-        };
-        match name.as_str() {
-            "msg" | "message" => message = value,
-            "level" | "severity" | "ts" | "time" | "timestamp" | "@timestamp" => {}
-            _ => rest.push((name, value)),
-        }
-    }
-    Some((message, rest))
-}
-
-/// What is shown of a line's text. What JSON escaped is cleaned once more: `\u001b` is an escape.
-fn text_of(line: &LogLine<'_>) -> String {
-    match decoded(line.text) {
-        Some((message, fields)) => {
-            let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            crate::text::Safe::from(format!("{message} {}", fields.join(" "))).to_string()
-        }
-        None => line.text.to_owned(),
-    }
-}
-
 fn role(level: Level) -> Role {
     match level {
         Level::Error | Level::Fatal => Role::LogError,
@@ -253,7 +222,7 @@ pub(in crate::tui) fn rows(line: &LogLine<'_>, view: &LogView, paint: &Paint<'_>
         };
         ink.cell(Role::Dim, &from, if paint.width < 90 { 10 } else { 24 });
     }
-    let text = text_of(line);
+    let text = says::says(line);
     let text_role = match line.level {
         Level::Error | Level::Fatal | Level::Warn => Role::Text,
         level => role(level),
@@ -283,10 +252,11 @@ pub(in crate::tui) fn detail(line: &LogLine<'_>, paint: &Paint<'_>) -> Detail {
         .fact("group", &line.stream.group)
         .fact("stream", &line.stream.name)
         .fact("source", line.origin);
-    match decoded(line.text) {
-        Some((message, fields)) => fields
+    match says::decoded(line.text) {
+        Some(decoded) => decoded
+            .fields
             .into_iter()
-            .fold(detail.fact("message", crate::text::clean_block(&message)), |detail, (name, value)| {
+            .fold(detail.fact("message", crate::text::clean_block(&decoded.message)), |detail, (name, value)| {
                 detail.fact("field", format!("{} = {}", crate::text::clean(&name), crate::text::clean_block(&value)))
             })
             .fact("line", line.text),

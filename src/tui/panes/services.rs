@@ -46,8 +46,16 @@ pub(super) fn line(row: &ServiceRow, paint: &Paint<'_>, columns: &Columns) -> Li
     for signal in &row.signals {
         put_signal(&mut ink, signal, paint, trend, roomy);
     }
-    if ink.room() > 12 && !row.why.is_empty() {
-        ink.put(Role::Dim, &row.why);
+    // The reason is the breach that stands there already: since when is what is left to say.
+    let breached = row.signals.iter().any(|signal| signal.breached_since.is_some());
+    match row.since.filter(|_| breached) {
+        Some(since) if ink.room() >= 11 => {
+            ink.put(Role::Dim, &format!("since {}", paint.zone.minute(since, paint.now)));
+        }
+        None if ink.room() > 12 && !row.why.is_empty() => {
+            ink.put(Role::Dim, &row.why);
+        }
+        _ => {}
     }
     ink.line()
 }
@@ -65,8 +73,8 @@ fn put_signal(ink: &mut Ink<'_>, signal: &SignalRow, paint: &Paint<'_>, trend: u
         return;
     }
     ink.put(Role::Dim, &signal.name).gap(1).cell(role, &written, 6);
-    let values: Vec<f64> = signal.recent.iter().rev().take(trend * 2).filter_map(|(_, value)| *value).collect();
-    let values: Vec<f64> = values.into_iter().rev().collect();
+    let from = paint.now - words::TREND * i32::try_from(trend).unwrap_or(1);
+    let values: Vec<f64> = signal.recent.iter().filter(|(at, _)| *at >= from).filter_map(|(_, value)| *value).collect();
     let top = signal.threshold.map_or(0.0, |threshold| threshold.limit * 2.0);
     let spark = words::spark(&values, trend, top, paint.ascii);
     ink.cell(if breached { Role::SparkBad } else { Role::Spark }, &spark, trend);

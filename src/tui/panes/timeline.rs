@@ -42,7 +42,7 @@ fn word(kind: EntryKind) -> (&'static str, Role) {
         EntryKind::Milestone => ("milestone", Role::Accent),
         EntryKind::Intent => ("acts", Role::Accent),
         EntryKind::Outcome => ("acted", Role::Accent),
-        EntryKind::WriteWindow => ("write", Role::Dim),
+        EntryKind::WriteWindow => ("write", Role::Accent),
         EntryKind::Asked => ("asked", Role::Accent),
         EntryKind::Exported => ("exported", Role::Dim),
         EntryKind::Correction => ("corrected", Role::Dim),
@@ -68,9 +68,19 @@ pub(super) fn line(row: &Row, earlier: Option<&Row>, paint: &Paint<'_>, scene: &
         ActorKind::Human | ActorKind::Automation => draft.actor.name.to_string(),
     };
     let who = words::fit(&who, 14, paint.ascii);
-    let beside = if ink.room() >= 50 { words::width(&who) + 2 } else { 0 };
-    let title =
-        words::fit(&draft.title, ink.room().saturating_sub(beside + if row.count > 1 { 8 } else { 0 }), paint.ascii);
+    // What an action did to what users feel stands beside what it did.
+    let told = match &draft.detail {
+        Some(detail) if draft.kind == EntryKind::Outcome => format!("{}; {detail}", draft.title),
+        _ => draft.title.to_string(),
+    };
+    // Who did it gives way to what came of it.
+    let whole = words::width(&told) + words::width(&who) + 3 <= ink.room();
+    let beside = if (ink.room() >= 80 && draft.kind != EntryKind::Outcome) || (ink.room() >= 50 && whole) {
+        words::width(&who) + 2
+    } else {
+        0
+    };
+    let title = words::fit(&told, ink.room().saturating_sub(beside + if row.count > 1 { 8 } else { 0 }), paint.ascii);
     ink.put(if row.key { Role::Text } else { Role::Dim }, &title);
     if row.count > 1 {
         let times = if paint.ascii { format!(" x{}", row.count) } else { format!(" ×{}", row.count) };

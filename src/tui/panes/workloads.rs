@@ -14,6 +14,9 @@ use super::{Columns, Detail, Ink, Item, Paint};
 /// Pods that are shown below a hurt workload while the pane is small.
 const PODS_SHOWN: usize = 4;
 
+/// Columns of a share with its label: `mem 100 % `.
+const SHARE: usize = 10;
+
 /// Hurt workloads with their hurt pods, nodes with trouble, then the rest. With the whole screen,
 /// all pods and all nodes.
 pub(super) fn items<'a>(scene: &Scene<'a>, whole: bool) -> Vec<Item<'a>> {
@@ -67,16 +70,18 @@ pub(super) fn line(row: &WorkloadRow, paint: &Paint<'_>, columns: &Columns) -> L
     }
     put_share(&mut ink, "cpu", row.cpu_share);
     if row.cpu_share.is_some() && paint.width >= 44 {
-        let values: Vec<f64> = row.recent_cpu.iter().rev().take(12).map(|(_, share)| *share).collect();
-        let values: Vec<f64> = values.into_iter().rev().collect();
+        let from = paint.now - words::TREND * 6;
+        let values: Vec<f64> = row.recent_cpu.iter().filter(|(at, _)| *at >= from).map(|(_, share)| *share).collect();
         let role = if row.cpu_share.is_some_and(|share| share >= 0.9) { Role::SparkBad } else { Role::Spark };
         ink.cell(role, &words::spark(&values, 6, 1.0, paint.ascii), 6);
     }
-    if paint.width >= 52 {
+    if ink.room() >= SHARE {
         put_share(&mut ink, "mem", row.memory_share);
     }
-    if let Some(trouble) = &row.trouble {
+    // A stump of a sentence says nothing: the pods below say it whole.
+    if let Some(trouble) = row.trouble.as_ref().filter(|_| ink.room() >= 24) {
         ink.put(Role::Warn, trouble);
+    } else if row.trouble.is_some() {
     } else if let Some(hpa) = &row.autoscaler {
         ink.put(Role::Dim, &format!("HPA {}-{}", hpa.min, hpa.max));
     }
@@ -91,13 +96,16 @@ pub(super) fn pod(row: &WorkloadRow, pod: &PodRow, paint: &Paint<'_>, columns: &
         Some(trouble) => ink.put(Role::Warn, trouble),
         None => ink.cell(Role::Dim, &pod.pod.status, 11),
     };
-    if pod.pod.restarts > 0 {
+    if pod.pod.restarts > 0 && pod.trouble.as_ref().is_none_or(|trouble| !trouble.contains("restart")) {
         ink.gap(1).put(Role::Warn, &words::plural(pod.pod.restarts as usize, "restart"));
     }
-    if ink.room() > 10 {
-        ink.gap(1);
-        put_share(&mut ink, "cpu", pod.cpu_share);
-        put_share(&mut ink, "mem", pod.memory_share);
+    // What the trouble says already is not said again.
+    let said = |word: &str| pod.trouble.as_ref().is_some_and(|trouble| trouble.contains(word));
+    for (label, share) in [("cpu", pod.cpu_share), ("mem", pod.memory_share)] {
+        if ink.room() > SHARE && !said(label) {
+            ink.gap(1);
+            put_share(&mut ink, label, share);
+        }
     }
     if let Some(node) = pod.pod.node.as_ref().filter(|node| ink.room() > words::width(node) + 2) {
         ink.right(Role::Dim, node);
@@ -113,8 +121,11 @@ pub(super) fn node(row: &NodeRow, paint: &Paint<'_>) -> Line<'static> {
     }
     put_share(&mut ink, "cpu", row.cpu_share);
     put_share(&mut ink, "mem", row.memory_share);
-    if let Some(trouble) = &row.trouble {
-        ink.put(Role::Warn, trouble);
+    // Heat alone is painted in the shares before.
+    let hot = |part: &&str| !part.starts_with("cpu ") && !part.starts_with("memory ");
+    let trouble: Vec<&str> = row.trouble.iter().flat_map(|trouble| trouble.split(", ")).filter(hot).collect();
+    if !trouble.is_empty() {
+        ink.put(Role::Warn, &trouble.join(", "));
     }
     ink.line()
 }

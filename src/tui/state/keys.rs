@@ -6,10 +6,12 @@ use tui_input::backend::crossterm::EventHandler as _;
 use tui_input::{Input, InputRequest};
 
 use crate::clock::Wall;
+use crate::config::WritePolicy;
 use crate::model::command::{Command, View};
 use crate::model::plan::Plan;
-use crate::session::{NoticeKind, PlanView, commands};
+use crate::session::{NoticeKind, PlanView, WriteWindow, commands};
 use crate::text::Safe;
+use crate::tui::chrome::header;
 use crate::tui::keymap::{Found, Where, chord};
 use crate::tui::list::Move;
 use crate::tui::overlay::{actions, palette};
@@ -98,6 +100,10 @@ impl State {
 
     /// Does what a key is bound to.
     fn bound(&mut self, line: &str, scene: &Scene<'_>, now: Wall) -> Commands {
+        if line == header::OPEN_WRITE {
+            self.ask_to_write(scene, now);
+            return Vec::new();
+        }
         if let Some(prefill) = line.strip_prefix(':') {
             self.open_palette(prefill);
             return Vec::new();
@@ -111,6 +117,20 @@ impl State {
                 Vec::new()
             }
         }
+    }
+
+    /// The question for a write window, or why there is none.
+    pub(super) fn ask_to_write(&mut self, scene: &Scene<'_>, now: Wall) {
+        let why = match (scene.facing.write, scene.journal_failed, scene.window) {
+            (WritePolicy::Deny, ..) => "read-only for good: the configuration allows no changes in this environment",
+            (_, Some(_), _) => "actions are off while the record cannot be written",
+            (.., WriteWindow::Open { .. }) => "the write window is open already; `:close-write` closes it",
+            (.., WriteWindow::Closed) => {
+                self.overlay = Some(Overlay::Write { env: Input::default(), reason: Input::default(), second: false });
+                return;
+            }
+        };
+        self.say(NoticeKind::Info, why, now);
     }
 
     pub(super) fn open_palette(&mut self, prefill: &str) {
@@ -279,6 +299,11 @@ impl State {
             }
             KeyCode::Enter => {
                 let line = palette::chosen(input.value(), *at, &offers);
+                if line.trim() == "write" {
+                    self.overlay = None;
+                    self.ask_to_write(scene, now);
+                    return Vec::new();
+                }
                 if line.ends_with(' ') {
                     (*input, *at) = (Input::new(line), 0);
                     return Vec::new();
@@ -327,9 +352,7 @@ impl State {
         match &choice.does {
             actions::Does::Run(command) => return self.command(command.clone(), scene, now),
             actions::Does::Line(prefill) => self.open_palette(prefill),
-            actions::Does::Write => {
-                self.overlay = Some(Overlay::Write { env: Input::default(), reason: Input::default(), second: false });
-            }
+            actions::Does::Write => self.ask_to_write(scene, now),
         }
         Vec::new()
     }

@@ -235,7 +235,7 @@ fn a_write_window_takes_the_environments_name_and_a_reason() {
     let mut ana = Person::at(fixture);
     ana.presses(KeyCode::Char('x'));
     assert!(ana.sees().contains("open a write window"));
-    ana.presses(KeyCode::Char('2'));
+    ana.presses(KeyCode::Char('1'));
     ana.types("prod-us");
     ana.presses(KeyCode::Tab);
     ana.types("scale payments");

@@ -1,0 +1,110 @@
+//! From a wish to a confirmed plan: the window, blocked and voided plans, expiry.
+
+use super::*;
+
+#[test]
+fn the_write_window_opens_only_for_the_right_name_and_closes_by_itself() {
+    let mut story = Story::begin();
+    story.command("write prod-us scale");
+    assert_eq!(story.core.window, WriteWindow::Closed);
+    assert_eq!(story.core.notice.as_ref().unwrap().kind, NoticeKind::Error);
+    story.command("write prod-eu scale");
+    assert!(matches!(story.core.window, WriteWindow::Open { until, .. } if until == at(900)));
+    story.send(Message::Tick(at(899)));
+    assert!(matches!(story.core.window, WriteWindow::Open { .. }));
+    story.send(Message::Tick(at(900)));
+    assert_eq!(story.core.window, WriteWindow::Closed);
+    assert_eq!(story.kinds(), [EntryKind::WriteWindow, EntryKind::WriteWindow]);
+}
+
+#[test]
+fn a_plan_needs_an_open_window_and_a_known_workload() {
+    let mut story = Story::begin();
+    story.command("scale payments 12");
+    assert!(story.notice().contains(":write prod-eu REASON"));
+    story.command("write prod-eu storm").command("scale payments 12");
+    assert!(story.notice().contains("no workload `payments` is known"));
+    assert!(!story.effects.iter().any(|effect| matches!(effect, Effect::Plan { .. } | Effect::Apply { .. })));
+}
+
+#[test]
+fn closing_the_window_also_stops_one_that_is_about_to_open() {
+    let mut story = Story::begin();
+    let write = Command::OpenWrite { env: "prod-eu".into(), reason: "storm".into() };
+    let opening = update(&mut story.core, Message::Command(write));
+    story.command("close-write");
+    let (ticket, entry) = durable("E1", &opening[0]);
+    story.send(Message::Recorded { ticket, result: Ok(entry) });
+    assert_eq!(story.core.window, WriteWindow::Closed);
+}
+
+#[test]
+fn a_plan_that_is_shown_when_the_window_runs_out_is_neither_confirmed_nor_read_again() {
+    let mut story = Story::begin();
+    story.planned(plan("p", at(0)));
+    assert!(matches!(story.core.plan, Some(PlanView::Shown { blocked: None, .. })));
+    story.send(Message::Tick(at(900)));
+    let reads = |story: &Story| story.effects.iter().filter(|effect| matches!(effect, Effect::Plan { .. })).count();
+    let before = reads(&story);
+    story.send(Message::Tick(at(1000))).command("refresh-plan").command("confirm");
+    assert_eq!(reads(&story), before, "a dry run is a request to write");
+    assert!(story.core.actions.is_empty());
+    let Some(PlanView::Shown { blocked: Some(why), .. }) = &story.core.plan else { panic!("{:?}", story.core.plan) };
+    assert!(why.contains(":write prod-eu REASON"));
+    story.command("write prod-eu again");
+    assert_eq!(reads(&story), before + 1, "read again once the window is open");
+}
+
+#[test]
+fn a_plan_that_grew_old_is_read_again_in_place_and_not_confirmed() {
+    let mut story = Story::begin();
+    story.planned(plan("p", at(0)));
+    story.core.now = at(90);
+    story.command("confirm");
+    assert!(story.core.actions.is_empty());
+    assert!(story.notice().starts_with("not confirmed: the plan is too old"));
+    let Some(Effect::Plan { ticket, .. }) = story.effects.last() else { panic!("{:?}", story.effects.last()) };
+    let ticket = *ticket;
+    story.command("confirm");
+    assert!(story.core.actions.is_empty(), "not while it is being read");
+    // The same again: nothing is said, it can be confirmed.
+    story.core.notice = None;
+    story.send(Message::Planned { ticket, result: Ok(plan("p2", at(90))) });
+    assert_eq!(story.notice(), "");
+    story.command("confirm");
+    assert_eq!(story.core.actions.len(), 1);
+    assert_eq!(story.core.actions[0].plan.id.0, "p2");
+}
+
+#[test]
+fn a_plan_that_is_another_when_it_is_read_again_says_so() {
+    let mut story = Story::begin();
+    story.planned(plan("p", at(0))).command("refresh-plan");
+    let Some(Effect::Plan { ticket, .. }) = story.effects.last() else { panic!("{:?}", story.effects.last()) };
+    let ticket = *ticket;
+    let mut other = plan("p2", at(5));
+    other.changes[0].before = "9".into();
+    story.send(Message::Planned { ticket, result: Ok(other) });
+    assert!(story.notice().contains("replicas 6 → 12 is replicas 9 → 12 now"), "{}", story.notice());
+}
+
+#[test]
+fn what_the_engine_would_refuse_is_blocked_before() {
+    let mut story = Story::begin();
+    let mut unknown = plan("p", at(0));
+    unknown.target.uid = None;
+    story.planned(unknown).command("confirm");
+    assert!(story.core.actions.is_empty());
+    assert!(story.notice().contains("names no change of an identified object"), "{}", story.notice());
+}
+
+#[test]
+fn an_action_that_was_not_recorded_is_told_as_it_ended() {
+    let mut story = Story::begin();
+    story.planned(plan("p", at(0))).command("confirm");
+    assert!(story.core.unsettled(), "leaving waits a little for its outcome");
+    let why = "the outcome could not be recorded".into();
+    story.send(Message::Ended { plan: testing::plan("p", "").id, result: Err(crate::model::plan::Refusal { why }) });
+    assert!(matches!(story.core.actions[0].state, ActionState::Ended(Outcome::Refused { .. })));
+    assert!(story.notice().contains("could not be recorded"));
+}

@@ -1,0 +1,105 @@
+//! What is said, and what becomes durable.
+
+use super::*;
+
+#[test]
+fn nothing_is_shown_before_it_is_durable() {
+    let mut story = Story::begin();
+    update(&mut story.core, Message::Command(Command::Note { text: "x".into() }));
+    assert!(story.core.entries.is_empty());
+    assert_eq!(story.core.unrecorded, 1);
+}
+
+#[test]
+fn a_journal_that_fails_takes_the_actions_away_and_says_so() {
+    let mut story = Story::begin();
+    story.command("write prod-eu scale for the storm");
+    assert!(matches!(story.core.window, WriteWindow::Open { .. }));
+    let ticket = match update(&mut story.core, Message::Command(Command::Note { text: "x".into() })).as_slice() {
+        [Effect::Record { ticket, .. }] => *ticket,
+        other => panic!("{other:?}"),
+    };
+    let full = JournalError::Failed("could not write the journal: no space left on device".into());
+    story.send(Message::Recorded { ticket, result: Err(full) });
+    assert_eq!(story.core.window, WriteWindow::Closed);
+    assert!(story.notice().contains("no space left on device"));
+    story.command("write prod-eu again");
+    assert_eq!(story.core.window, WriteWindow::Closed);
+    assert!(story.notice().contains("actions are off"));
+}
+
+#[test]
+fn an_unknown_alert_is_not_claimed() {
+    let mut story = Story::begin();
+    story.send(Message::Command(Command::Claim(AlertChoice::Named(Safe::from("Nope")))));
+    assert!(story.core.entries.is_empty());
+    assert!(story.notice().contains("no alert `Nope` is known"));
+}
+
+#[test]
+fn a_milestone_by_time_of_day_is_never_in_the_future() {
+    let mut story = Story::begin();
+    story.command("open x").send(Message::IncidentReady {
+        id: "i".into(),
+        title: "x".into(),
+        earlier: Vec::new(),
+        before: Vec::new(),
+        shared: false,
+    });
+    let now = at(0);
+    let later = (now + TimeDelta::minutes(5)).time();
+    story.send(Message::Command(Command::Milestone {
+        name: MilestoneName::Detected,
+        at: Some(MilestoneTime::OfDay(later)),
+    }));
+    let detected = story.core.milestones.at(MilestoneName::Detected);
+    assert_eq!(detected, Some(now + TimeDelta::minutes(5) - TimeDelta::days(1)));
+}
+
+#[test]
+fn milestones_are_weighed_once_for_all_entries_that_become_durable_together() {
+    let mut story = Story::begin();
+    let effects: Vec<_> = (0..3)
+        .flat_map(|number| {
+            update(&mut story.core, Message::Command(Command::Note { text: format!("{number}").into() }))
+        })
+        .collect();
+    let mut weighed = Vec::new();
+    for (number, effect) in effects.iter().enumerate() {
+        let (ticket, entry) = durable(&format!("E{number}"), effect);
+        update(&mut story.core, Message::Recorded { ticket, result: Ok(entry) });
+        weighed.push(!story.core.desk.unweighed);
+    }
+    assert_eq!(weighed, [false, false, true]);
+}
+
+#[test]
+fn an_export_waits_for_what_was_said_before_it() {
+    let mut story = Story::begin();
+    story.command("open x").ready("i", "x");
+    let note = update(&mut story.core, Message::Command(Command::Note { text: "last word".into() }));
+    assert_eq!(update(&mut story.core, Message::Command(Command::Export { path: None })), []);
+    let (ticket, entry) = durable("E9", &note[0]);
+    let effects = update(&mut story.core, Message::Recorded { ticket, result: Ok(entry) });
+    assert_eq!(effects, [Effect::Export { incident: Some("i".into()), path: None }]);
+    assert!(story.core.unsettled(), "leaving waits for the file");
+    story.send(Message::Exported(Ok("/tmp/x.md".into())));
+    assert!(!story.core.unsettled());
+}
+
+#[test]
+fn the_claimed_alert_is_the_one_that_was_chosen_not_another_of_its_name() {
+    let mut story = Story::begin();
+    story.hears(vec![alert("PodCrashes", "a", at(-60)), alert("PodCrashes", "b", at(-30))]);
+    let key = AlertKey("b".into());
+    story.send(Message::Command(Command::Claim(AlertChoice::Exactly { origin: alertmanager(), key: key.clone() })));
+    let claimed: Vec<_> =
+        story.core.picture.alerts.rows().iter().filter(|row| row.claim.is_some()).map(|row| &row.alert.key).collect();
+    assert_eq!(claimed, [&key]);
+    // The other one ends: the claim is not over.
+    let mut over = alert("PodCrashes", "a", at(10));
+    over.state = AlertState::Resolved;
+    story.send(Message::Tick(at(10))).hears(vec![over]);
+    assert!(story.kinds().contains(&EntryKind::AlertResolved));
+    assert!(story.core.desk.claims.contains_key("PodCrashes"));
+}

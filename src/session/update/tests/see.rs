@@ -1,0 +1,79 @@
+//! Signals and time: what is noticed once is told once, and time may jump.
+
+use super::*;
+
+fn rollout(at: World, title: &str) -> Entry {
+    let mut entry = testing::entry(title, EntryKind::Rollout, at, title);
+    entry.observed_at = at;
+    entry
+}
+
+#[test]
+fn the_rolling_record_lets_go_of_what_no_incident_would_be_given() {
+    let mut story = Story::begin();
+    story.command("note a word").hears(vec![alert("Slow", "s", at(0))]);
+    let mut burst = testing::entry("b", EntryKind::WarningEvent, at(0), "an old event");
+    burst.observed_at = at(0);
+    for entry in [burst, rollout(at(0), "yesterday's rollout")] {
+        story.send(Message::Written { entry, to: None });
+    }
+    story.core.facing.drill = true;
+    story.send(Message::Tick(at(3500)));
+    assert_eq!(story.core.entries.len(), 4);
+    story.send(Message::Tick(at(3700)));
+    assert_eq!(story.kinds(), [EntryKind::Note, EntryKind::AlertFiring, EntryKind::Rollout]);
+    story.send(Message::Tick(at(25 * 3600)));
+    assert_eq!(story.kinds(), [EntryKind::Note, EntryKind::AlertFiring]);
+}
+
+#[test]
+fn what_was_told_is_remembered_within_bounds() {
+    let mut told = crate::session::core::Told::default();
+    let mark = |number: usize| (EntryKind::WarningEvent, Safe::from(format!("{number}")), at(0));
+    let often = (EntryKind::AlertFiring, Safe::from("always"), at(0));
+    assert!(told.insert(often.clone()));
+    for number in 0..3 * crate::session::core::Told::CAP {
+        assert!(told.insert(mark(number)));
+        if number % 1000 == 0 {
+            assert!(!told.insert(often.clone()), "told again at {number}");
+        }
+    }
+    assert!(told.insert(mark(0)), "long ago and never again: forgotten");
+}
+
+#[test]
+fn a_past_with_a_senseless_time_does_not_keep_the_program() {
+    let mut story = Story::begin();
+    let said = |occurred, key| {
+        let body = Signal::Alerts(Delta::Upsert(vec![alert(key, key, occurred)]));
+        Stamped { origin: alertmanager(), occurred, observed: at(0), body }
+    };
+    let ages_ago = World::from_timestamp(0, 0).unwrap();
+    let in_ages = at(100 * 365 * 86_400);
+    let begun = std::time::Duration::from_secs(2);
+    let before = crate::clock::wall();
+    story.send(Message::BackFilled(vec![said(ages_ago, "old"), said(at(-60), "now"), said(in_ages, "new")]));
+    assert!(crate::clock::wall() - before < begun);
+    assert_eq!(story.kinds().iter().filter(|kind| **kind == EntryKind::AlertFiring).count(), 3);
+}
+
+#[test]
+fn a_clock_that_goes_back_closes_the_window_and_is_followed() {
+    let mut story = Story::begin();
+    story.send(Message::Tick(at(0))).command("write prod-eu storm").send(Message::Tick(at(-3600)));
+    assert_eq!(story.core.window, WriteWindow::Closed, "it would have stayed open for an hour more");
+    assert_eq!(story.core.now, at(-3600));
+    assert!(story.kinds().contains(&EntryKind::Gap));
+    story.command("write prod-eu storm");
+    assert!(matches!(story.core.window, WriteWindow::Open { until, .. } if until == at(-3600 + 900)));
+}
+
+#[test]
+fn hours_that_nobody_watched_are_a_gap() {
+    let mut story = Story::begin();
+    story.send(Message::Tick(at(1))).send(Message::Tick(at(2))).send(Message::Tick(at(7202)));
+    let gap = story.core.entries.last().unwrap();
+    assert_eq!(gap.draft.kind, EntryKind::Gap);
+    assert_eq!(gap.occurred_at, at(2));
+    assert!(story.notice().contains("nothing was seen for 120 min"));
+}

@@ -1,0 +1,205 @@
+//! A session without a front: all sources of a configuration file, taken into a picture.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::sync::watch;
+use warroom::clock::{Clock, Span, World};
+use warroom::config::{Catalogue, Config, Environment, Places, ProcessEnv, from_texts};
+use warroom::connect::{BackFill, Follow, Histories, Inbox, Supervisor, back_fill, registry, supervise};
+use warroom::model::entry::EntryKind;
+use warroom::model::finding::Finding;
+use warroom::model::name::{Kind, ObjectPath, WorkloadKey};
+use warroom::model::signal::{Delta, Sample, Signal, SourceState, Stamped};
+use warroom::observe::Picture;
+use warroom::observe::workloads::{PodRow, WorkloadRow};
+
+/// How long anything may take: generous, because the machine may be busy with others.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What `tests/real/run` says. A test that was asked to run without it fails.
+#[allow(clippy::disallowed_methods, reason = "names the servers of these tests alone")]
+pub(crate) fn said(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: start these tests by tests/real/run"))
+}
+
+/// Runs a program to its end and gives what it printed.
+pub(crate) fn command(program: &str, arguments: &[&str]) -> String {
+    let out = Command::new(program).args(arguments).output().unwrap_or_else(|why| panic!("{program}: {why}"));
+    assert!(out.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap()
+}
+
+/// A name that no other test and no earlier run has.
+pub(crate) fn unique(what: &str) -> String {
+    format!("{what}-{}", ulid::Ulid::generate().to_string().to_lowercase())
+}
+
+/// Reads a configuration as the program does.
+pub(crate) fn configured(text: &str) -> Config {
+    let env = ProcessEnv { home: Some(PathBuf::from("/nowhere")), ..ProcessEnv::default() };
+    let places = Places::of(&env).unwrap();
+    from_texts(vec![(PathBuf::from("/etc/warroom/config.toml"), text.to_owned())], &places, &env)
+        .unwrap_or_else(|why| panic!("{why}"))
+}
+
+/// A session that only looks.
+pub(crate) struct Session {
+    pub(crate) clock: Clock,
+    pub(crate) env: Environment,
+    pub(crate) picture: Picture,
+    pub(crate) findings: Vec<Finding>,
+    /// Lines in the order in which they came, as `group` or `namespace/pod`, and text.
+    pub(crate) lines: Vec<(String, String)>,
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) gaps: Vec<String>,
+    /// Alerts in the last whole set, those that are fine included.
+    pub(crate) alerts: usize,
+    /// Every state that a source told, in order, `Live` once in a row.
+    pub(crate) links: BTreeMap<String, Vec<SourceState>>,
+    inbox: Inbox,
+    supervisor: Supervisor,
+    _follow: watch::Sender<Follow>,
+}
+
+impl Session {
+    /// Starts all sources of the only environment.
+    pub(crate) fn start(config: &Config) -> Self {
+        Self::open(config, None).1
+    }
+
+    /// Reads the past first, as long as `since`; then starts all sources. Back-fill is taken into
+    /// the picture before anything that is live.
+    pub(crate) async fn after_its_past(config: &Config, since: TimeDelta) -> Self {
+        let (histories, mut session) = Self::open(config, Some(()));
+        let past = session.past(histories.unwrap(), since).await;
+        for signal in past.signals.into_iter().chain(past.failures) {
+            session.take(signal);
+        }
+        session
+    }
+
+    fn open(config: &Config, keep: Option<()>) -> (Option<Histories>, Self) {
+        // Another test may have installed it: there is one for the process.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let env = config.environments[0].clone();
+        let catalogue: Arc<Catalogue> = Arc::new(config.catalogue());
+        let clock = Clock::real();
+        let mut connectors = registry(&env, Arc::clone(&catalogue));
+        let histories = keep.map(|()| Histories::take(&mut connectors));
+        let (sender, follow) = watch::channel(Follow::default());
+        let inbox = Inbox::new();
+        let supervisor = supervise(connectors, clock.clone(), follow, &inbox);
+        let session = Self {
+            clock,
+            env,
+            picture: Picture::new(catalogue),
+            findings: Vec::new(),
+            lines: Vec::new(),
+            samples: Vec::new(),
+            gaps: Vec::new(),
+            alerts: 0,
+            links: BTreeMap::new(),
+            inbox,
+            supervisor,
+            _follow: sender,
+        };
+        (histories, session)
+    }
+
+    async fn past(&self, histories: Histories, since: TimeDelta) -> BackFill {
+        let (_sender, follow) = watch::channel(Follow::default());
+        back_fill(histories, &self.clock, follow, Span::before(self.clock.now(), since)).await
+    }
+
+    fn take(&mut self, signal: Stamped<Signal>) {
+        let source = signal.origin.source.to_string();
+        match &signal.body {
+            Signal::Logs(batch) => self.lines.extend(
+                batch.iter().map(|(_, stream, text)| (format!("{} {}", stream.group, stream.name), text.to_owned())),
+            ),
+            Signal::Samples(samples) => self.samples.extend(samples.iter().cloned()),
+            Signal::Alerts(Delta::All(all)) => self.alerts = all.len(),
+            Signal::Gap(gap) => self.gaps.push(format!("{source}: {}", gap.what)),
+            Signal::Link(state) => {
+                let all = self.links.entry(source).or_default();
+                if all.last() != Some(state) {
+                    all.push(state.clone());
+                }
+            }
+            _ => {}
+        }
+        self.findings.extend(self.picture.apply(signal));
+    }
+
+    /// Takes in what comes until `done` says so; fails with `what` and the sources' states.
+    pub(crate) async fn until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut tick = tokio::time::interval(Duration::from_millis(200));
+        while !done(self) {
+            tokio::select! {
+                batch = self.inbox.next() => {
+                    for signal in batch.signals {
+                        self.take(signal);
+                    }
+                }
+                _ = tick.tick() => self.findings.extend(self.picture.tick(self.clock.now())),
+                () = tokio::time::sleep_until(deadline) => {
+                    let findings: Vec<_> = self.findings.iter().map(|one| format!("{:?} {}: {}", one.kind, one.subject, one.title)).collect();
+                    panic!("not seen within {PATIENCE:?}: {what}\nlinks {:#?}\nfindings {findings:#?}\ngaps {:?}", self.links, self.gaps)
+                }
+            }
+        }
+    }
+
+    /// Takes in what comes for so long: to see that something does not happen.
+    pub(crate) async fn meanwhile(&mut self, time: Duration) {
+        let until = tokio::time::Instant::now() + time;
+        while let Ok(batch) = tokio::time::timeout_at(until, self.inbox.next()).await {
+            for signal in batch.signals {
+                self.take(signal);
+            }
+        }
+    }
+
+    pub(crate) async fn end(self) {
+        self.supervisor.shutdown().await;
+    }
+
+    /// What limits a source that is live.
+    pub(crate) fn limited(&self, source: &str) -> Option<String> {
+        match self.links.get(source)?.last()? {
+            SourceState::Live { limited } => limited.as_ref().map(ToString::to_string),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn live(&self, source: &str) -> bool {
+        matches!(self.links.get(source).and_then(|all| all.last()), Some(SourceState::Live { .. }))
+    }
+
+    pub(crate) fn count(&self, kind: EntryKind, subject: &str) -> usize {
+        self.findings.iter().filter(|one| one.kind == kind && one.subject.contains(subject)).count()
+    }
+
+    pub(crate) fn found(&self, kind: EntryKind, subject: &str) -> Option<&Finding> {
+        self.findings.iter().find(|one| one.kind == kind && one.subject.contains(subject))
+    }
+
+    pub(crate) fn deployment(&self, namespace: &str, name: &str) -> Option<&WorkloadRow> {
+        let key = WorkloadKey { kind: Kind::Deployment, path: ObjectPath::new(namespace, name) };
+        self.picture.workloads.row(&key)
+    }
+
+    pub(crate) fn pods(&self, namespace: &str, name: &str) -> &[PodRow] {
+        self.deployment(namespace, name).map(|row| row.pods.as_slice()).unwrap_or_default()
+    }
+
+    pub(crate) fn now(&self) -> World {
+        self.clock.now()
+    }
+}
