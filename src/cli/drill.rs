@@ -171,12 +171,12 @@ fn postmortem(archive: &Archive, core: &Core, out: &Path) -> Result<(), Failure>
     Ok(())
 }
 
-fn opening(scenario: &Scenario, arguments: &DrillArguments) -> crate::clock::World {
+pub(super) fn opening(scenario: &Scenario, arguments: &DrillArguments) -> crate::clock::World {
     let later = TimeDelta::from_std(arguments.join_after).unwrap_or_default();
     scenario.opens(arguments.seed) + later
 }
 
-fn options(arguments: &DrillArguments, run_dir: &RunDir, opens: crate::clock::World) -> drill::Options {
+pub(super) fn options(arguments: &DrillArguments, run_dir: &RunDir, opens: crate::clock::World) -> drill::Options {
     drill::Options {
         pace: Pace::Speed(arguments.speed),
         open_at: Some(opens),
@@ -184,7 +184,7 @@ fn options(arguments: &DrillArguments, run_dir: &RunDir, opens: crate::clock::Wo
     }
 }
 
-fn ask(drill: &Arc<Drill>) -> AskFn {
+pub(super) fn ask(drill: &Arc<Drill>) -> AskFn {
     let drill = Arc::clone(drill);
     Arc::new(move |whom: Safe| {
         let answer = drill
@@ -197,7 +197,7 @@ fn ask(drill: &Arc<Drill>) -> AskFn {
 
 /// The drill's world as an environment. Nothing ambient: explicit endpoints and dummy
 /// credentials. Before its servers listen there is nothing in it to read.
-fn environment(scenario: &Scenario, at: Option<&Endpoints>) -> Environment {
+pub(super) fn environment(scenario: &Scenario, at: Option<&Endpoints>) -> Environment {
     let http = |name: &str, url: &str| HttpAccess {
         name: name.into(),
         url: url.into(),
@@ -236,10 +236,10 @@ fn environment(scenario: &Scenario, at: Option<&Endpoints>) -> Environment {
 }
 
 /// A private folder for the kubeconfig, removed at the end.
-struct RunDir(PathBuf);
+pub(super) struct RunDir(PathBuf);
 
 impl RunDir {
-    fn new() -> Result<Self, Failure> {
+    pub(super) fn new() -> Result<Self, Failure> {
         use std::os::unix::fs::DirBuilderExt as _;
         let path = std::env::temp_dir().join(format!("warroom-drill-{}", ulid::Ulid::generate()));
         std::fs::DirBuilder::new()
@@ -247,6 +247,10 @@ impl RunDir {
             .create(&path)
             .map_err(|error| anyhow::anyhow!("could not make the drill's folder {}: {error}", path.display()))?;
         Ok(Self(path))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
 }
 
