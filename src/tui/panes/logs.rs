@@ -220,7 +220,7 @@ pub(in crate::tui) fn rows(line: &LogLine<'_>, view: &LogView, paint: &Paint<'_>
             Some(service) => format!("{service} {}", stream(line)),
             None => stream(line),
         };
-        ink.cell(Role::Dim, &from, if paint.width < 90 { 10 } else { 24 });
+        ink.cell(Role::Dim, &from, if paint.width < 90 { 10 } else { 26 });
     }
     let mut text = says::says(line);
     // A filter looks through whole lines: what it found is shown, whatever else is hidden.
