@@ -14,6 +14,8 @@ mod logfile;
 #[cfg(feature = "operator")]
 mod screen;
 #[cfg(feature = "operator")]
+mod snapshot;
+#[cfg(feature = "operator")]
 mod start;
 #[cfg(all(test, feature = "operator"))]
 mod tests;
@@ -89,6 +91,8 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         }
         #[cfg(feature = "operator")]
         Some(Subcommand::Drill(drill)) => drill::run(drill, arguments.session),
+        #[cfg(feature = "operator")]
+        Some(Subcommand::Snapshot(shot)) => snapshot::run(&shot, &arguments.session),
         Some(Subcommand::Incident(incident)) => incident::run(incident),
         Some(Subcommand::Export(export)) => export::run(&export),
         Some(Subcommand::Config(config)) => config::run(&config),

@@ -62,6 +62,9 @@ pub(super) enum Subcommand {
     /// Rehearse an incident in a simulated world: no account, cluster or configuration needed
     #[cfg(feature = "operator")]
     Drill(DrillArguments),
+    /// Print one frame of the screen as text or as a picture; needs no terminal
+    #[cfg(feature = "operator")]
+    Snapshot(SnapshotArguments),
     /// Incidents of the archive
     #[command(subcommand)]
     Incident(IncidentArguments),
@@ -81,6 +84,43 @@ pub(super) enum Subcommand {
 
 #[cfg(feature = "operator")]
 #[derive(Debug, Args)]
+pub(super) struct SnapshotArguments {
+    /// Columns and rows
+    #[arg(long, value_name = "CxR", default_value = "120x40", value_parser = super::snapshot::size)]
+    pub(super) size: (u16, u16),
+    /// One pane on the whole screen: alerts, services, logs, workloads, changes or timeline
+    #[arg(long, value_name = "NAME", value_parser = super::snapshot::view)]
+    pub(super) view: Option<crate::model::command::Pane>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = PictureFormat::Text)]
+    pub(super) format: PictureFormat,
+    /// Picture a drill that its own responder plays, instead of what the configuration names
+    #[arg(long, value_name = "SCENARIO")]
+    pub(super) drill: Option<String>,
+    /// The drill's moment: this long after its opening
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub(super) after: std::time::Duration,
+    /// Run the drill's time this many times as fast as the wall's, at most
+    #[arg(long, value_name = "N", default_value_t = 60.0, value_parser = speed)]
+    pub(super) speed: f64,
+    /// The same seed tells the same story
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+}
+
+#[cfg(feature = "operator")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum PictureFormat {
+    /// Plain text
+    Text,
+    /// Text with colours, for a terminal
+    Ansi,
+    /// A picture for documents
+    Svg,
+}
+
+#[cfg(feature = "operator")]
+#[derive(Debug, Default, Args)]
 pub(super) struct DrillArguments {
     /// A scenario's name or a scenario file; without one, the scenarios are listed
     pub(super) scenario: Option<String>,

@@ -175,12 +175,12 @@ fn postmortem(archive: &Archive, core: &Core, out: &Path) -> Result<(), Failure>
     Ok(())
 }
 
-fn opening(scenario: &Scenario, arguments: &DrillArguments) -> crate::clock::World {
+pub(super) fn opening(scenario: &Scenario, arguments: &DrillArguments) -> crate::clock::World {
     let later = TimeDelta::from_std(arguments.join_after).unwrap_or_default();
     scenario.opens(arguments.seed) + later
 }
 
-fn options(arguments: &DrillArguments, run_dir: &RunDir, opens: crate::clock::World) -> drill::Options {
+pub(super) fn options(arguments: &DrillArguments, run_dir: &RunDir, opens: crate::clock::World) -> drill::Options {
     drill::Options {
         pace: Pace::Speed(arguments.speed),
         open_at: Some(opens),
@@ -240,10 +240,10 @@ pub(super) fn environment(scenario: &Scenario, at: Option<&Endpoints>) -> Enviro
 }
 
 /// A private folder for the kubeconfig, removed at the end.
-struct RunDir(PathBuf);
+pub(super) struct RunDir(PathBuf);
 
 impl RunDir {
-    fn new() -> Result<Self, Failure> {
+    pub(super) fn new() -> Result<Self, Failure> {
         use std::os::unix::fs::DirBuilderExt as _;
         let path = std::env::temp_dir().join(format!("warroom-drill-{}", ulid::Ulid::generate()));
         std::fs::DirBuilder::new()
@@ -251,6 +251,10 @@ impl RunDir {
             .create(&path)
             .map_err(|error| anyhow::anyhow!("could not make the drill's folder {}: {error}", path.display()))?;
         Ok(Self(path))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
 }
 

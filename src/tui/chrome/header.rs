@@ -107,7 +107,11 @@ fn parts(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, width: u16) -> Vec
         let mut spans = Vec::new();
         if let Some(since) = scene.burning() {
             spans.push((get(Role::Bad), format!("burning {}", words::elapsed(scene.now - since, roomy))));
-            spans.push((get(Role::Dim), if roomy { ", no incident declared" } else { ", not declared" }.into()));
+            match width {
+                100.. => spans.push((get(Role::Dim), ", no incident declared".into())),
+                70.. => spans.push((get(Role::Dim), ", not declared".into())),
+                _ => {}
+            }
         } else {
             spans.push((get(Role::Dim), "no incident declared".into()));
         }

@@ -71,7 +71,13 @@ pub(super) fn resume(
     card.title(Role::TitleFocus, "An incident was left open");
     card.fact("incident", &offer.id.to_string(), Role::Name);
     card.fact("title", &offer.title, Role::Text);
-    let last = format!("{} ({} ago)", state.zone().full(offer.last), words::long_age(scene.now - offer.last));
+    // A drill begins anew at its own time: what was written before it may lie ahead of it.
+    let age = if offer.last <= scene.now {
+        format!(" ({} ago)", words::long_age(scene.now - offer.last))
+    } else {
+        String::new()
+    };
+    let last = format!("{}{age}", state.zone().full(offer.last));
     card.fact("last entry", &last, Role::Text);
     if offer.open_intents > 0 {
         let text = format!(

@@ -220,9 +220,15 @@ pub(in crate::tui) fn rows(line: &LogLine<'_>, view: &LogView, paint: &Paint<'_>
             Some(service) => format!("{service} {}", stream(line)),
             None => stream(line),
         };
-        ink.cell(Role::Dim, &from, if paint.width < 90 { 10 } else { 24 });
+        ink.cell(Role::Dim, &from, if paint.width < 90 { 10 } else { 26 });
     }
-    let text = says::says(line);
+    let mut text = says::says(line);
+    // A filter looks through whole lines: what it found is shown, whatever else is hidden.
+    let found =
+        |text: &str| view.filter.for_logs(None).pattern.is_none_or(|(sought, not)| not || sought.is_match(text));
+    if view.filter.is_on() && !found(&text) && found(line.text) {
+        line.text.clone_into(&mut text);
+    }
     let text_role = match line.level {
         Level::Error | Level::Fatal | Level::Warn => Role::Text,
         level => role(level),

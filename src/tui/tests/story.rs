@@ -322,3 +322,44 @@ fn what_is_copied_is_handed_over_and_times_change_their_zone() {
     ana.types("tz");
     assert!(ana.sees().contains("-17m"));
 }
+
+#[test]
+fn the_header_tells_how_writing_is_opened_and_one_key_asks_for_it() {
+    let mut fixture = Fixture::burning();
+    fixture.window = WriteWindow::Closed;
+    let mut ana = Person::at(fixture);
+    assert!(ana.sees().contains("READ-ONLY  w opens"), "{}", ana.sees());
+    ana.presses(KeyCode::Char('w'));
+    assert!(ana.sees().contains("Open a write window"));
+
+    let mut fixture = Fixture::burning();
+    fixture.window = WriteWindow::Closed;
+    fixture.facing.write = crate::config::WritePolicy::Deny;
+    let mut ana = Person::at(fixture);
+    assert!(!ana.sees().contains("w opens"));
+    ana.presses(KeyCode::Char('w'));
+    let seen = ana.sees();
+    assert!(seen.contains("read-only for good") && !seen.contains("Open a write window"), "{seen}");
+}
+
+#[test]
+fn an_incident_that_nobody_declared_burns_all_the_same() {
+    let mut fixture = Fixture::burning();
+    fixture.incident = None;
+    let mut ana = Person::at(fixture);
+    let seen = ana.sees();
+    assert!(seen.contains("burning 15m52s, no incident declared"), "{seen}");
+}
+
+#[test]
+fn a_long_error_is_read_whole_and_goes_when_it_is_put_away() {
+    let mut fixture = Fixture::burning();
+    let why = "the record cannot be written to /var/lib/warroom/incidents/2026-11-21-checkout/journal: no space is \
+               left on the device; actions are off until it can be written again; free some space, then restart";
+    fixture.notice =
+        Some(crate::session::Notice { kind: crate::session::NoticeKind::Error, text: why.into(), at: fixture.now });
+    let mut ana = Person::at(fixture);
+    assert!(ana.sees().contains("then restart"), "{}", ana.sees());
+    ana.presses(KeyCode::Esc);
+    assert!(!ana.sees().contains("cannot be written to"), "{}", ana.sees());
+}
