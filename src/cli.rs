@@ -94,7 +94,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         #[cfg(feature = "operator")]
         Some(Subcommand::Snapshot(shot)) => snapshot::run(&shot, &arguments.session),
         Some(Subcommand::Incident(incident)) => incident::run(incident),
-        Some(Subcommand::Export(export)) => export::run(&export),
+        Some(Subcommand::Export(export)) => export::run(&export, arguments.session.tz.as_deref()),
         Some(Subcommand::Config(config)) => config::run(&config),
         Some(Subcommand::Completions { shell }) => {
             clap_complete::generate(shell, &mut Arguments::command(), "warroom", &mut std::io::stdout());

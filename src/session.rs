@@ -10,6 +10,7 @@ mod effect;
 mod front;
 mod ledger;
 mod message;
+mod outflow;
 mod plain;
 mod run;
 mod runner;

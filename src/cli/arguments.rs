@@ -20,40 +20,40 @@ pub(super) struct Arguments {
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct SessionArguments {
     /// The environment of the configuration to face
-    #[arg(long, value_name = "NAME")]
+    #[arg(global = true, long, value_name = "NAME")]
     pub(super) env: Option<String>,
     /// Offer no actions at all, whatever the configuration says
-    #[arg(long, alias = "readonly", conflicts_with = "write")]
+    #[arg(global = true, long, alias = "readonly", conflicts_with = "write")]
     pub(super) read_only: bool,
     /// Offer actions where the configuration says `write = "ask"`; an error where it does not
-    #[arg(long)]
+    #[arg(global = true, long)]
     pub(super) write: bool,
     /// Take up this open incident
-    #[arg(long, value_name = "ID")]
+    #[arg(global = true, long, value_name = "ID")]
     pub(super) incident: Option<String>,
     /// How far back to read what happened before, such as 1h or 90m
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
+    #[arg(global = true, long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
     pub(super) since: Option<std::time::Duration>,
     /// Show times in this zone, such as Europe/Berlin; UTC if not given
-    #[arg(long, value_name = "ZONE")]
+    #[arg(global = true, long, value_name = "ZONE")]
     pub(super) tz: Option<String>,
     /// The theme: default, dark, light, mono, or a file's name in the themes folder
-    #[arg(long, value_name = "NAME")]
+    #[arg(global = true, long, value_name = "NAME")]
     pub(super) theme: Option<String>,
     /// The keymap: default, or a file's name in the keymaps folder
-    #[arg(long, value_name = "NAME")]
+    #[arg(global = true, long, value_name = "NAME")]
     pub(super) keymap: Option<String>,
     /// Draw with ASCII alone
-    #[arg(long)]
+    #[arg(global = true, long)]
     pub(super) ascii: bool,
     /// Use no colours
-    #[arg(long)]
+    #[arg(global = true, long)]
     pub(super) no_color: bool,
     /// Take the mouse
-    #[arg(long)]
+    #[arg(global = true, long)]
     pub(super) mouse: bool,
     /// Print a linear stream and read commands a line each, instead of a screen
-    #[arg(long)]
+    #[arg(global = true, long)]
     pub(super) plain: bool,
 }
 
@@ -205,9 +205,6 @@ pub(super) struct ExportArguments {
     /// What the document is pasted into
     #[arg(long, value_enum, default_value_t = Flavor::Github)]
     pub(super) flavor: Flavor,
-    /// Show local times of this zone beside UTC
-    #[arg(long, value_name = "ZONE")]
-    pub(super) tz: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -7,8 +7,9 @@ use super::archive::incident_dir;
 use super::arguments::{ExportArguments, Flavor};
 use super::{Exit, Failure, print};
 
-pub(super) fn run(arguments: &ExportArguments) -> Result<Exit, Failure> {
-    let tz = match &arguments.tz {
+/// `zone`: whose local times stand beside UTC.
+pub(super) fn run(arguments: &ExportArguments, zone: Option<&str>) -> Result<Exit, Failure> {
+    let tz = match zone {
         Some(name) => Some(name.parse().map_err(|_| {
             Failure::usage(anyhow::anyhow!("`{name}` is not a time zone; one reads like Europe/Berlin"))
         })?),

@@ -12,7 +12,7 @@ use crate::model::command::{Command, Pane};
 use crate::model::entry::{Actor, ActorKind};
 use crate::model::signal::SourceState;
 use crate::record::Archive;
-use crate::session::{Autopilot, Core, Front, FrontError, Input, Step};
+use crate::session::{Autopilot, Core, Front, FrontError, Input, Signals, Step};
 use crate::text::Safe;
 use crate::tui::snapshot::{Format, Shot, picture};
 use crate::tui::{Options, term::Depth};
@@ -63,6 +63,7 @@ async fn live(arguments: &SnapshotArguments, session: &SessionArguments) -> Resu
         since: since(session),
         ask: None,
         identify: false,
+        incident: None,
     };
     let camera = Camera::new(arguments, options(&config.screen, &places, &process, session, arguments)?);
     Ok(shoot(opening, core, camera).await)
@@ -99,6 +100,7 @@ async fn rehearsed(
         since: since(session),
         ask: Some(drill::ask(&world)),
         identify: false,
+        incident: None,
     };
     let steps = world.responder.iter().filter(|step| step.at >= opens && step.at < until);
     let steps: Vec<_> = steps.map(|step| Step { at: step.at, line: step.line.clone() }).collect();
@@ -108,7 +110,7 @@ async fn rehearsed(
 }
 
 async fn shoot(opening: Opening, core: Core, mut camera: Camera) -> Option<String> {
-    let (_, core) = opening.run(core, &mut camera).await;
+    let (_, core) = opening.run(core, &mut camera, Signals::listen()).await;
     if let Some(why) = &core.journal_failed {
         tracing::warn!(%why, "the snapshot's own record failed");
     }
@@ -139,7 +141,7 @@ struct Camera {
     shot: Shot,
     options: Options,
     /// What a responder does before, and the world time of the frame.
-    script: Option<(Autopilot<std::io::Sink>, usize, Clock, World)>,
+    script: Option<(Autopilot, usize, Clock, World)>,
     hold: Option<Hold>,
     deadline: Wall,
     read: bool,

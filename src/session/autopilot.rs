@@ -23,18 +23,18 @@ pub struct Step {
 
 /// A front that plays a script.
 #[derive(Debug)]
-pub struct Autopilot<W> {
+pub struct Autopilot {
     clock: Clock,
     steps: VecDeque<(World, Command)>,
     /// Keeps world time still from a step's moment until its command has been taken in.
     hold: Option<Hold>,
-    transcript: Transcript<W>,
+    transcript: Transcript,
 }
 
-impl<W: Write> Autopilot<W> {
+impl Autopilot {
     /// Reads the script; a line that is no command is told with its time. Progress goes to
     /// `out`.
-    pub fn new(clock: Clock, steps: Vec<Step>, out: W) -> Result<Self, String> {
+    pub fn new(clock: Clock, steps: Vec<Step>, out: impl Write + Send + 'static) -> Result<Self, String> {
         let mut script = Vec::new();
         for step in steps {
             let command = commands::parse(&step.line)
@@ -46,7 +46,7 @@ impl<W: Write> Autopilot<W> {
     }
 }
 
-impl<W: Write> Front for Autopilot<W> {
+impl Front for Autopilot {
     async fn input(&mut self) -> Input {
         // The command of the last step has been taken in by now.
         self.hold = None;
@@ -72,5 +72,9 @@ impl<W: Write> Front for Autopilot<W> {
 
     fn pace(&self) -> Duration {
         Duration::from_millis(100)
+    }
+
+    fn ready(&self) -> bool {
+        self.transcript.is_taken()
     }
 }

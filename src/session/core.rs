@@ -1,6 +1,7 @@
 //! The core: all state of a session, as plain data that fronts read.
 
 use std::collections::{BTreeMap, HashSet};
+use std::hash::Hash;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -111,18 +112,24 @@ pub(super) type Mark = (EntryKind, Safe, World);
 
 /// What was told, without end: of two generations the older is forgotten when the younger is
 /// full. What is told again and again stays.
-#[derive(Debug, Default)]
-pub(super) struct Told {
-    young: HashSet<Mark>,
-    old: HashSet<Mark>,
+#[derive(Debug)]
+pub(super) struct Told<M = Mark> {
+    young: HashSet<M>,
+    old: HashSet<M>,
 }
 
-impl Told {
+impl<M> Default for Told<M> {
+    fn default() -> Self {
+        Self { young: HashSet::new(), old: HashSet::new() }
+    }
+}
+
+impl<M: Eq + Hash> Told<M> {
     /// So many are remembered for certain.
     pub(super) const CAP: usize = 32 * 1024;
 
     /// Remembers a mark. `false` if it was known.
-    pub(super) fn insert(&mut self, mark: Mark) -> bool {
+    pub(super) fn insert(&mut self, mark: M) -> bool {
         if self.young.contains(&mark) {
             return false;
         }

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Split};
 
 use crate::model::command::{Command, View};
 use crate::text::Safe;
@@ -14,33 +14,36 @@ use super::{Core, Front, FrontError, Input, commands};
 
 /// A front of lines.
 #[derive(Debug)]
-pub struct Plain<R, W> {
+pub struct Plain<R> {
     /// `None` once the input has ended: the stream goes on without commands.
-    lines: Option<Lines<BufReader<R>>>,
+    lines: Option<Split<BufReader<R>>>,
     /// What a command line that made no sense is answered with.
     complaint: Option<String>,
-    transcript: Transcript<W>,
+    transcript: Transcript,
 }
 
-impl<R: AsyncRead + Unpin, W: Write> Plain<R, W> {
+impl<R: AsyncRead + Unpin> Plain<R> {
     /// Reads command lines from `input`, prints to `out`.
-    pub fn new(input: R, out: W) -> Self {
-        Self { lines: Some(BufReader::new(input).lines()), complaint: None, transcript: Transcript::new(out) }
+    pub fn new(input: R, out: impl Write + Send + 'static) -> Self {
+        Self { lines: Some(BufReader::new(input).split(b'\n')), complaint: None, transcript: Transcript::new(out) }
     }
 }
 
-impl<R: AsyncRead + Unpin, W: Write> Front for Plain<R, W> {
+impl<R: AsyncRead + Unpin> Front for Plain<R> {
     async fn input(&mut self) -> Input {
         loop {
             let Some(lines) = &mut self.lines else { return std::future::pending().await };
-            match lines.next_line().await {
-                Ok(Some(line)) if line.trim().is_empty() => {}
-                Ok(Some(line)) => match commands::parse(line.trim_start_matches(':')) {
-                    Ok(command) => return Input::Command(command),
-                    Err(why) => {
-                        self.complaint = Some(why);
-                        return Input::Continued;
-                    }
+            match lines.next_segment().await {
+                // Bytes that are no text are a wrong line, not the end of all lines.
+                Ok(Some(line)) => match String::from_utf8_lossy(&line).trim() {
+                    "" => {}
+                    line => match commands::parse(line.trim_start_matches(':')) {
+                        Ok(command) => return Input::Command(command),
+                        Err(why) => {
+                            self.complaint = Some(why);
+                            return Input::Continued;
+                        }
+                    },
                 },
                 // A pipe that is closed, a terminal that hung up: recording goes on until a
                 // signal or `quit` ends it.
@@ -60,6 +63,16 @@ impl<R: AsyncRead + Unpin, W: Write> Front for Plain<R, W> {
                 self.complaint = Some(list.join(" | "));
                 Vec::new()
             }
+            // There is no view and no clipboard here: say so rather than nothing.
+            Input::Command(Command::View(_)) => {
+                self.complaint =
+                    Some("that changes the screen, and there is none here; `help` lists what works".into());
+                Vec::new()
+            }
+            Input::Command(Command::Copy { text }) => {
+                self.complaint = Some(format!("there is no clipboard here: {text}"));
+                Vec::new()
+            }
             Input::Command(command) => vec![command],
             Input::Ended => vec![Command::Quit],
             Input::Terminal(_) | Input::Continued => Vec::new(),
@@ -76,6 +89,10 @@ impl<R: AsyncRead + Unpin, W: Write> Front for Plain<R, W> {
 
     fn pace(&self) -> Duration {
         Duration::from_millis(100)
+    }
+
+    fn ready(&self) -> bool {
+        self.transcript.is_taken()
     }
 
     fn wants_frame(&self) -> bool {

@@ -136,7 +136,7 @@ async fn turn<F: Front>(setup: &mut Setup, front: &mut F) -> Done {
                 }
                 crowded = false;
             }
-            () = std::future::ready(()), if crowded => crowded = false,
+            () = tokio::task::yield_now(), if crowded => crowded = false,
         }
     }
 }
@@ -202,3 +202,6 @@ impl Signals {
         futures::future::select_all(waits).await.0
     }
 }
+
+#[cfg(test)]
+mod tests;

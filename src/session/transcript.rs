@@ -1,28 +1,45 @@
 //! The record as a stream of plain lines: what the fronts without a screen print.
 
-use std::collections::HashSet;
 use std::io::{self, Write};
 
 use crate::clock::World;
-use crate::model::entry::{ActorKind, Entry, EntryKind};
+use crate::model::entry::{ActorKind, Entry, EntryId, EntryKind};
 use crate::text::Safe;
 
+use super::core::Told;
+use super::outflow::Outflow;
 use super::{Core, Notice, PlanView, ResumeOffer};
 
 /// Prints each entry, notice and plan once, a line each, in the order it became known.
 #[derive(Debug)]
-pub(super) struct Transcript<W> {
-    out: W,
-    printed: HashSet<(EntryKind, World, Safe, Safe)>,
+pub(super) struct Transcript {
+    out: Outflow,
+    /// What was printed: an entry that is carried into an incident comes again, with another id.
+    printed: Told<(EntryKind, World, Safe, Safe)>,
+    /// The last entry that was looked at.
+    last: Option<EntryId>,
     notice: Option<Notice>,
     plan: Option<Safe>,
     incident: Option<Safe>,
     offer: Option<ResumeOffer>,
 }
 
-impl<W: Write> Transcript<W> {
-    pub(super) fn new(out: W) -> Self {
-        Self { out, printed: HashSet::new(), notice: None, plan: None, incident: None, offer: None }
+impl Transcript {
+    pub(super) fn new(out: impl Write + Send + 'static) -> Self {
+        Self {
+            out: Outflow::new(out),
+            printed: Told::default(),
+            last: None,
+            notice: None,
+            plan: None,
+            incident: None,
+            offer: None,
+        }
+    }
+
+    /// Whether what was printed has been taken.
+    pub(super) fn is_taken(&self) -> bool {
+        self.out.is_dry()
     }
 
     /// Prints what is new in the core.
@@ -35,13 +52,14 @@ impl<W: Write> Transcript<W> {
             self.incident = incident;
         }
         self.show_offer(core)?;
-        for entry in &core.entries {
+        for entry in self.unseen(&core.entries) {
             let draft = &entry.draft;
             let mark = (draft.kind, entry.occurred_at, draft.subject.clone(), draft.title.clone());
             if draft.kind != EntryKind::Started && self.printed.insert(mark) {
                 writeln!(self.out, "{}", line(entry))?;
             }
         }
+        self.last = core.entries.last().map(|entry| entry.id.clone());
         self.show_plan(core)?;
         if core.notice != self.notice {
             if let Some(notice) = &core.notice {
@@ -76,6 +94,12 @@ impl<W: Write> Transcript<W> {
             self.offer.clone_from(&core.resume);
         }
         Ok(())
+    }
+
+    /// The entries since the last look; all of them if others took their place.
+    fn unseen<'a>(&self, entries: &'a [Entry]) -> &'a [Entry] {
+        let seen = entries.iter().rposition(|entry| Some(&entry.id) == self.last.as_ref()).map_or(0, |at| at + 1);
+        entries.get(seen..).unwrap_or_default()
     }
 
     fn show_plan(&mut self, core: &Core) -> io::Result<()> {

@@ -45,7 +45,7 @@ fn take(core: &mut Core, message: Message) -> Vec<Effect> {
         Message::IncidentRefused(why) => {
             core.desk.declaring = false;
             core.say(NoticeKind::Error, why);
-            Vec::new()
+            asking::exports_due(core)
         }
         Message::ResumeFound(offer) => {
             core.resume = (core.incident.is_none() && !core.desk.declaring).then_some(offer);

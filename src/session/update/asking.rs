@@ -44,12 +44,20 @@ pub(super) fn export(core: &mut Core, path: Option<PathBuf>) -> Vec<Effect> {
             core.desk.exports.push((*last, path));
             Vec::new()
         }
+        None if core.desk.declaring => {
+            core.desk.exports.push((core.desk.ticket, path));
+            Vec::new()
+        }
         None => vec![export_now(core, path)],
     }
 }
 
 /// Exports whose entries are all on the disk by now.
 pub(super) fn exports_due(core: &mut Core) -> Vec<Effect> {
+    // An incident that is being declared is what is meant.
+    if core.desk.declaring {
+        return Vec::new();
+    }
     let first = core.desk.in_flight.keys().next().copied().unwrap_or(u64::MAX);
     let (due, later) = std::mem::take(&mut core.desk.exports).into_iter().partition(|(ticket, _)| *ticket < first);
     core.desk.exports = later;

@@ -103,3 +103,12 @@ fn the_claimed_alert_is_the_one_that_was_chosen_not_another_of_its_name() {
     assert!(story.kinds().contains(&EntryKind::AlertResolved));
     assert!(story.core.desk.claims.contains_key("PodCrashes"));
 }
+
+#[test]
+fn an_export_that_is_asked_for_while_an_incident_is_declared_means_that_incident() {
+    let mut story = Story::begin();
+    story.command("open x").command("note y").command("export");
+    assert!(!story.effects.iter().any(|effect| matches!(effect, Effect::Export { .. })));
+    story.ready("i", "x");
+    assert!(story.effects.contains(&Effect::Export { incident: Some("i".into()), path: None }));
+}

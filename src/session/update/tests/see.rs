@@ -28,11 +28,11 @@ fn the_rolling_record_lets_go_of_what_no_incident_would_be_given() {
 
 #[test]
 fn what_was_told_is_remembered_within_bounds() {
-    let mut told = crate::session::core::Told::default();
+    let mut told = crate::session::core::Told::<crate::session::core::Mark>::default();
     let mark = |number: usize| (EntryKind::WarningEvent, Safe::from(format!("{number}")), at(0));
     let often = (EntryKind::AlertFiring, Safe::from("always"), at(0));
     assert!(told.insert(often.clone()));
-    for number in 0..3 * crate::session::core::Told::CAP {
+    for number in 0..3 * crate::session::core::Told::<crate::session::core::Mark>::CAP {
         assert!(told.insert(mark(number)));
         if number % 1000 == 0 {
             assert!(!told.insert(often.clone()), "told again at {number}");
