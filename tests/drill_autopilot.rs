@@ -86,10 +86,11 @@ impl Played {
         entry
     }
 
-    /// When what happened, by kind and subject.
+    /// When what happened, by kind and subject. Gaps are left out: they tell how much of the past
+    /// this machine could read within a limit that goes by the wall.
     fn story(&self) -> Story {
         let mut story = Story::new();
-        for entry in &self.record.entries {
+        for entry in self.record.entries.iter().filter(|entry| entry.draft.kind != EntryKind::Gap) {
             let what = (entry.draft.kind, entry.draft.subject.to_string());
             story.entry(what).or_default().push(entry.occurred_at);
         }
