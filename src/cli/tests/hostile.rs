@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 
 use super::proxy::{Rule, behind};
 use super::{Opening, Rehearsal, due, environment, run};
+use crate::clock::wall;
 use crate::model::command::Command;
 use crate::model::entry::EntryKind;
 use crate::record::Archive;
@@ -101,6 +102,21 @@ fn check_harmless(text: &str) {
     }
 }
 
+/// What the plain front printed.
+#[derive(Clone, Default)]
+struct Printed(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Printed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_text_from_every_system_leaves_screen_stream_and_postmortem_clean() {
     let world = Rehearsal::start(None, 300.0).await;
@@ -124,8 +140,8 @@ async fn hostile_text_from_every_system_leaves_screen_stream_and_postmortem_clea
         assert!(screen.settle(Duration::from_secs(5)));
         emulate(&device.bytes())
     };
-    let mut printed = Vec::new();
-    let mut plain = Plain::new(tokio::io::empty(), &mut printed);
+    let printed = Printed::default();
+    let mut plain = Plain::new(tokio::io::empty(), printed.clone());
     let (mut steps, until) = (world.responder(), world.drill.opens + TimeDelta::minutes(9));
     let (mut frames, mut seen) = (0_usize, std::collections::BTreeSet::new());
     // Through every pane, its details, the help, and back.
@@ -180,7 +196,12 @@ async fn hostile_text_from_every_system_leaves_screen_stream_and_postmortem_clea
     assert_eq!(end.screen().hide_cursor(), clean.screen().hide_cursor());
     assert!(!seen.is_empty(), "the hostile text was on the screen, without its teeth");
 
-    let printed = String::from_utf8(printed).unwrap();
+    // The stream is written on a thread of its own.
+    let written = wall() + Duration::from_secs(5);
+    while !plain.ready() && wall() < written {
+        tokio::task::yield_now().await;
+    }
+    let printed = String::from_utf8(printed.0.lock().unwrap().clone()).unwrap();
     check_harmless(&printed);
     assert!(printed.contains("owned"), "{printed}");
     assert!(core.entries.iter().any(|entry| entry.draft.kind == EntryKind::AlertFiring));

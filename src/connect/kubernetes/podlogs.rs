@@ -149,6 +149,7 @@ impl PodLogs {
     }
 
     /// Opens what is wanted and not open, and closes what is open and not wanted.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one loop, borrowed apart")]
     fn adjust<O: Out>(
         &mut self,
         wanted: &[Wanted],

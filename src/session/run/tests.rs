@@ -43,7 +43,7 @@ fn setup(root: &Path) -> Setup {
         ask: None,
         follow: watch::channel(Follow::default()).0,
     });
-    Setup { core, clock, inbox: Inbox::new(), runner, answers }
+    Setup { core, clock, inbox: Inbox::new(), runner, answers, signals: Signals::listen() }
 }
 
 /// Types its lines as fast as they are taken.
@@ -77,7 +77,7 @@ async fn whoever_declares_an_incident_and_leaves_at_once_finds_it_again() {
     let (done, core) = tokio::time::timeout(DEADLINE, run(setup(root.path()), &mut front)).await.unwrap();
     assert_eq!(done, Done::Left);
     assert_eq!(core.journal_failed, None);
-    let left = Archive::new(root.path()).unfinished("prod-eu").unwrap().expect("it is offered to be resumed");
+    let left = Archive::new(root.path()).unfinished("prod-eu", false).unwrap().expect("it is offered to be resumed");
     assert_eq!(left.title, "Checkout fails");
     assert!(!left.being_written, "its file is sealed");
     assert!(left.record.entries.iter().any(|entry| entry.draft.title == "early"), "{:?}", left.record.entries);
@@ -90,8 +90,8 @@ async fn a_postmortem_that_was_asked_for_right_before_leaving_is_written_whole()
     let mut opening = Script(["open Checkout fails", "quit"].into());
     // The incident stands before the lines come that are typed ahead.
     let (_, core) = {
-        let Setup { core, clock, inbox, runner, answers } = setup;
-        let first = Setup { core, clock, inbox, runner, answers };
+        let Setup { core, clock, inbox, runner, answers, signals } = setup;
+        let first = Setup { core, clock, inbox, runner, answers, signals };
         tokio::time::timeout(DEADLINE, run(first, &mut opening)).await.unwrap()
     };
     let id = core.incident.unwrap().id;
