@@ -163,6 +163,8 @@ fn killed_at_several_moments_nothing_that_was_printed_is_lost_and_the_next_start
         let shown = home.entries(incident);
         let count = |wanted: &str| shown.iter().filter(|(kind, _)| kind == wanted).count();
         assert_eq!(count("intent"), count("outcome"), "nothing stays open");
-        assert_eq!((count("opened"), count("started")), (1, 2));
+        // The responder gives the incident its title soon after it was declared.
+        assert!((1..=2).contains(&count("opened")), "declared once, titled at most once");
+        assert_eq!(count("started"), 2);
     }
 }

@@ -38,6 +38,12 @@ fn at(seconds: i64) -> World {
     World::from_timestamp(1_795_000_000 + seconds, 0).unwrap()
 }
 
+#[test]
+fn a_busy_machine_does_not_shorten_the_past_of_a_drill() {
+    let (driven, _driver) = Clock::driven(at(100));
+    assert_eq!((patience(&driven), patience(&Clock::real())), (DRILL_LIMIT, LIMIT));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_pasts_of_all_systems_come_in_order_and_what_is_missing_is_said() {
     let pasts = [
@@ -52,7 +58,7 @@ async fn the_pasts_of_all_systems_come_in_order_and_what_is_missing_is_said() {
         (Origin { env: "test".into(), source: name.into() }, history)
     };
     let histories = Histories(pasts.into_iter().map(of).collect());
-    let (clock, _driver) = Clock::driven(at(100));
+    let clock = Clock::real();
     let (_, follow) = watch::channel(Follow::default());
     let before = tokio::time::Instant::now();
     let filled = back_fill(histories, &clock, follow, Span { from: at(0), to: at(100) }).await;

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use crate::clock::{Span, World};
+use crate::connect::backfill::patience;
 use crate::connect::{Ctx, History, SourceError};
 use crate::model::signal::{Gap, Signal, Stamped};
 use crate::text::Safe;
@@ -18,8 +19,8 @@ use super::{PAGES, Shared};
 
 /// Lines of one group that are read at most.
 const LINES: usize = 20_000;
-/// How long all groups together may take, by the wall: whoever asks waits ten seconds.
-const TIME: Duration = Duration::from_secs(8);
+/// All groups together end this long before whoever asks stops waiting.
+const MARGIN: Duration = Duration::from_secs(2);
 /// The newest slice of the past; each one before is twice as long …
 const FIRST_SLICE: TimeDelta = TimeDelta::minutes(2);
 /// … up to this.
@@ -55,7 +56,7 @@ impl History for LogsHistory {
             let shared = &self.shared;
             let client = shared.account.logs().await?;
             let reading = Reading::new(&client);
-            let until = Instant::now() + TIME;
+            let until = Instant::now() + patience(&cx.clock).saturating_sub(MARGIN);
             let new = |group| Progress { group, lines: 0, done: None, signals: vec![], whole: false };
             let mut all: Vec<Progress<'_>> = shared.names.iter().map(new).collect();
             // Slices outside, groups inside: the newest of every group before the older of any.

@@ -54,7 +54,7 @@ async fn a_server_that_is_not_there_is_tried_again() {
     let SourceError::Retry { why, after: None } = nodes_fail(&format!("http://127.0.0.1:{port}")).await else {
         panic!("not retried")
     };
-    assert!(why.starts_with("list nodes: ") && why.to_lowercase().contains("refused"), "{why}");
+    assert!(why.starts_with("list nodes at http://127.0.0.1:") && why.to_lowercase().contains("refused"), "{why}");
 }
 
 #[tokio::test]
