@@ -65,12 +65,14 @@ fn list() -> Result<Exit, Failure> {
 
 /// The world's servers alone.
 async fn serve(scenario: &Scenario, arguments: &DrillArguments) -> Result<Exit, Failure> {
+    // Before there is a folder to leave behind.
+    let mut signals = Signals::listen();
     let opens = opening(scenario, arguments);
     let (_clock, driver) = Clock::driven(opens);
     let run_dir = RunDir::new()?;
     let drill = Drill::start(scenario.clone(), options(arguments, &run_dir, opens), driver).await?;
     print(&endpoints(&drill.endpoints))?;
-    tokio::signal::ctrl_c().await?;
+    signals.next().await;
     drill.shutdown().await;
     Ok(Exit::Done)
 }

@@ -185,7 +185,8 @@ impl Signals {
         Self(kinds.into_iter().filter_map(|(name, kind)| Some((name, signal(kind).ok()?))).collect())
     }
 
-    async fn next(&mut self) -> &'static str {
+    /// The name of the next signal that asks the program to end.
+    pub async fn next(&mut self) -> &'static str {
         let waits = self.0.iter_mut().map(|(name, signal)| {
             async move {
                 match signal.recv().await {
