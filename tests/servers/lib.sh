@@ -34,12 +34,32 @@ stamped() {
     exec 9>&-
 }
 
+# packages NAME...: Debian's, if this is Debian and we may. Only this needs root.
+packages() {
+    command -v apt-get >/dev/null || fail "there is no ${*}, and no apt-get to install it"
+    ((EUID == 0)) || fail "install it first: sudo apt-get install --no-install-recommends $*"
+    # They start services of their own, which a test machine does not need; a policy-rc.d is how
+    # Debian is told so.
+    local policy=/usr/sbin/policy-rc.d made= status=0
+    if [[ ! -e $policy ]]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && made=$policy
+    fi
+    {
+        apt-get update -qq &&
+            DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "$@"
+    } >"$cache/apt.log" 2>&1 </dev/null || status=$?
+    [[ -z $made ]] || rm -f "$made"
+    if ((status != 0)); then
+        tail -n 20 "$cache/apt.log" >&2
+        fail "apt-get could not install $*"
+    fi
+}
+
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-# served FOLDER: from here on what `started` notes is ended when this shell ends, and the folder
-# with the logs goes.
+# From here on what `start` started is ended when this shell ends, and the folder of logs goes.
 started=()
-serve_in() {
+serving() {
     logs=$(mktemp -d)
     trap 'for pid in "${started[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done; rm -rf "$logs"' EXIT
     trap 'exit 130' INT
