@@ -21,10 +21,10 @@ use warroom::observe::workloads::{PodRow, WorkloadRow};
 /// How long anything may take: generous, because the machine may be busy with others.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What `tests/real/run` says. A test that was asked to run without it fails.
+/// What `tests/run` says. A test that was asked to run without it fails.
 #[allow(clippy::disallowed_methods, reason = "names the servers of these tests alone")]
 pub(crate) fn said(variable: &str) -> String {
-    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: start these tests by tests/real/run"))
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: start these tests by tests/run"))
 }
 
 /// Runs a program to its end and gives what it printed.

@@ -141,8 +141,6 @@ async fn exporter(bad: Arc<AtomicBool>) -> String {
     address
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs servers: tests/real/run"]
 async fn an_alert_fires_is_silenced_and_resolves_and_the_breach_recovers() {
     let servers = Servers::start().await;
     let wrong = "[[services.checkout.signals]]\nname = \"wrong\"\nquery = 'sum(('\nunit = \"ratio\"\nabove = 1\n\
@@ -187,8 +185,6 @@ async fn an_alert_fires_is_silenced_and_resolves_and_the_breach_recovers() {
     late.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs servers: tests/real/run"]
 async fn servers_that_go_away_come_back_with_their_data_and_nothing_twice() {
     let mut servers = Servers::start().await;
     servers.bad.store(true, Ordering::SeqCst);
@@ -221,4 +217,20 @@ async fn servers_that_go_away_come_back_with_their_data_and_nothing_twice() {
     assert_eq!(times.len(), all, "no moment is told twice");
     assert_eq!(session.count(EntryKind::Breach, "checkout"), 1);
     session.end().await;
+}
+
+mod real {
+    mod debian {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        #[ignore = "needs prometheus-debian: tests/run starts it"]
+        async fn an_alert_fires_is_silenced_and_resolves_and_the_breach_recovers() {
+            super::super::an_alert_fires_is_silenced_and_resolves_and_the_breach_recovers().await;
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        #[ignore = "needs prometheus-debian: tests/run starts it"]
+        async fn servers_that_go_away_come_back_with_their_data_and_nothing_twice() {
+            super::super::servers_that_go_away_come_back_with_their_data_and_nothing_twice().await;
+        }
+    }
 }
