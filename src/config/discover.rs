@@ -127,6 +127,11 @@ fn aws(env: &ProcessEnv, notes: &mut Vec<Safe>) -> Option<AwsAccess> {
         endpoints: BTreeMap::new(),
         alarm_prefixes: Vec::new(),
         alarms_every: Duration::from_secs(30),
-        logs: LogAccess { groups: Vec::new(), every: Duration::from_secs(10), calls_per_second: 2.0 },
+        logs: LogAccess {
+            groups: Vec::new(),
+            every: Duration::from_secs(10),
+            live_tail: Vec::new(),
+            calls_per_second: 2.0,
+        },
     })
 }
