@@ -49,9 +49,9 @@ pub(super) fn look(
 /// The zone that times are shown in.
 pub(super) fn zone(settings: &ScreenSettings, arguments: &SessionArguments) -> Result<Tz, Failure> {
     match &arguments.tz {
-        Some(name) => name.parse::<Tz>().map_err(|_| {
-            Failure::usage(anyhow::anyhow!("`{name}` is not a time zone; one reads like Europe/Berlin"))
-        }),
+        Some(name) => name
+            .parse::<Tz>()
+            .map_err(|_| Failure::usage(anyhow::anyhow!("`{name}` is not a time zone; one reads like Europe/Berlin"))),
         None => Ok(settings.tz),
     }
 }

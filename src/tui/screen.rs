@@ -17,12 +17,12 @@ use crate::model::entry::EntryId;
 use crate::record::{Row, timeline};
 use crate::session::{Core, Front, FrontError, Input, NoticeKind};
 
+use super::ScreenError;
 use super::chrome::{self, Brush};
 use super::keymap::Keymap;
 use super::scene::Scene;
 use super::state::{State, Wish};
 use super::term::{Depth, Device, TermError, Terminal};
-use super::ScreenError;
 use super::theme::{Theme, Themes};
 use super::words::Zone;
 

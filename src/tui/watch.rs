@@ -174,17 +174,16 @@ fn page(briefing: &Briefing, theme: &Theme, columns: usize) -> (Vec<Line<'static
         Standing::Left { since } => (format!("nobody writes this record: {since}"), theme.get(Role::Warn)),
         Standing::Closed { at } => (format!("closed at {at}"), dim),
     };
-    let clock = Span::styled(format!("  {}", briefing.clock), dim);
-    let mut head = vec![Line::from(vec![
-        Span::styled(badge, badge_style),
-        Span::raw(" "),
-        Span::styled(standing, style),
-        clock,
-    ])];
+    let ended = matches!(briefing.standing, Standing::Closed { .. });
+    let clock = Span::styled(if ended { String::new() } else { format!("  {}", briefing.clock) }, dim);
+    let mut head =
+        vec![Line::from(vec![Span::styled(badge, badge_style), Span::raw(" "), Span::styled(standing, style), clock])];
     let title = theme.get(Role::Situation);
-    head.extend(words::wrap(&briefing.title, columns.saturating_sub(2)).into_iter().map(|line| {
-        Line::styled(format!(" {line}"), title)
-    }));
+    head.extend(
+        words::wrap(&briefing.title, columns.saturating_sub(2))
+            .into_iter()
+            .map(|line| Line::styled(format!(" {line}"), title)),
+    );
     head.push(Line::default());
     let mut body = Vec::new();
     for (label, texts, role) in [

@@ -31,7 +31,8 @@ pub(super) fn latest(facts: &Facts<'_>) -> Vec<Safe> {
 /// `Capacity was added to payments`, of the outcome of a change; nothing of other entries.
 pub(super) fn effect(facts: &Facts<'_>, entry: &Entry) -> Option<String> {
     let Some(Body::Outcome { outcome, .. }) = &entry.draft.body else { return None };
-    let name = entry.draft.service.as_ref().map_or_else(|| "a part of the system".to_owned(), |name| facts.called(name));
+    let name =
+        entry.draft.service.as_ref().map_or_else(|| "a part of the system".to_owned(), |name| facts.called(name));
     let plan = intent_of(facts, entry).map(|(_, plan)| plan);
     Some(match outcome {
         Outcome::Verified { .. } => match plan.map(direction) {
@@ -74,7 +75,8 @@ fn intent_of<'f>(facts: &'f Facts<'_>, outcome: &Entry) -> Option<(World, &'f Pl
 /// `failures of checkout fell from about 9 of 100 to about 7 of 100`: of the signal that users
 /// felt most at the time.
 fn change(facts: &Facts<'_>, from: World, to: World) -> Option<String> {
-    let failing = facts.entries.iter().filter(|entry| entry.draft.kind == EntryKind::Breach && entry.occurred_at <= from);
+    let failing =
+        facts.entries.iter().filter(|entry| entry.draft.kind == EntryKind::Breach && entry.occurred_at <= from);
     let (service, before, after) = failing
         .filter_map(|entry| {
             let track = &entry.draft.subject;

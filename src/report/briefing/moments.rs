@@ -33,12 +33,7 @@ pub(super) fn moments(facts: &Facts<'_>) -> Vec<Moment> {
     moments
 }
 
-fn words<'a>(
-    facts: &Facts<'_>,
-    entry: &'a Entry,
-    hurt: &BTreeSet<ServiceName>,
-    told: &mut Told<'a>,
-) -> Option<String> {
+fn words<'a>(facts: &Facts<'_>, entry: &'a Entry, hurt: &BTreeSet<ServiceName>, told: &mut Told<'a>) -> Option<String> {
     let service = entry.draft.service.as_ref();
     let name = service.map(|service| facts.called(service));
     match (entry.draft.kind, &entry.draft.body) {
