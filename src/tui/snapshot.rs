@@ -14,7 +14,8 @@ use crate::session::Core;
 
 use super::chrome::{self, Brush};
 use super::scene::Scene;
-use super::screen::{Options, ScreenError};
+use super::ScreenError;
+use super::screen::Options;
 use super::state::State;
 use super::term;
 
