@@ -136,9 +136,12 @@ impl Facts<'_> {
         match (self.record.closed_at(), self.record.being_written(), last_known(self.record)) {
             (Some(at), ..) => Standing::Closed { at: sentence(self.time(at)) },
             (None, true, _) => Standing::Live,
-            (None, false, Some(last)) => Standing::Left {
-                since: sentence(format!("last written at {}, {} ago", self.time(last), length(self.now - last))),
-            },
+            (None, false, Some(last)) => {
+                // Whole minutes: a page that nobody writes does not change each second.
+                let ago = TimeDelta::minutes((self.now - last).num_minutes());
+                let ago = if ago.is_zero() { String::new() } else { format!(", {} ago", length(ago)) };
+                Standing::Left { since: sentence(format!("last written at {}{ago}", self.time(last))) }
+            }
             (None, false, None) => Standing::Left { since: Safe::fixed("nothing is written yet") },
         }
     }

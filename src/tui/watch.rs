@@ -171,7 +171,7 @@ fn page(briefing: &Briefing, theme: &Theme, columns: usize) -> (Vec<Line<'static
     };
     let (standing, style) = match &briefing.standing {
         Standing::Live => ("live, read-only".to_owned(), theme.get(Role::Good)),
-        Standing::Left { since } => (format!("nobody writes this record: {since}"), theme.get(Role::Warn)),
+        Standing::Left { since } => (format!("read-only, nobody writes this record: {since}"), theme.get(Role::Warn)),
         Standing::Closed { at } => (format!("closed at {at}"), dim),
     };
     let ended = matches!(briefing.standing, Standing::Closed { .. });
