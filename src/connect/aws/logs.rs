@@ -217,7 +217,7 @@ impl Turn<'_> {
             self.shared.budget.answered();
             group.trouble = None;
             let more = page.token.clone();
-            self.tell(&group.name, page, hold).await;
+            self.tell(&group.name, page, open.from, hold).await;
             open.token = more;
             if open.token.is_none() {
                 group.behind = false;
@@ -231,9 +231,9 @@ impl Turn<'_> {
     }
 
     /// Hands over what of the page was not told before.
-    async fn tell(&self, group: &Safe, page: Page, hold: &Hold) {
+    async fn tell(&self, group: &Safe, page: Page, from: i64, hold: &Hold) {
         let now = self.cx.clock.now();
-        let batches = self.shared.with_window(group, |window| page.batches(group, window, now));
+        let batches = self.shared.with_window(group, |window| page.batches(group, window, from, now));
         for (at, batch) in batches {
             let batch: LogBatch = batch;
             self.out.send(vec![(at, Signal::Logs(batch))], hold.clone()).await;

@@ -79,12 +79,16 @@ impl Page {
     }
 
     /// The lines that were not told before, in batches that occurred when their newest line did.
-    pub(super) fn batches(&self, group: &Safe, window: &mut Window, now: World) -> Vec<(World, LogBatch)> {
+    /// Lines before `from` were not asked for: an answer from before, whose lines may be forgotten.
+    pub(super) fn batches(&self, group: &Safe, window: &mut Window, from: i64, now: World) -> Vec<(World, LogBatch)> {
         let mut streams: BTreeMap<&str, LogStream> = BTreeMap::new();
         let mut batches = Vec::new();
         let mut open: Option<(World, LogBatch)> = None;
         for event in &self.events {
             let at_ms = event.timestamp().unwrap_or(now.timestamp_millis());
+            if at_ms < from {
+                continue;
+            }
             let (name, message) = (event.log_stream_name().unwrap_or_default(), event.message().unwrap_or_default());
             let fresh = match event.event_id() {
                 Some(id) => window.fresh(&[id], at_ms, now.timestamp_millis()),
