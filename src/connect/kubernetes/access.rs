@@ -4,6 +4,7 @@
 //! loopback. Must not: hand out a client without the read-only layer.
 
 use std::path::Path;
+use std::time::Duration;
 
 use base64::Engine as _;
 use chrono::TimeDelta;
@@ -18,6 +19,10 @@ use crate::text::Safe;
 
 use super::plugin;
 use super::readonly::ReadOnlyLayer;
+
+/// A connection on which nothing comes for so long, by the wall, is given up. Watches are ended by
+/// the API server before; a log without a line for so long is opened again where it was read to.
+const SILENCE: Duration = Duration::from_secs(330);
 
 /// One cluster, for all sources that read it.
 pub(super) struct Cluster {
@@ -86,6 +91,8 @@ impl Cluster {
         }
         // The supervisor retries, and shows it; a retry in here would be invisible.
         config.default_retry = false;
+        // A connection whose other end vanished looks like one with no news, for ever.
+        config.read_timeout = Some(SILENCE);
         if config.auth_info.auth_provider.as_ref().is_some_and(|provider| provider.config.contains_key("cmd-path")) {
             return Err(fatal(
                 "read the kubeconfig: its user has an auth-provider with a command, which Kubernetes removed in 1.26; \
@@ -187,7 +194,6 @@ fn is_loopback(host: &str) -> bool {
 mod tests {
     use super::*;
     use std::io::Write as _;
-    use std::time::Duration;
 
     fn access(text: &str, context: Option<&str>) -> (tempfile::NamedTempFile, KubeAccess) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
