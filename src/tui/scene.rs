@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::clock::World;
 use crate::config::Catalogue;
+use crate::model::cluster::NamedPod;
 use crate::model::command::Pane;
 use crate::model::name::{Origin, ServiceName, WorkloadKey};
 use crate::model::signal::SourceState;
@@ -67,6 +68,8 @@ pub(super) struct Scene<'a> {
     pub(super) workloads: &'a [WorkloadRow],
     pub(super) nodes: &'a [NodeRow],
     pub(super) pods: PodCounts,
+    /// Pods that are names alone, with the source that named them.
+    pub(super) named: Vec<(&'a Origin, &'a NamedPod)>,
     pub(super) changes: &'a [ChangeRow],
     pub(super) sources: &'a [SourceRow],
     pub(super) timeline: &'a [Row],
@@ -98,6 +101,7 @@ impl<'a> Scene<'a> {
             workloads: picture.workloads.rows(),
             nodes: picture.workloads.nodes(),
             pods: picture.workloads.pod_counts(),
+            named: picture.workloads.named_pods().collect(),
             changes: picture.changes.rows(),
             sources: picture.sources.rows(),
             timeline,

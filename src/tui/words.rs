@@ -119,9 +119,9 @@ pub(super) fn count(number: u64) -> String {
     out
 }
 
-/// `1 alert`, `3 alerts`.
+/// `1 alert`, `3 alerts`, `10,000 pods`.
 pub(super) fn plural(number: usize, one: &str) -> String {
-    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+    format!("{} {one}{}", count(number as u64), if number == 1 { "" } else { "s" })
 }
 
 /// Columns that `text` takes.

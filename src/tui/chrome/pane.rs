@@ -87,9 +87,8 @@ fn list_rows(
     focused: bool,
 ) -> (Rows, Vec<Origin>) {
     let items = state.items(pane, scene);
-    let keys: Vec<_> = items.iter().map(Item::key).collect();
     let height = usize::from(inner.height);
-    let (offset, at) = state.list_mut(pane).place(&keys, height, pane == Pane::Timeline);
+    let (offset, at) = state.list_mut(pane).place(&items, height, pane == Pane::Timeline);
     // Whoever looks elsewhere sees the worst alerts, wherever the selected one went.
     let offset = if pane == Pane::Alerts && !focused { 0 } else { offset };
     let shift = state.list(pane).shift;
@@ -97,9 +96,13 @@ fn list_rows(
     let columns = columns(&items, paint.width);
     // A filter hides rows, not the sources that were read for them.
     let all = Choice { filter: &Filter::default(), service: None, whole: false };
-    let mut origins: Vec<Origin> = panes::items(pane, scene, &all).iter().filter_map(Item::origin).cloned().collect();
+    let mut origins: Vec<Origin> = Vec::new();
+    for origin in panes::items(pane, scene, &all).iter().filter_map(Item::origin) {
+        if !origins.contains(origin) {
+            origins.push(origin.clone());
+        }
+    }
     origins.sort();
-    origins.dedup();
     let mut rows: Rows = Vec::with_capacity(height);
     for (index, item) in items.iter().enumerate().skip(offset).take(height) {
         // The minute is written once, and always on the first visible row.
@@ -271,9 +274,22 @@ fn counts(pane: Pane, scene: &Scene<'_>) -> Vec<(Role, String)> {
             }
             told
         }
+        Pane::Workloads if scene.pods.reading => {
+            let counts = scene.pods;
+            let all = words::count((counts.all + counts.named) as u64);
+            let mut told = vec![(Role::Text, format!("{all} pods")), (Role::Dim, "reading".to_owned())];
+            if counts.named > 0 {
+                told.push((Role::Dim, format!("{} by name alone", words::count(counts.named as u64))));
+            }
+            told.extend(some(counts.hurt, Role::Warn, "hurt so far"));
+            told
+        }
         Pane::Workloads => {
             let hurt = if scene.pods.hurt > 0 { Role::Warn } else { Role::Dim };
-            vec![(hurt, format!("{} of {} hurt", scene.pods.hurt, words::plural(scene.pods.all, "pod")))]
+            vec![(
+                hurt,
+                format!("{} of {} hurt", words::count(scene.pods.hurt as u64), words::plural(scene.pods.all, "pod")),
+            )]
         }
         Pane::Changes => vec![(Role::Dim, format!("{} in 24 h", scene.changes.len()))],
         Pane::Timeline => {

@@ -8,7 +8,7 @@ use crate::model::log::Level;
 use crate::model::name::ServiceName;
 use crate::session::{ActionState, NoticeKind, PlanView};
 use crate::tui::filter::{Fields as _, Filter};
-use crate::tui::list::Move;
+use crate::tui::list::{Keyed as _, Move};
 use crate::tui::panes::{self, Item, Paint, logs};
 use crate::tui::scene::Scene;
 use crate::tui::theme::Theme;
@@ -144,8 +144,8 @@ impl State {
         if pane == Pane::Logs {
             self.logs.go(to, scene.logs, self.chip.as_ref());
         } else {
-            let keys: Vec<_> = self.items(pane, scene).iter().map(Item::key).collect();
-            self.list_mut(pane).go(&keys, to, pane == Pane::Timeline);
+            let items = self.items(pane, scene);
+            self.list_mut(pane).go(&items, to, pane == Pane::Timeline);
         }
     }
 
@@ -166,8 +166,7 @@ impl State {
             let items = self.items(clause.pane, scene);
             let about = clause.service.as_ref();
             if let Some(at) = items.iter().position(|item| about.is_some() && item.service() == about) {
-                let keys: Vec<_> = items.iter().map(Item::key).collect();
-                self.list_mut(clause.pane).select_at(&keys, at);
+                self.list_mut(clause.pane).select_at(&items, at);
             }
             return;
         }
@@ -232,9 +231,8 @@ impl State {
         }
         let pane = self.focus;
         let items = self.items(pane, scene);
-        let keys: Vec<_> = items.iter().map(Item::key).collect();
         let height = self.list(pane).height;
-        let at = self.list_mut(pane).place(&keys, height, pane == Pane::Timeline).1.unwrap_or(0);
+        let at = self.list_mut(pane).place(&items, height, pane == Pane::Timeline).1.unwrap_or(0);
         let hit = |item: &Item<'_>| pattern.is_match(&item.whole());
         let found = if back {
             items.iter().take(at).rposition(hit)
@@ -242,7 +240,7 @@ impl State {
             items.iter().skip(at + 1).position(hit).map(|further| at + 1 + further)
         };
         if let Some(at) = found {
-            self.list_mut(pane).select_at(&keys, at);
+            self.list_mut(pane).select_at(&items, at);
         }
         found.is_some()
     }
@@ -314,6 +312,10 @@ impl State {
         } else {
             let items = self.items(pane, scene);
             let columns = panes::columns(&items, 200);
+            if pane == Pane::Workloads && self.zoom && self.focus == pane {
+                // All there is of every pod: a file has room for what a screen has not.
+                return crate::text::redact(&panes::pod_table(&items)).into_owned();
+            }
             items.iter().map(|item| item.line(&paint, &columns, None, scene).to_string()).collect()
         };
         let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
