@@ -88,7 +88,7 @@ impl Found {
         }
         if other.from == self.to {
             let mut words = other.words.into_iter();
-            if self.to % BITS != 0
+            if !self.to.is_multiple_of(BITS)
                 && let (Some(last), Some(first)) = (self.words.back_mut(), words.next())
             {
                 *last |= first;
@@ -97,7 +97,7 @@ impl Found {
             self.to = other.to;
         } else if other.to == self.from {
             let mut words = other.words.into_iter().rev();
-            if self.from % BITS != 0
+            if !self.from.is_multiple_of(BITS)
                 && let (Some(first), Some(last)) = (self.words.front_mut(), words.next())
             {
                 *first |= last;

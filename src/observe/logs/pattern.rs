@@ -65,7 +65,7 @@ impl LogPattern {
     /// The pattern for one thread of a scan: what a search needs in memory is not shared.
     pub(super) fn apart(&self) -> Search {
         match &self.0.literal {
-            Some(literal) => Search::Literal(literal.clone()),
+            Some(literal) => Search::Literal(Box::new(literal.clone())),
             None => Search::Regex(self.0.regex.clone()),
         }
     }
@@ -73,7 +73,7 @@ impl LogPattern {
 
 /// A pattern that is searched for by one thread.
 pub(super) enum Search {
-    Literal(Finder<'static>),
+    Literal(Box<Finder<'static>>),
     Regex(Regex),
 }
 

@@ -81,9 +81,11 @@ impl LogStore {
     pub fn scan(&self, filter: LogFilter, LineId(from): LineId, LineId(to): LineId) -> Scan {
         let (oldest, next) = (self.oldest().0, self.next().0);
         let (from, to) = (from.clamp(oldest, next), to.clamp(oldest, next));
-        let within = |chunk: &&Arc<Chunk>| chunk.first() < to && from < chunk.end();
-        let chunks = self.chunks.iter().rev().filter(within).map(Arc::clone).collect();
-        Scan { filter, chunks, from, to: to.max(from) }
+        let to = to.max(from);
+        let first = self.chunks.partition_point(|chunk| chunk.end() <= from);
+        let end = self.chunks.partition_point(|chunk| chunk.first() < to).max(first);
+        let chunks = self.chunks.range(first..end).rev().map(Arc::clone).collect();
+        Scan { filter, chunks, from, to }
     }
 }
 
