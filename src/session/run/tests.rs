@@ -35,7 +35,13 @@ fn setup(root: &Path) -> Setup {
     };
     let clock = Clock::real();
     let core = Core::new(&env, Arc::new(Catalogue::default()), Actor::system(), clock.now(), 0);
-    let bearings = Bearings { env: "prod-eu".into(), drill: false, actor: Actor::system(), at: clock.now() };
+    let bearings = Bearings {
+        env: "prod-eu".into(),
+        titles: Default::default(),
+        drill: false,
+        actor: Actor::system(),
+        at: clock.now(),
+    };
     let (runner, answers) = Runner::new(Means {
         clock: clock.clone(),
         ledger: Ledger::open(Archive::new(root), bearings),
