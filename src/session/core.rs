@@ -19,6 +19,7 @@ use crate::record::{Milestones, milestones};
 use crate::text::Safe;
 
 use super::message::Dated;
+use super::scans::Scans;
 
 /// All state of a session. Fronts read it; only `update` changes it.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Core {
     pub facing: Facing,
     /// What is known of the world.
     pub picture: Picture,
+    /// What is looked for in the log.
+    pub scans: Scans,
     /// The incident that is written, if one was declared or taken up.
     pub incident: Option<IncidentView>,
     /// An incident that an earlier process left open.
@@ -165,6 +168,7 @@ impl Core {
                 window: chrono::TimeDelta::from_std(env.write_window).unwrap_or(chrono::TimeDelta::minutes(15)),
             },
             picture,
+            scans: Scans::default(),
             incident: None,
             resume: None,
             entries: Vec::new(),

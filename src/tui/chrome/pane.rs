@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 use crate::model::command::Pane;
 use crate::model::name::Origin;
 use crate::observe::services::Health;
+use crate::session::Purpose;
 use crate::tui::filter::Filter;
 use crate::tui::panes::{self, Choice, Ink, Item, Paint, columns, emphasise, logs};
 use crate::tui::scene::{Freshness, Scene};
@@ -60,7 +61,7 @@ pub(super) fn draw(
             }
         }
         if let Some(pattern) = state.search.as_ref().filter(|_| focused) {
-            line = emphasise(line, pattern, brush.theme.get(Role::Match));
+            line = emphasise(line, pattern.regex(), brush.theme.get(Role::Match));
         }
         let row = Rect::new(inner.x, y, inner.width, 1);
         if selected {
@@ -152,6 +153,9 @@ fn log_rows(
 /// What an empty pane says: never that all is well because nothing was seen.
 fn nothing(pane: Pane, state: &State, scene: &Scene<'_>) -> String {
     let filtered = if pane == Pane::Logs { state.logs.filter.is_on() } else { state.list(pane).filter.is_on() };
+    if let Some(progress) = scene.logs.progress(Purpose::Filter).filter(|_| pane == Pane::Logs && filtered) {
+        return format!("nothing passes the filter yet: {}", words::scanned(progress));
+    }
     if filtered {
         return "nothing passes the filter; u clears it".into();
     }
@@ -209,6 +213,9 @@ fn title(
     let filter = if pane == Pane::Logs { &state.logs.filter } else { &state.list(pane).filter };
     if filter.is_on() {
         ink.gap(2).put(Role::Chip, &format!(" /{} ", filter.text));
+    }
+    if let Some(progress) = scene.logs.progress(Purpose::Filter).filter(|_| pane == Pane::Logs) {
+        ink.gap(2).put(Role::Dim, &words::scanned(progress));
     }
     if let Some(service) = state.chip.as_ref().filter(|_| pane == Pane::Logs) {
         ink.gap(2).put(Role::Chip, &format!(" {service} "));

@@ -191,7 +191,7 @@ impl State {
                     && self.search.is_some()
                     && !(self.seek_match(false, scene) || self.seek_match(true, scene))
                 {
-                    self.say(NoticeKind::Info, "nothing else matches", now);
+                    self.say_unfound("nothing else matches", scene, now);
                 }
             }
             _ => {
@@ -208,7 +208,7 @@ impl State {
         match kind {
             PromptKind::Filter => self.set_filter(&text),
             PromptKind::Search => {
-                self.search = if text.is_empty() { None } else { crate::tui::filter::pattern_of(&text) }
+                self.search = if text.is_empty() { None } else { crate::tui::filter::log_pattern_of(&text) }
             }
         }
     }
