@@ -17,7 +17,7 @@ use super::{
 /// what was found and what was not.
 pub fn discover(places: &Places, env: &ProcessEnv) -> Config {
     let mut notes = vec![sentence(&format!(
-        "no configuration at {}: read-only on what this shell can reach; warroom config init writes a first one",
+        "no environment configured in {}: read-only on what this shell can reach; warroom config init writes a first one",
         places.config.iter().map(|path| env.short(path)).collect::<Vec<_>>().join(" or ")
     ))];
     let kubernetes = kubernetes(env, &mut notes);

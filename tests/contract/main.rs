@@ -13,3 +13,4 @@ mod kit;
 mod kubernetes;
 mod kubernetes_denied;
 mod metrics;
+mod stage;
