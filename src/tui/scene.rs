@@ -85,6 +85,8 @@ impl Lines for Core {
 /// Everything that a frame shows.
 pub(super) struct Scene<'a> {
     pub(super) now: World,
+    /// The source that tells lines that another told before, and how many.
+    pub(super) told_twice: Option<(&'a Origin, u64)>,
     pub(super) facing: &'a Facing,
     pub(super) incident: Option<&'a IncidentView>,
     pub(super) resume: Option<&'a ResumeOffer>,
@@ -118,6 +120,7 @@ impl<'a> Scene<'a> {
         let picture = &core.picture;
         Self {
             now: core.now,
+            told_twice: picture.twins.told_twice(),
             facing: &core.facing,
             incident: core.incident.as_ref(),
             resume: core.resume.as_ref(),

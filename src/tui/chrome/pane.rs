@@ -276,6 +276,9 @@ fn counts(pane: Pane, scene: &Scene<'_>) -> Vec<(Role, String)> {
                     format!("{} errors/min", words::count(counts.errors_per_minute.round() as u64)),
                 ));
             }
+            if let Some((origin, lines)) = scene.told_twice {
+                told.push((Role::Dim, format!("{} also in {}", words::count(lines), origin.source)));
+            }
             if counts.evicted > 0 {
                 told.push((Role::Dim, format!("{} older let go", words::count(counts.evicted))));
             }
