@@ -105,7 +105,11 @@ impl PodLogs {
         let wire = Wire { opened, heard: Arc::new(Mutex::new(wall())) };
         let (mut roster, mut follow) = (self.roster.changed(), cx.follow.clone());
         let mut beat = cx.clock.next_multiple(BEAT);
-        self.beat(cx, out, cx.clock.hold()).await;
+        // Asked before it is said to be there: nobody's log may be wanted yet, and a source that
+        // lost its cluster would be live for a moment each time it is tried again.
+        let hold = cx.clock.hold();
+        self.greet().await?;
+        self.beat(cx, out, hold).await;
         loop {
             let now = wall();
             let (wanted, all) = wanted(&self.roster, &follow.borrow_and_update());
@@ -131,16 +135,22 @@ impl PodLogs {
                 () = rested(wake), if wake.is_some() => {}
                 hold = cx.clock.due(beat) => {
                     if wall().duration_since(*locked(&wire.heard)) > QUIET {
-                        let ask = Ask { uri: "/version".into(), accept: super::call::JSON, doing: "follow pod logs" };
-                        match self.cluster.open(&ask).await {
-                            Ok(_) | Err(Fault::Forbidden(_)) => *locked(&wire.heard) = wall(),
-                            Err(fault) => return Err(fault.into()),
-                        }
+                        self.greet().await?;
+                        *locked(&wire.heard) = wall();
                     }
                     self.beat(cx, out, hold).await;
                     beat = cx.clock.next_multiple(BEAT);
                 }
             }
+        }
+    }
+
+    /// Asks whether the API server is there, which is not said by a log that nobody writes.
+    async fn greet(&self) -> Result<(), SourceError> {
+        let ask = Ask { uri: "/version".into(), accept: super::call::JSON, doing: "follow pod logs" };
+        match self.cluster.open(&ask).await {
+            Ok(_) | Err(Fault::Forbidden(_)) => Ok(()),
+            Err(fault) => Err(fault.into()),
         }
     }
 
