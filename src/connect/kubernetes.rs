@@ -17,7 +17,7 @@ mod namespaces;
 mod nodes;
 mod objects;
 mod pastlogs;
-mod plugin;
+pub(crate) mod plugin;
 mod podlogs;
 mod pods;
 mod podview;

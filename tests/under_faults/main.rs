@@ -14,6 +14,7 @@ mod hurry;
 #[path = "../support/proxy.rs"]
 mod proxy;
 
+mod acting;
 mod kinds;
 mod outage;
 mod session;
