@@ -17,5 +17,6 @@ mod proxy;
 mod acting;
 mod kinds;
 mod outage;
+mod patience;
 mod session;
 mod site;
