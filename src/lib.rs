@@ -20,5 +20,4 @@ pub mod respond;
 #[cfg(feature = "operator")]
 pub mod session;
 pub mod text;
-#[cfg(feature = "operator")]
 pub mod tui;

@@ -139,6 +139,15 @@ pub static COMMANDS: &[Declaration] = &[
         "Writes a note to the timeline, in your name."
     ),
     command!(
+        "update",
+        "TEXT [--next TIME]",
+        Anywhere,
+        Record,
+        args::update,
+        "tell the stakeholders",
+        "Writes an update that `warroom watch` shows to stakeholders, and when they hear more: 20m, 05:40 or a full RFC 3339 time, UTC."
+    ),
+    command!(
         "phase",
         "investigating|mitigating|monitoring|resolved",
         Anywhere,

@@ -60,6 +60,8 @@ fn take(core: &mut Core, message: Message) -> Vec<Effect> {
         }
         Message::Answered(answer) => asking::answered(core, answer),
         Message::Exported(result) => asking::exported(core, result),
+        Message::Look(wanted) => core.scans.look(wanted, &core.picture.logs),
+        Message::Scanned(scanned) => core.scans.scanned(scanned, &core.picture.logs),
     }
 }
 
@@ -70,6 +72,7 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::Claim(choice) => recording::claim(core, &choice),
         Command::Open { title } => recording::open(core, title),
         Command::Note { text } => recording::note(core, text),
+        Command::Update { text, next } => recording::tell(core, text, next),
         Command::Phase(phase) => recording::phase(core, phase),
         Command::Severity(severity) => recording::severity(core, severity),
         Command::Milestone { name, at } => recording::milestone(core, name, at),

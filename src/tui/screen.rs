@@ -15,14 +15,15 @@ use crate::clock::wall;
 use crate::model::command::Command;
 use crate::model::entry::EntryId;
 use crate::record::{Row, timeline};
-use crate::session::{Core, Front, FrontError, Input, NoticeKind};
+use crate::session::{Core, Front, FrontError, Input, NoticeKind, Wanted};
 
+use super::ScreenError;
 use super::chrome::{self, Brush};
 use super::keymap::Keymap;
 use super::scene::Scene;
 use super::state::{State, Wish};
 use super::term::{Depth, Device, TermError, Terminal};
-use super::theme::{Theme, ThemeError, Themes};
+use super::theme::{Theme, Themes};
 use super::words::Zone;
 
 /// Frames of a local terminal, and of one behind SSH.
@@ -78,17 +79,6 @@ impl Options {
             arm: Duration::from_millis(250),
         })
     }
-}
-
-/// Why a screen cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum ScreenError {
-    /// The theme is wrong.
-    #[error(transparent)]
-    Theme(#[from] ThemeError),
-    /// The terminal is.
-    #[error(transparent)]
-    Terminal(#[from] TermError),
 }
 
 /// A session on a screen. Dropping it restores the terminal.
@@ -339,6 +329,10 @@ impl Front for Screen {
         let commands = self.handle_in(input, &Scene::of(core, &rows));
         self.rows = rows;
         commands
+    }
+
+    fn wanted(&self) -> Wanted {
+        self.state.wanted()
     }
 
     fn show(&mut self, core: &Core) -> Result<(), FrontError> {

@@ -88,7 +88,12 @@ impl Site {
                 endpoints: ["cloudwatch", "cloudwatch_logs", "sts"].map(|name| (name.into(), aws.url.clone())).into(),
                 alarm_prefixes: Vec::new(),
                 alarms_every: every,
-                logs: LogAccess { groups: Vec::new(), every: Duration::from_secs(5), calls_per_second: 100.0 },
+                logs: LogAccess {
+                    live_tail: Default::default(),
+                    groups: Vec::new(),
+                    every: Duration::from_secs(5),
+                    calls_per_second: 100.0,
+                },
             }),
             alertmanager: vec![http("alertmanager", &alertmanager)],
             prometheus: vec![http("prometheus", &prometheus)],

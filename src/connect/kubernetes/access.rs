@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kube::client::{Client, ClientBuilder};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::clock::World;
 use crate::config::KubeAccess;
@@ -27,6 +27,8 @@ pub(super) struct Cluster {
     access: KubeAccess,
     drill: bool,
     built: Mutex<Option<Built>>,
+    /// Whether all pods were listed once.
+    pods_listed: watch::Sender<bool>,
 }
 
 struct Built {
@@ -40,7 +42,18 @@ struct Built {
 impl Cluster {
     /// Nothing is read or contacted yet. A `drill`'s cluster is on loopback or is refused.
     pub(super) fn new(access: KubeAccess, drill: bool) -> Self {
-        Self { access, drill, built: Mutex::new(None) }
+        Self { access, drill, built: Mutex::new(None), pods_listed: watch::Sender::new(false) }
+    }
+
+    /// All pods were listed.
+    pub(super) fn pods_are_listed(&self) {
+        self.pods_listed.send_replace(true);
+    }
+
+    /// Waits until all pods were listed, for so long by the wall: what is told of pods that are
+    /// not known goes nowhere.
+    pub(super) async fn pods_listed(&self, patience: Duration) {
+        let _ = tokio::time::timeout(patience, self.pods_listed.subscribe().wait_for(|listed| *listed)).await;
     }
 
     /// How to reach it.

@@ -93,11 +93,15 @@ impl Cluster {
     pub(super) async fn read(&self, ask: &Ask<'_>) -> Result<(String, Bytes), Fault> {
         let answer = self.open(ask).await?;
         let media = media_type(&answer);
-        let bytes = tokio::time::timeout(COMPLETE_WITHIN, bounded(answer.into_body(), ANSWER_CAP))
+        Ok((media, self.rest(answer, ask.doing).await?))
+    }
+
+    /// Reads what is left of an answer: all of its bytes.
+    pub(super) async fn rest(&self, answer: Response<Body>, doing: &str) -> Result<Bytes, Fault> {
+        tokio::time::timeout(COMPLETE_WITHIN, bounded(answer.into_body(), ANSWER_CAP))
             .await
-            .map_err(|_| Fault::retry(ask.doing, &format!("no complete answer within {COMPLETE_WITHIN:?}")))?
-            .map_err(|what| Fault::retry(ask.doing, &what))?;
-        Ok((media, bytes))
+            .map_err(|_| Fault::retry(doing, &format!("no complete answer within {COMPLETE_WITHIN:?}")))?
+            .map_err(|what| Fault::retry(doing, &what))
     }
 
     /// Asks one of the questions that are posted: see `readonly`.

@@ -11,11 +11,12 @@ use kube::client::Body;
 
 use crate::clock::{Clock, Hold, World};
 use crate::model::log::{LogBatch, LogStream};
+use crate::text::Lines;
 
 use super::access::Cluster;
 use super::call::{Ask, Fault};
 use super::follow::encode;
-use super::loglines::{Lines, Mark, Resume, dated};
+use super::loglines::{Mark, Resume, dated};
 use super::podlogs::Key;
 
 /// A container's log.

@@ -18,7 +18,8 @@ const PODS_SHOWN: usize = 4;
 const SHARE: usize = 10;
 
 /// Hurt workloads with their hurt pods, nodes with trouble, then the rest. With the whole screen,
-/// all pods and all nodes.
+/// all pods and all nodes. Pods that are names alone come at the end; in a small pane those that
+/// do not look well.
 pub(super) fn items<'a>(scene: &Scene<'a>, whole: bool) -> Vec<Item<'a>> {
     let mut items = Vec::new();
     let nodes =
@@ -40,6 +41,8 @@ pub(super) fn items<'a>(scene: &Scene<'a>, whole: bool) -> Vec<Item<'a>> {
     if whole {
         items.extend(nodes(false));
     }
+    let named = scene.named.iter().filter(|(_, pod)| whole || !pod.looks_well());
+    items.extend(named.map(|(origin, pod)| Item::Named(origin, pod)));
     items
 }
 

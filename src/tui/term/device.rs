@@ -3,6 +3,9 @@
 use std::io::{self, IsTerminal as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// What a terminal is taken for that does not know its size.
+const UNTOLD: (u16, u16) = (80, 24);
+
 /// Why a terminal cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TermError {
@@ -67,7 +70,8 @@ impl Device for Tty {
     }
 
     fn size(&self) -> io::Result<(u16, u16)> {
-        crossterm::terminal::size()
+        // A serial console, or a pseudo-terminal that nobody told its size, says 0 by 0.
+        crossterm::terminal::size().map(|size| if size.0 == 0 || size.1 == 0 { UNTOLD } else { size })
     }
 
     fn has_keys(&self) -> bool {

@@ -131,7 +131,7 @@ async fn the_past_is_read_within_its_span_and_with_the_life_before() {
     let text: Vec<String> = told
         .iter()
         .filter_map(|stamped| match &stamped.body {
-            Signal::Logs(batch) => Some(batch.text().to_owned()),
+            Signal::Logs(batch) => Some(batch.text().trim_end().to_owned()),
             _ => None,
         })
         .collect();
