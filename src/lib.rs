@@ -22,3 +22,7 @@ pub mod session;
 pub mod text;
 #[cfg(feature = "operator")]
 pub mod tui;
+
+#[cfg(all(test, feature = "operator"))]
+#[path = "../tests/support/terminal.rs"]
+mod terminal_under_test;

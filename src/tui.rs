@@ -4,6 +4,7 @@
 //! a journal file, or change the core other than by returning commands.
 
 mod chrome;
+mod editor;
 mod filter;
 mod keymap;
 mod list;

@@ -45,6 +45,7 @@ pub(super) enum Item<'a> {
     Service(&'a ServiceRow),
     Fine(Vec<&'a ServiceRow>),
     Workload(&'a WorkloadRow),
+    Well(Vec<&'a WorkloadRow>),
     Pod(&'a WorkloadRow, &'a PodRow),
     Node(&'a NodeRow),
     Change(&'a ChangeRow, Option<&'a ServiceName>),
@@ -64,7 +65,11 @@ pub(super) fn items<'a>(pane: Pane, scene: &Scene<'a>, choice: &Choice<'_>) -> V
     let mut items = match pane {
         Pane::Alerts => scene.alerts.iter().map(Item::Alert).collect(),
         Pane::Services => services::items(scene, choice.whole || choice.filter.is_on()),
-        Pane::Workloads => workloads::items(scene, choice.whole),
+        Pane::Workloads => {
+            // What is looked for by name, or belongs to the chosen service, is not folded away.
+            let folded = !choice.whole && !choice.filter.is_on() && choice.service.is_none();
+            workloads::items(scene, choice.whole, folded)
+        }
         Pane::Changes => changes::items(scene),
         Pane::Timeline => scene.timeline.iter().map(Item::Entry).collect(),
         Pane::Logs => Vec::new(),
@@ -85,6 +90,7 @@ impl<'a> Item<'a> {
             Self::Service(row) => RowKey::Service(row.name.clone()),
             Self::Fine(_) => RowKey::Fine,
             Self::Workload(row) => RowKey::Workload(row.origin.clone(), row.key.clone()),
+            Self::Well(_) => RowKey::Well,
             Self::Pod(row, pod) => RowKey::Pod(row.origin.clone(), pod.pod.path.clone()),
             Self::Node(row) => RowKey::Node(row.origin.clone(), row.node.name.clone()),
             Self::Change(row, _) => RowKey::Change(row.change.id.clone()),
@@ -98,6 +104,7 @@ impl<'a> Item<'a> {
             Self::Workload(row) | Self::Pod(row, _) => Some(&row.origin),
             Self::Node(row) => Some(&row.origin),
             Self::Change(row, _) => Some(&row.origin),
+            Self::Well(rows) => rows.first().map(|row| &row.origin),
             Self::Service(_) | Self::Fine(_) | Self::Entry(_) => None,
         }
     }
@@ -109,7 +116,7 @@ impl<'a> Item<'a> {
             Self::Workload(row) | Self::Pod(row, _) => row.service.as_ref(),
             Self::Change(_, service) => *service,
             Self::Entry(row) => row.entry.draft.service.as_ref(),
-            Self::Fine(_) | Self::Node(_) => None,
+            Self::Fine(_) | Self::Well(_) | Self::Node(_) => None,
         }
     }
 
@@ -131,6 +138,7 @@ impl<'a> Item<'a> {
             Self::Service(row) => services::line(row, paint, columns),
             Self::Fine(rows) => services::fine(rows, paint),
             Self::Workload(row) => workloads::line(row, paint, columns),
+            Self::Well(rows) => workloads::well(rows, paint),
             Self::Pod(row, pod) => workloads::pod(row, pod, paint, columns),
             Self::Node(row) => workloads::node(row, paint),
             Self::Change(row, service) => changes::line(row, *service, paint, columns, scene),
@@ -151,6 +159,7 @@ impl<'a> Item<'a> {
             Self::Service(row) => services::detail(row, paint, scene),
             Self::Fine(rows) => services::fine_detail(rows),
             Self::Workload(row) => workloads::detail(row, paint),
+            Self::Well(rows) => workloads::well_detail(rows),
             Self::Pod(row, pod) => workloads::pod_detail(row, pod, paint),
             Self::Node(row) => workloads::node_detail(row),
             Self::Change(row, service) => changes::detail(row, *service, paint),
@@ -185,6 +194,7 @@ impl Fields for Item<'_> {
             }
             Self::Service(row) => format!("{} {} {}", row.name, row.health.as_str(), row.why),
             Self::Fine(rows) => rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>().join(" "),
+            Self::Well(rows) => rows.iter().map(|row| row.key.path.name.as_str()).collect::<Vec<_>>().join(" "),
             Self::Workload(row) => format!("{} {}", row.key, row.trouble.as_deref().unwrap_or_default()),
             Self::Pod(row, pod) => {
                 let trouble = pod.trouble.as_deref().unwrap_or_default();

@@ -9,6 +9,7 @@ pub mod clipboard;
 mod device;
 mod encode;
 mod facts;
+mod keys;
 mod writer;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::text::Safe;
 
 pub use device::{Capture, Device, TermError, Tty};
 pub use facts::{Depth, TermFacts};
+pub(in crate::tui) use keys::Keys;
 
 use writer::Writer;
 
@@ -145,6 +147,11 @@ impl Terminal {
     /// Restores the terminal as it was before. Doing it twice does it once.
     pub fn leave(&self) {
         self.writer.shared().leave();
+    }
+
+    /// Another program had the terminal, and may have left it in any state.
+    pub(super) fn mend(&self) {
+        self.writer.shared().mend();
     }
 
     /// Enters again after [`Terminal::leave`], or after a stop that was not ours.

@@ -150,8 +150,8 @@ fn a_frame_of_a_scrolling_log_stays_within_its_budget() {
 fn a_lost_terminal_ends_the_front() {
     let (mut screen, device) = open(80, 24);
     let fixture = Fixture::burning();
-    device.hang_up();
     show(&mut screen, &fixture);
+    device.hang_up();
     assert!(screen.show_scene(&fixture.scene()).is_err());
 }
 
