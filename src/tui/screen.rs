@@ -105,6 +105,7 @@ pub struct Screen {
     editing: Option<Editing>,
     edited: Option<Edited>,
     continued: Option<Signal>,
+    resized: Option<Signal>,
     dirty: bool,
     rows: Vec<Row>,
     /// Of which entries the rows are made: how many, and the last.
@@ -139,6 +140,7 @@ impl Screen {
             editing: None,
             edited: None,
             continued: None,
+            resized: None,
             dirty: true,
             rows: Vec::new(),
             rows_of: (0, None),
@@ -337,6 +339,14 @@ fn save(folder: &std::path::Path, name: &str, text: &str) -> Result<String, Stri
     }
 }
 
+/// Waits for the next signal; for ever if it cannot be listened to.
+async fn heard(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) if signal.recv().await.is_some() => {}
+        _ => std::future::pending().await,
+    }
+}
+
 impl Drop for Screen {
     fn drop(&mut self) {
         if let Some(kept) = self.end_editor() {
@@ -358,8 +368,9 @@ impl Front for Screen {
         if !self.terminal.has_keys() {
             return std::future::pending().await;
         }
-        let first = self.keys.is_none();
-        if first {
+        if self.keys.is_none() {
+            // Sizes are heard of from here on; the first frame is older than that.
+            self.resized = signal(SignalKind::window_change()).ok();
             match Keys::start() {
                 Ok(keys) => self.keys = Some(keys),
                 Err(error) => {
@@ -367,33 +378,35 @@ impl Front for Screen {
                     return Input::Ended;
                 }
             }
-        }
-        let Some(keys) = &mut self.keys else { return Input::Ended };
-        // The first frame is drawn before anybody listens: a size that changed meanwhile is told
-        // by nobody else.
-        if first && let Some((columns, rows)) = self.terminal.grown() {
-            return Input::Terminal(Event::Resize(columns, rows));
+            if let Some((columns, rows)) = self.terminal.grown() {
+                return Input::Terminal(Event::Resize(columns, rows));
+            }
         }
         if self.continued.is_none() {
             self.continued = signal(SignalKind::from_raw(SIGCONT)).ok();
         }
-        let stopped = async {
-            match &mut self.continued {
-                Some(signal) => signal.recv().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            _ = stopped => Input::Continued,
-            event = keys.next() => match event {
-                Some(Ok(event)) => Input::Terminal(event),
-                Some(Err(error)) => {
-                    tracing::error!(%error, "the terminal cannot be read");
-                    Input::Ended
+        let Some(keys) = &mut self.keys else { return Input::Ended };
+        loop {
+            tokio::select! {
+                biased;
+                () = heard(&mut self.continued) => return Input::Continued,
+                () = heard(&mut self.resized) => {
+                    if let Some((columns, rows)) = self.terminal.grown() {
+                        return Input::Terminal(Event::Resize(columns, rows));
+                    }
                 }
-                None => Input::Ended,
-            },
+                event = keys.next() => match event {
+                    // Told of by a signal of our own: this one may be of an older size, and
+                    // crossterm loses one that comes together with a key.
+                    Some(Ok(Event::Resize(..))) => {}
+                    Some(Ok(event)) => return Input::Terminal(event),
+                    Some(Err(error)) => {
+                        tracing::error!(%error, "the terminal cannot be read");
+                        return Input::Ended;
+                    }
+                    None => return Input::Ended,
+                },
+            }
         }
     }
 

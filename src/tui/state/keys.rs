@@ -162,11 +162,14 @@ impl State {
         if key.code == KeyCode::Esc {
             return vec![Command::DiscardPlan];
         }
-        if !self.armed(plan, now) {
+        let found = self.keymap.find(Where::Plan, &[chord(key)]);
+        let typed = Self::wants_name(plan) && !blocked;
+        // Only what confirms waits until the plan can have been read: leaving it harms nobody.
+        if (typed || found == Found::Line("confirm-dialog".into())) && !self.armed(plan, now) {
             self.say(NoticeKind::Info, "that key came before the plan was on the screen: press it again", now);
             return Vec::new();
         }
-        if Self::wants_name(plan) && !blocked && !key.modifiers.contains(KeyModifiers::CONTROL) {
+        if typed && !key.modifiers.contains(KeyModifiers::CONTROL) {
             match key.code {
                 KeyCode::Enter => return self.confirm(plan, now),
                 KeyCode::Char(_) | KeyCode::Backspace | KeyCode::Left | KeyCode::Right => {
@@ -176,7 +179,7 @@ impl State {
                 _ => {}
             }
         }
-        match self.keymap.find(Where::Plan, &[chord(key)]) {
+        match found {
             Found::Line(line) if line == "confirm-dialog" && blocked => {
                 self.say(NoticeKind::Error, "this plan cannot be confirmed as it is", now);
                 Vec::new()
