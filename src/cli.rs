@@ -11,6 +11,7 @@ mod incident;
 mod live;
 #[cfg(feature = "operator")]
 mod logfile;
+mod look;
 #[cfg(feature = "operator")]
 mod screen;
 #[cfg(feature = "operator")]
@@ -19,6 +20,7 @@ mod snapshot;
 mod start;
 #[cfg(all(test, feature = "operator"))]
 mod tests;
+mod watch;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -93,6 +95,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Some(Subcommand::Drill(drill)) => drill::run(drill, arguments.session),
         #[cfg(feature = "operator")]
         Some(Subcommand::Snapshot(shot)) => snapshot::run(&shot, &arguments.session),
+        Some(Subcommand::Watch { incident }) => watch::run(incident.as_deref(), &arguments.session),
         Some(Subcommand::Incident(incident)) => incident::run(incident),
         Some(Subcommand::Export(export)) => export::run(&export, arguments.session.tz.as_deref()),
         Some(Subcommand::Config(config)) => config::run(&config),

@@ -20,7 +20,6 @@ pub mod respond;
 #[cfg(feature = "operator")]
 pub mod session;
 pub mod text;
-#[cfg(feature = "operator")]
 pub mod tui;
 
 #[cfg(all(test, feature = "operator"))]

@@ -4,6 +4,7 @@
 //! Must not: read a system, or change the record. Every text is escaped for Markdown where it
 //! enters the document, and secrets are taken out once more.
 
+mod briefing;
 mod document;
 mod markdown;
 mod renew;
@@ -25,6 +26,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use crate::record::IncidentRecord;
 use crate::text::{Safe, redact};
 
+pub use briefing::{Briefing, Moment, Standing, briefing};
 pub use markdown::Flavor;
 pub use renew::renew;
 

@@ -40,7 +40,7 @@ fn the_current_context_and_the_aws_profile_are_taken_read_only() {
     assert_eq!(config.default_env, Some(found.name.clone()));
     assert_eq!(
         notes(&env),
-        "no configuration at /etc/warroom/config.toml or ~/.config/warroom/config.toml: read-only on what this shell \
+        "no environment configured in /etc/warroom/config.toml or ~/.config/warroom/config.toml: read-only on what this shell \
          can reach; warroom config init writes a first one\n\
          Kubernetes: context prod-eu, the current one of ~/.kube/config\n\
          AWS: profile prod (AWS_PROFILE), region eu-west-1; log groups: none named\n\

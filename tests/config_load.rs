@@ -55,7 +55,6 @@ fn the_example_loads_and_says_what_it_says() {
     assert_eq!(prod.prometheus[0].auth, Some(Auth::Basic { user: "warroom".into(), password }));
     assert!(!config.environments[1].production);
     assert_eq!(config.default_env, Some("staging".into()));
-    assert_eq!((config.record.file_mode(), config.record.dir_mode()), (0o640, 0o2750));
 
     let checkout = &config.services[0];
     assert_eq!((checkout.name.as_str(), &checkout.depends_on[0]), ("checkout", &"payments".into()));
@@ -110,7 +109,20 @@ fn an_environment_is_production_and_read_only_unless_it_says_otherwise() {
     assert_eq!(env.write_window, Duration::from_secs(900));
     assert_eq!(config.default_env, Some("prod".into()), "the only one there is");
     assert_eq!(config.record.dir, Path::new("/home/ana/.local/state/warroom/incidents"));
-    assert_eq!((config.record.file_mode(), config.record.dir_mode()), (0o600, 0o700));
+}
+
+#[test]
+fn a_file_that_names_no_environment_leaves_the_rest_to_what_is_there() {
+    let config = read("[record]\ngroup = \"0\"\n[screen]\ntheme = \"light\"\n").unwrap();
+    assert_eq!(config.record.group.as_deref(), Some("0"));
+    assert_eq!(config.environments.len(), 1);
+    assert_eq!(config.environments[0].write, WritePolicy::Deny);
+    assert_eq!(config.default_env.as_ref(), Some(&config.environments[0].name));
+    assert!(config.notes.iter().any(|note| note.contains("no environment configured")), "{:?}", config.notes);
+    assert_eq!(
+        problem("default_env = \"prod\"\n"),
+        "/etc/warroom/config.toml:1:15: there is no environment: add [environments.NAME] with the systems to look at"
+    );
 }
 
 #[test]

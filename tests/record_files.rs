@@ -21,6 +21,7 @@ fn at(second: i64) -> World {
 
 fn info() -> StartInfo {
     StartInfo {
+        titles: Default::default(),
         incident: None,
         version: Safe::fixed("0.1.0"),
         drill: false,

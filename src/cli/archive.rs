@@ -18,7 +18,7 @@ pub(super) fn configured() -> Result<(Config, ProcessEnv, Places), Failure> {
 /// The archive of that configuration.
 pub(super) fn archive(config: &Config) -> Result<Archive, Failure> {
     let sharing = match &config.record.group {
-        Some(name) => Sharing::Group { id: Some(group_id(name)?) },
+        Some(name) => Sharing::with_group(name).map_err(Failure::usage)?,
         None => Sharing::Private,
     };
     Ok(Archive::shared(&config.record.dir, sharing))
@@ -36,24 +36,4 @@ pub(super) fn incident_dir(id: &str) -> Result<(Archive, PathBuf), Failure> {
     let archive = archive(&configured()?.0)?;
     let dir = archive.find(id)?;
     Ok((archive, dir))
-}
-
-/// The number of a Unix group, from `/etc/group`. Groups of a directory service have to be given
-/// by number.
-fn group_id(name: &str) -> Result<u32, Failure> {
-    if let Ok(id) = name.parse() {
-        return Ok(id);
-    }
-    let groups = std::fs::read_to_string("/etc/group").map_err(|error| {
-        anyhow::anyhow!("could not look up record.group `{name}` in /etc/group: {error}; give its number")
-    })?;
-    let found = groups.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
-    });
-    found.ok_or_else(|| {
-        Failure::usage(anyhow::anyhow!(
-            "there is no group `{name}` in /etc/group, as record.group wants it; make it, or give its number"
-        ))
-    })
 }

@@ -65,6 +65,13 @@ pub(super) enum Subcommand {
     /// Print one frame of the screen as text or as a picture; needs no terminal
     #[cfg(feature = "operator")]
     Snapshot(SnapshotArguments),
+    /// What stakeholders see of an incident: plain sentences from its record alone, and no way to
+    /// change anything
+    Watch {
+        /// An incident's id or the path of its directory; the open one that was declared last if
+        /// not given
+        incident: Option<String>,
+    },
     /// Incidents of the archive
     #[command(subcommand)]
     Incident(IncidentArguments),

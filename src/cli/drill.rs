@@ -234,7 +234,7 @@ pub(super) fn environment(scenario: &Scenario, at: Option<&Endpoints>) -> Enviro
                 .collect(),
             alarm_prefixes: Vec::new(),
             alarms_every: EVERY,
-            logs: LogAccess { groups: Vec::new(), every: EVERY, calls_per_second: CALLS },
+            logs: LogAccess { groups: Vec::new(), every: EVERY, live_tail: Vec::new(), calls_per_second: CALLS },
         }),
         alertmanager: at.map(|at| http("alertmanager", &at.alertmanager)).into_iter().collect(),
         prometheus: at.map(|at| http("prometheus", &at.prometheus)).into_iter().collect(),

@@ -144,6 +144,7 @@ fn write(archive: &Archive, id: &IncidentId, record: &IncidentRecord, drafts: Ve
 
 fn start(env: Safe, drill: bool) -> StartInfo {
     StartInfo {
+        titles: Default::default(),
         incident: None,
         version: Safe::fixed(env!("CARGO_PKG_VERSION")),
         drill,

@@ -1,18 +1,18 @@
 //! The screen front, put together from the arguments, the configuration and the terminal.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use crate::config::{ColorChoice, Places, ProcessEnv, ScreenSettings};
+use crate::config::{Places, ProcessEnv, ScreenSettings};
 use crate::session::{Core, Done, Front as _};
-use crate::tui::term::{Depth, TermFacts, Tty};
-use crate::tui::{Keymap, Options, Screen, Themes, Zone};
+use crate::tui::term::Tty;
+use crate::tui::{Keymap, Options, Screen, Zone};
 
 use super::Failure;
 use super::arguments::SessionArguments;
+use super::look::{look, named, zone};
 
 /// The last frame is given this long to reach a slow terminal.
 const LAST_FRAME: Duration = Duration::from_millis(500);
@@ -65,36 +65,12 @@ pub(super) fn options(
     process: &ProcessEnv,
     arguments: &SessionArguments,
 ) -> Result<Options, Failure> {
-    let facts = TermFacts {
-        colorterm: process.colorterm.clone(),
-        term: process.term.clone(),
-        no_color: process.no_color,
-        lang: process.locale.clone(),
-        ssh: process.ssh,
-        tmux: process.tmux,
-    };
-    let depth = match (arguments.no_color, settings.color) {
-        (true, _) | (false, ColorChoice::Never) => Depth::Mono,
-        (false, ColorChoice::Always) => Depth::decide(None, None, &TermFacts { no_color: false, ..facts.clone() }),
-        (false, ColorChoice::Auto) => Depth::decide(None, None, &facts),
-    };
-    let tz = match &arguments.tz {
-        Some(name) => name.parse::<Tz>().map_err(|_| {
-            Failure::usage(anyhow::anyhow!("`{name}` is not a time zone; one reads like Europe/Berlin"))
-        })?,
-        None => settings.tz,
-    };
+    let look = look(settings, places, process, arguments)?;
+    let tz = zone(settings, arguments)?;
     let mut zones = vec![Zone::Utc, Zone::Relative];
     if tz != Tz::UTC {
         zones.insert(0, Zone::In(tz));
     }
-    let mut themes = Themes::shipped();
-    for (name, path, text) in files(&places.themes)? {
-        themes.add(&name, &path, text);
-    }
-    let named = |given: &Option<String>, configured: &Option<crate::text::Safe>| {
-        given.clone().or_else(|| configured.as_ref().map(ToString::to_string))
-    };
     let mut keymap = Keymap::shipped().map_err(Failure::usage)?;
     if let Some(name) = named(&arguments.keymap, &settings.keymap).filter(|name| name != "default") {
         let path = places.keymaps.join(format!("{name}.toml"));
@@ -104,12 +80,11 @@ pub(super) fn options(
         keymap.add(&path.display().to_string(), &text).map_err(Failure::usage)?;
     }
     Ok(Options {
-        themes,
-        theme: named(&arguments.theme, &settings.theme).unwrap_or_else(|| "default".into()),
+        themes: look.themes,
+        theme: look.theme,
         keymap,
-        depth,
-        ascii: facts.ascii(arguments.ascii || settings.ascii.unwrap_or(false)) && settings.ascii != Some(false)
-            || arguments.ascii,
+        depth: look.depth,
+        ascii: look.ascii,
         zones,
         mouse: arguments.mouse || settings.mouse,
         ssh: process.ssh,
@@ -118,21 +93,4 @@ pub(super) fn options(
         save_dir: places.incidents.parent().map(|state| state.join("views")),
         ..Options::shipped().map_err(Failure::usage)?
     })
-}
-
-/// The TOML files of a folder, which need not be there: name, path, text.
-fn files(folder: &Path) -> Result<Vec<(String, std::path::PathBuf, String)>, Failure> {
-    let Ok(members) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
-    let mut files = Vec::new();
-    for path in
-        members.flatten().map(|member| member.path()).filter(|path| path.extension().is_some_and(|end| end == "toml"))
-    {
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| Failure::usage(anyhow::anyhow!("could not read {}: {error}", path.display())))?;
-        if let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) {
-            files.push((name.to_owned(), path.clone(), text));
-        }
-    }
-    files.sort();
-    Ok(files)
 }

@@ -43,7 +43,8 @@ impl Opening {
     /// Runs the session on `core` until it ends.
     pub(super) async fn run<F: Front>(self, mut core: Core, front: &mut F, signals: Signals) -> (Done, Core) {
         let Self { env, catalogue, archive, actor, clock, since, ask, identify, incident } = self;
-        let bearings = Bearings { env: env.name.0.clone(), drill: env.drill, actor, at: clock.now() };
+        let bearings =
+            Bearings { env: env.name.0.clone(), drill: env.drill, titles: catalogue.titles(), actor, at: clock.now() };
         let ledger = Ledger::open(archive, bearings);
         if let Some(why) = ledger.trouble() {
             core.cannot_record(why);

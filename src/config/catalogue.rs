@@ -1,9 +1,12 @@
 //! The service catalogue: which workload, log group, alarm and signal belongs to which service.
 
+use std::collections::BTreeMap;
+
 use crate::model::alert::Alert;
 use crate::model::log::LogStream;
 use crate::model::name::{Kind, ObjectPath, ServiceName, WorkloadKey};
 use crate::model::service::{Service, SignalSpec};
+use crate::text::Safe;
 
 /// All declared services.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +23,11 @@ impl Catalogue {
     /// All services, in the order of the configuration.
     pub fn services(&self) -> &[Service] {
         &self.services
+    }
+
+    /// What users call the services that have a title.
+    pub fn titles(&self) -> BTreeMap<ServiceName, Safe> {
+        self.services.iter().filter_map(|service| Some((service.name.clone(), service.title.clone()?))).collect()
     }
 
     /// One service.

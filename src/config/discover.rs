@@ -17,7 +17,7 @@ use super::{
 /// what was found and what was not.
 pub fn discover(places: &Places, env: &ProcessEnv) -> Config {
     let mut notes = vec![sentence(&format!(
-        "no configuration at {}: read-only on what this shell can reach; warroom config init writes a first one",
+        "no environment configured in {}: read-only on what this shell can reach; warroom config init writes a first one",
         places.config.iter().map(|path| env.short(path)).collect::<Vec<_>>().join(" or ")
     ))];
     let kubernetes = kubernetes(env, &mut notes);
@@ -127,6 +127,11 @@ fn aws(env: &ProcessEnv, notes: &mut Vec<Safe>) -> Option<AwsAccess> {
         endpoints: BTreeMap::new(),
         alarm_prefixes: Vec::new(),
         alarms_every: Duration::from_secs(30),
-        logs: LogAccess { groups: Vec::new(), every: Duration::from_secs(10), calls_per_second: 2.0 },
+        logs: LogAccess {
+            groups: Vec::new(),
+            every: Duration::from_secs(10),
+            live_tail: Vec::new(),
+            calls_per_second: 2.0,
+        },
     })
 }

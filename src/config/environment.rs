@@ -81,6 +81,9 @@ pub struct LogAccess {
     pub groups: Vec<String>,
     /// How often each group is read.
     pub every: Duration,
+    /// Log groups and services whose lines come by `StartLiveTail` instead of `FilterLogEvents`;
+    /// `*` for all. AWS bills Live Tail by the minute of each session of up to ten groups.
+    pub live_tail: Vec<String>,
     /// `FilterLogEvents` calls a second for all groups together.
     pub calls_per_second: f64,
 }

@@ -13,8 +13,8 @@ use super::{Config, ConfigError, Places, ProcessEnv, discover};
 const CAP: u64 = 1 << 20;
 
 /// Loads the files of `places`, the later laid over the earlier: tables are merged key by key,
-/// everything else is replaced. Files that do not exist are left out; if there is none, the
-/// configuration is discovered, read-only.
+/// everything else is replaced. Files that do not exist are left out; if none names an
+/// environment, that is discovered, read-only.
 pub fn load(places: &Places, env: &ProcessEnv) -> Result<Config, ConfigError> {
     let mut sources = Vec::new();
     for path in &places.config {
@@ -46,6 +46,10 @@ pub fn from_texts(sources: Vec<(PathBuf, String)>, places: &Places, env: &Proces
         // news then.
         Some(root) if problems.is_empty() => {
             let config = schema::read(&root, &Around { env, places }).map_err(ConfigError::Wrong)?;
+            if config.environments.is_empty() {
+                let Config { environments, default_env, notes, .. } = discover(places, env);
+                return Ok(Config { files, environments, default_env, notes, ..config });
+            }
             Ok(Config { files, ..config })
         }
         _ => Err(ConfigError::Wrong(problems)),

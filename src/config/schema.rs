@@ -43,10 +43,8 @@ pub(super) fn read(root: &Node, around: &Around<'_>) -> Result<Config, Vec<Probl
 }
 
 fn environments(top: &Section<'_>, around: &Around<'_>) -> Vec<Environment> {
-    let Some(all) = top.section("environments") else {
-        top.missing("environments", "add [environments.NAME] with the systems to look at");
-        return Vec::new();
-    };
+    // Whoever sets a theme or where records are has said nothing of systems: they are discovered.
+    let Some(all) = top.section("environments") else { return Vec::new() };
     let mut read = Vec::new();
     for (name, key, node) in all.members() {
         if !is_name(name) {
@@ -69,7 +67,9 @@ fn default_env(top: &Section<'_>, environments: &[Environment]) -> Option<EnvId>
     };
     let Some(wanted) = top.text("default_env") else { return only };
     let found = environments.iter().find(|env| env.name.as_str() == wanted);
-    if found.is_none() {
+    if environments.is_empty() {
+        top.wrong("default_env", "there is no environment: add [environments.NAME] with the systems to look at");
+    } else if found.is_none() {
         let names = || environments.iter().map(|env| env.name.as_str());
         let hint = nearest(wanted, names()).map_or_else(
             || format!("there are {}", names().collect::<Vec<_>>().join(", ")),

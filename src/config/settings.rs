@@ -40,18 +40,6 @@ pub struct RecordSettings {
     pub group: Option<String>,
 }
 
-impl RecordSettings {
-    /// The mode of files.
-    pub fn file_mode(&self) -> u32 {
-        if self.group.is_some() { 0o640 } else { 0o600 }
-    }
-
-    /// The mode of directories; the set-group-ID bit hands the group on to what is made inside.
-    pub fn dir_mode(&self) -> u32 {
-        if self.group.is_some() { 0o2750 } else { 0o700 }
-    }
-}
-
 /// The screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScreenSettings {

@@ -225,6 +225,7 @@ fn aws(out: &mut Out, env: &str, access: &AwsAccess) {
     out.section(&format!("{env}.aws.logs"));
     out.list("groups", &access.logs.groups);
     out.duration("every", access.logs.every);
+    out.list("live_tail", &access.logs.live_tail);
     out.plain("calls_per_second", access.logs.calls_per_second);
 }
 

@@ -1,8 +1,11 @@
 //! Alertmanager, by its API v2: the alerts that it holds now.
 //!
 //! Owns: polling `GET /api/v2/alerts` and translating what comes. Must not: keep a history. The
-//! API has none; what was resolved is simply not in the next answer. Grafana serves the same
-//! shapes below `/api/alertmanager/grafana`: only the base URL differs.
+//! API has none; what was resolved is simply not in the next answer. What a restart made the
+//! server forget is not resolved, see `forgotten`. Grafana serves the same shapes below
+//! `/api/alertmanager/grafana`: only the base URL differs.
+
+mod forgotten;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,8 +25,11 @@ use crate::text::Safe;
 use super::http::{Allowed, Answer, Reader};
 use super::{Ctx, Ended, Outlet, Source, SourceError};
 
+use forgotten::Forgotten;
+
 const ALERTS: &str = "/api/v2/alerts";
-const ALLOWED: Allowed = &[(Method::GET, ALERTS)];
+const STATUS: &str = "/api/v2/status";
+const ALLOWED: Allowed = &[(Method::GET, ALERTS), (Method::GET, STATUS)];
 /// More alerts than this cannot be looked at; the rest is counted.
 const MOST: usize = 5_000;
 /// Labels of one alert that are kept.
@@ -33,6 +39,7 @@ const LABELS: usize = 64;
 pub(super) struct Alertmanager {
     access: HttpAccess,
     drill: bool,
+    forgotten: Forgotten,
 }
 
 /// `gettableAlert` of the API's specification, the fields that are read. Every one may be
@@ -68,7 +75,7 @@ struct RawStatus {
 impl Alertmanager {
     /// The server at `access`.
     pub(super) fn new(access: HttpAccess, drill: bool) -> Self {
-        Self { access, drill }
+        Self { access, drill, forgotten: Forgotten::default() }
     }
 }
 
@@ -82,6 +89,11 @@ impl Source for Alertmanager {
                 let now = cx.clock.now();
                 let answer = reader.get(ALERTS, &[("active", "true"), ("silenced", "true"), ("inhibited", "true")]);
                 let (alerts, limited) = translate(&answer.await?, now)?;
+                if self.forgotten.asks(&alerts) {
+                    self.forgotten.born(started(&reader).await, now);
+                }
+                let (alerts, kept) = self.forgotten.with(alerts, now);
+                let limited = limited.or(kept);
                 let alerts = Signal::Alerts(Delta::All(alerts));
                 out.send(vec![(now, alerts), (now, Signal::Link(SourceState::Live { limited }))], hold).await;
                 hold = tokio::select! {
@@ -91,6 +103,17 @@ impl Source for Alertmanager {
             }
         })
     }
+}
+
+/// When the server was started, by its own clock, if it says so. Grafana and others that speak the
+/// API do not.
+async fn started(reader: &Reader) -> Option<World> {
+    #[derive(Deserialize)]
+    struct Status {
+        uptime: String,
+    }
+    let answer = reader.get(STATUS, &[]).await.ok().filter(|answer| answer.status.is_success())?;
+    DateTime::parse_from_rfc3339(&answer.json::<Status>().ok()?.uptime).ok().map(|at| at.to_utc())
 }
 
 /// The alerts, and what is missing among them.

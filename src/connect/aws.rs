@@ -38,7 +38,8 @@ use super::SourceError;
 use super::http::is_loopback;
 
 pub(super) use alarms::Alarms;
-use guard::ReadOnly;
+use failure::Failure;
+use guard::{BareHost, ReadOnly};
 pub(super) use logs::Logs;
 
 /// How long making a connection may take, by the wall.
@@ -109,15 +110,18 @@ impl Account {
     }
 
     /// A client that can read log events and nothing else. It does not try again by itself: every
-    /// call is one of the budget's.
+    /// search is one of the budget's.
     async fn logs(&self) -> Result<Client<aws_sdk_cloudwatchlogs::Client>, SourceError> {
         let Session { sdk, login } = self.session().await?;
         let mut config = aws_sdk_cloudwatchlogs::config::Builder::from(&sdk)
-            .interceptor(ReadOnly::allowing(&["FilterLogEvents"]))
+            .interceptor(ReadOnly::allowing(&["FilterLogEvents", "StartLiveTail"]))
             .retry_config(RetryConfig::disabled());
         let endpoint = self.endpoint("cloudwatch_logs")?;
         let place = place(&sdk, endpoint.as_deref());
         if let Some(url) = endpoint {
+            if !is_of_aws(&url) {
+                config = config.interceptor(BareHost);
+            }
             config = config.endpoint_url(url);
         }
         Ok(Client { sdk: aws_sdk_cloudwatchlogs::Client::from_conf(config.build()), place, login })
@@ -134,6 +138,24 @@ impl Account {
             config = config.endpoint_url(url);
         }
         Ok(Client { sdk: aws_sdk_sts::Client::from_conf(config.build()), place, login })
+    }
+
+    /// What stands before a log group's name in its ARN: `arn:aws:logs:REGION:ACCOUNT:log-group:`.
+    async fn log_group_prefix(&self) -> Result<String, Failure> {
+        let told = |why: &SourceError| Failure::Other(Safe::from(why.to_string()));
+        let client = self.sts().await.map_err(|why| told(&why))?;
+        let region = self.session().await.map_err(|why| told(&why))?.sdk.region().map(ToString::to_string);
+        let what = "asking AWS for the account's number, which Live Tail needs";
+        let answer = client.sdk.get_caller_identity().send().await;
+        let answer = answer.map_err(|error| failure::explain(what, &error, &client.place, &client.login))?;
+        let partition = answer.arn().and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws");
+        let (Some(account), Some(region)) = (answer.account(), region) else {
+            return Err(Failure::Other(Safe::from(format!(
+                "{what}: there was none in the answer of {}",
+                client.place
+            ))));
+        };
+        Ok(format!("arn:{partition}:logs:{region}:{account}:log-group:"))
     }
 
     /// Forgets what was loaded, if the account does not know us any more.
@@ -270,6 +292,13 @@ fn https(direct: bool) -> SharedHttpClient {
         builder.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
         builder.build()
     })
+}
+
+/// Whether an endpoint is one of AWS' own public ones, which have another host for streams.
+fn is_of_aws(url: &str) -> bool {
+    let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let of_aws = ["amazonaws.com", "amazonaws.com.cn", "api.aws"].iter().any(|end| host.ends_with(end));
+    of_aws && (host.starts_with("logs.") || host.starts_with("logs-fips."))
 }
 
 /// The SDK's time as world time. `None` for a time that no calendar has.

@@ -1,5 +1,6 @@
 //! For tests: a server on loopback, and one source that runs in a world of its own.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,6 +84,8 @@ pub(super) struct Running {
     pub(super) clock: Clock,
     pub(super) follow: watch::Sender<Follow>,
     inbox: Inbox,
+    /// What came with the last sign of life, after it.
+    pending: VecDeque<Stamped<Signal>>,
     driver: Driver,
     cancel: CancellationToken,
     task: JoinHandle<(Result<Ended, SourceError>, Box<dyn Source>)>,
@@ -103,22 +106,23 @@ impl Running {
             let result = source.run(&cx, &out).await;
             (result, source)
         });
-        Self { clock, follow, inbox, driver, cancel, task }
+        Self { clock, follow, inbox, pending: VecDeque::new(), driver, cancel, task }
     }
 
     /// What the source tells up to its next sign of life, that included.
     pub(super) async fn until_live(&mut self) -> (Vec<Stamped<Signal>>, Option<String>) {
         let mut seen = Vec::new();
         loop {
-            let batch =
-                tokio::time::timeout(Duration::from_secs(20), self.inbox.next()).await.expect("no sign of life");
-            for signal in batch.signals {
+            while let Some(signal) = self.pending.pop_front() {
                 if let Signal::Link(SourceState::Live { limited }) = &signal.body {
                     let limited = limited.as_ref().map(ToString::to_string);
                     return (seen, limited);
                 }
                 seen.push(signal);
             }
+            let batch =
+                tokio::time::timeout(Duration::from_secs(20), self.inbox.next()).await.expect("no sign of life");
+            self.pending.extend(batch.signals);
         }
     }
 

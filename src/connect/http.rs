@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Client, Method, RequestBuilder, Url};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 
@@ -94,6 +94,17 @@ impl Reader {
     /// (success, or a 400 or 422 about the request) is the caller's to understand; everything
     /// else is an error already.
     pub(super) async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, SourceError> {
+        self.get_if(path, query, |_, _| false).await
+    }
+
+    /// The same; `understood` says which other statuses, with their bodies, are the caller's to
+    /// understand, too.
+    pub(super) async fn get_if(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        understood: impl Fn(StatusCode, &[u8]) -> bool,
+    ) -> Result<Answer, SourceError> {
         let url = self.url(&Method::GET, path)?;
         let place = shown(&url);
         let request = self.client.get(url).query(query);
@@ -105,7 +116,7 @@ impl Reader {
         }
         let headers = response.headers().clone();
         let body = answer::bounded(response, &place).await?;
-        if status.is_success() || matches!(status.as_u16(), 400 | 422) {
+        if status.is_success() || matches!(status.as_u16(), 400 | 422) || understood(status, &body) {
             Ok(Answer { place, status, body })
         } else {
             Err(failure::status(&place, status, &headers, &body, self.auth.is_some()))

@@ -24,7 +24,7 @@ use crate::text::Safe;
 use super::http::Reader;
 use super::{Ctx, Ended, History, Outlet, Source, SourceError};
 
-use query::{Failure, Grid};
+use query::{Failure, Found, Grid};
 
 /// How far the first read looks back.
 const FIRST: TimeDelta = TimeDelta::minutes(5);
@@ -66,7 +66,7 @@ struct Asked {
 }
 
 /// What it gave.
-type Values = Result<Vec<(World, Option<f64>)>, Failure>;
+type Values = Result<Found, Failure>;
 
 impl Prometheus {
     /// The server at `access`, which answers the queries of `catalogue`, and its past.
@@ -100,11 +100,14 @@ impl Prometheus {
         let mut samples = Vec::new();
         for (Asked { service, spec, grid }, result) in read_all(reader, asked).await {
             match result {
-                Ok(values) => {
+                Ok(Found { values, warning }) => {
                     self.server.saw(&service, &spec, grid.end());
+                    if let Some(warning) = warning {
+                        poll.limits(&service, &spec, &warning);
+                    }
                     samples.extend(values.into_iter().map(|(at, value)| sample(&service, &spec, at, value)));
                 }
-                Err(Failure::Refused(why)) => poll.refused(&service, &spec, &why),
+                Err(Failure::Refused(why)) => poll.limits(&service, &spec, &why),
                 Err(Failure::Source(error)) => poll.error = Some(error),
             }
         }
@@ -118,18 +121,19 @@ impl Prometheus {
 struct Poll {
     asked: bool,
     signals: Vec<(World, Signal)>,
-    refused: Vec<String>,
+    /// What each signal that is not seen whole lacks.
+    limits: Vec<String>,
     error: Option<SourceError>,
 }
 
 impl Poll {
-    fn refused(&mut self, service: &ServiceName, spec: &SignalSpec, why: &str) {
-        self.refused.push(format!("{service} {}: {why}", spec.name));
+    fn limits(&mut self, service: &ServiceName, spec: &SignalSpec, why: &str) {
+        self.limits.push(format!("{service} {}: {why}", spec.name));
     }
 
     fn limited(&self) -> Option<Safe> {
-        let first = self.refused.first()?;
-        let more = self.refused.len() - 1;
+        let first = self.limits.first()?;
+        let more = self.limits.len() - 1;
         Some(Safe::from(if more == 0 { first.clone() } else { format!("{first} (and {more} more signals)") }))
     }
 }
@@ -206,7 +210,7 @@ impl History for PrometheusHistory {
             let mut signals = Vec::new();
             for (Asked { service, spec, grid }, result) in read_all(&reader, asked).await {
                 match result {
-                    Ok(values) => {
+                    Ok(Found { values, .. }) => {
                         // A past that ends long ago is no place to go on from.
                         if cx.clock.now() - grid.end() < FIRST {
                             self.server.saw(&service, &spec, grid.end());

@@ -29,9 +29,19 @@ pub(in crate::drill) enum QueryError {
         /// What is wrong.
         why: String,
     },
+    /// It cannot be asked over that stretch.
+    #[error("{0}")]
+    Stretch(String),
     /// It cannot be computed.
     #[error("{0}")]
     Execution(String),
+}
+
+impl QueryError {
+    /// A type does not fit. Prometheus checks types while it parses; here they show in computing.
+    fn mistyped(why: impl Into<String>) -> Self {
+        Self::Parse { column: 1, why: why.into() }
+    }
 }
 
 #[cfg(test)]

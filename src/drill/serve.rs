@@ -13,6 +13,7 @@ mod pattern;
 mod prometheus;
 mod silences;
 mod sts;
+mod tail;
 #[cfg(test)]
 mod tests;
 

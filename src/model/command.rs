@@ -33,6 +33,13 @@ pub enum Command {
     Phase(Phase),
     /// Say how bad it is.
     Severity(Severity),
+    /// Tell stakeholders where things stand.
+    Update {
+        /// What they read.
+        text: Safe,
+        /// When the next update is promised.
+        next: Option<Due>,
+    },
     /// Confirm a proposed milestone, or set its time.
     Milestone {
         /// Which.
@@ -107,6 +114,32 @@ pub enum MilestoneTime {
     At(World),
     /// A time of day, UTC: the latest such time that is not in the future.
     OfDay(chrono::NaiveTime),
+}
+
+/// A time to come, as a person gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// A point in time.
+    At(World),
+    /// A time of day, UTC: the next such time.
+    OfDay(chrono::NaiveTime),
+    /// So long from now.
+    In(chrono::TimeDelta),
+}
+
+impl Due {
+    /// The point in time that it means `now`; `None` if that is in the past or beyond reason.
+    pub fn from(self, now: World) -> Option<World> {
+        let at = match self {
+            Self::At(at) => at,
+            Self::OfDay(time) => {
+                let today = now.date_naive().and_time(time).and_utc();
+                if today > now { today } else { today.checked_add_days(chrono::Days::new(1))? }
+            }
+            Self::In(length) => now.checked_add_signed(length)?,
+        };
+        (at > now).then_some(at)
+    }
 }
 
 /// Which alert.

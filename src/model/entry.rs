@@ -1,5 +1,7 @@
 //! Entries: the lines of the record.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::World;
@@ -134,6 +136,8 @@ pub enum EntryKind {
     WriteWindow,
     /// Somebody was asked for something.
     Asked,
+    /// An update for stakeholders.
+    Update,
     /// The record was exported.
     Exported,
     /// An earlier entry is corrected.
@@ -187,6 +191,7 @@ impl EntryKind {
             Self::Outcome => "outcome",
             Self::WriteWindow => "write_window",
             Self::Asked => "asked",
+            Self::Update => "update",
             Self::Exported => "exported",
             Self::Correction => "correction",
         }
@@ -267,6 +272,9 @@ pub enum Body {
         predecessor: Option<Predecessor>,
         /// The environment.
         env: Safe,
+        /// What users call the services, where the configuration says.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        titles: BTreeMap<ServiceName, Safe>,
     },
     /// Of `opened`.
     Opened {
@@ -294,6 +302,12 @@ pub enum Body {
         plan: PlanId,
         /// How it ended.
         outcome: Outcome,
+    },
+    /// Of `update`.
+    Update {
+        /// When the next one is promised.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<World>,
     },
     /// Of `correction`.
     Correction {
@@ -372,6 +386,11 @@ impl Severity {
         let digits = text.trim().to_ascii_lowercase();
         let level = digits.strip_prefix("sev").unwrap_or(&digits).parse().ok()?;
         (1..=5).contains(&level).then_some(Self(level))
+    }
+
+    /// The number, 1 to 5.
+    pub fn level(self) -> u8 {
+        self.0
     }
 }
 

@@ -10,6 +10,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -18,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::World;
 use crate::model::entry::{Actor, Draft, Entry};
-use crate::model::name::IncidentId;
+use crate::model::name::{IncidentId, ServiceName};
 use crate::model::track::TrackSample;
 use crate::text::{LINE_CAP, Safe, clean_into, redact};
 
@@ -52,6 +53,8 @@ pub struct StartInfo {
     pub drill: bool,
     /// The environment.
     pub env: Safe,
+    /// What users call the services, for stakeholders.
+    pub titles: BTreeMap<ServiceName, Safe>,
     /// Who sits at the program.
     pub actor: Actor,
     /// World time.

@@ -104,7 +104,8 @@ pub fn is_key(kind: EntryKind) -> bool {
         | EntryKind::Severity
         | EntryKind::Milestone
         | EntryKind::Outcome
-        | EntryKind::Asked => true,
+        | EntryKind::Asked
+        | EntryKind::Update => true,
         // An intent is told by its outcome, see `timeline`; the rest is the journal's own
         // business or too much.
         EntryKind::Started

@@ -54,6 +54,7 @@ impl Story {
 fn incident() -> crate::record::IncidentRecord {
     let disk = MemoryDisk::default();
     let info = StartInfo {
+        titles: Default::default(),
         incident: Some(IncidentId::from("2026-11-21-checkout")),
         version: Safe::fixed("0.1.0"),
         drill: true,
@@ -224,6 +225,7 @@ fn a_second_export_keeps_what_people_wrote() {
 fn an_incident_of_which_nothing_is_known_says_so() {
     let disk = MemoryDisk::default();
     let info = StartInfo {
+        titles: Default::default(),
         incident: None,
         version: Safe::fixed("0.1.0"),
         drill: false,

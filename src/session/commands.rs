@@ -139,6 +139,15 @@ pub static COMMANDS: &[Declaration] = &[
         "Writes a note to the timeline, in your name."
     ),
     command!(
+        "update",
+        "TEXT [--next TIME]",
+        Anywhere,
+        Record,
+        args::update,
+        "tell the stakeholders",
+        "Writes an update that `warroom watch` shows to stakeholders, and when they hear more: 20m, 05:40 or a full RFC 3339 time, UTC."
+    ),
+    command!(
         "phase",
         "investigating|mitigating|monitoring|resolved",
         Anywhere,
@@ -360,7 +369,13 @@ pub static COMMANDS: &[Declaration] = &[
         "Opens $VISUAL, else $EDITOR, for a note; reading and recording go on meanwhile. An empty text is no note."
     ),
     view!("accept", Accept, Anywhere, "take", "In a dialog: takes what is chosen, or goes on to the next field."),
-    view!("complete", Complete, Anywhere, "complete", "Completes what is typed; in a question, goes to the other field."),
+    view!(
+        "complete",
+        Complete,
+        Anywhere,
+        "complete",
+        "Completes what is typed; in a question, goes to the other field."
+    ),
     view!("actions", Actions, Anywhere, "actions", "Lists what can be done about the selected row."),
     view!("confirm-dialog", ConfirmDialog, InPlan, "confirm", "Confirms the dialog that is shown."),
     view!(

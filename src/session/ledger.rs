@@ -1,6 +1,6 @@
 //! Where entries go: the rolling journal of the last hour, and an incident's once there is one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::clock::World;
 use crate::model::entry::{Actor, Draft, Entry, EntryKind};
-use crate::model::name::{EnvId, IncidentId};
+use crate::model::name::{EnvId, IncidentId, ServiceName};
 use crate::model::track::TrackSample;
 use crate::record::{Archive, Carried, Durability, Journal, JournalError, Receipt, StartInfo};
 use crate::report;
@@ -32,6 +32,8 @@ pub struct Bearings {
     pub env: Safe,
     /// Whether its world is a drill's.
     pub drill: bool,
+    /// What users call the services.
+    pub titles: BTreeMap<ServiceName, Safe>,
     /// Who sits at the program.
     pub actor: Actor,
     /// World time when the session was opened.
@@ -45,6 +47,7 @@ impl Bearings {
             version: Safe::fixed(env!("CARGO_PKG_VERSION")),
             drill: self.drill,
             env: self.env.clone(),
+            titles: self.titles.clone(),
             actor: self.actor.clone(),
             at,
         }

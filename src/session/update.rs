@@ -70,6 +70,7 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::Claim(choice) => recording::claim(core, &choice),
         Command::Open { title } => recording::open(core, title),
         Command::Note { text } => recording::note(core, text),
+        Command::Update { text, next } => recording::tell(core, text, next),
         Command::Phase(phase) => recording::phase(core, phase),
         Command::Severity(severity) => recording::severity(core, severity),
         Command::Milestone { name, at } => recording::milestone(core, name, at),

@@ -41,10 +41,7 @@ pub(super) enum Edited {
     /// Nothing was left: the person thought better of it.
     Empty,
     /// The editor failed; the text as it stood in the file then.
-    Failed {
-        why: String,
-        text: Safe,
-    },
+    Failed { why: String, text: Safe },
 }
 
 impl Editing {
@@ -55,9 +52,7 @@ impl Editing {
         let file = folder.join("note.txt");
         let started = prepare(&folder, &file, text).and_then(|()| spawn(editor, &file));
         match started {
-            Ok(child) => {
-                Ok(Self { editor: editor.to_owned(), child, folder, file, before: text.to_owned() })
-            }
+            Ok(child) => Ok(Self { editor: editor.to_owned(), child, folder, file, before: text.to_owned() }),
             Err(error) => {
                 let _ = std::fs::remove_dir_all(&folder);
                 Err(format!("cannot start the editor `{editor}` on {}: {error}", file.display()))

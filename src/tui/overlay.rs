@@ -55,7 +55,9 @@ pub(super) fn draw(
             detail::draw(state, scene, brush, body, buffer);
             None
         }
-        Some(Overlay::Palette { input, at, .. }) => Some(palette::draw(input, *at, &state.keymap, scene, brush, body, buffer)),
+        Some(Overlay::Palette { input, at, .. }) => {
+            Some(palette::draw(input, *at, &state.keymap, scene, brush, body, buffer))
+        }
         Some(Overlay::Actions { at }) => {
             let at = *at;
             actions::draw(at, state, scene, brush, body, buffer);

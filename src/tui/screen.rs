@@ -16,13 +16,14 @@ use crate::model::entry::EntryId;
 use crate::record::{Row, timeline};
 use crate::session::{Core, Front, FrontError, Input, NoticeKind};
 
+use super::ScreenError;
 use super::chrome::{self, Brush};
 use super::editor::{Edited, Editing};
 use super::keymap::Keymap;
 use super::scene::Scene;
 use super::state::{State, Wish};
-use super::term::{Depth, Device, Keys, TermError, Terminal};
-use super::theme::{Theme, ThemeError, Themes};
+use super::term::{Depth, Device, Terminal, heard};
+use super::theme::{Theme, Themes};
 use super::words::Zone;
 
 /// Frames of a local terminal, and of one behind SSH.
@@ -83,29 +84,16 @@ impl Options {
     }
 }
 
-/// Why a screen cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum ScreenError {
-    /// The theme is wrong.
-    #[error(transparent)]
-    Theme(#[from] ThemeError),
-    /// The terminal is.
-    #[error(transparent)]
-    Terminal(#[from] TermError),
-}
-
 /// A session on a screen. Dropping it restores the terminal.
 pub struct Screen {
     options: Options,
     theme: Theme,
     state: State,
     terminal: Terminal,
-    keys: Option<Keys>,
     /// The editor that has the terminal, and what came of it.
     editing: Option<Editing>,
     edited: Option<Edited>,
     continued: Option<Signal>,
-    resized: Option<Signal>,
     dirty: bool,
     rows: Vec<Row>,
     /// Of which entries the rows are made: how many, and the last.
@@ -136,11 +124,9 @@ impl Screen {
             theme,
             state,
             terminal,
-            keys: None,
             editing: None,
             edited: None,
             continued: None,
-            resized: None,
             dirty: true,
             rows: Vec::new(),
             rows_of: (0, None),
@@ -279,9 +265,7 @@ impl Screen {
     /// Restores the terminal for another program. No key is read while one of ours is handled,
     /// and what was typed after it is that program's.
     fn lend(&mut self) {
-        if let Some(keys) = &mut self.keys {
-            keys.forget();
-        }
+        self.terminal.forget_keys();
         self.terminal.leave();
     }
 
@@ -339,14 +323,6 @@ fn save(folder: &std::path::Path, name: &str, text: &str) -> Result<String, Stri
     }
 }
 
-/// Waits for the next signal; for ever if it cannot be listened to.
-async fn heard(signal: &mut Option<Signal>) {
-    match signal {
-        Some(signal) if signal.recv().await.is_some() => {}
-        _ => std::future::pending().await,
-    }
-}
-
 impl Drop for Screen {
     fn drop(&mut self) {
         if let Some(kept) = self.end_editor() {
@@ -364,49 +340,19 @@ impl Front for Screen {
             self.continued = None;
             return Input::Continued;
         }
-        // A device in memory has no events: whoever holds it calls `handle` itself.
-        if !self.terminal.has_keys() {
-            return std::future::pending().await;
-        }
-        if self.keys.is_none() {
-            // Sizes are heard of from here on; the first frame is older than that.
-            self.resized = signal(SignalKind::window_change()).ok();
-            match Keys::start() {
-                Ok(keys) => self.keys = Some(keys),
-                Err(error) => {
-                    tracing::error!(%error, "no thread can be started to read keys");
-                    return Input::Ended;
-                }
-            }
-            if let Some((columns, rows)) = self.terminal.grown() {
-                return Input::Terminal(Event::Resize(columns, rows));
-            }
-        }
         if self.continued.is_none() {
             self.continued = signal(SignalKind::from_raw(SIGCONT)).ok();
         }
-        let Some(keys) = &mut self.keys else { return Input::Ended };
-        loop {
-            tokio::select! {
-                biased;
-                () = heard(&mut self.continued) => return Input::Continued,
-                () = heard(&mut self.resized) => {
-                    if let Some((columns, rows)) = self.terminal.grown() {
-                        return Input::Terminal(Event::Resize(columns, rows));
-                    }
+        tokio::select! {
+            biased;
+            () = heard(&mut self.continued) => Input::Continued,
+            event = self.terminal.event() => match event {
+                Ok(event) => Input::Terminal(event),
+                Err(error) => {
+                    tracing::error!(%error, "the terminal cannot be read");
+                    Input::Ended
                 }
-                event = keys.next() => match event {
-                    // Told of by a signal of our own: this one may be of an older size, and
-                    // crossterm loses one that comes together with a key.
-                    Some(Ok(Event::Resize(..))) => {}
-                    Some(Ok(event)) => return Input::Terminal(event),
-                    Some(Err(error)) => {
-                        tracing::error!(%error, "the terminal cannot be read");
-                        return Input::Ended;
-                    }
-                    None => return Input::Ended,
-                },
-            }
+            },
         }
     }
 

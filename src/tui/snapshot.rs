@@ -12,9 +12,10 @@ use crate::model::command::{Command, Pane, View};
 use crate::record::timeline;
 use crate::session::Core;
 
+use super::ScreenError;
 use super::chrome::{self, Brush};
 use super::scene::Scene;
-use super::screen::{Options, ScreenError};
+use super::screen::Options;
 use super::state::State;
 use super::term;
 

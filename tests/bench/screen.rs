@@ -151,7 +151,8 @@ fn drill() -> bool {
     let bytes: usize = terminal.arrivals(start).iter().map(|(_, bytes)| bytes).sum();
     terminal.signal(Posix::TERM);
     terminal.ends();
-    let measured = format!("{:.0} bytes/s, {cpu:.1} % CPU, its world's servers included", bytes as f64 / DRILL.as_secs_f64());
+    let measured =
+        format!("{:.0} bytes/s, {cpu:.1} % CPU, its world's servers included", bytes as f64 / DRILL.as_secs_f64());
     row("a drill at its own speed, 120×40", &measured, "none", true)
 }
 
@@ -192,8 +193,13 @@ fn feed(rate: usize) {
         let core = Core::new(&env, Arc::new(Catalogue::default()), Actor::system(), clock.now(), 0);
         let mut screen = Screen::new(Options::shipped().unwrap(), Arc::new(Tty::open().unwrap())).unwrap();
         screen.restore_on_panic();
-        let bearings =
-            Bearings { env: env.name.0.clone(), drill: false, actor: Actor::system(), at: clock.now() };
+        let bearings = Bearings {
+            env: env.name.0.clone(),
+            drill: false,
+            actor: Actor::system(),
+            at: clock.now(),
+            titles: std::collections::BTreeMap::new(),
+        };
         let ledger = Ledger::open(Archive::new(std::env::temp_dir().join("archive")), bearings);
         let (follow, _followed) = watch::channel(Follow::default());
         let engine = Err(Refusal { why: Safe::fixed("a benchmark changes nothing") });

@@ -280,7 +280,8 @@ fn left_on(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let mut on: Vec<String> = Vec::new();
     for part in text.split('\u{1b}').skip(1) {
-        let pushed = |part: &str| part.starts_with("[22t") || (part.starts_with("[22;") && part[4..].find('t') == Some(1));
+        let pushed =
+            |part: &str| part.starts_with("[22t") || (part.starts_with("[22;") && part[4..].find('t') == Some(1));
         if part.starts_with("]0;") || part.starts_with("]2;") || pushed(part) {
             on.push(format!("title {part:.20}"));
         }

@@ -85,7 +85,8 @@ fn a_note_is_written_in_the_editor_while_recording_goes_on() {
     assert!(!desk.told("environment").contains("AWS_SECRET_ACCESS_KEY"));
     desk.writes("pool is full\u{1b}]0;owned\u{7}\nsince 03:14\n", 0);
     desk.terminal.sees("the note in the timeline", |screen| {
-        screen.alternate_screen() && screen.contents().lines().any(|line| line.contains("note ") && line.contains("pool is full"))
+        screen.alternate_screen()
+            && screen.contents().lines().any(|line| line.contains("note ") && line.contains("pool is full"))
     });
     desk.left_nothing();
     desk.leaves();

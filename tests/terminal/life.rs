@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::kit::{BOTH, DRILL, Home, LIVE};
+use crate::kit::{BOTH, DRILL, Home, LIVE, World};
 
 /// The bar is 100 ms, of a release build on a quiet machine: `tests/bench/first-frame` measures it.
 const FIRST_FRAME: Duration = Duration::from_secs(5);
@@ -86,4 +86,41 @@ fn without_a_terminal_it_says_what_to_do() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("--plain"), "{told}");
+}
+
+/// The stakeholders' page is in the same hands.
+#[test]
+fn the_page_for_stakeholders_is_left_as_cleanly() {
+    let home = Home::new();
+    let open = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_warroom"));
+        command.args(arguments).env("XDG_STATE_HOME", home.path()).env("XDG_CONFIG_HOME", home.path());
+        assert!(command.env("HOME", home.path()).status().unwrap().success());
+    };
+    open(&["incident", "open", "checkout fails"]);
+    let watch = World { arguments: &["watch"], header: "checkout fails" };
+    let mut terminal = home.start(watch, 80, 24);
+    terminal.draws(watch.header);
+    for n in 0..100 {
+        terminal.resize(60 + n % 40, 20 + n % 20);
+    }
+    terminal.resize(90, 30);
+    terminal.sees("the last size", |screen| {
+        screen.contents().lines().count() == 30 && screen.contents().contains(watch.header)
+    });
+    terminal.press("q");
+    let ended = terminal.ends();
+    assert!(ended.status.success(), "{:?}", ended.status);
+    ended.assert_restored();
+    for (signal, code) in [(Signal::TERM, 0), (Signal::HUP, 0), (Signal::INT, 0)] {
+        let terminal = home.start(watch, 80, 24);
+        terminal.draws(watch.header);
+        terminal.signal(signal);
+        let ended = terminal.ends();
+        assert_eq!(ended.status.exit_code(), code, "{signal:?}");
+        ended.assert_restored();
+    }
+    let terminal = home.start(watch, 80, 24);
+    terminal.draws(watch.header);
+    terminal.hangs_up();
 }

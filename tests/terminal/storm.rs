@@ -7,7 +7,11 @@ const SIZES: u16 = 300;
 
 /// A picture without what time changes in it.
 fn still(contents: &str) -> String {
-    contents.lines().filter(|line| !line.contains(" ago") && !line.contains("reading history")).collect::<Vec<_>>().join("\n")
+    contents
+        .lines()
+        .filter(|line| !line.contains(" ago") && !line.contains("reading history"))
+        .collect::<Vec<_>>()
+        .join("\n")
         .chars()
         .map(|c| if c.is_ascii_digit() { '#' } else { c })
         .collect()

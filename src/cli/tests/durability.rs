@@ -156,7 +156,7 @@ async fn what_was_shown_survives_a_power_cut_at_any_moment_and_the_next_start_ta
 }
 
 fn bearings(drill: bool) -> Bearings {
-    Bearings { env: Safe::fixed("prod-eu"), drill, actor: ana(), at: Clock::real().now() }
+    Bearings { env: Safe::fixed("prod-eu"), titles: Default::default(), drill, actor: ana(), at: Clock::real().now() }
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ fn kubernetes(section: Section<'_>, write: WritePolicy, around: &Around<'_>) -> 
 }
 
 fn aws(section: Section<'_>) -> AwsAccess {
-    let defaults = LogAccess { groups: Vec::new(), every: 10 * SECOND, calls_per_second: 2.0 };
+    let defaults = LogAccess { groups: Vec::new(), every: 10 * SECOND, live_tail: Vec::new(), calls_per_second: 2.0 };
     let access = AwsAccess {
         credentials: AwsCredentials::Ambient { profile: section.line("profile").map(str::to_owned) },
         region: section.line("region").map(str::to_owned),
@@ -98,6 +98,7 @@ fn logs(section: Section<'_>) -> LogAccess {
     let access = LogAccess {
         groups: section.texts("groups").into_iter().map(|(name, _)| name.to_owned()).collect(),
         every: section.duration("every", SECOND, HOUR).unwrap_or(10 * SECOND),
+        live_tail: section.texts("live_tail").into_iter().map(|(name, _)| name.to_owned()).collect(),
         calls_per_second: rate.unwrap_or(2.0),
     };
     section.finish();

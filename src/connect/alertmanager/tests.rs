@@ -123,3 +123,68 @@ async fn an_answer_that_is_no_list_of_alerts_is_a_failure_and_not_silence() {
     let Err(SourceError::Retry { why, .. }) = result else { panic!("{result:?}") };
     assert!(why.contains("400 Bad Request: \"bad matcher format\""), "{why}");
 }
+
+/// A server with a status, as Alertmanager has it and Grafana has not.
+async fn aged(body: Value, born: &str) -> (Script, Script, HttpAccess) {
+    let list = Arc::new(Mutex::new((StatusCode::OK, body)));
+    let status = Arc::new(Mutex::new((StatusCode::OK, json!({"uptime": born, "cluster": {"status": "ready"}}))));
+    let router = Router::new()
+        .route("/api/v2/alerts", get(alerts).with_state(Arc::clone(&list)))
+        .route("/api/v2/status", get(alerts).with_state(Arc::clone(&status)));
+    let url = serve(router).await;
+    (list, status, access(&url))
+}
+
+fn raw(value: Value) -> Raw {
+    serde_json::from_value(value).unwrap()
+}
+
+fn born(at: World) -> Value {
+    json!({"uptime": at.to_rfc3339()})
+}
+
+#[tokio::test]
+async fn what_a_restart_made_the_server_forget_has_not_ended() {
+    let mut other = firing();
+    other["fingerprint"] = json!("f2");
+    let (list, status, access) = aged(json!([firing(), other]), "2026-11-01T00:00:00Z").await;
+    let mut running = Running::start_at(Box::new(Alertmanager::new(access, true)), at(0));
+    assert_eq!(
+        read(&mut running).await,
+        (vec![alert(raw(firing()), epoch()), alert(raw(other.clone()), epoch())], None)
+    );
+    // It is restarted, and at first knows nothing; then one of the two again.
+    list.lock().unwrap().1 = json!([]);
+    status.lock().unwrap().1 = born(at(10));
+    running.advance(15).await;
+    let (alerts, limited) = read(&mut running).await;
+    assert_eq!(alerts.len(), 2);
+    assert!(limited.unwrap().contains("it was restarted"));
+    let mut anew = firing();
+    anew["startsAt"] = json!(at(25).to_rfc3339());
+    for _ in 0..2 {
+        list.lock().unwrap().1 = json!([anew]);
+        running.advance(15).await;
+        let (alerts, _) = read(&mut running).await;
+        assert_eq!(alerts.len(), 2);
+        assert_eq!(alerts[0], alert(raw(firing()), epoch()), "it fires since it did");
+    }
+    // What it knows again and then lists no more has ended.
+    list.lock().unwrap().1 = json!([]);
+    running.advance(15).await;
+    let (alerts, _) = read(&mut running).await;
+    assert_eq!(alerts.iter().map(|alert| alert.key.0.as_str()).collect::<Vec<_>>(), ["f2"]);
+    // And what it was never told of again ended meanwhile.
+    running.advance(300).await;
+    assert_eq!(read(&mut running).await, (vec![], None));
+}
+
+#[tokio::test]
+async fn an_alert_that_a_server_lists_no_more_has_ended_however_young_the_server_is() {
+    let (list, _, access) = aged(json!([firing()]), &at(-20).to_rfc3339()).await;
+    let mut running = Running::start_at(Box::new(Alertmanager::new(access, true)), at(0));
+    assert_eq!(read(&mut running).await.0.len(), 1);
+    list.lock().unwrap().1 = json!([]);
+    running.advance(15).await;
+    assert_eq!(read(&mut running).await, (vec![], None));
+}

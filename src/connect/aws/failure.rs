@@ -93,6 +93,14 @@ where
     }
 }
 
+/// The failure that a stream of answers told in one of its messages, of an attempt at `what`.
+pub(super) fn in_stream(what: &str, error: &(impl ProvideErrorMetadata + Error), login: &Safe) -> Failure {
+    match error.code() {
+        Some(code) => by_code(what, 200, code, error.message().unwrap_or_default(), login),
+        None => other(what, &format!("the stream told an error ({error})"), "it is tried again"),
+    }
+}
+
 fn by_code(what: &str, status: u16, code: &str, message: &str, login: &Safe) -> Failure {
     let came = clean_capped(&format!("{code}: {message}"), 300);
     // The codes of all services: AWS General Reference, "Common errors"; Logs and CloudWatch
@@ -120,7 +128,7 @@ fn by_code(what: &str, status: u16, code: &str, message: &str, login: &Safe) -> 
         "ResourceNotFound" | "ResourceNotFoundFault" => {
             Failure::Missing(Safe::from(format!("{what}: it does not exist ({came}); check its name and the region")))
         }
-        "InvalidParameter" | "InvalidNextToken" => {
+        "InvalidParameter" | "InvalidNextToken" | "InvalidOperation" => {
             Failure::Refused(Safe::from(format!("{what}: the request was refused ({came}); check its name")))
         }
         _ if status == 429 => Failure::Throttled(Safe::from(format!("{what}: throttled ({came})"))),
@@ -143,7 +151,7 @@ fn other(what: &str, came: &str, todo: &str) -> Failure {
     Failure::Other(Safe::from(format!("{what}: {came}; {todo}")))
 }
 
-fn root_cause(error: &(dyn Error + 'static)) -> Safe {
+pub(super) fn root_cause(error: &(dyn Error + 'static)) -> Safe {
     let last = Chain(Some(error)).last().map(ToString::to_string).unwrap_or_default();
     clean_capped(&last, 300)
 }

@@ -1,8 +1,12 @@
-//! The interceptor that makes an SDK client read-only: by the operation's name.
+//! The interceptor that makes an SDK client read-only, by the operation's name; and the one that
+//! leaves an endpoint's host as it was configured.
 
 use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::endpoint::EndpointPrefix;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeSerializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeSerializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
+};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
@@ -38,5 +42,26 @@ impl Intercept for ReadOnly {
     ) -> Result<(), BoxError> {
         let operation = config.load::<Metadata>().map_or("an operation without a name", Metadata::name);
         if self.allowed.contains(&operation) { Ok(()) } else { Err(NotARead(operation.to_owned()).into()) }
+    }
+}
+
+/// Takes away what an operation wants before the endpoint's host: `StartLiveTail` asks
+/// `stream-HOST`, which exists for AWS' own hosts only.
+#[derive(Debug)]
+pub(super) struct BareHost;
+
+impl Intercept for BareHost {
+    fn name(&self) -> &'static str {
+        "BareHost"
+    }
+
+    fn modify_before_serialization(
+        &self,
+        _: &mut BeforeSerializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        config.interceptor_state().unset::<EndpointPrefix>();
+        Ok(())
     }
 }

@@ -3,8 +3,12 @@
 //! Owns: from when the next read starts, and which events were told already. A read starts a
 //! little before the newest event that was seen, because lines of other streams arrive late;
 //! what is read twice is told once. Times are milliseconds since the epoch, as the API's.
+//!
+//! `FilterLogEvents` gives each event an id, `StartLiveTail` gives none. A group that is read by
+//! both knows its events by what they are: stream, time and message, and the how-manieth of its
+//! like it is in one reading. So two equal lines of one millisecond are two, however they came.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 
 /// How far a read goes back behind the newest event.
@@ -27,6 +31,24 @@ pub(super) struct Window {
     complete: Option<i64>,
     open: Option<Open>,
     told: Told,
+    /// Events are known by what they are, not by their ids.
+    by_content: bool,
+}
+
+/// One event, as far as it tells it from others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Event<'a> {
+    pub(super) id: Option<&'a str>,
+    pub(super) stream: &'a str,
+    pub(super) at: i64,
+    pub(super) message: &'a str,
+}
+
+/// One reading of a stretch of time, whole and without repetition: a search over its pages, or a
+/// Live Tail session. Counts equal events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pass {
+    counts: HashMap<u64, (i64, u32)>,
 }
 
 /// A read that goes over pages.
@@ -38,6 +60,8 @@ pub(super) struct Open {
     pub(super) began: i64,
     /// The next page; none for the first.
     pub(super) token: Option<String>,
+    /// What was met on its pages.
+    pub(super) pass: Pass,
 }
 
 /// Events that were told, by a hash of their identity.
@@ -49,6 +73,11 @@ struct Told {
 }
 
 impl Window {
+    /// A window whose events come with and without ids.
+    pub(super) fn by_content() -> Self {
+        Self { by_content: true, ..Self::default() }
+    }
+
     /// The read to go on with, and from when to when lines are lost because reading fell too far
     /// behind.
     pub(super) fn next(&mut self, now: i64) -> (Open, Option<(i64, i64)>) {
@@ -58,18 +87,42 @@ impl Window {
         {
             return (open, None);
         }
+        let from = self.from(now);
+        let lost = (from < limit).then_some((from, limit));
+        (Open { from: from.max(limit), began: now, token: None, pass: Pass::default() }, lost)
+    }
+
+    /// From when a read that begins at `now` has to start to miss nothing.
+    pub(super) fn from(&self, now: i64) -> i64 {
         let newest = self.newest.map(|at| at.saturating_sub(OVERLAP));
         let complete = self.complete.map(|at| at.saturating_sub(QUIET));
-        let from = newest.max(complete).unwrap_or(now.saturating_sub(FIRST)).min(now);
-        let lost = (from < limit).then_some((from, limit));
-        (Open { from: from.max(limit), began: now, token: None }, lost)
+        newest.max(complete).unwrap_or(now.saturating_sub(FIRST)).min(now)
     }
 
     /// Whether the event was not told before; it counts as told from now on. An event from the
     /// future does not move the window there.
-    pub(super) fn fresh(&mut self, id: &[&str], at: i64, now: i64) -> bool {
-        self.newest = self.newest.max(Some(at.min(now)));
-        self.told.fresh(id, at)
+    pub(super) fn fresh(&mut self, event: Event<'_>, pass: &mut Pass, now: i64) -> bool {
+        self.newest = self.newest.max(Some(event.at.min(now)));
+        self.told(event, pass)
+    }
+
+    /// The same for an event of Live Tail while it is not certain that all before it was told: it
+    /// must not move the window over what is missing.
+    pub(super) fn fresh_in_doubt(&mut self, event: Event<'_>, pass: &mut Pass) -> bool {
+        self.told(event, pass)
+    }
+
+    fn told(&mut self, event: Event<'_>, pass: &mut Pass) -> bool {
+        let Event { id, stream, at, message } = event;
+        let hasher = &self.told.hasher;
+        let hash = match id {
+            Some(id) if !self.by_content => hasher.hash_one(id),
+            _ => {
+                let like = hasher.hash_one((stream, at, message));
+                if self.by_content { hasher.hash_one((like, pass.count(like, at))) } else { like }
+            }
+        };
+        self.told.fresh(hash, at)
     }
 
     /// There are more pages.
@@ -77,7 +130,7 @@ impl Window {
         self.open = Some(open);
     }
 
-    /// All pages were read.
+    /// All pages were read; or Live Tail told all there was up to `began`.
     pub(super) fn completed(&mut self, began: i64) {
         self.complete = self.complete.max(Some(began));
         // Reads that follow start no earlier than the next one does.
@@ -88,9 +141,28 @@ impl Window {
     }
 }
 
+impl Pass {
+    /// The how-manieth of its like an event is.
+    fn count(&mut self, like: u64, at: i64) -> u32 {
+        let (_, count) = self.counts.entry(like).or_insert((at, 0));
+        *count = count.saturating_add(1);
+        *count
+    }
+
+    /// Forgets events that are too old to come again, when there are many. A search ends by
+    /// itself; a session lasts for hours.
+    pub(super) fn trim(&mut self, now: i64) {
+        if self.counts.len() > REMEMBERED {
+            self.counts.retain(|_, (at, _)| *at >= now.saturating_sub(QUIET));
+        }
+        if self.counts.len() > REMEMBERED {
+            self.counts.clear();
+        }
+    }
+}
+
 impl Told {
-    fn fresh(&mut self, id: &[&str], at: i64) -> bool {
-        let hash = self.hasher.hash_one(id);
+    fn fresh(&mut self, hash: u64, at: i64) -> bool {
         if !self.known.insert(hash) {
             return false;
         }
@@ -121,23 +193,33 @@ mod tests {
 
     const NOW: i64 = 1_795_000_000_000;
 
+    fn event<'a>(id: Option<&'a str>, message: &'a str, at: i64) -> Event<'a> {
+        Event { id, stream: "s", at, message }
+    }
+
+    impl Window {
+        fn meets(&mut self, id: &str, at: i64) -> bool {
+            self.fresh(event(Some(id), "", at), &mut Pass::default(), NOW)
+        }
+    }
+
     #[test]
     fn a_late_line_is_told_and_no_line_twice() {
         let mut window = Window::default();
         let (open, _) = window.next(NOW);
         assert_eq!((open.from, open.token), (NOW - FIRST, None));
-        assert!(window.fresh(&["a"], NOW - 100, NOW));
+        assert!(window.meets("a", NOW - 100));
         window.completed(NOW);
         let (open, _) = window.next(NOW + 5_000);
         assert_eq!(open.from, NOW - 100 - OVERLAP);
-        assert!(!window.fresh(&["a"], NOW - 100, NOW));
-        assert!(window.fresh(&["late"], NOW - 9_000, NOW));
+        assert!(!window.meets("a", NOW - 100));
+        assert!(window.meets("late", NOW - 9_000));
     }
 
     #[test]
     fn a_quiet_group_is_not_read_from_its_last_line_forever() {
         let mut window = Window::default();
-        window.fresh(&["a"], NOW, NOW);
+        window.meets("a", NOW);
         window.completed(NOW + 3_600_000);
         let (open, lost) = window.next(NOW + 3_605_000);
         assert_eq!((open.from, lost), (NOW + 3_600_000 - QUIET, None));
@@ -147,7 +229,7 @@ mod tests {
     #[test]
     fn reading_goes_on_at_the_page_where_it_stopped() {
         let mut window = Window::default();
-        let page = Open { from: NOW - 5, began: NOW, token: Some("t".into()) };
+        let page = Open { from: NOW - 5, began: NOW, token: Some("t".into()), pass: Pass::default() };
         window.keep_open(page.clone());
         assert_eq!(window.next(NOW + 1_000), (page, None));
         assert_eq!(window.next(NOW + 1_000).0.token, None);
@@ -156,23 +238,62 @@ mod tests {
     #[test]
     fn who_is_too_far_behind_says_what_is_lost_and_goes_on() {
         let mut window = Window::default();
-        window.fresh(&["a"], NOW, NOW);
+        window.meets("a", NOW);
         window.completed(NOW);
         let later = NOW + 3_600_000;
         let (open, lost) = window.next(later);
         assert_eq!(open.from, later - BEHIND);
         assert_eq!(lost, Some((NOW - OVERLAP, later - BEHIND)));
-        window.keep_open(Open { from: NOW, began: NOW, token: Some("old".into()) });
+        window.keep_open(Open { from: NOW, began: NOW, token: Some("old".into()), pass: Pass::default() });
         assert_eq!(window.next(later).0.token, None);
     }
 
     #[test]
     fn times_that_make_no_sense_do_no_harm() {
         let mut window = Window::default();
-        assert!(window.fresh(&["a"], i64::MAX, NOW));
-        assert!(window.fresh(&["b"], i64::MIN, NOW));
+        assert!(window.meets("a", i64::MAX));
+        assert!(window.meets("b", i64::MIN));
         window.completed(NOW);
         assert_eq!(window.next(NOW + 5).0.from, NOW - OVERLAP);
         window.next(i64::MIN);
+    }
+
+    #[test]
+    fn equal_lines_are_as_many_as_the_reading_that_saw_most_of_them() {
+        let mut window = Window::by_content();
+        let (mut session, mut search, mut again) = (Pass::default(), Pass::default(), Pass::default());
+        let tailed = |window: &mut Window, pass: &mut Pass| window.fresh_in_doubt(event(None, "same", NOW - 5), pass);
+        let found =
+            |window: &mut Window, pass: &mut Pass, id| window.fresh(event(Some(id), "same", NOW - 5), pass, NOW);
+        assert!(tailed(&mut window, &mut session));
+        assert!(!found(&mut window, &mut search, "1"), "the session told it");
+        assert!(found(&mut window, &mut search, "2"), "the session began after it");
+        assert!(!tailed(&mut window, &mut session), "the search told it");
+        assert_eq!([found(&mut window, &mut again, "1"), found(&mut window, &mut again, "2")], [false, false]);
+        assert!(found(&mut window, &mut again, "3"));
+        assert!(window.fresh_in_doubt(event(None, "same", NOW - 4), &mut session), "another millisecond");
+    }
+
+    #[test]
+    fn what_comes_in_doubt_does_not_move_the_window() {
+        let mut window = Window::by_content();
+        window.fresh(event(None, "a", NOW), &mut Pass::default(), NOW);
+        window.completed(NOW);
+        window.fresh_in_doubt(event(None, "b", NOW + 60_000), &mut Pass::default());
+        assert_eq!(window.next(NOW + 60_000).0.from, NOW - OVERLAP);
+    }
+
+    #[test]
+    fn a_session_of_hours_does_not_grow() {
+        let (mut window, mut pass) = (Window::by_content(), Pass::default());
+        for n in 0..300_000_i64 {
+            assert!(window.fresh(event(None, "x", NOW + n), &mut pass, NOW + n));
+            if n % 500 == 0 {
+                window.completed(NOW + n);
+                pass.trim(NOW + n);
+            }
+        }
+        assert!(pass.counts.len() <= REMEMBERED + 500, "{}", pass.counts.len());
+        assert!(window.told.known.len() <= REMEMBERED, "{}", window.told.known.len());
     }
 }

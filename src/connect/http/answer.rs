@@ -18,7 +18,7 @@ const EXCERPT: usize = 200;
 pub(in crate::connect) struct Answer {
     /// The URL as it may be shown.
     pub(in crate::connect) place: Safe,
-    /// Success, or 400 or 422.
+    /// Success, 400, 422, or another that the caller said it understands.
     pub(in crate::connect) status: StatusCode,
     pub(super) body: Vec<u8>,
 }

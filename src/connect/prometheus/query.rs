@@ -1,6 +1,6 @@
 //! One range query and its answer (`/api/v1/query_range`, Prometheus HTTP API).
 
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
 use crate::clock::{Span, World};
@@ -44,6 +44,17 @@ struct Reply {
     error_type: String,
     #[serde(default)]
     error: String,
+    /// What may make the answer less than whole: a store that could not be reached, say.
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
+/// What a query gave.
+pub(super) struct Found {
+    /// Its value at each moment; `None` where it has none.
+    pub(super) values: Vec<(World, Option<f64>)>,
+    /// What the server warns of.
+    pub(super) warning: Option<Safe>,
 }
 
 #[derive(Deserialize)]
@@ -109,17 +120,22 @@ fn world(seconds: i64) -> World {
     World::from_timestamp(seconds, 0).unwrap_or_default()
 }
 
-/// The query's value at each moment of `grid`; `None` where it has none.
-pub(super) async fn range(reader: &Reader, query: &str, grid: Grid) -> Result<Vec<(World, Option<f64>)>, Failure> {
+/// The query's value at each moment of `grid`.
+pub(super) async fn range(reader: &Reader, query: &str, grid: Grid) -> Result<Found, Failure> {
     let (start, end, step) = (grid.first.to_string(), grid.last.to_string(), STEP.to_string());
     let asked = [("query", query), ("start", &start), ("end", &end), ("step", &step)];
-    let answer = reader.get(RANGE, &asked).await.map_err(Failure::Source)?;
+    let answer = reader.get_if(RANGE, &asked, timed_out).await.map_err(Failure::Source)?;
     let reply: Reply = answer.json().map_err(Failure::Source)?;
     if !answer.status.is_success() || reply.status != "success" {
         let why = clean_capped(&reply.error, 200);
         let kind = clean_capped(&reply.error_type, 40);
         return Err(Failure::Refused(Safe::from(format!("the query was refused ({kind}): {why}"))));
     }
+    let warning = reply.warnings.first().map(|first| {
+        let more = reply.warnings.len() - 1;
+        let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+        Safe::from(format!("the server warns: {}{more}", clean_capped(first, 200)))
+    });
     let result = reply.data.map(|data| data.result).unwrap_or_default();
     if result.len() > 1 {
         let why = format!("the query gives {} series where one is needed; wrap it in `sum(…)`", result.len());
@@ -133,7 +149,14 @@ pub(super) async fn range(reader: &Reader, query: &str, grid: Grid) -> Result<Ve
         let value = values.next_if(|(at, _)| (*at as i64) == moment);
         (world(moment), value.and_then(|(_, text)| number(&text)))
     });
-    Ok(filled.collect())
+    Ok(Found { values: filled.collect(), warning })
+}
+
+/// Whether a 503 says that this query took too long, and not that the server is away.
+fn timed_out(status: StatusCode, body: &[u8]) -> bool {
+    status == StatusCode::SERVICE_UNAVAILABLE
+        && serde_json::from_slice::<Reply>(body)
+            .is_ok_and(|reply| reply.status == "error" && reply.error_type == "timeout")
 }
 
 /// Whether the server answers at all.

@@ -50,7 +50,16 @@ async fn range(State(fake): State<Arc<Fake>>, Query(asked): Query<Asked>) -> Res
         json!([(age + epoch().timestamp()) as f64, text])
     });
     let series = json!({"metric": {"job": "x"}, "values": values.collect::<Vec<_>>()});
+    let mut warnings = json!([]);
     let result = match asked.query.as_str() {
+        "partial" => {
+            warnings = json!(["store eu-2 is away", "and eu-3"]);
+            vec![series]
+        }
+        "slow" => {
+            let error = json!({"status": "error", "errorType": "timeout", "error": "query timed out"});
+            return (StatusCode::SERVICE_UNAVAILABLE, axum::Json(error)).into_response();
+        }
         "good" => vec![series],
         "several" => vec![series.clone(), series],
         "nothing" => vec![],
@@ -60,7 +69,8 @@ async fn range(State(fake): State<Arc<Fake>>, Query(asked): Query<Asked>) -> Res
             return (StatusCode::BAD_REQUEST, axum::Json(error)).into_response();
         }
     };
-    axum::Json(json!({"status": "success", "data": {"resultType": "matrix", "result": result}})).into_response()
+    let data = json!({"resultType": "matrix", "result": result});
+    axum::Json(json!({"status": "success", "data": data, "warnings": warnings})).into_response()
 }
 
 async fn instant() -> Response {
@@ -86,6 +96,23 @@ fn samples(signals: &[Stamped<Signal>]) -> Vec<(String, i64, Option<f64>)> {
             (format!("{} {}", sample.service, sample.signal), (sample.at - epoch()).num_seconds(), sample.value)
         })
         .collect()
+}
+
+#[tokio::test]
+async fn a_query_that_takes_too_long_or_is_not_whole_limits_the_view_and_nothing_else() {
+    let (_, access) = fake().await;
+    let signals = [("errors", "good"), ("slow", "slow"), ("partial", "partial")];
+    let (source, _) = Prometheus::new(access, catalogue(vec![service("checkout", &[], &signals)]), true);
+    let (signals, limited) = Running::start(source).until_live().await;
+    let read: std::collections::BTreeSet<_> = samples(&signals).into_iter().map(|(name, ..)| name).collect();
+    assert_eq!(read.into_iter().collect::<Vec<_>>(), ["checkout errors", "checkout partial"]);
+    let limited = limited.unwrap();
+    assert_eq!(limited, "checkout slow: the query was refused (timeout): query timed out (and 1 more signals)");
+
+    let (_, access) = self::fake().await;
+    let services = catalogue(vec![service("checkout", &[], &[("errors", "partial")])]);
+    let (_, limited) = Running::start(Prometheus::new(access, services, true).0).until_live().await;
+    assert_eq!(limited.unwrap(), "checkout errors: the server warns: store eu-2 is away (and 1 more)");
 }
 
 #[tokio::test]

@@ -45,15 +45,15 @@ pub(in crate::drill) fn range(
     step: i64,
 ) -> Result<Matrix, QueryError> {
     if step <= 0 {
-        return Err(QueryError::Execution(
+        return Err(QueryError::Stretch(
             "zero or negative query resolution step widths are not accepted. Try a positive integer".into(),
         ));
     }
     if end < start {
-        return Err(QueryError::Execution("end timestamp must not be before start time".into()));
+        return Err(QueryError::Stretch("end timestamp must not be before start time".into()));
     }
     if (end.saturating_sub(start)) / step > MOST_POINTS {
-        return Err(QueryError::Execution("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)".into()));
+        return Err(QueryError::Stretch("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)".into()));
     }
     let mut found: BTreeMap<Labels, Vec<(i64, f64)>> = BTreeMap::new();
     let mut at = start;
@@ -66,7 +66,7 @@ pub(in crate::drill) fn range(
                 }
             }
             Value::Text(_) | Value::Matrix(_) => {
-                return Err(QueryError::Execution(
+                return Err(QueryError::Stretch(
                     "invalid expression type \"range vector\" for range query, must be Scalar or instant Vector".into(),
                 ));
             }
@@ -121,7 +121,7 @@ impl Eval<'_> {
     fn scalar(&self, expr: &Expr) -> Result<f64, QueryError> {
         match self.expr(expr)? {
             Value::Scalar(value) => Ok(value),
-            _ => Err(QueryError::Execution("expected type scalar".into())),
+            _ => Err(QueryError::mistyped("expected type scalar")),
         }
     }
 
@@ -129,7 +129,7 @@ impl Eval<'_> {
         let Some(last) = args.last() else { return Ok(Value::Scalar(self.at as f64 / 1000.0)) };
         if let Some(over) = over_range(function) {
             let (Expr::Select(selector), Value::Matrix(series)) = (last, self.expr(last)?) else {
-                return Err(QueryError::Execution(format!(
+                return Err(QueryError::mistyped(format!(
                     "expected type range vector in call to function {function:?}, got instant vector"
                 )));
             };
@@ -261,9 +261,7 @@ impl Eval<'_> {
             (Value::Scalar(a), Value::Scalar(b)) => match compute(op, a, b) {
                 Computed::Number(value) => Ok(Value::Scalar(value)),
                 Computed::Holds(holds) if binary.as_bool => Ok(Value::Scalar(f64::from(u8::from(holds)))),
-                Computed::Holds(_) => {
-                    Err(QueryError::Execution("comparisons between scalars must use BOOL modifier".into()))
-                }
+                Computed::Holds(_) => Err(QueryError::mistyped("comparisons between scalars must use BOOL modifier")),
             },
             (Value::Scalar(a), right) => Ok(Value::Vector(
                 vector(right)?.into_iter().filter_map(|s| combined(binary, s.clone(), a, s.value, s.value)).collect(),
@@ -379,9 +377,9 @@ fn grouped(labels: &Labels, keep: bool, named: &[String]) -> Labels {
 fn vector(value: Value) -> Result<Vec<Sample>, QueryError> {
     match value {
         Value::Vector(samples) => Ok(samples),
-        Value::Scalar(_) => Err(QueryError::Execution("expected type instant vector, got scalar".into())),
-        Value::Text(_) => Err(QueryError::Execution("expected type instant vector, got string".into())),
-        Value::Matrix(_) => Err(QueryError::Execution("expected type instant vector, got range vector".into())),
+        Value::Scalar(_) => Err(QueryError::mistyped("expected type instant vector, got scalar")),
+        Value::Text(_) => Err(QueryError::mistyped("expected type instant vector, got string")),
+        Value::Matrix(_) => Err(QueryError::mistyped("expected type instant vector, got range vector")),
     }
 }
 

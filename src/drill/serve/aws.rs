@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 
 use super::Shared;
 use super::doc::{Doc, from_cbor};
-use super::{cloudwatch, logs, sts};
+use super::{cloudwatch, logs, sts, tail};
 
 /// An error in AWS' form.
 #[derive(Debug)]
@@ -53,6 +53,10 @@ async fn by_target(State(world): State<Shared>, headers: HeaderMap, body: Bytes)
     let input: Option<Json> = if body.is_empty() { Some(Json::default()) } else { serde_json::from_slice(&body).ok() };
     let form = if service.starts_with("Logs_") { Form::Json11 } else { Form::Json10 };
     let answer = match (service, input) {
+        ("Logs_20140328", Some(input)) if operation == "StartLiveTail" => match tail::start(&world, &input) {
+            Ok(stream) => return stream,
+            Err(error) => Err(error),
+        },
         (_, None) => Err(error("SerializationException", "the request's body is not JSON")),
         ("GraniteServiceVersion20100801", Some(input)) => cloudwatch::answer(&world.lock(), operation, &input),
         ("Logs_20140328", Some(input)) => logs::answer(&world.lock(), operation, &input),

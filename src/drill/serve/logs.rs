@@ -29,14 +29,18 @@ pub(super) fn answer(world: &World, operation: &str, input: &Json) -> Answer {
     }
 }
 
-fn invalid(why: impl Into<String>) -> AwsError {
+pub(super) fn invalid(why: impl Into<String>) -> AwsError {
     error("InvalidParameterException", why)
 }
 
-/// The events of the group that a request names, by name or ARN.
-fn group<'a>(world: &'a World, input: &Json) -> Result<(&'a str, &'a [LogEvent]), AwsError> {
+/// The events of the group that a request names.
+fn asked<'a>(world: &'a World, input: &Json) -> Result<(&'a str, &'a [LogEvent]), AwsError> {
     let name = text(input, "logGroupName").or_else(|| text(input, "logGroupIdentifier"));
-    let name = name.ok_or_else(|| invalid("logGroupName or logGroupIdentifier is required"))?;
+    group(world, name.ok_or_else(|| invalid("logGroupName or logGroupIdentifier is required"))?)
+}
+
+/// The events of a group, by its name or ARN.
+pub(super) fn group<'a>(world: &'a World, name: &str) -> Result<(&'a str, &'a [LogEvent]), AwsError> {
     let name = name.split(":log-group:").last().unwrap_or(name).trim_end_matches(":*");
     let known = world.scenario().file.workloads.iter().filter_map(|workload| workload.log_group.as_deref());
     match known.into_iter().find(|known| *known == name) {
@@ -63,7 +67,7 @@ fn signature(parts: &[&str]) -> u64 {
 }
 
 fn filter(world: &World, input: &Json) -> Answer {
-    let (name, events) = group(world, input)?;
+    let (name, events) = asked(world, input)?;
     let (from, to) = (millis(input, "startTime")?.unwrap_or(0), millis(input, "endTime")?.unwrap_or(i64::MAX));
     if from > to {
         return Err(invalid("startTime must not be after endTime"));
@@ -130,7 +134,7 @@ fn begin(token: &str, search: u64) -> Option<usize> {
 }
 
 /// The end of the second that the line was written in.
-fn ingested(event: &LogEvent) -> i64 {
+pub(super) fn ingested(event: &LogEvent) -> i64 {
     event.at - event.at.rem_euclid(1000) + 1000
 }
 
@@ -140,7 +144,7 @@ fn event_id(event: &LogEvent) -> String {
 }
 
 fn get(world: &World, input: &Json) -> Answer {
-    let (_, events) = group(world, input)?;
+    let (_, events) = asked(world, input)?;
     let stream = text(input, "logStreamName").ok_or_else(|| invalid("logStreamName is required"))?;
     let of_stream: Vec<_> = events.iter().filter(|event| &*event.stream == stream).collect();
     if of_stream.is_empty() {
@@ -224,7 +228,7 @@ fn groups(world: &World, input: &Json) -> Answer {
 }
 
 fn streams(world: &World, input: &Json) -> Answer {
-    let (name, events) = group(world, input)?;
+    let (name, events) = asked(world, input)?;
     let prefix = text(input, "logStreamNamePrefix");
     let mut found: std::collections::BTreeMap<&str, (i64, i64)> = std::collections::BTreeMap::new();
     for event in events.iter().filter(|event| prefix.is_none_or(|prefix| event.stream.starts_with(prefix))) {

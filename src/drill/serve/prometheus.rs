@@ -48,7 +48,7 @@ struct Refused(QueryError);
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let (status, kind) = match &self.0 {
-            QueryError::Parse { .. } => (StatusCode::BAD_REQUEST, "bad_data"),
+            QueryError::Parse { .. } | QueryError::Stretch(_) => (StatusCode::BAD_REQUEST, "bad_data"),
             QueryError::Execution(_) => (StatusCode::UNPROCESSABLE_ENTITY, "execution"),
         };
         refused(status, kind, &self.0.to_string())
@@ -106,12 +106,6 @@ async fn query_range(State(world): State<Shared>, RawQuery(raw): RawQuery, body:
                 })
                 .collect();
             done(json!({ "resultType": "matrix", "result": result }))
-        }
-        // Prometheus counts these as bad data, not as a failed execution.
-        Err(QueryError::Execution(why))
-            if why.contains("step") || why.contains("timestamp") || why.contains("type") =>
-        {
-            bad(&why)
         }
         Err(error) => Refused(error).into_response(),
     }

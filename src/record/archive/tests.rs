@@ -16,6 +16,7 @@ fn archive() -> (Archive, MemoryDisk) {
 
 fn info() -> StartInfo {
     StartInfo {
+        titles: Default::default(),
         incident: None,
         version: Safe::fixed("0.1.0"),
         drill: false,

@@ -57,6 +57,7 @@ fn carried(body: Body) -> Body {
         | Body::Phase(_)
         | Body::Severity(_)
         | Body::Milestone { .. }
+        | Body::Update { .. }
         | Body::Correction { .. }
         | Body::Gap { .. }
         | Body::Sealed { .. }) => same,

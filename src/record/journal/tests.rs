@@ -18,6 +18,7 @@ const DIR: &str = "/records/2026-11-21-checkout";
 
 fn info() -> StartInfo {
     StartInfo {
+        titles: Default::default(),
         incident: Some(IncidentId::from("2026-11-21-checkout")),
         version: Safe::fixed("0.1.0"),
         drill: true,

@@ -297,6 +297,7 @@ fn started(info: &StartInfo, predecessor: Option<Predecessor>) -> Draft {
             drill: info.drill,
             predecessor,
             env: info.env.clone(),
+            titles: info.titles.clone(),
         }),
         ..own(&info.actor)
     }

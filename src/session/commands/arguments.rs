@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveTime, Utc};
 
-use crate::model::command::{AlertChoice, Command, MilestoneTime, Pane, View, WorkloadChoice};
+use crate::model::command::{AlertChoice, Command, Due, MilestoneTime, Pane, View, WorkloadChoice};
 use crate::model::entry::{MilestoneName, Phase, Severity};
 use crate::model::name::ServiceName;
 use crate::model::plan::Replicas;
@@ -25,6 +25,27 @@ pub(super) fn open(given: &str) -> Result<Command, String> {
 
 pub(super) fn note(given: &str) -> Result<Command, String> {
     text(given, "the note").map(|text| Command::Note { text })
+}
+
+/// The text, then `--next` and a time, in this order: a text may hold anything else.
+pub(super) fn update(given: &str) -> Result<Command, String> {
+    let (said, next) = match given.rsplit_once("--next") {
+        Some((said, time)) => (said, Some(due(time.trim().trim_start_matches('=').trim())?)),
+        None => (given, None),
+    };
+    Ok(Command::Update { text: text(said, "what to tell")?, next })
+}
+
+/// A time to come: `20m`, a time of day in UTC, or a full RFC 3339 time.
+fn due(text: &str) -> Result<Due, String> {
+    let length = humantime::parse_duration(text.trim_start_matches('+')).ok();
+    if let Some(length) = length.and_then(|length| chrono::TimeDelta::from_std(length).ok()) {
+        return Ok(Due::In(length));
+    }
+    milestone_time(text).map(|time| match time {
+        MilestoneTime::At(at) => Due::At(at),
+        MilestoneTime::OfDay(time) => Due::OfDay(time),
+    })
 }
 
 pub(super) fn ask(given: &str) -> Result<Command, String> {

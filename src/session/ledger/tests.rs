@@ -8,7 +8,8 @@ use crate::record::testing::{MemoryDisk, at, draft, journal_dirs, read_on, wait}
 
 fn ledger(disk: &MemoryDisk) -> Ledger {
     let actor = Actor { kind: ActorKind::Human, name: Safe::fixed("ana"), known_by: None };
-    let bearings = Bearings { env: Safe::fixed("prod-eu"), drill: false, actor, at: at(0, 0) };
+    let bearings =
+        Bearings { env: Safe::fixed("prod-eu"), titles: Default::default(), drill: false, actor, at: at(0, 0) };
     Ledger::open(Archive::on("/records", Arc::new(disk.clone())), bearings)
 }
 

@@ -35,7 +35,13 @@ fn setup(root: &Path) -> Setup {
     };
     let clock = Clock::real();
     let core = Core::new(&env, Arc::new(Catalogue::default()), Actor::system(), clock.now(), 0);
-    let bearings = Bearings { env: "prod-eu".into(), drill: false, actor: Actor::system(), at: clock.now() };
+    let bearings = Bearings {
+        env: "prod-eu".into(),
+        titles: Default::default(),
+        drill: false,
+        actor: Actor::system(),
+        at: clock.now(),
+    };
     let (runner, answers) = Runner::new(Means {
         clock: clock.clone(),
         ledger: Ledger::open(Archive::new(root), bearings),
@@ -96,8 +102,13 @@ async fn a_postmortem_that_was_asked_for_right_before_leaving_is_written_whole()
     };
     let id = core.incident.unwrap().id;
     setup = self::setup(root.path());
-    setup.core.resume =
-        Some(crate::session::ResumeOffer { id: id.clone(), title: "t".into(), last: setup.core.now, open_intents: 0, being_written: false });
+    setup.core.resume = Some(crate::session::ResumeOffer {
+        id: id.clone(),
+        title: "t".into(),
+        last: setup.core.now,
+        open_intents: 0,
+        being_written: false,
+    });
     let mut front = Resumes { said: false, then: Script(["note the last word", "export", "close", "quit"].into()) };
     let (_, core) = tokio::time::timeout(DEADLINE, run(setup, &mut front)).await.unwrap();
     assert_eq!(core.closed, Some(id.clone()));

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::TimeDelta;
 
 use crate::model::alert::AlertState;
-use crate::model::command::{AlertChoice, MilestoneTime};
+use crate::model::command::{AlertChoice, Due, MilestoneTime};
 use crate::model::entry::{Body, Draft, Entry, EntryKind, EntryOrigin, MilestoneName, Phase, Severity};
 use crate::model::name::IncidentId;
 use crate::observe::alerts::{AlertRow, Claim};
@@ -362,6 +362,22 @@ pub(super) fn note(core: &mut Core, text: Safe) -> Vec<Effect> {
     let mut draft = said(core, EntryKind::Note, core.actor.name.clone(), Safe::from(title));
     draft.detail = Some(crate::text::clean_block(rest.trim())).filter(|rest| !rest.is_empty());
     draft.pinned = true;
+    vec![record_now(core, draft, Durability::Now, Next::Nothing)]
+}
+
+/// Tells stakeholders where things stand, and when they hear more.
+pub(super) fn tell(core: &mut Core, text: Safe, next: Option<Due>) -> Vec<Effect> {
+    let Some(incident) = needs_incident(core, "an update") else { return Vec::new() };
+    let next = match next.map(|next| next.from(core.now)) {
+        Some(None) => {
+            core.say(NoticeKind::Error, "the next update has to be later than now: nothing was written");
+            return Vec::new();
+        }
+        next => next.flatten(),
+    };
+    let mut draft = said(core, EntryKind::Update, incident.id.0, text);
+    draft.detail = next.map(|next| format!("next update by {}", next.format("%H:%MZ")).into());
+    draft.body = Some(Body::Update { next });
     vec![record_now(core, draft, Durability::Now, Next::Nothing)]
 }
 

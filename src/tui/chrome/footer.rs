@@ -51,9 +51,7 @@ pub(super) fn draw(
     ink.gap(1);
     if let Some(prompt) = &state.prompt {
         let (label, help) = match prompt.kind {
-            PromptKind::Filter => {
-                (format!("filter {} ", state.focus.title().to_lowercase()), ("keeps", "! inverts"))
-            }
+            PromptKind::Filter => (format!("filter {} ", state.focus.title().to_lowercase()), ("keeps", "! inverts")),
             PromptKind::Search => ("search ".into(), ("goes there", "then n N")),
         };
         let key = |line| state.keymap.key_in(Where::Line, line).unwrap_or_else(|| "Esc".into());

@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::tui::chrome::Brush;
-use crate::tui::keymap::Where;
 use crate::tui::filter::Filter;
+use crate::tui::keymap::Where;
 use crate::tui::panes::{self, Choice, Detail, Item, Paint, logs};
 use crate::tui::scene::Scene;
 use crate::tui::state::{Overlay, Shown, State};

@@ -17,6 +17,9 @@ use crate::clock::wall;
 const ASK_FIRST: Duration = Duration::from_millis(1);
 const ASK_LAST: Duration = Duration::from_millis(32);
 
+/// What a terminal is taken for that does not know its size.
+const UNTOLD: (u16, u16) = (80, 24);
+
 /// Why a terminal cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TermError {
@@ -144,7 +147,8 @@ impl Device for Tty {
 
     fn size(&self) -> io::Result<(u16, u16)> {
         let size = tcgetwinsize(self.out())?;
-        Ok((size.ws_col, size.ws_row))
+        // A serial console, or a pseudo-terminal that nobody told its size, says 0 by 0.
+        Ok(if size.ws_col == 0 || size.ws_row == 0 { UNTOLD } else { (size.ws_col, size.ws_row) })
     }
 
     fn has_keys(&self) -> bool {

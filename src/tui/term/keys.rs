@@ -20,7 +20,7 @@ const BATCH: usize = 256;
 
 /// A handle to the thread.
 #[derive(Debug)]
-pub(in crate::tui) struct Keys {
+pub(super) struct Keys {
     ask: Sender<()>,
     read: UnboundedReceiver<io::Result<Vec<Event>>>,
     /// The thread reads, or has read what was not taken yet.
@@ -30,7 +30,7 @@ pub(in crate::tui) struct Keys {
 
 impl Keys {
     /// Starts the thread. It reads nothing before it is asked to.
-    pub(in crate::tui) fn start() -> io::Result<Self> {
+    pub(super) fn start() -> io::Result<Self> {
         let (ask, asks) = channel();
         let (tell, read) = unbounded_channel();
         std::thread::Builder::new().name("keys".into()).spawn(move || serve(&asks, &tell))?;
@@ -41,7 +41,7 @@ impl Keys {
     /// more.
     ///
     /// Once it has told an event, nobody reads the terminal until it is called again.
-    pub(in crate::tui) async fn next(&mut self) -> Option<io::Result<Event>> {
+    pub(super) async fn next(&mut self) -> Option<io::Result<Event>> {
         loop {
             if let Some(event) = self.waiting.pop_front() {
                 return Some(Ok(event));
@@ -59,8 +59,8 @@ impl Keys {
         }
     }
 
-    /// Forgets what was typed ahead: it was meant for whoever gets the terminal now.
-    pub(in crate::tui) fn forget(&mut self) {
+    /// Forgets what was read and not taken.
+    pub(super) fn forget(&mut self) {
         self.waiting.clear();
     }
 }

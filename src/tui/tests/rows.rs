@@ -80,7 +80,8 @@ fn a_pane_says_when_its_source_was_read_last() {
         let mut fixture = Fixture::burning();
         let why = "connection refused".into();
         fixture.sources[1] = source("alertmanager", SourceState::Retrying { until: at(30, 0), why }, 48);
-        fixture.sources[3] = source("cloudwatch", SourceState::Retrying { until: at(30, 0), why: "throttled".into() }, 61);
+        fixture.sources[3] =
+            source("cloudwatch", SourceState::Retrying { until: at(30, 0), why: "throttled".into() }, 61);
         let picture = shot(&fixture, size, Pane::Alerts);
         let title = line(&picture, "1 Alerts");
         let both = if size == SMALL { "alertmanager 48s ago, cloudwatch 61s ago" } else { "2 late, oldest 61s ago" };

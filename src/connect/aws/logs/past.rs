@@ -14,6 +14,7 @@ use crate::model::signal::{Gap, Signal, Stamped};
 use crate::text::Safe;
 
 use super::super::failure::Failure;
+use super::super::window::Pass;
 use super::read::{Reading, request};
 use super::{PAGES, Shared};
 
@@ -94,6 +95,7 @@ impl Progress<'_> {
     ) -> Result<(), SourceError> {
         let (from, to) = (slice.from.timestamp_millis(), slice.to.timestamp_millis() - 1);
         let mut token = None;
+        let mut pass = Pass::default();
         let mut reached = slice.from;
         let why = 'pages: {
             for _ in 0..PAGES {
@@ -117,7 +119,7 @@ impl Progress<'_> {
                 self.lines += page.len();
                 reached = page.newest().and_then(World::from_timestamp_millis).unwrap_or(reached).max(reached);
                 let now = cx.clock.now();
-                let batches = shared.with_window(self.group, |window| page.batches(self.group, window, now));
+                let batches = shared.with_window(self.group, |window| page.batches(self.group, window, &mut pass, now));
                 self.signals.extend(batches.into_iter().map(|(at, batch)| (at, Signal::Logs(batch))));
                 token = page.token;
                 if token.is_none() {

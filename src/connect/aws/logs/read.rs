@@ -10,7 +10,7 @@ use crate::text::Safe;
 
 use super::super::Client;
 use super::super::failure::{Failure, explain};
-use super::super::window::Window;
+use super::super::window::{Event, Pass, Window};
 
 /// The most that the API gives on one page.
 const EVENTS: i32 = 10_000;
@@ -35,8 +35,21 @@ pub(super) struct Page {
     pub(super) token: Option<String>,
 }
 
+/// Lines on their way into batches.
+pub(super) struct Lines<'a> {
+    now: World,
+    streams: BTreeMap<(&'a Safe, &'a str), LogStream>,
+    full: Vec<(World, LogBatch)>,
+    open: Option<(World, LogBatch)>,
+}
+
 pub(super) fn request(group: &Safe, from: i64, to: Option<i64>, token: Option<String>) -> Request<'_> {
     Request { group, from, to, token }
+}
+
+/// Whether a group is configured by its ARN, as one of another account is.
+pub(super) fn is_arn(group: &str) -> bool {
+    group.starts_with("arn:")
 }
 
 impl<'a> Reading<'a> {
@@ -50,7 +63,8 @@ impl<'a> Reading<'a> {
             .client
             .sdk
             .filter_log_events()
-            .log_group_name(asked.group.as_str())
+            .set_log_group_name((!is_arn(asked.group)).then(|| asked.group.to_string()))
+            .set_log_group_identifier(is_arn(asked.group).then(|| asked.group.to_string()))
             .start_time(asked.from.max(0))
             .set_end_time(asked.to)
             .limit(EVENTS)
@@ -79,31 +93,47 @@ impl Page {
     }
 
     /// The lines that were not told before, in batches that occurred when their newest line did.
-    pub(super) fn batches(&self, group: &Safe, window: &mut Window, now: World) -> Vec<(World, LogBatch)> {
-        let mut streams: BTreeMap<&str, LogStream> = BTreeMap::new();
-        let mut batches = Vec::new();
-        let mut open: Option<(World, LogBatch)> = None;
-        for event in &self.events {
-            let at_ms = event.timestamp().unwrap_or(now.timestamp_millis());
-            let (name, message) = (event.log_stream_name().unwrap_or_default(), event.message().unwrap_or_default());
-            let fresh = match event.event_id() {
-                Some(id) => window.fresh(&[id], at_ms, now.timestamp_millis()),
-                None => window.fresh(&[name, &at_ms.to_string(), message], at_ms, now.timestamp_millis()),
-            };
-            if !fresh {
-                continue;
-            }
-            let at = World::from_timestamp_millis(at_ms).unwrap_or(now);
-            let stream =
-                streams.entry(name).or_insert_with(|| LogStream { group: group.clone(), name: Safe::from(name) });
-            let (newest, batch) = open.get_or_insert_with(|| (at, LogBatch::default()));
-            *newest = at.max(*newest);
-            // Each event ends with the line break that its writer ended it with.
-            if !batch.push(stream, at, message.trim_end_matches(['\r', '\n'])) {
-                batches.extend(open.take());
+    pub(super) fn batches(
+        &self,
+        group: &Safe,
+        window: &mut Window,
+        pass: &mut Pass,
+        now: World,
+    ) -> Vec<(World, LogBatch)> {
+        let mut lines = Lines::new(now);
+        for found in &self.events {
+            let (stream, message) = (found.log_stream_name().unwrap_or_default(), found.message().unwrap_or_default());
+            let at = found.timestamp().unwrap_or(now.timestamp_millis());
+            let event = Event { id: found.event_id(), stream, at, message };
+            if window.fresh(event, pass, now.timestamp_millis()) {
+                lines.push(group, stream, at, message);
             }
         }
-        batches.extend(open);
-        batches
+        lines.batches()
+    }
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(now: World) -> Self {
+        Self { now, streams: BTreeMap::new(), full: Vec::new(), open: None }
+    }
+
+    /// Appends a line of `stream` that was written at `at`, in milliseconds.
+    pub(super) fn push(&mut self, group: &'a Safe, stream: &'a str, at: i64, message: &str) {
+        let at = World::from_timestamp_millis(at).unwrap_or(self.now);
+        let new = || LogStream { group: group.clone(), name: Safe::from(stream) };
+        let stream = self.streams.entry((group, stream)).or_insert_with(new);
+        let (newest, batch) = self.open.get_or_insert_with(|| (at, LogBatch::default()));
+        *newest = at.max(*newest);
+        // Each event ends with the line break that its writer ended it with.
+        if !batch.push(stream, at, message.trim_end_matches(['\r', '\n'])) {
+            self.full.extend(self.open.take());
+        }
+    }
+
+    /// The batches, with the times of their newest lines.
+    pub(super) fn batches(mut self) -> Vec<(World, LogBatch)> {
+        self.full.extend(self.open);
+        self.full
     }
 }

@@ -1,6 +1,6 @@
 //! The same promises against a real API server with its controllers.
 //!
-//! `WARROOM_TEST_KUBECONFIG=… cargo test --lib respond::engine::tests::real -- --ignored` with
+//! `WARROOM_REAL_KUBECONFIG=… cargo test --lib respond::engine::tests::real -- --ignored` with
 //! `kubectl` on the path. It makes and deletes a namespace of its own; pods have to become ready
 //! in it.
 
@@ -42,10 +42,10 @@ impl Drop for Cluster {
 }
 
 #[tokio::test]
-#[ignore = "needs a real cluster: WARROOM_TEST_KUBECONFIG"]
+#[ignore = "needs kubernetes: tests/run starts it"]
 #[allow(clippy::disallowed_methods, reason = "names the cluster of this test alone")]
 async fn a_real_cluster_keeps_the_promises_too() {
-    let kubeconfig = std::env::var("WARROOM_TEST_KUBECONFIG").unwrap();
+    let kubeconfig = std::env::var("WARROOM_REAL_KUBECONFIG").unwrap();
     let cluster = Cluster { kubeconfig, namespace: format!("warroom-test-{}", std::process::id()) };
     cluster.kubectl(&["create", "namespace", &cluster.namespace]);
     cluster.kubectl(&["create", "deployment", "payments", "--image=registry.k8s.io/pause:3.10", "--replicas=3"]);

@@ -94,7 +94,11 @@ fn what_is_confirmed_is_the_plan_that_was_seen_and_no_other() {
     story.planned(plan("p", at(0)));
     for seen in [None, Some(plan("p0", at(0)).id)] {
         story.send(Message::Command(Command::Confirm { plan: seen, typed: None }));
-        assert!(story.core.actions.is_empty() && story.notice().contains("another plan is shown"), "{}", story.notice());
+        assert!(
+            story.core.actions.is_empty() && story.notice().contains("another plan is shown"),
+            "{}",
+            story.notice()
+        );
     }
     story.command("confirm");
     assert_eq!(story.core.actions.len(), 1);

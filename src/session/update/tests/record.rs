@@ -1,6 +1,7 @@
 //! What is said, and what becomes durable.
 
 use super::*;
+use crate::model::entry::Body;
 
 #[test]
 fn nothing_is_shown_before_it_is_durable() {
@@ -111,4 +112,34 @@ fn an_export_that_is_asked_for_while_an_incident_is_declared_means_that_incident
     assert!(!story.effects.iter().any(|effect| matches!(effect, Effect::Export { .. })));
     story.ready("i", "x");
     assert!(story.effects.contains(&Effect::Export { incident: Some("i".into()), path: None }));
+}
+
+#[test]
+fn an_update_for_stakeholders_carries_its_promise() {
+    let mut story = Story::begin();
+    story.command("update all is well");
+    assert!(story.core.entries.is_empty());
+    assert!(story.notice().contains("needs an incident"));
+    story.command("open x").send(Message::IncidentReady {
+        id: "i".into(),
+        title: "x".into(),
+        earlier: Vec::new(),
+        before: Vec::new(),
+        shared: false,
+    });
+    story.command("update 7 of 100 fail -- still --next 20m");
+    let entry = story.core.entries.last().unwrap().clone();
+    assert_eq!((entry.draft.kind, entry.draft.title.as_str()), (EntryKind::Update, "7 of 100 fail -- still"));
+    let promised = story.core.now + TimeDelta::minutes(20);
+    assert_eq!(entry.draft.body, Some(Body::Update { next: Some(promised) }));
+    let past = story.core.now - TimeDelta::minutes(1);
+    story.command(&format!("update late --next {}", past.to_rfc3339()));
+    assert!(story.notice().contains("later than now"), "{}", story.notice());
+    let of_day = (story.core.now - TimeDelta::minutes(1)).format("%H:%M").to_string();
+    story.command(&format!("update tomorrow --next {of_day}"));
+    let next = match story.core.entries.last().unwrap().draft.body {
+        Some(Body::Update { next }) => next.unwrap(),
+        ref other => panic!("{other:?}"),
+    };
+    assert!(next > story.core.now + TimeDelta::hours(23));
 }

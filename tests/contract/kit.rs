@@ -21,10 +21,10 @@ use warroom::observe::workloads::{PodRow, WorkloadRow};
 /// How long anything may take: generous, because the machine may be busy with others.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What `tests/real/run` says. A test that was asked to run without it fails.
+/// What `tests/run` says. A test that was asked to run without it fails.
 #[allow(clippy::disallowed_methods, reason = "names the servers of these tests alone")]
 pub(crate) fn said(variable: &str) -> String {
-    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: start these tests by tests/real/run"))
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: start these tests by tests/run"))
 }
 
 /// Runs a program to its end and gives what it printed.
@@ -69,13 +69,23 @@ pub(crate) struct Session {
 impl Session {
     /// Starts all sources of the only environment.
     pub(crate) fn start(config: &Config) -> Self {
-        Self::open(config, None).1
+        Self::start_by(config, Clock::real())
+    }
+
+    /// The same in a drill's world time.
+    pub(crate) fn start_by(config: &Config, clock: Clock) -> Self {
+        Self::open(config, clock, None).1
     }
 
     /// Reads the past first, as long as `since`; then starts all sources. Back-fill is taken into
     /// the picture before anything that is live.
     pub(crate) async fn after_its_past(config: &Config, since: TimeDelta) -> Self {
-        let (histories, mut session) = Self::open(config, Some(()));
+        Self::after_its_past_by(config, Clock::real(), since).await
+    }
+
+    /// The same in a drill's world time.
+    pub(crate) async fn after_its_past_by(config: &Config, clock: Clock, since: TimeDelta) -> Self {
+        let (histories, mut session) = Self::open(config, clock, Some(()));
         let past = session.past(histories.unwrap(), since).await;
         for signal in past.signals.into_iter().chain(past.failures) {
             session.take(signal);
@@ -83,12 +93,11 @@ impl Session {
         session
     }
 
-    fn open(config: &Config, keep: Option<()>) -> (Option<Histories>, Self) {
+    fn open(config: &Config, clock: Clock, keep: Option<()>) -> (Option<Histories>, Self) {
         // Another test may have installed it: there is one for the process.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let env = config.environments[0].clone();
         let catalogue: Arc<Catalogue> = Arc::new(config.catalogue());
-        let clock = Clock::real();
         let mut connectors = registry(&env, Arc::clone(&catalogue));
         let histories = keep.map(|()| Histories::take(&mut connectors));
         let (sender, follow) = watch::channel(Follow::default());

@@ -23,8 +23,6 @@ fn account(shop: &Shop, name: &str) -> (tempfile::TempDir, String) {
     (folder, path)
 }
 
-#[tokio::test]
-#[ignore = "needs servers: tests/real/run"]
 async fn a_token_for_one_namespace_sees_that_one_and_says_so() {
     let shop = Shop::open();
     let at = shop.namespace.clone();
@@ -48,8 +46,6 @@ async fn a_token_for_one_namespace_sees_that_one_and_says_so() {
     session.end().await;
 }
 
-#[tokio::test]
-#[ignore = "needs servers: tests/real/run"]
 async fn a_token_that_may_not_watch_is_polled_for() {
     let shop = Shop::open();
     let at = shop.namespace.clone();
@@ -72,8 +68,6 @@ async fn a_token_that_may_not_watch_is_polled_for() {
     session.end().await;
 }
 
-#[tokio::test]
-#[ignore = "needs servers: tests/real/run"]
 async fn a_token_without_any_right_is_told_so() {
     let shop = Shop::open();
     let (_folder, kubeconfig) = account(&shop, "nobody");
@@ -84,4 +78,26 @@ async fn a_token_without_any_right_is_told_so() {
             .await;
     }
     session.end().await;
+}
+
+mod real {
+    mod kubernetes {
+        #[tokio::test]
+        #[ignore = "needs kubernetes: tests/run starts it"]
+        async fn a_token_for_one_namespace_sees_that_one_and_says_so() {
+            super::super::a_token_for_one_namespace_sees_that_one_and_says_so().await;
+        }
+
+        #[tokio::test]
+        #[ignore = "needs kubernetes: tests/run starts it"]
+        async fn a_token_that_may_not_watch_is_polled_for() {
+            super::super::a_token_that_may_not_watch_is_polled_for().await;
+        }
+
+        #[tokio::test]
+        #[ignore = "needs kubernetes: tests/run starts it"]
+        async fn a_token_without_any_right_is_told_so() {
+            super::super::a_token_without_any_right_is_told_so().await;
+        }
+    }
 }

@@ -84,8 +84,6 @@ fn map(pairs: &[(&str, &str)]) -> serde_json::Value {
         .into()
 }
 
-#[tokio::test]
-#[ignore = "needs servers: tests/real/run"]
 async fn pods_rollouts_and_rollbacks_are_followed_as_they_happen() {
     let shop = Shop::open();
     let at = shop.namespace.clone();
@@ -145,8 +143,6 @@ async fn pods_rollouts_and_rollbacks_are_followed_as_they_happen() {
     late.end().await;
 }
 
-#[tokio::test]
-#[ignore = "needs servers: tests/real/run"]
 async fn pods_that_crash_are_killed_or_find_no_node_are_told() {
     let shop = Shop::open();
     let mut session = Session::start(&configured(&shop.config()));
@@ -162,8 +158,6 @@ async fn pods_that_crash_are_killed_or_find_no_node_are_told() {
     session.end().await;
 }
 
-#[tokio::test]
-#[ignore = "needs servers: tests/real/run"]
 async fn logs_of_a_services_pods_are_followed_without_loss_or_doubles() {
     let shop = Shop::open();
     let at = shop.namespace.clone();
@@ -190,8 +184,6 @@ async fn logs_of_a_services_pods_are_followed_without_loss_or_doubles() {
     session.end().await;
 }
 
-#[tokio::test]
-#[ignore = "needs servers: tests/real/run"]
 async fn a_node_that_falls_silent_is_told_and_so_is_its_return() {
     let shop = Shop::open();
     let down = std::path::Path::new(&said("WARROOM_REAL_KRIG")).join("run/down-node-2");
@@ -204,8 +196,6 @@ async fn a_node_that_falls_silent_is_told_and_so_is_its_return() {
     session.end().await;
 }
 
-#[tokio::test]
-#[ignore = "needs servers: tests/real/run"]
 async fn after_the_api_server_restarted_everything_is_listed_anew_and_nothing_is_told_twice() {
     let shop = Shop::open();
     let at = shop.namespace.clone();
@@ -228,4 +218,38 @@ async fn after_the_api_server_restarted_everything_is_listed_anew_and_nothing_is
     session.until("it watches", |s| s.pods(&at, "payments").len() == 1).await;
     assert_eq!(session.count(EntryKind::Rollout, "payments"), 1);
     session.end().await;
+}
+
+mod real {
+    mod kubernetes {
+        #[tokio::test]
+        #[ignore = "needs kubernetes: tests/run starts it"]
+        async fn pods_rollouts_and_rollbacks_are_followed_as_they_happen() {
+            super::super::pods_rollouts_and_rollbacks_are_followed_as_they_happen().await;
+        }
+
+        #[tokio::test]
+        #[ignore = "needs kubernetes: tests/run starts it"]
+        async fn pods_that_crash_are_killed_or_find_no_node_are_told() {
+            super::super::pods_that_crash_are_killed_or_find_no_node_are_told().await;
+        }
+
+        #[tokio::test]
+        #[ignore = "needs kubernetes: tests/run starts it"]
+        async fn logs_of_a_services_pods_are_followed_without_loss_or_doubles() {
+            super::super::logs_of_a_services_pods_are_followed_without_loss_or_doubles().await;
+        }
+
+        #[tokio::test]
+        #[ignore = "needs kubernetes: tests/run starts it"]
+        async fn a_node_that_falls_silent_is_told_and_so_is_its_return() {
+            super::super::a_node_that_falls_silent_is_told_and_so_is_its_return().await;
+        }
+
+        #[tokio::test]
+        #[ignore = "needs kubernetes: tests/run starts it"]
+        async fn after_the_api_server_restarted_everything_is_listed_anew_and_nothing_is_told_twice() {
+            super::super::after_the_api_server_restarted_everything_is_listed_anew_and_nothing_is_told_twice().await;
+        }
+    }
 }

@@ -18,7 +18,7 @@ fn boto(script: &str, arguments: &[&str]) -> String {
     command(&python, &[&["-c", &format!("{prelude}{script}")], arguments].concat())
 }
 
-/// Credentials come from the environment that `tests/real/run` sets.
+/// Credentials come from the environment that `tests/run` sets.
 fn config(prefix: &str, group: &str, logs: &str) -> warroom::config::Config {
     let ministack = said("WARROOM_REAL_MINISTACK");
     configured(&format!(
@@ -30,8 +30,6 @@ fn config(prefix: &str, group: &str, logs: &str) -> warroom::config::Config {
     ))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs servers: tests/real/run"]
 async fn metric_and_composite_alarms_are_followed_and_their_past_is_filled_in() {
     let prefix = unique("shop");
     let make = "p = sys.argv[1]\n\
@@ -112,14 +110,34 @@ async fn lines_are_counted(put: &str, logs: &str) {
     session.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs servers: tests/real/run"]
 async fn log_lines_arrive_once_each_over_pages() {
     lines_are_counted("logs", &said("WARROOM_REAL_MOTO")).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs servers: tests/real/run"]
 async fn log_lines_arrive_once_each_from_another_server() {
     lines_are_counted("minilogs", &said("WARROOM_REAL_MINISTACK")).await;
+}
+
+mod real {
+    mod ministack {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        #[ignore = "needs aws: tests/run starts it"]
+        async fn metric_and_composite_alarms_are_followed_and_their_past_is_filled_in() {
+            super::super::metric_and_composite_alarms_are_followed_and_their_past_is_filled_in().await;
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        #[ignore = "needs aws: tests/run starts it"]
+        async fn log_lines_arrive_once_each_from_another_server() {
+            super::super::log_lines_arrive_once_each_from_another_server().await;
+        }
+    }
+
+    mod moto {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        #[ignore = "needs aws: tests/run starts it"]
+        async fn log_lines_arrive_once_each_over_pages() {
+            super::super::log_lines_arrive_once_each_over_pages().await;
+        }
+    }
 }

@@ -1,0 +1,99 @@
+//! What the team did, in words that name no resource.
+
+use crate::clock::World;
+use crate::model::entry::{Body, Entry, EntryKind};
+use crate::model::plan::{Outcome, Plan, Request};
+use crate::text::Safe;
+
+use super::pains::{Pain, of_hundred, pain};
+use super::{Facts, sentence};
+
+/// The last action that took effect, with what became of what users feel, and what was asked of
+/// others since.
+pub(super) fn latest(facts: &Facts<'_>) -> Vec<Safe> {
+    let mut said = Vec::new();
+    let done = facts.entries.iter().rev().find_map(|entry| Some((entry, effect(facts, entry)?)));
+    if let Some((entry, words)) = done {
+        let since = intent_of(facts, entry).map_or(entry.occurred_at, |(at, _)| at);
+        let felt = change(facts, since, entry.occurred_at).map(|change| format!("; {change}")).unwrap_or_default();
+        said.push(sentence(format!("{words} at {}{felt}.", facts.time(entry.occurred_at))));
+    }
+    if let Some(asked) = facts.entries.iter().rev().find(|entry| entry.draft.kind == EntryKind::Asked) {
+        said.push(sentence(format!(
+            "The team asked {} for help at {}.",
+            asked.draft.subject,
+            facts.time(asked.occurred_at)
+        )));
+    }
+    said
+}
+
+/// `Capacity was added to payments`, of the outcome of a change; nothing of other entries.
+pub(super) fn effect(facts: &Facts<'_>, entry: &Entry) -> Option<String> {
+    let Some(Body::Outcome { outcome, .. }) = &entry.draft.body else { return None };
+    let name =
+        entry.draft.service.as_ref().map_or_else(|| "a part of the system".to_owned(), |name| facts.called(name));
+    let plan = intent_of(facts, entry).map(|(_, plan)| plan);
+    Some(match outcome {
+        Outcome::Verified { .. } => match plan.map(direction) {
+            Some(Direction::More) => format!("Capacity was added to {name}"),
+            Some(Direction::Less) => format!("The capacity of {name} was lowered"),
+            Some(Direction::Back) => format!("An earlier change of {name} was taken back"),
+            None => format!("{name} was changed"),
+        },
+        Outcome::Refused { .. } | Outcome::Failed { .. } => format!("A change of {name} did not succeed"),
+        Outcome::Overridden { .. } => format!("A change of {name} was undone by another system or person"),
+        Outcome::TimedOut { .. } => format!("A change of {name} did not show its effect in time"),
+        Outcome::Unknown { .. } => format!("Whether a change of {name} took effect is not known"),
+    })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    More,
+    Less,
+    Back,
+}
+
+fn direction(plan: &Plan) -> Direction {
+    match plan.request {
+        Request::Undo { .. } => Direction::Back,
+        Request::Scale { .. } if plan.blast.wanted_after < plan.blast.ready_before => Direction::Less,
+        Request::Scale { .. } => Direction::More,
+    }
+}
+
+/// When the change was begun, and what was planned.
+fn intent_of<'f>(facts: &'f Facts<'_>, outcome: &Entry) -> Option<(World, &'f Plan)> {
+    let Some(Body::Outcome { plan: id, .. }) = &outcome.draft.body else { return None };
+    facts.entries.iter().find_map(|entry| match &entry.draft.body {
+        Some(Body::Intent(plan)) if plan.id == *id => Some((entry.occurred_at, plan.as_ref())),
+        _ => None,
+    })
+}
+
+/// `failures of checkout fell from about 9 of 100 to about 7 of 100`: of the signal that users
+/// felt most at the time.
+fn change(facts: &Facts<'_>, from: World, to: World) -> Option<String> {
+    let failing =
+        facts.entries.iter().filter(|entry| entry.draft.kind == EntryKind::Breach && entry.occurred_at <= from);
+    let (service, before, after) = failing
+        .filter_map(|entry| {
+            let track = &entry.draft.subject;
+            let open = !facts.entries.iter().any(|other| {
+                other.draft.kind == EntryKind::Recovered
+                    && other.draft.subject == *track
+                    && (entry.occurred_at..=from).contains(&other.occurred_at)
+            });
+            (open && pain(track, facts.unit(track)) == Pain::Fails).then_some(())?;
+            Some((entry.draft.service.as_ref()?, facts.value(track, from)?, facts.value(track, to)?))
+        })
+        .max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let (name, words) = (facts.called(service), (of_hundred(before), of_hundred(after)));
+    Some(if words.0 == words.1 {
+        format!("failures of {name} stayed at {}", words.0)
+    } else {
+        let went = if after < before { "fell" } else { "rose" };
+        format!("failures of {name} {went} from {} to {}", words.0, words.1)
+    })
+}

@@ -1,0 +1,87 @@
+# Shared by tests/servers/*/build and tests/servers/*/run. A folder here is one system:
+#
+#   build            makes what is missing of its programs, outside the tree; can be repeated and
+#                    interrupted. Ends with 0 when all is there, else says in one line what is not.
+#   run -- COMMAND   starts the servers on free loopback ports, says in the environment where they
+#                    are (WARROOM_REAL_…), runs COMMAND, ends what it started by process id, and
+#                    ends as COMMAND did.
+set -euo pipefail
+
+servers=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${WARROOM_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/warroom-tests}
+mkdir -p "$cache"
+
+say() { printf '%s: %s\n' "${0#"$PWD"/}" "$*" >&2; }
+fail() { say "$@"; exit 1; }
+
+# stamped NAME STAMP BUILDER: makes $cache/NAME by `BUILDER FOLDER`, unless it is there and was made
+# from the same STAMP. Half a folder never has the name of a whole one, and two runs at once wait
+# for each other.
+stamped() {
+    local goal=$cache/$1 stamp=$2 builder=$3
+    exec 9>"$goal.lock"
+    flock 9
+    if [[ ! -e $goal/stamp || $(<"$goal/stamp") != "$stamp" ]]; then
+        rm -rf "$goal" "$goal.new"
+        mkdir -p "$goal.new"
+        "$builder" "$goal.new" >"$goal.log" 2>&1 || {
+            tail -n 20 "$goal.log" >&2
+            return 1
+        }
+        printf '%s\n' "$stamp" >"$goal.new/stamp"
+        mv "$goal.new" "$goal"
+    fi
+    exec 9>&-
+}
+
+# packages NAME...: Debian's, if this is Debian and we may. Only this needs root.
+packages() {
+    command -v apt-get >/dev/null || fail "there is no ${*}, and no apt-get to install it"
+    ((EUID == 0)) || fail "install it first: sudo apt-get install --no-install-recommends $*"
+    # They start services of their own, which a test machine does not need; a policy-rc.d is how
+    # Debian is told so.
+    local policy=/usr/sbin/policy-rc.d made= status=0
+    if [[ ! -e $policy ]]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && made=$policy
+    fi
+    {
+        apt-get update -qq &&
+            DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "$@"
+    } >"$cache/apt.log" 2>&1 </dev/null || status=$?
+    [[ -z $made ]] || rm -f "$made"
+    if ((status != 0)); then
+        tail -n 20 "$cache/apt.log" >&2
+        fail "apt-get could not install $*"
+    fi
+}
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# From here on what `start` started is ended when this shell ends, and the folder of logs goes.
+started=()
+serving() {
+    logs=$(mktemp -d)
+    trap 'for pid in "${started[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done; rm -rf "$logs"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+}
+
+# start NAME PROGRAM [ARGUMENT]...: in the background, its output in $logs/NAME.log.
+start() {
+    local name=$1
+    shift
+    "$@" >"$logs/$name.log" 2>&1 </dev/null &
+    started+=($!)
+}
+
+# answers NAME URL: any HTTP answer will do; only a refused connection means that it is not there yet.
+answers() {
+    local deadline=$((SECONDS + 60))
+    until curl -s -o /dev/null --noproxy '*' --max-time 2 "$2"; do
+        if ((SECONDS >= deadline)); then
+            cat "$logs/$1.log" >&2
+            fail "$1 does not answer at $2"
+        fi
+        sleep 0.1
+    done
+}
