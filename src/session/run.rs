@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_secs(1);
 const TURN: Duration = Duration::from_millis(4);
 /// How soon a front that is still busy with the last frame is asked again; then more and more
 /// seldom, up to the second: a link may stall for minutes.
-const BUSY: Duration = Duration::from_millis(5);
+const BUSY: Duration = Duration::from_millis(1);
 const BUSY_LONG: Duration = Duration::from_millis(40);
 
 /// Everything that a session runs on.

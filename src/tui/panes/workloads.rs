@@ -1,5 +1,6 @@
 //! Rows of the workloads pane: workloads by need, the pods of hurt ones, nodes with trouble.
 
+use chrono::TimeDelta;
 use ratatui::text::Line;
 
 use crate::model::cluster::MilliCores;
@@ -14,6 +15,9 @@ use super::{Columns, Detail, Ink, Item, Paint};
 /// Pods that are shown below a hurt workload while the pane is small.
 const PODS_SHOWN: usize = 4;
 
+/// So long what was acted on keeps a row of its own.
+const ACTED: TimeDelta = TimeDelta::minutes(15);
+
 /// Columns of a share with its label: `mem 100 % `.
 const SHARE: usize = 10;
 
@@ -26,8 +30,10 @@ pub(super) fn items<'a>(scene: &Scene<'a>, whole: bool, folded: bool) -> Vec<Ite
     let mut nodes_due = true;
     let mut well = Vec::new();
     for row in scene.workloads {
-        // One pod that is not itself is seen, also in a workload that is well as a whole.
-        if folded && !row.hurt && row.pods.iter().all(|pod| pod.trouble.is_none()) {
+        // One pod that is not itself is seen, also in a workload that is well as a whole; and so is
+        // what somebody has just acted on.
+        let plain = !row.hurt && row.pods.iter().all(|pod| pod.trouble.is_none());
+        if folded && plain && !just_acted_on(row, scene) {
             well.push(row);
             continue;
         }
@@ -50,6 +56,10 @@ pub(super) fn items<'a>(scene: &Scene<'a>, whole: bool, folded: bool) -> Vec<Ite
         items.extend(nodes(false));
     }
     items
+}
+
+fn just_acted_on(row: &WorkloadRow, scene: &Scene<'_>) -> bool {
+    scene.actions.iter().any(|action| action.plan.target.path == row.key.path && scene.now - action.at < ACTED)
 }
 
 /// A pod's name without that of its workload.

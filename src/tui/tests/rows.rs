@@ -4,9 +4,10 @@ use chrono::TimeDelta;
 
 use crate::model::command::Pane;
 use crate::model::entry::{Body, EntryKind};
-use crate::model::plan::{Outcome, PlanId};
+use crate::model::plan::{Outcome, PlanId, Tier};
 use crate::model::signal::SourceState;
-use crate::tui::fixture::{Fixture, at, row, source};
+use crate::session::{Action, ActionState};
+use crate::tui::fixture::{Fixture, at, plan, row, source};
 use crate::tui::screen::Options;
 use crate::tui::snapshot::{Format, Shot, of};
 
@@ -69,6 +70,12 @@ fn what_is_well_takes_one_line_and_is_counted_until_somebody_looks_for_it() {
         assert!(line(&picture, "3 well").contains("3 well, 0 pods: checkout, cart, login"), "{picture}");
         assert!(line(&picture, " 9/12 ready").contains("cpu 97 %"), "{picture}");
     }
+    let mut acted = Fixture::burning();
+    let mut plan = plan(12, Tier::Reversible);
+    plan.target.path = crate::model::name::ObjectPath::new("cart", "cart");
+    acted.actions.push(Action { plan, at: at(20, 0), state: ActionState::Ended(verified()), undone_by: None });
+    let picture = shot(&acted, SMALL, Pane::Workloads);
+    assert!(picture.contains("3/3 ready") && picture.contains("2 well"), "what was acted on stays: {picture}");
     let shot = Shot { size: LARGE, pane: Some(Pane::Workloads), zoom: true, format: Format::Text };
     let whole = of(&fixture.scene(), shot, &Options::shipped().unwrap()).unwrap();
     assert!(whole.contains("6/6 ready") && !whole.contains("3 well"), "{whole}");
