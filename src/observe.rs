@@ -54,6 +54,8 @@ pub struct Picture {
     now: Option<World>,
     /// What was hurt when the services were judged last.
     judged: u64,
+    /// Stands in for the workloads while the past is told: how they are now says nothing of then.
+    past: Option<workloads::Workloads>,
 }
 
 impl Picture {
@@ -70,6 +72,7 @@ impl Picture {
             events: events::Events::default(),
             now: None,
             judged: 0,
+            past: None,
             catalogue,
         }
     }
@@ -77,6 +80,19 @@ impl Picture {
     /// As [`Picture::new`], with another cap for the log store, in bytes of text and index.
     pub fn with_log_cap(catalogue: Arc<Catalogue>, cap: usize) -> Self {
         Self { logs: logs::LogStore::with_cap(cap), ..Self::new(catalogue) }
+    }
+
+    /// From here on the past is told, until [`Picture::recalled`]. What is told meanwhile of the
+    /// cluster as it is now is shown, and nothing of the past is judged by it.
+    pub fn recall(&mut self) {
+        self.past = Some(workloads::Workloads::default());
+    }
+
+    /// The past was told.
+    pub fn recalled(&mut self, now: World) {
+        if self.past.take().is_some() {
+            self.judge(now);
+        }
     }
 
     /// Takes one signal in, and tells what the detectors notice.
@@ -94,6 +110,10 @@ impl Picture {
                 self.alerts.apply(&origin, occurred, delta, &catalogue)
             }
             Signal::Logs(batch) => self.lines(&origin, observed, batch),
+            Signal::PodNames(names) => {
+                self.workloads.name_pods(&origin, names);
+                Vec::new()
+            }
             Signal::Pods(delta) => self.workloads.pods(&origin, occurred, delta, &catalogue),
             Signal::Usage(usages) => {
                 self.workloads.usage(&origin, occurred, usages);
@@ -108,7 +128,10 @@ impl Picture {
                 self.workloads.autoscalers(&origin, delta);
                 Vec::new()
             }
-            Signal::Event(event) => self.events.apply(&origin, event, &self.workloads).into_iter().collect(),
+            Signal::Event(event) => {
+                let workloads = self.past.as_ref().unwrap_or(&self.workloads);
+                self.events.apply(&origin, event, workloads).into_iter().collect()
+            }
             Signal::Samples(samples) => {
                 judge = true;
                 self.samples(&origin, &samples)
@@ -130,14 +153,16 @@ impl Picture {
         self.changes.tick(now);
         self.logs.tick(now);
         let mut findings = self.sources.tick(now);
-        findings.extend(self.workloads.tick(now));
+        if self.past.is_none() {
+            findings.extend(self.workloads.tick(now));
+        }
         findings.extend(self.bursts.advance(&self.logs, now));
         self.judge(now);
         findings
     }
 
     fn judge(&mut self, now: World) {
-        self.services.judge(now, &self.alerts, &self.workloads);
+        self.services.judge(now, &self.alerts, self.past.as_ref().unwrap_or(&self.workloads));
         self.judged = self.workloads.version();
     }
 

@@ -41,8 +41,7 @@ pub(super) fn run(incident: Option<&str>, arguments: &SessionArguments) -> Resul
     }
     let look = look(&config.screen, &places, &process, arguments)?;
     let device = Tty::open().map_err(Failure::usage)?;
-    let ended =
-        runtime.block_on(shown(page, || Ok(WatchScreen::new(&look, Arc::new(device)).map_err(Failure::usage)?)));
+    let ended = runtime.block_on(shown(page, || WatchScreen::new(&look, Arc::new(device)).map_err(Failure::usage)));
     // A read of the terminal that nobody ends must not keep the process.
     runtime.shutdown_background();
     ended

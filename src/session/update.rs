@@ -60,6 +60,8 @@ fn take(core: &mut Core, message: Message) -> Vec<Effect> {
         }
         Message::Answered(answer) => asking::answered(core, answer),
         Message::Exported(result) => asking::exported(core, result),
+        Message::Look(wanted) => core.scans.look(wanted, &core.picture.logs),
+        Message::Scanned(scanned) => core.scans.scanned(scanned, &core.picture.logs),
     }
 }
 

@@ -4,18 +4,19 @@ use std::borrow::Cow;
 
 use crate::clock::World;
 use crate::config::Catalogue;
+use crate::model::cluster::NamedPod;
 use crate::model::command::Pane;
 use crate::model::name::{Origin, ServiceName, WorkloadKey};
 use crate::model::signal::SourceState;
 use crate::observe::alerts::{AlertCounts, AlertRow};
 use crate::observe::changes::ChangeRow;
-use crate::observe::logs::{Line, LineId, LogCounts, LogFilter, LogStore};
+use crate::observe::logs::{Line, LineId, LogCounts, LogFilter, LogPattern};
 use crate::observe::services::{Health, ServiceRow};
 use crate::observe::situation::{Clause, situation};
 use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, WorkloadRow};
 use crate::record::{Milestones, Row};
-use crate::session::{Action, Core, Facing, IncidentView, Notice, PlanView, ResumeOffer, WriteWindow};
+use crate::session::{Action, Core, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, WriteWindow};
 use crate::text::Safe;
 
 use super::words;
@@ -26,23 +27,58 @@ pub(super) trait Lines {
     fn before(&self, filter: &LogFilter, last: Option<LineId>, count: usize) -> Vec<Line<'_>>;
     fn after(&self, filter: &LogFilter, first: LineId, count: usize) -> Vec<Line<'_>>;
     fn line(&self, id: LineId) -> Option<Line<'_>>;
+    /// The nearest line before (or after) `from` that passes the filter and holds the pattern.
+    fn sought(&self, filter: &LogFilter, pattern: &LogPattern, from: LineId, back: bool) -> Option<LineId>;
+    /// How many lines were looked at, and how many there are, while a scan is under way.
+    fn progress(&self, purpose: Purpose) -> Option<(u64, u64)>;
 }
 
-impl Lines for LogStore {
+/// A pattern is not looked for here: what is shown is what its scan has found so far.
+impl Lines for Core {
     fn counts(&self) -> LogCounts {
-        LogStore::counts(self)
+        self.picture.logs.counts()
     }
 
     fn before(&self, filter: &LogFilter, last: Option<LineId>, count: usize) -> Vec<Line<'_>> {
-        LogStore::before(self, filter, last, count)
+        let logs = &self.picture.logs;
+        match self.scans.filtered(filter) {
+            Some(found) => logs.found_before(filter, &[found], last, count),
+            None if filter.pattern.is_none() => logs.before(filter, last, count),
+            None => Vec::new(),
+        }
     }
 
     fn after(&self, filter: &LogFilter, first: LineId, count: usize) -> Vec<Line<'_>> {
-        LogStore::after(self, filter, first, count)
+        let logs = &self.picture.logs;
+        match self.scans.filtered(filter) {
+            Some(found) => logs.found_after(filter, &[found], first, count),
+            None if filter.pattern.is_none() => logs.after(filter, first, count),
+            None => Vec::new(),
+        }
     }
 
     fn line(&self, id: LineId) -> Option<Line<'_>> {
-        LogStore::line(self, id)
+        self.picture.logs.line(id)
+    }
+
+    fn sought(&self, filter: &LogFilter, pattern: &LogPattern, from: LineId, back: bool) -> Option<LineId> {
+        let mut found = vec![self.scans.searched(pattern)?];
+        match self.scans.filtered(filter) {
+            Some(filtered) => found.push(filtered),
+            None if filter.pattern.is_none() => {}
+            None => return None,
+        }
+        let logs = &self.picture.logs;
+        let lines = if back {
+            logs.found_before(filter, &found, Some(LineId(from.0.checked_sub(1)?)), 1)
+        } else {
+            logs.found_after(filter, &found, from, 1)
+        };
+        lines.first().map(|line| line.id)
+    }
+
+    fn progress(&self, purpose: Purpose) -> Option<(u64, u64)> {
+        self.scans.progress(purpose, &self.picture.logs)
     }
 }
 
@@ -67,6 +103,8 @@ pub(super) struct Scene<'a> {
     pub(super) workloads: &'a [WorkloadRow],
     pub(super) nodes: &'a [NodeRow],
     pub(super) pods: PodCounts,
+    /// Pods that are names alone, with the source that named them.
+    pub(super) named: Vec<(&'a Origin, &'a NamedPod)>,
     pub(super) changes: &'a [ChangeRow],
     pub(super) sources: &'a [SourceRow],
     pub(super) timeline: &'a [Row],
@@ -98,10 +136,11 @@ impl<'a> Scene<'a> {
             workloads: picture.workloads.rows(),
             nodes: picture.workloads.nodes(),
             pods: picture.workloads.pod_counts(),
+            named: picture.workloads.named_pods().collect(),
             changes: picture.changes.rows(),
             sources: picture.sources.rows(),
             timeline,
-            logs: &picture.logs,
+            logs: core,
             catalogue: &picture.catalogue,
         }
     }

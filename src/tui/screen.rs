@@ -14,7 +14,7 @@ use crate::clock::wall;
 use crate::model::command::Command;
 use crate::model::entry::EntryId;
 use crate::record::{Row, timeline};
-use crate::session::{Core, Front, FrontError, Input, NoticeKind};
+use crate::session::{Core, Front, FrontError, Input, NoticeKind, Wanted};
 
 use super::ScreenError;
 use super::chrome::{self, Brush};
@@ -362,6 +362,10 @@ impl Front for Screen {
         let commands = self.handle_in(input, &Scene::of(core, &rows));
         self.rows = rows;
         commands
+    }
+
+    fn wanted(&self) -> Wanted {
+        self.state.wanted()
     }
 
     fn show(&mut self, core: &Core) -> Result<(), FrontError> {

@@ -128,9 +128,14 @@ pub(super) fn count(number: u64) -> String {
     out
 }
 
-/// `1 alert`, `3 alerts`.
+/// How far a scan got: `scanned 400,000 of 1,000,000`.
+pub(super) fn scanned((done, all): (u64, u64)) -> String {
+    format!("scanned {} of {}", count(done), count(all))
+}
+
+/// `1 alert`, `3 alerts`, `10,000 pods`.
 pub(super) fn plural(number: usize, one: &str) -> String {
-    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+    format!("{} {one}{}", count(number as u64), if number == 1 { "" } else { "s" })
 }
 
 /// Columns that `text` takes.

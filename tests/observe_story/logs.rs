@@ -1,7 +1,8 @@
-use regex::Regex;
+use warroom::config::Catalogue;
 use warroom::model::entry::EntryKind::*;
 use warroom::model::log::Level;
-use warroom::observe::logs::{LineId, LogFilter};
+use warroom::observe::Picture;
+use warroom::observe::logs::{LineId, LogFilter, LogPattern};
 
 use crate::kit::*;
 
@@ -31,8 +32,10 @@ fn lines_are_found_by_service_level_and_pattern_newest_first_and_shown_in_order(
     assert_eq!(logs.before(&payments, None, 10).len(), 3);
     let warnings = LogFilter { level: Some(Level::Warn), ..LogFilter::default() };
     assert_eq!(texts(&logs.before(&warnings, None, 10)), ["ERROR two", "WARN three", "ERROR five timed out"]);
-    let pattern =
-        |inverted| LogFilter { pattern: Some((Regex::new("time[ds]").unwrap(), inverted)), ..LogFilter::default() };
+    let pattern = |inverted| LogFilter {
+        pattern: LogPattern::new("time[ds]", true).map(|it| (it, inverted)),
+        ..LogFilter::default()
+    };
     assert_eq!(texts(&logs.before(&pattern(false), None, 10)), ["ERROR five timed out"]);
     assert_eq!(logs.before(&pattern(true), None, 10).len(), 4);
     assert_eq!(logs.line(all[3].id).unwrap().text, "no level four");
@@ -42,26 +45,31 @@ fn lines_are_found_by_service_level_and_pattern_newest_first_and_shown_in_order(
 }
 
 #[test]
-fn a_scan_with_a_budget_says_where_to_go_on() {
-    let mut picture = picture();
+fn a_scan_finds_the_newest_first_and_holds_what_the_store_lets_go_of() {
+    let catalogue = std::sync::Arc::new(Catalogue::new(vec![service("payments", Vec::new())]));
+    let mut picture = Picture::with_log_cap(catalogue, 200_000);
     let wide = "x".repeat(4000);
-    for n in 0..200 {
-        let text = if n == 3 { "needle".to_owned() } else { format!("{wide} {n}") };
-        play(&mut picture, [lines("pods", "payments", &[(at("03:14"), &text)])]);
+    let say =
+        |picture: &mut Picture, text: &str| drop(play(picture, [lines("pods", "payments", &[(at("03:14"), text)])]));
+    for n in 0..40 {
+        say(&mut picture, &if n % 30 == 3 { format!("needle {n}") } else { format!("{wide} {n}") });
     }
-    let filter = LogFilter { pattern: Some((Regex::new("needle").unwrap(), false)), ..LogFilter::default() };
-    let mut last = None;
-    let mut slices = 0;
-    let found = loop {
-        let scan = picture.logs.scan_before(&filter, last, 1, 100_000);
-        slices += 1;
-        match scan.rest {
-            Some(rest) if scan.lines.is_empty() => last = Some(rest),
-            _ => break texts(&scan.lines),
-        }
-    };
-    assert_eq!(found, ["needle"]);
-    assert!(slices > 2, "it took {slices} slices");
+    let filter = LogFilter { pattern: LogPattern::new("needle", true).map(|it| (it, false)), ..LogFilter::default() };
+    let logs = &picture.logs;
+    let scan = logs.scan(filter.clone(), logs.oldest(), logs.next());
+    assert!(scan.parts() > 5, "{} parts", scan.parts());
+    for n in 40..80 {
+        say(&mut picture, &format!("{wide} {n}"));
+    }
+    let (mut found, hand) = (scan.start(), scan.hand());
+    assert!((0..scan.parts()).all(|part| found.join(scan.part(part, &hand))));
+    assert_eq!((found.from(), found.to(), found.count()), (LineId(0), LineId(40), 2));
+    assert_eq!((found.before(LineId(99)), found.after(LineId(0))), (Some(LineId(33)), Some(LineId(3))));
+    // What the store no longer has is not shown, whatever was found.
+    assert!(picture.logs.oldest() > LineId(33));
+    assert!(picture.logs.found_before(&filter, &[&found], None, 9).is_empty());
+    found.forget_before(picture.logs.oldest());
+    assert_eq!((found.from(), found.count()), (picture.logs.oldest(), 0));
 }
 
 #[test]

@@ -4,12 +4,13 @@
 //! loopback. Must not: hand out a client without the read-only layer.
 
 use std::path::Path;
+use std::time::Duration;
 
 use base64::Engine as _;
 use chrono::TimeDelta;
 use kube::client::{Client, ClientBuilder};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::clock::{Clock, World};
 use crate::config::KubeAccess;
@@ -19,11 +20,17 @@ use crate::text::Safe;
 use super::plugin;
 use super::readonly::ReadOnlyLayer;
 
+/// A connection on which nothing comes for so long, by the wall, is given up. Watches are ended by
+/// the API server before; a log without a line for so long is opened again where it was read to.
+const SILENCE: Duration = Duration::from_secs(330);
+
 /// One cluster, for all sources that read it.
 pub(super) struct Cluster {
     access: KubeAccess,
     drill: bool,
     built: Mutex<Option<Built>>,
+    /// Whether all pods were listed once.
+    pods_listed: watch::Sender<bool>,
 }
 
 struct Built {
@@ -37,7 +44,18 @@ struct Built {
 impl Cluster {
     /// Nothing is read or contacted yet. A `drill`'s cluster is on loopback or is refused.
     pub(super) fn new(access: KubeAccess, drill: bool) -> Self {
-        Self { access, drill, built: Mutex::new(None) }
+        Self { access, drill, built: Mutex::new(None), pods_listed: watch::Sender::new(false) }
+    }
+
+    /// All pods were listed.
+    pub(super) fn pods_are_listed(&self) {
+        self.pods_listed.send_replace(true);
+    }
+
+    /// Waits until all pods were listed, for so long by the wall: what is told of pods that are
+    /// not known goes nowhere.
+    pub(super) async fn pods_listed(&self, patience: Duration) {
+        let _ = tokio::time::timeout(patience, self.pods_listed.subscribe().wait_for(|listed| *listed)).await;
     }
 
     /// How to reach it.
@@ -86,6 +104,8 @@ impl Cluster {
         }
         // The supervisor retries, and shows it; a retry in here would be invisible.
         config.default_retry = false;
+        // A connection whose other end vanished looks like one with no news, for ever.
+        config.read_timeout = Some(SILENCE);
         if config.auth_info.auth_provider.as_ref().is_some_and(|provider| provider.config.contains_key("cmd-path")) {
             return Err(fatal(
                 "read the kubeconfig: its user has an auth-provider with a command, which Kubernetes removed in 1.26; \
@@ -187,7 +207,6 @@ fn is_loopback(host: &str) -> bool {
 mod tests {
     use super::*;
     use std::io::Write as _;
-    use std::time::Duration;
 
     fn access(text: &str, context: Option<&str>) -> (tempfile::NamedTempFile, KubeAccess) {
         let mut file = tempfile::NamedTempFile::new().unwrap();

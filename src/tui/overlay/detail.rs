@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use crate::tui::chrome::Brush;
 use crate::tui::filter::Filter;
 use crate::tui::keymap::Where;
+use crate::tui::list::Keyed as _;
 use crate::tui::panes::{self, Choice, Detail, Item, Paint, logs};
 use crate::tui::scene::Scene;
 use crate::tui::state::{Overlay, Shown, State};
@@ -26,11 +27,7 @@ pub(super) fn draw(state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body
             let items = panes::items(*pane, scene, &all);
             let fine = Choice { filter: &Filter::default(), service: None, whole: false };
             let folded = panes::items(*pane, scene, &fine);
-            items
-                .iter()
-                .chain(&folded)
-                .find(|item| item.key() == *key)
-                .map(|item: &Item<'_>| item.detail(&paint, scene))
+            items.iter().chain(&folded).find(|item| item.has(key)).map(|item: &Item<'_>| item.detail(&paint, scene))
         }
         Shown::Line(id) => scene.logs.line(*id).map(|line| logs::detail(&line, &paint)),
     };

@@ -22,7 +22,8 @@ const ACTED: TimeDelta = TimeDelta::minutes(15);
 const SHARE: usize = 10;
 
 /// Hurt workloads with their hurt pods, nodes with trouble, then the rest: folded into one line
-/// if that is wanted. With the whole screen, all pods and all nodes.
+/// if that is wanted. With the whole screen, all pods and all nodes. Pods that are names alone come
+/// at the end; in a small pane those that do not look well.
 pub(super) fn items<'a>(scene: &Scene<'a>, whole: bool, folded: bool) -> Vec<Item<'a>> {
     let mut items = Vec::new();
     let nodes =
@@ -55,6 +56,8 @@ pub(super) fn items<'a>(scene: &Scene<'a>, whole: bool, folded: bool) -> Vec<Ite
     if whole {
         items.extend(nodes(false));
     }
+    let named = scene.named.iter().filter(|(_, pod)| whole || !pod.looks_well());
+    items.extend(named.map(|(origin, pod)| Item::Named(origin, pod)));
     items
 }
 

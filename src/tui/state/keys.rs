@@ -15,7 +15,6 @@ use crate::tui::chrome::header;
 use crate::tui::keymap::{Found, Where, chord};
 use crate::tui::list::Move;
 use crate::tui::overlay::{actions, palette};
-use crate::tui::panes::Item;
 use crate::tui::scene::Scene;
 
 use super::{Commands, Overlay, Prompt, PromptKind, State, Wish};
@@ -217,7 +216,7 @@ impl State {
                     && self.search.is_some()
                     && !(self.seek_match(false, scene) || self.seek_match(true, scene))
                 {
-                    self.say(NoticeKind::Info, "nothing else matches", now);
+                    self.say_unfound("nothing else matches", scene, now);
                 }
             }
             Some(view @ (View::Suspend | View::Redraw)) => return self.command(Command::View(view), scene, now),
@@ -236,7 +235,7 @@ impl State {
         match kind {
             PromptKind::Filter => self.set_filter(&text),
             PromptKind::Search => {
-                self.search = if text.is_empty() { None } else { crate::tui::filter::pattern_of(&text) }
+                self.search = if text.is_empty() { None } else { crate::tui::filter::log_pattern_of(&text) }
             }
         }
     }
@@ -422,11 +421,11 @@ impl State {
         match mouse.kind {
             MouseEventKind::Down(MouseButton::Left) => {
                 self.focus_on(pane);
-                let keys: Vec<_> = self.items(pane, scene).iter().map(Item::key).collect();
+                let items = self.items(pane, scene);
                 let list = self.list_mut(pane);
                 let row = list.offset() + usize::from(mouse.row.saturating_sub(rect.y));
-                if row < keys.len() {
-                    list.select_at(&keys, row);
+                if row < items.len() {
+                    list.select_at(&items, row);
                 }
             }
             MouseEventKind::ScrollDown => self.go_in(pane, Move::By(3), scene),
