@@ -39,9 +39,16 @@ async fn a_log_is_cut_to_what_is_asked_for(side: &Side) {
     let times: Vec<DateTime<Utc>> =
         stamped.lines().map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect();
     assert!(times.is_sorted() && stamped.lines().all(|line| line.find(' ') == Some(30)), "nanoseconds: {stamped}");
-    let since = times[5].to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
-    let from = numbers(&read(&format!("sinceTime={since}")).await);
-    assert_eq!(from[0], number(stamped.lines().nth(5).unwrap()), "that very line is part of it");
+    let same = |pair: &[DateTime<Utc>]| pair[0].timestamp() == pair[1].timestamp();
+    let later = 1 + times.windows(2).position(same).expect("two lines of one second");
+    let since = times[later].to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
+    // An API server asks its kubelet in whole seconds.
+    let from = read(&format!("sinceTime={since}&timestamps=true")).await;
+    let first = from.lines().next().unwrap();
+    let at: DateTime<Utc> = first.split(' ').next().unwrap().parse().unwrap();
+    assert!(at.timestamp() == times[later].timestamp() && at < times[later], "{first}");
+    assert!(number(first) < number(stamped.lines().nth(later).unwrap()));
+    assert!(contiguous(&numbers(&from)));
     // Two at once: the tail is cut first, and then what is older goes.
     let recent = numbers(&read("sinceSeconds=1&tailLines=100000").await);
     assert!(contiguous(&recent) && recent.len() < 60, "{recent:?}");

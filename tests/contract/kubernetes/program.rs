@@ -15,7 +15,7 @@ use warroom::record::{Journal, RealDisk, StartInfo};
 use warroom::respond::{Cluster, Engine};
 
 use super::logs::number;
-use super::side::{JSON, STRATEGIC, Side, alone, cases};
+use super::side::{JSON, MERGE, STRATEGIC, Side, alone, cases};
 use crate::kit::{Session, configured};
 
 /// All sources of a cluster.
@@ -164,8 +164,18 @@ async fn a_scale_keeps_the_promises_of_the_gateway(side: &Side) {
     assert_eq!(from_zero.preview, Preview::Accepted);
     assert_eq!(apply(from_zero).await.outcome.words().as_str(), "2 of 2 ready");
 
-    // Under an autoscaler, whose bounds a plan names. The drill's API makes none.
+    // The drill's API makes and deletes neither autoscalers nor deployments, and knows no managers.
     if !side.is_drill() {
+        // A foreign edit that ends at the very same value.
+        let done = apply(plan(&want(4)).await.unwrap()).await;
+        for replicas in [2, 4] {
+            let path = format!("{whole}/scale?fieldManager=kubectl");
+            assert_eq!(side.send("PATCH", &path, MERGE, json!({"spec": {"replicas": replicas}})).await.code, 200);
+        }
+        let refusal = plan(&Request::Undo { plan: Box::new(done.plan) }).await.unwrap_err();
+        assert!(refusal.why.contains("set by kubectl"), "{refusal}");
+
+        // Under an autoscaler, whose bounds a plan names.
         let path = format!("/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers", side.namespace);
         let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "payments"});
         let hpa = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "payments"},
@@ -179,6 +189,19 @@ async fn a_scale_keeps_the_promises_of_the_gateway(side: &Side) {
         assert!(ran.status.success(), "{command}: {}", String::from_utf8_lossy(&ran.stderr));
         assert_eq!(side.get(&format!("{path}/payments")).await["spec"]["minReplicas"], 3);
         assert_eq!(side.send("DELETE", &format!("{path}/payments"), JSON, json!({})).await.code, 200);
+
+        // Another object of the name.
+        let unowned = plan(&want(6)).await.unwrap();
+        let mut other = side.get(&whole).await;
+        assert_eq!(side.send("DELETE", &whole, JSON, json!({})).await.code, 200);
+        side.until("it is gone", async || side.call("GET", &whole, &[], "").await.code == 404).await;
+        assert!(plan(&want(6)).await.unwrap_err().why.contains("is not there"));
+        other["metadata"] = json!({"name": "payments"});
+        other["spec"]["replicas"] = json!(2);
+        assert_eq!(side.send("POST", &side.apps("deployments"), JSON, other).await.code, 201);
+        let ended = apply(unowned).await;
+        assert!(ended.outcome.words().contains("another object"), "{:?}", ended.outcome);
+        assert_eq!(replicas().await, 2);
     }
     journal.close(Clock::real().now()).await.unwrap();
 }

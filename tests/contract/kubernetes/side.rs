@@ -144,7 +144,9 @@ impl Drop for Side {
 impl Side {
     pub(crate) async fn drill() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let epoch = second(Clock::real().now());
+        // Just before the last scrape of metrics.k8s.io, so that nobody has to wait for the next one.
+        let now = Clock::real().now();
+        let epoch = World::from_timestamp(now.timestamp() / 15 * 15 - 1, 0).unwrap();
         let node = |name: &str| NodeSpec {
             name: name.into(),
             zone: "zone-a".into(),
@@ -170,19 +172,20 @@ impl Side {
             autoscalers: Vec::new(),
         };
         let cluster = Cluster::new(spec, epoch, 1);
+        for pod in ["payments", "catalog"].iter().flat_map(|app| cluster.pods("shop", app)) {
+            cluster.set_usage("shop", &pod.name, 200, 100 << 20);
+        }
+        cluster.tick(second(now));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig").to_str().unwrap().to_owned();
         std::fs::write(&kubeconfig, cluster.kubeconfig(&format!("http://{}", listener.local_addr().unwrap()))).unwrap();
         tokio::spawn(axum::serve(listener, cluster.router()).into_future());
         let failing = Failing::default();
-        let world = tokio::spawn(world(cluster.clone(), Arc::clone(&failing), epoch));
+        let world = tokio::spawn(world(cluster.clone(), Arc::clone(&failing), second(now)));
         let client = client(&kubeconfig).await;
         let behind = Behind::Drill { cluster, failing, world, _folder: folder };
-        let side = Self { kubeconfig, namespace: "shop".into(), user: "admin", client, behind };
-        // Figures and lines come with the world's next steps.
-        side.until("usage", async || side.get(&side.usage()).await["items"].as_array().unwrap().len() == 6).await;
-        side
+        Self { kubeconfig, namespace: "shop".into(), user: "admin", client, behind }
     }
 
     pub(crate) async fn real() -> Self {
@@ -340,9 +343,10 @@ impl Side {
     /// A configuration that reads this cluster alone, with both services.
     pub(crate) fn config(&self) -> String {
         let (at, kubeconfig) = (&self.namespace, &self.kubeconfig);
+        let context = if self.is_drill() { "drill" } else { "plane" };
         format!(
             "[environments.real]\nproduction = false\nwrite = \"ask\"\n[environments.real.kubernetes]\n\
-             kubeconfig = \"{kubeconfig}\"\nusage_every = \"2s\"\n[services.payments]\nworkloads = [\"{at}/payments\"]\n\
+             kubeconfig = \"{kubeconfig}\"\ncontext = \"{context}\"\nusage_every = \"2s\"\n[services.payments]\nworkloads = [\"{at}/payments\"]\n\
              [services.catalog]\nworkloads = [\"{at}/catalog\"]\n"
         )
     }
@@ -426,8 +430,7 @@ async fn client(kubeconfig: &str) -> Client {
 }
 
 /// The drill's world: twenty steps a second, by the wall.
-async fn world(cluster: Cluster, failing: Failing, epoch: World) {
-    let mut now = epoch;
+async fn world(cluster: Cluster, failing: Failing, mut now: World) {
     let mut lines: BTreeMap<String, u64> = BTreeMap::new();
     loop {
         let real = Clock::real().now();

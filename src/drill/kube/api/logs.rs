@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use chrono::Timelike as _;
 use futures::stream;
 use tokio::sync::watch::Receiver;
 
@@ -55,7 +56,8 @@ pub(super) fn answer(cluster: &Cluster, call: &Call) -> Result<Response, Failure
     let since_seconds = number("sinceSeconds", 1)?;
     let since = match query.get("sinceTime") {
         "" => None,
-        text => Some(moment(text).ok_or_else(|| unreadable(text))?),
+        // An API server asks its kubelet in whole seconds, so a line of that second may come again.
+        text => Some(moment(text).and_then(|at| at.with_nanosecond(0)).ok_or_else(|| unreadable(text))?),
     };
     let stamps = query.is_true("timestamps");
     let pulse = cluster.0.pulse.subscribe();
