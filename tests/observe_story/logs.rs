@@ -199,7 +199,10 @@ fn only_what_another_source_has_told_is_left_out() {
         [
             // One writes the same twice: that is two lines.
             of("pod-logs", &[("03:14:00", "ERROR same"), ("03:14:01", "ERROR same")]),
-            of("cloudwatch-logs", &[("03:14:00", "ERROR same"), ("03:14:01", "ERROR same"), ("03:14:02", "ERROR same")]),
+            of(
+                "cloudwatch-logs",
+                &[("03:14:00", "ERROR same"), ("03:14:01", "ERROR same"), ("03:14:02", "ERROR same")],
+            ),
             // A log group of something else.
             of("cloudwatch-logs", &[("03:14:03", "INFO a lambda's")]),
             // Long apart: not the same line.
@@ -210,7 +213,8 @@ fn only_what_another_source_has_told_is_left_out() {
             of("cloudwatch-logs", &[("03:16:00", r#"{"log":"WARN \"quoted\"\n","stream":"stdout"}"#)]),
         ],
     );
-    let kept = ["ERROR same", "ERROR same", "ERROR same", "INFO a lambda's", "INFO tick", "INFO tick", "WARN \"quoted\""];
+    let kept =
+        ["ERROR same", "ERROR same", "ERROR same", "INFO a lambda's", "INFO tick", "INFO tick", "WARN \"quoted\""];
     assert_eq!(all(&picture), kept);
     // The cluster does not answer any more: what comes shipped is shown.
     play(&mut picture, [of("cloudwatch-logs", &[("03:17:00", "INFO shipped alone")])]);
