@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use warroom::clock::{Clock, Span, World};
 use warroom::config::{Catalogue, Config, Environment, Places, ProcessEnv, from_texts};
 use warroom::connect::{BackFill, Follow, Histories, Inbox, Supervisor, back_fill, registry, supervise};
+use warroom::model::alert::AlertState;
 use warroom::model::entry::EntryKind;
 use warroom::model::finding::Finding;
 use warroom::model::name::{Kind, ObjectPath, WorkloadKey};
@@ -59,6 +60,8 @@ pub(crate) struct Session {
     pub(crate) gaps: Vec<String>,
     /// Alerts in the last whole set, those that are fine included.
     pub(crate) alerts: usize,
+    /// What the alerts of the last whole set are, by name.
+    pub(crate) states: BTreeMap<String, AlertState>,
     /// Every state that a source told, in order, `Live` once in a row.
     pub(crate) links: BTreeMap<String, Vec<SourceState>>,
     inbox: Inbox,
@@ -112,6 +115,7 @@ impl Session {
             samples: Vec::new(),
             gaps: Vec::new(),
             alerts: 0,
+            states: BTreeMap::new(),
             links: BTreeMap::new(),
             inbox,
             supervisor,
@@ -132,7 +136,10 @@ impl Session {
                 batch.iter().map(|(_, stream, text)| (format!("{} {}", stream.group, stream.name), text.to_owned())),
             ),
             Signal::Samples(samples) => self.samples.extend(samples.iter().cloned()),
-            Signal::Alerts(Delta::All(all)) => self.alerts = all.len(),
+            Signal::Alerts(Delta::All(all)) => {
+                self.alerts = all.len();
+                self.states = all.iter().map(|alert| (alert.name.to_string(), alert.state.clone())).collect();
+            }
             Signal::Gap(gap) => self.gaps.push(format!("{source}: {}", gap.what)),
             Signal::Link(state) => {
                 let all = self.links.entry(source).or_default();

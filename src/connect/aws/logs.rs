@@ -321,7 +321,9 @@ impl Turn<'_> {
     /// Hands over what of the page was not told before.
     async fn tell(&self, group: &Safe, page: Page, pass: &mut Pass, from: i64, hold: &Hold) {
         let now = self.cx.clock.now();
-        let batches = self.shared.with_window(group, |window| page.batches(group, window, pass, from, now));
+        let batches = self
+            .shared
+            .with_window(group, |window| page.batches(group, from, now, |event, now| window.fresh(event, pass, now)));
         for (at, batch) in batches {
             let batch: LogBatch = batch;
             self.out.send(vec![(at, Signal::Logs(batch))], hold.clone()).await;

@@ -33,6 +33,8 @@ pub(super) struct Window {
     told: Told,
     /// Events are known by what they are, not by their ids.
     by_content: bool,
+    /// From when the present is read: what is later is not the past's to tell.
+    present: Option<i64>,
 }
 
 /// One event, as far as it tells it from others.
@@ -88,6 +90,7 @@ impl Window {
             return (open, None);
         }
         let from = self.from(now);
+        self.present.get_or_insert(from);
         let lost = (from < limit).then_some((from, limit));
         (Open { from: from.max(limit), began: now, token: None, pass: Pass::default() }, lost)
     }
@@ -104,6 +107,12 @@ impl Window {
     pub(super) fn fresh(&mut self, event: Event<'_>, pass: &mut Pass, now: i64) -> bool {
         self.newest = self.newest.max(Some(event.at.min(now)));
         self.told(event, pass)
+    }
+
+    /// The same for an event that is read as the past, beside the present: what that reads is left
+    /// to it. It may have told the event and forgotten that since.
+    pub(super) fn fresh_in_past(&mut self, event: Event<'_>, pass: &mut Pass, now: i64) -> bool {
+        self.present.is_none_or(|from| event.at < from) && self.fresh(event, pass, now)
     }
 
     /// The same for an event of Live Tail while it is not certain that all before it was told: it
@@ -272,6 +281,18 @@ mod tests {
         assert_eq!([found(&mut window, &mut again, "1"), found(&mut window, &mut again, "2")], [false, false]);
         assert!(found(&mut window, &mut again, "3"));
         assert!(window.fresh_in_doubt(event(None, "same", NOW - 4), &mut session), "another millisecond");
+    }
+
+    #[test]
+    fn the_past_does_not_tell_what_the_present_told_and_forgot() {
+        let mut window = Window::default();
+        let (open, _) = window.next(NOW);
+        assert!(window.meets("early", NOW - 50_000) && window.meets("late", NOW));
+        window.completed(open.began);
+        let mut past = |id, at| window.fresh_in_past(event(Some(id), "", at), &mut Pass::default(), NOW);
+        assert!(!past("early", NOW - 50_000));
+        assert!(past("earlier", NOW - FIRST - 1));
+        assert!(!past("earlier", NOW - FIRST - 1));
     }
 
     #[test]

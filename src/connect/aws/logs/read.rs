@@ -10,7 +10,7 @@ use crate::text::Safe;
 
 use super::super::Client;
 use super::super::failure::{Failure, explain};
-use super::super::window::{Event, Pass, Window};
+use super::super::window::Event;
 
 /// The most that the API gives on one page.
 const EVENTS: i32 = 10_000;
@@ -92,15 +92,14 @@ impl Page {
         self.events.iter().filter_map(FilteredLogEvent::timestamp).max()
     }
 
-    /// The lines that were not told before, in batches that occurred when their newest line did.
+    /// The lines that are `fresh`, in batches that occurred when their newest line did.
     /// Lines before `from` were not asked for: an answer from before, whose lines may be forgotten.
     pub(super) fn batches(
         &self,
         group: &Safe,
-        window: &mut Window,
-        pass: &mut Pass,
         from: i64,
         now: World,
+        mut fresh: impl FnMut(Event<'_>, i64) -> bool,
     ) -> Vec<(World, LogBatch)> {
         let mut lines = Lines::new(now);
         for found in &self.events {
@@ -110,7 +109,7 @@ impl Page {
                 continue;
             }
             let event = Event { id: found.event_id(), stream, at, message };
-            if window.fresh(event, pass, now.timestamp_millis()) {
+            if fresh(event, now.timestamp_millis()) {
                 lines.push(group, stream, at, message);
             }
         }
