@@ -53,7 +53,15 @@ impl Record {
         let archive = Archive::new(dir.path());
         let at = site.opens();
         let id = archive.create("faults", at).unwrap();
-        let info = StartInfo { incident: None, version: "1".into(), drill: true, env: "prod".into(), actor: ana(), at };
+        let info = StartInfo {
+            incident: None,
+            version: "1".into(),
+            drill: true,
+            env: "prod".into(),
+            actor: ana(),
+            at,
+            titles: Default::default(),
+        };
         Self { journal: archive.journal_for(&id, info).unwrap(), dir }
     }
 
