@@ -65,6 +65,7 @@ impl Fixture {
         let firing = self.alerts.iter().filter(|row| row.alert.state == AlertState::Firing);
         Scene {
             now: self.now,
+            told_twice: None,
             facing: &self.facing,
             incident: self.incident.as_ref(),
             resume: self.resume.as_ref(),

@@ -54,13 +54,13 @@ impl Record {
         let at = site.opens();
         let id = archive.create("faults", at).unwrap();
         let info = StartInfo {
+            titles: Default::default(),
             incident: None,
             version: "1".into(),
             drill: true,
             env: "prod".into(),
             actor: ana(),
             at,
-            titles: Default::default(),
         };
         Self { journal: archive.journal_for(&id, info).unwrap(), dir }
     }

@@ -230,10 +230,7 @@ fn title(
     let role = if feed.freshness >= Freshness::Late { Role::Warn } else { Role::Dim };
     // Where there is no room for the sentence, the age alone; a stump of it says nothing.
     let free = room.saturating_sub(used + 3);
-    let words = match feed.words.strip_prefix("read ") {
-        Some(age) if words::width(&feed.words) > free => age,
-        _ => &feed.words,
-    };
+    let words = if words::width(&feed.words) > free { &feed.brief } else { &feed.words };
     let words =
         if words::width(words) > free && free < 12 { String::new() } else { words::fit(words, free, brush.ascii) };
     let wide = words::width(&words) + 2;
@@ -275,6 +272,9 @@ fn counts(pane: Pane, scene: &Scene<'_>) -> Vec<(Role, String)> {
                     Role::Warn,
                     format!("{} errors/min", words::count(counts.errors_per_minute.round() as u64)),
                 ));
+            }
+            if let Some((origin, lines)) = scene.told_twice {
+                told.push((Role::Dim, format!("{} also in {}", words::count(lines), origin.source)));
             }
             if counts.evicted > 0 {
                 told.push((Role::Dim, format!("{} older let go", words::count(counts.evicted))));
