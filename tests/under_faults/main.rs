@@ -20,3 +20,4 @@ mod outage;
 mod patience;
 mod session;
 mod site;
+mod tail;
