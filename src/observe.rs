@@ -14,6 +14,7 @@ pub mod situation;
 pub mod sources;
 mod told;
 mod tracks;
+pub mod twins;
 mod words;
 pub mod workloads;
 
@@ -38,8 +39,10 @@ pub struct Picture {
     pub catalogue: Arc<Catalogue>,
     /// Alerts of all sources.
     pub alerts: alerts::AlertBook,
-    /// Log lines.
+    /// Log lines, each once.
     pub logs: logs::LogStore,
+    /// Log lines that two sources told.
+    pub twins: twins::Twins,
     /// Workloads, pods and nodes.
     pub workloads: workloads::Workloads,
     /// How each service is.
@@ -64,6 +67,7 @@ impl Picture {
         Self {
             alerts: alerts::AlertBook::default(),
             logs: logs::LogStore::default(),
+            twins: twins::Twins::default(),
             workloads: workloads::Workloads::default(),
             services: services::ServiceBoard::new(&catalogue),
             changes: changes::Changes::default(),
@@ -171,6 +175,7 @@ impl Picture {
         if let Some(newest) = newest {
             self.sources.news(origin, newest);
         }
+        let batch = self.twins.without(origin, batch, &self.catalogue);
         for (service, minute) in self.logs.push(origin, batch, observed, &self.catalogue) {
             self.bursts.touch(&service, minute);
         }

@@ -19,6 +19,7 @@ use crate::record::{Milestones, milestones};
 use crate::text::Safe;
 
 use super::message::Dated;
+use super::scans::Scans;
 
 /// All state of a session. Fronts read it; only `update` changes it.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Core {
     pub facing: Facing,
     /// What is known of the world.
     pub picture: Picture,
+    /// What is looked for in the log.
+    pub scans: Scans,
     /// The incident that is written, if one was declared or taken up.
     pub incident: Option<IncidentView>,
     /// An incident that an earlier process left open.
@@ -165,6 +168,7 @@ impl Core {
                 window: chrono::TimeDelta::from_std(env.write_window).unwrap_or(chrono::TimeDelta::minutes(15)),
             },
             picture,
+            scans: Scans::default(),
             incident: None,
             resume: None,
             entries: Vec::new(),
@@ -198,6 +202,14 @@ impl Core {
         self.window = WriteWindow::Closed;
         self.plan = None;
         self.desk.planning = None;
+    }
+
+    /// The plan that is shown, if one is.
+    pub fn shown_plan(&self) -> Option<&Plan> {
+        match &self.plan {
+            Some(PlanView::Shown { plan, .. }) => Some(plan),
+            Some(PlanView::Planning { .. } | PlanView::Refused { .. }) | None => None,
+        }
     }
 
     /// Whether commands that change a system are offered at all.
@@ -273,6 +285,8 @@ pub struct ResumeOffer {
     pub last: World,
     /// Intents without an outcome.
     pub open_intents: usize,
+    /// Whether another process still writes to it.
+    pub being_written: bool,
 }
 
 /// A plan on its way to confirmation.

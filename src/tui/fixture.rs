@@ -24,13 +24,13 @@ use crate::model::service::{Side, Threshold, Unit};
 use crate::model::signal::SourceState;
 use crate::observe::alerts::{AlertCounts, AlertRow, Claim};
 use crate::observe::changes::ChangeRow;
-use crate::observe::logs::{Line, LineId, LogCounts, LogFilter};
+use crate::observe::logs::{Line, LineId, LogCounts, LogFilter, LogPattern};
 use crate::observe::services::{Health, ServiceRow, SignalRow};
 use crate::observe::situation::Clause;
 use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, PodRow, WorkloadRow};
 use crate::record::{Milestone, Milestones, Row};
-use crate::session::{Action, Facing, IncidentView, Notice, PlanView, ResumeOffer, WriteWindow};
+use crate::session::{Action, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, WriteWindow};
 use crate::text::Safe;
 
 use super::scene::{Lines, Scene};
@@ -65,6 +65,7 @@ impl Fixture {
         let firing = self.alerts.iter().filter(|row| row.alert.state == AlertState::Firing);
         Scene {
             now: self.now,
+            told_twice: None,
             facing: &self.facing,
             incident: self.incident.as_ref(),
             resume: self.resume.as_ref(),
@@ -618,6 +619,16 @@ impl Lines for Log {
         lines.retain(|line| line.id > first);
         lines.truncate(count);
         lines
+    }
+
+    fn sought(&self, filter: &LogFilter, pattern: &LogPattern, from: LineId, back: bool) -> Option<LineId> {
+        let lines = self.passing(filter);
+        let mut hits = lines.iter().filter(|line| pattern.is_match(line.text)).map(|line| line.id);
+        if back { hits.rfind(|id| *id < from) } else { hits.find(|id| *id > from) }
+    }
+
+    fn progress(&self, _: Purpose) -> Option<(u64, u64)> {
+        None
     }
 
     fn line(&self, id: LineId) -> Option<Line<'_>> {

@@ -3,5 +3,6 @@
 mod large;
 mod pictures;
 mod pty;
+mod rows;
 mod story;
 mod terminal;

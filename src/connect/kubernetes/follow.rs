@@ -1,8 +1,8 @@
 //! List, then watch: written once for every kind.
 //!
-//! Owns: pages, resuming a watch where it was cut, listing again after 410, polling where a watch
-//! is not allowed, and asking a silent stream whether it is still there. Bodies are taken apart page by page and
-//! event by event, so that no more than one of them is held. Must not: know what a kind means.
+//! Owns: pages, resuming a watch where it was cut or fell silent, listing again after 410, and
+//! polling where a watch is not allowed. Bodies are taken apart page by page and event by event, so
+//! that no more than one of them is held. Must not: know what a kind means.
 //!
 //! The protocol is that of <https://kubernetes.io/docs/reference/using-api/api-concepts/>.
 
@@ -15,12 +15,13 @@ use futures::StreamExt as _;
 use futures::future::select_all;
 use http_body_util::BodyExt as _;
 
-use crate::clock::{Hold, Wall, wall};
+use crate::clock::{Hold, wall};
 use crate::connect::SourceError;
+use crate::connect::http::failure::root_cause;
 use crate::text::Safe;
 
 use super::access::Cluster;
-use super::call::{Ask, Fault, JSON, causes, media_type};
+use super::call::{Ask, Fault, JSON, media_type};
 use super::event::{Event, decode};
 use super::frames::{Frames, Framing};
 use super::lane::{Change, Lane, Link, News, Out, Take};
@@ -33,8 +34,8 @@ const PAGE: u32 = 500;
 const POLL: Duration = Duration::from_secs(30);
 /// Signs of life of an open watch, in world time.
 const BEAT: Duration = Duration::from_secs(15);
-/// A stream that is silent for this long, by the wall, is asked whether it is still there.
-/// API servers send a bookmark about once a minute.
+/// A stream that is silent for this long, by the wall, is opened again from where it was: its other
+/// end may be gone. API servers send a bookmark about once a minute.
 const QUIET: Duration = Duration::from_secs(75);
 /// The API server ends a watch after this many seconds, and it is opened again.
 const WATCH_SECONDS: u32 = 300;
@@ -363,14 +364,15 @@ impl<T: Object> Watch<'_, T> {
                 Err(Fault::Form(_)) if self.protobuf => return Ok(End::Json),
                 Err(fault) => return Err(fault.into()),
             };
-            let opened = wall();
+            let (opened, from) = (wall(), self.scope.version.clone());
             lane.beat(lane.cx.clock.hold()).await;
             let framing = if media_type(&answer).contains("protobuf") { Framing::Lengths } else { Framing::Lines };
-            let (told, how) = match self.stream(answer.into_body(), framing, lane, take, &doing).await? {
+            let how = match self.stream(answer.into_body(), framing, lane, take, &doing).await? {
                 Over::Relist => return Ok(End::Relist),
-                Over::Cut(told, how) => (told, how),
+                Over::Cut(how) => how,
             };
-            if !told && wall().duration_since(opened) < AT_ONCE {
+            // Half an event is no news, nor is one that came before.
+            if self.scope.version == from && wall().duration_since(opened) < AT_ONCE {
                 return Err(Fault::retry(&doing, &how).into());
             }
         }
@@ -387,19 +389,19 @@ impl<T: Object> Watch<'_, T> {
         let clock = &lane.cx.clock;
         let mut frames = Frames::new(framing);
         let mut heard = wall();
-        let mut told = false;
         let mut beat = clock.next_multiple(BEAT);
         loop {
             tokio::select! {
                 frame = body.frame() => {
                     let data = match frame {
-                        None => return Ok(Over::Cut(told, "the API server ended the stream".into())),
-                        Some(Err(error)) => return Ok(Over::Cut(told, causes(&error))),
+                        None => return Ok(Over::Cut("the API server ended the stream".into())),
+                        Some(Err(error)) => {
+                            return Ok(Over::Cut(format!("the stream broke off ({})", root_cause(&error))));
+                        }
                         Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
                     };
                     let hold = clock.hold();
                     heard = wall();
-                    told = true;
                     frames.push(&data);
                     let (changes, end) = self.events(&mut frames, framing, doing);
                     lane.hand(take, News::Changes(changes), hold).await;
@@ -408,8 +410,8 @@ impl<T: Object> Watch<'_, T> {
                     }
                 }
                 hold = clock.due(beat) => {
-                    if !self.still_there(&mut heard, doing).await {
-                        return Err(Fault::retry(doing, "the stream fell silent and the API server does not answer").into());
+                    if wall().duration_since(heard) >= QUIET {
+                        return Ok(Over::Cut("the stream fell silent".into()));
                     }
                     lane.beat(hold).await;
                     beat = clock.next_multiple(BEAT);
@@ -456,25 +458,13 @@ impl<T: Object> Watch<'_, T> {
             }
         }
     }
-
-    /// Whether a stream that was silent for long still has a server behind it. A connection
-    /// whose other end vanished looks like one with no news.
-    async fn still_there(&self, heard: &mut Wall, doing: &str) -> bool {
-        if wall().duration_since(*heard) < QUIET {
-            return true;
-        }
-        let uri = format!("{}?limit=1&resourceVersion=0", self.resource.path(self.scope.namespace.as_deref()));
-        let answer = self.cluster.open(&Ask { uri, accept: JSON, doing }).await;
-        *heard = wall();
-        answer.is_ok()
-    }
 }
 
 /// Why a stream is over.
 enum Over {
     Relist,
-    /// Whether it told anything, and how it was cut.
-    Cut(bool, String),
+    /// How it was cut.
+    Cut(String),
 }
 
 /// Appends to a query.

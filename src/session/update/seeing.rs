@@ -164,6 +164,7 @@ fn take(core: &mut Core, signals: Vec<Stamped<Signal>>) -> Vec<Effect> {
         }
         effects.extend(tell(core, findings));
     }
+    effects.extend(core.scans.keep_up(&core.picture.logs));
     effects
 }
 

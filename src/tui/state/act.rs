@@ -6,12 +6,16 @@ use crate::clock::Wall;
 use crate::model::command::{AlertChoice, Command, Pane, View};
 use crate::model::log::Level;
 use crate::model::name::ServiceName;
-use crate::session::{ActionState, NoticeKind, PlanView};
+use crate::session::{ActionState, NoticeKind, PlanView, Purpose};
+use crate::text::Safe;
+use crate::tui::editor::Edited;
 use crate::tui::filter::{Fields as _, Filter};
 use crate::tui::list::{Keyed as _, Move};
+use crate::tui::panes::logs::Goal;
 use crate::tui::panes::{self, Item, Paint, logs};
 use crate::tui::scene::Scene;
 use crate::tui::theme::Theme;
+use crate::tui::words;
 
 use super::{Commands, Overlay, Prompt, PromptKind, Shown, State, Wish};
 
@@ -82,13 +86,13 @@ impl State {
             }
             View::NextMatch | View::PreviousMatch => {
                 if !self.seek_match(view == View::PreviousMatch, scene) {
-                    self.say(NoticeKind::Info, "no further match", now);
+                    self.say_unfound("no further match", scene, now);
                 }
             }
             View::NextError | View::PreviousError => {
                 self.focus_on(Pane::Logs);
                 let back = view == View::PreviousError;
-                if !self.logs.seek(back, Some(Level::Error), scene.logs, self.chip.as_ref(), &|_| true) {
+                if !self.logs.seek(back, Goal::Level(Level::Error), scene.logs, self.chip.as_ref()) {
                     self.say(NoticeKind::Info, "no further error in the lines that are kept", now);
                 }
             }
@@ -115,6 +119,23 @@ impl State {
             View::CopySelection => self.copy(scene, now),
             View::ClaimSelection => return self.claim(scene, now),
             View::WriteNote => self.open_palette("note "),
+            View::EditNote => self.wishes.push(Wish::Edit(String::new())),
+            // Of dialogs: a pane has nothing to take.
+            View::Accept | View::Complete => {}
+        }
+        Vec::new()
+    }
+
+    /// What became of a note that was written in an editor.
+    pub(in crate::tui) fn edited(&mut self, edited: Edited, now: Wall) -> Commands {
+        match edited {
+            Edited::Written(text) => return vec![Command::Note { text }],
+            Edited::Empty => self.say(NoticeKind::Info, "nothing was noted: the text is empty", now),
+            Edited::Failed { why, text } => {
+                self.say(NoticeKind::Error, why, now);
+                // What was written is not lost.
+                self.open_palette(&format!("note {}", Safe::from(text.as_str())));
+            }
         }
         Vec::new()
     }
@@ -227,13 +248,13 @@ impl State {
     pub(super) fn seek_match(&mut self, back: bool, scene: &Scene<'_>) -> bool {
         let Some(pattern) = self.search.clone() else { return false };
         if self.focus == Pane::Logs {
-            return self.logs.seek(back, None, scene.logs, self.chip.as_ref(), &|text| pattern.is_match(text));
+            return self.logs.seek(back, Goal::Pattern(&pattern), scene.logs, self.chip.as_ref());
         }
         let pane = self.focus;
         let items = self.items(pane, scene);
         let height = self.list(pane).height;
         let at = self.list_mut(pane).place(&items, height, pane == Pane::Timeline).1.unwrap_or(0);
-        let hit = |item: &Item<'_>| pattern.is_match(&item.whole());
+        let hit = |item: &Item<'_>| pattern.regex().is_match(&item.whole());
         let found = if back {
             items.iter().take(at).rposition(hit)
         } else {
@@ -243,6 +264,14 @@ impl State {
             self.list_mut(pane).select_at(&items, at);
         }
         found.is_some()
+    }
+
+    /// Nothing was found, or not yet.
+    pub(super) fn say_unfound(&mut self, text: &str, scene: &Scene<'_>, now: Wall) {
+        let progress = scene.logs.progress(Purpose::Search).filter(|_| self.focus == Pane::Logs);
+        let text =
+            progress.map_or_else(|| text.to_owned(), |progress| format!("{text} yet: {}", words::scanned(progress)));
+        self.say(NoticeKind::Info, text, now);
     }
 
     fn select_service(&mut self, scene: &Scene<'_>, now: Wall) -> Commands {
