@@ -10,7 +10,7 @@ use crate::clock::World;
 use crate::config::{Catalogue, WritePolicy};
 use crate::model::alert::{Alert, AlertKey, AlertSeverity, AlertState};
 use crate::model::change::{Change, ChangeKind};
-use crate::model::cluster::{Node, Pod, Workload};
+use crate::model::cluster::{NamedPod, Node, Pod, Workload};
 use crate::model::command::Pane;
 use crate::model::entry::{
     Actor, ActorKind, Draft, Entry, EntryId, EntryKind, EntryOrigin, MilestoneName, Phase, Severity,
@@ -52,6 +52,7 @@ pub(super) struct Fixture {
     pub(super) services: Vec<ServiceRow>,
     pub(super) workloads: Vec<WorkloadRow>,
     pub(super) nodes: Vec<NodeRow>,
+    pub(super) named: Vec<(Origin, NamedPod)>,
     pub(super) changes: Vec<ChangeRow>,
     pub(super) sources: Vec<SourceRow>,
     pub(super) timeline: Vec<Row>,
@@ -64,6 +65,7 @@ impl Fixture {
         let firing = self.alerts.iter().filter(|row| row.alert.state == AlertState::Firing);
         Scene {
             now: self.now,
+            told_twice: None,
             facing: &self.facing,
             incident: self.incident.as_ref(),
             resume: self.resume.as_ref(),
@@ -85,7 +87,8 @@ impl Fixture {
             services: &self.services,
             workloads: &self.workloads,
             nodes: &self.nodes,
-            pods: PodCounts { all: 148, hurt: 12 },
+            pods: PodCounts { all: 148, hurt: 12, named: self.named.len(), reading: !self.named.is_empty() },
+            named: self.named.iter().map(|(origin, pod)| (origin, pod)).collect(),
             changes: &self.changes,
             sources: &self.sources,
             timeline: &self.timeline,
@@ -119,6 +122,7 @@ impl Fixture {
             services: Vec::new(),
             workloads: Vec::new(),
             nodes: Vec::new(),
+            named: Vec::new(),
             changes: Vec::new(),
             sources: Vec::new(),
             timeline: Vec::new(),

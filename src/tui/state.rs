@@ -78,6 +78,8 @@ pub(super) enum Wish {
     ToggleMouse,
     Copy(String),
     Save(Pane),
+    /// Open the person's editor for a note, with this text.
+    Edit(String),
 }
 
 /// A line that is typed at the bottom.
@@ -176,9 +178,8 @@ impl State {
     pub(super) fn selected<'a>(&mut self, scene: &Scene<'a>) -> Option<Item<'a>> {
         let pane = self.focus;
         let items = self.items(pane, scene);
-        let keys: Vec<_> = items.iter().map(Item::key).collect();
         let height = self.list(pane).height;
-        let (_, at) = self.list_mut(pane).place(&keys, height, pane == Pane::Timeline);
+        let (_, at) = self.list_mut(pane).place(&items, height, pane == Pane::Timeline);
         items.into_iter().nth(at?)
     }
 

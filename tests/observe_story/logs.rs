@@ -1,6 +1,7 @@
 use warroom::config::Catalogue;
 use warroom::model::entry::EntryKind::*;
 use warroom::model::log::Level;
+use warroom::model::signal::{Signal, Stamped};
 use warroom::observe::Picture;
 use warroom::observe::logs::{LineId, LogFilter, LogPattern};
 
@@ -150,4 +151,72 @@ fn a_line_with_a_clock_of_its_own_does_not_push_true_minutes_out() {
     play(&mut picture, [wrong]);
     assert_eq!(picture.logs.minute(Some(&name("payments")), at("03:05")).errors(), 3);
     assert_eq!(picture.logs.minute(Some(&name("payments")), at("03:10")).errors(), 5);
+}
+
+/// The shipped copy: the same lines at the same times, from another source.
+fn copied(signal: &Stamped<Signal>, source: &str) -> Stamped<Signal> {
+    Stamped { origin: origin(source), ..signal.clone() }
+}
+
+#[test]
+fn a_line_that_two_sources_tell_is_kept_and_counted_once() {
+    let mut picture = picture();
+    let direct = errors_in("payments", "03:14", 30);
+    play(&mut picture, [direct.clone(), copied(&direct, "cloudwatch-logs")]);
+    assert_eq!(picture.logs.counts().lines, 31);
+    assert_eq!(picture.logs.minute(Some(&name("payments")), at("03:14")).errors(), 30);
+    assert_eq!(picture.twins.told_twice(), Some((&origin("cloudwatch-logs"), 31)));
+    // Whoever is first is believed, line by line.
+    let other = errors_in("payments", "03:15", 10);
+    play(&mut picture, [copied(&other, "cloudwatch-logs"), other]);
+    assert_eq!(picture.logs.minute(Some(&name("payments")), at("03:15")).errors(), 10);
+}
+
+#[test]
+fn a_burst_is_told_with_the_errors_that_were_written() {
+    let mut picture = picture();
+    let mut findings = Vec::new();
+    for (minute, errors) in [("03:10", 1), ("03:11", 1), ("03:12", 1), ("03:13", 30), ("03:14", 1), ("03:15", 1)] {
+        let direct = errors_in("payments", minute, errors);
+        findings.extend(play(&mut picture, [direct.clone(), copied(&direct, "cloudwatch-logs")]));
+    }
+    let burst = findings.iter().find(|finding| finding.kind == ErrorBurst).unwrap();
+    assert!(burst.title.contains("30 errors a minute"), "{}", burst.title);
+}
+
+#[test]
+fn only_what_another_source_has_told_is_left_out() {
+    let mut picture = picture();
+    let of = |source: &str, texts: &[(&str, &str)]| {
+        let texts: Vec<_> = texts.iter().map(|(when, text)| (at(when), *text)).collect();
+        lines(source, "payments", &texts)
+    };
+    let all = |picture: &Picture| {
+        texts(&picture.logs.before(&LogFilter::default(), None, 100)).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    play(
+        &mut picture,
+        [
+            // One writes the same twice: that is two lines.
+            of("pod-logs", &[("03:14:00", "ERROR same"), ("03:14:01", "ERROR same")]),
+            of(
+                "cloudwatch-logs",
+                &[("03:14:00", "ERROR same"), ("03:14:01", "ERROR same"), ("03:14:02", "ERROR same")],
+            ),
+            // A log group of something else.
+            of("cloudwatch-logs", &[("03:14:03", "INFO a lambda's")]),
+            // Long apart: not the same line.
+            of("pod-logs", &[("03:14:40", "INFO tick")]),
+            of("cloudwatch-logs", &[("03:15:10", "INFO tick")]),
+            // In the shipper's envelope.
+            of("pod-logs", &[("03:16:00", "WARN \"quoted\"")]),
+            of("cloudwatch-logs", &[("03:16:00", r#"{"log":"WARN \"quoted\"\n","stream":"stdout"}"#)]),
+        ],
+    );
+    let kept =
+        ["ERROR same", "ERROR same", "ERROR same", "INFO a lambda's", "INFO tick", "INFO tick", "WARN \"quoted\""];
+    assert_eq!(all(&picture), kept);
+    // The cluster does not answer any more: what comes shipped is shown.
+    play(&mut picture, [of("cloudwatch-logs", &[("03:17:00", "INFO shipped alone")])]);
+    assert_eq!(all(&picture).last().unwrap(), "INFO shipped alone");
 }

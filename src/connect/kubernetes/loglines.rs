@@ -59,24 +59,30 @@ impl Mark {
     }
 }
 
-/// Leaves out what was told before a cut. Lines of one log come in the order of their times
-/// where it matters: what was told stands at the beginning.
+/// Lines of a stream that are remembered, to know one that comes again.
+const REMEMBERED: usize = 1024;
+
+/// Leaves out what was told before a cut, and what something on the way delivers twice. Lines of one
+/// log come in the order of their times where it matters: what was told stands at the beginning.
 #[derive(Debug)]
 pub(super) struct Resume {
     mark: Mark,
     /// Lines of the mark's own time that still come again.
     again: u32,
     caught_up: bool,
+    /// Time and hash of the last lines, round and round.
+    recent: Vec<(World, u64)>,
+    oldest: usize,
 }
 
 impl Resume {
     /// Goes on at `mark`.
     pub(super) fn new(mark: Mark) -> Self {
-        Self { again: mark.lines, mark, caught_up: false }
+        Self { again: mark.lines, mark, caught_up: false, recent: Vec::new(), oldest: 0 }
     }
 
     /// Whether the line of this time is new.
-    pub(super) fn is_new(&mut self, at: World) -> bool {
+    pub(super) fn is_new(&mut self, at: World, text: &str) -> bool {
         if !self.caught_up {
             if at < self.mark.at {
                 return false;
@@ -87,6 +93,16 @@ impl Resume {
             }
             self.caught_up = true;
         }
+        let line = (at, hash(text));
+        // Time stands still or goes back: it is late, or it comes again.
+        if at <= self.mark.at && self.recent.contains(&line) {
+            return false;
+        }
+        match self.recent.get_mut(self.oldest) {
+            Some(oldest) => *oldest = line,
+            None => self.recent.push(line),
+        }
+        self.oldest = (self.oldest + 1) % REMEMBERED;
         if at == self.mark.at {
             self.mark.lines = self.mark.lines.saturating_add(1);
         } else if at > self.mark.at {
@@ -99,6 +115,14 @@ impl Resume {
     pub(super) fn mark(&self) -> &Mark {
         &self.mark
     }
+}
+
+/// Tells two lines of one time apart: quick, since every line is hashed (FNV-1a over words).
+fn hash(text: &str) -> u64 {
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let last = rest.iter().fold(rest.len() as u64, |last, byte| last << 8 | u64::from(*byte));
+    let words = words.iter().map(|word| u64::from_le_bytes(*word)).chain([last]);
+    words.fold(0xcbf2_9ce4_8422_2325, |hash, word| (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23))
 }
 
 #[cfg(test)]
@@ -123,12 +147,28 @@ mod tests {
         // Three lines share one time; the cut came after the second.
         let log = [at(1), at(5), at(5), at(5), at(9)];
         let mut first = Resume::new(Mark::start(at(0)));
-        assert!(log[..3].iter().all(|time| first.is_new(*time)));
+        let lines = || log.iter().zip(["a", "b", "c", "d", "e"]);
+        assert!(lines().take(3).all(|(time, text)| first.is_new(*time, text)));
         let mut second = Resume::new(first.mark().clone());
-        let told: Vec<bool> = log.iter().map(|time| second.is_new(*time)).collect();
+        let told: Vec<bool> = lines().map(|(time, text)| second.is_new(*time, text)).collect();
         assert_eq!(told, [false, false, false, true, true]);
         // A line that is stamped a little late is told all the same.
-        assert!(second.is_new(at(8)));
+        assert!(second.is_new(at(8), "f"));
+    }
+
+    #[test]
+    fn lines_that_are_delivered_twice_are_told_once() {
+        let mut resume = Resume::new(Mark::start(at(0)));
+        let piece = [(at(1), "a"), (at(2), "b"), (at(2), "c"), (at(3), "d")];
+        let told: Vec<bool> = piece.iter().chain(&piece).map(|(time, text)| resume.is_new(*time, text)).collect();
+        assert_eq!(told, [true, true, true, true, false, false, false, false]);
+        assert!(resume.is_new(at(2), "late"), "of a time that was told, and another line");
+        for n in 0..3 * REMEMBERED as i64 {
+            assert!(resume.is_new(at(10 + n), "same"));
+        }
+        assert_eq!(resume.recent.len(), REMEMBERED);
+        assert_ne!(hash("12345678"), hash("123456789"));
+        assert_ne!(hash("\0"), hash(""));
     }
 
     proptest! {

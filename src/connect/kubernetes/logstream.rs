@@ -104,7 +104,7 @@ impl Reading {
         let mut batch = (World::MIN_UTC, LogBatch::default());
         let mut take = |line: &str| {
             let (at, text) = match dated(line) {
-                Some((at, _)) if !resume.is_new(at) => return,
+                Some((at, text)) if !resume.is_new(at, text) => return,
                 Some(dated) => dated,
                 // The kubelet's own words about the log.
                 None => (now, line),
