@@ -14,6 +14,7 @@ pub mod situation;
 pub mod sources;
 mod told;
 mod tracks;
+pub mod twins;
 mod words;
 pub mod workloads;
 
@@ -38,8 +39,10 @@ pub struct Picture {
     pub catalogue: Arc<Catalogue>,
     /// Alerts of all sources.
     pub alerts: alerts::AlertBook,
-    /// Log lines.
+    /// Log lines, each once.
     pub logs: logs::LogStore,
+    /// Log lines that two sources told.
+    pub twins: twins::Twins,
     /// Workloads, pods and nodes.
     pub workloads: workloads::Workloads,
     /// How each service is.
@@ -54,6 +57,8 @@ pub struct Picture {
     now: Option<World>,
     /// What was hurt when the services were judged last.
     judged: u64,
+    /// Stands in for the workloads while the past is told: how they are now says nothing of then.
+    past: Option<workloads::Workloads>,
 }
 
 impl Picture {
@@ -62,6 +67,7 @@ impl Picture {
         Self {
             alerts: alerts::AlertBook::default(),
             logs: logs::LogStore::default(),
+            twins: twins::Twins::default(),
             workloads: workloads::Workloads::default(),
             services: services::ServiceBoard::new(&catalogue),
             changes: changes::Changes::default(),
@@ -70,6 +76,7 @@ impl Picture {
             events: events::Events::default(),
             now: None,
             judged: 0,
+            past: None,
             catalogue,
         }
     }
@@ -77,6 +84,19 @@ impl Picture {
     /// As [`Picture::new`], with another cap for the log store, in bytes of text and index.
     pub fn with_log_cap(catalogue: Arc<Catalogue>, cap: usize) -> Self {
         Self { logs: logs::LogStore::with_cap(cap), ..Self::new(catalogue) }
+    }
+
+    /// From here on the past is told, until [`Picture::recalled`]. What is told meanwhile of the
+    /// cluster as it is now is shown, and nothing of the past is judged by it.
+    pub fn recall(&mut self) {
+        self.past = Some(workloads::Workloads::default());
+    }
+
+    /// The past was told.
+    pub fn recalled(&mut self, now: World) {
+        if self.past.take().is_some() {
+            self.judge(now);
+        }
     }
 
     /// Takes one signal in, and tells what the detectors notice.
@@ -94,6 +114,10 @@ impl Picture {
                 self.alerts.apply(&origin, occurred, delta, &catalogue)
             }
             Signal::Logs(batch) => self.lines(&origin, observed, batch),
+            Signal::PodNames(names) => {
+                self.workloads.name_pods(&origin, names);
+                Vec::new()
+            }
             Signal::Pods(delta) => self.workloads.pods(&origin, occurred, delta, &catalogue),
             Signal::Usage(usages) => {
                 self.workloads.usage(&origin, occurred, usages);
@@ -108,7 +132,10 @@ impl Picture {
                 self.workloads.autoscalers(&origin, delta);
                 Vec::new()
             }
-            Signal::Event(event) => self.events.apply(&origin, event, &self.workloads).into_iter().collect(),
+            Signal::Event(event) => {
+                let workloads = self.past.as_ref().unwrap_or(&self.workloads);
+                self.events.apply(&origin, event, workloads).into_iter().collect()
+            }
             Signal::Samples(samples) => {
                 judge = true;
                 self.samples(&origin, &samples)
@@ -130,14 +157,16 @@ impl Picture {
         self.changes.tick(now);
         self.logs.tick(now);
         let mut findings = self.sources.tick(now);
-        findings.extend(self.workloads.tick(now));
+        if self.past.is_none() {
+            findings.extend(self.workloads.tick(now));
+        }
         findings.extend(self.bursts.advance(&self.logs, now));
         self.judge(now);
         findings
     }
 
     fn judge(&mut self, now: World) {
-        self.services.judge(now, &self.alerts, &self.workloads);
+        self.services.judge(now, &self.alerts, self.past.as_ref().unwrap_or(&self.workloads));
         self.judged = self.workloads.version();
     }
 
@@ -146,6 +175,7 @@ impl Picture {
         if let Some(newest) = newest {
             self.sources.news(origin, newest);
         }
+        let batch = self.twins.without(origin, batch, &self.catalogue);
         for (service, minute) in self.logs.push(origin, batch, observed, &self.catalogue) {
             self.bursts.touch(&service, minute);
         }

@@ -8,6 +8,8 @@
 #[cfg(feature = "operator")]
 mod chrome;
 #[cfg(feature = "operator")]
+mod editor;
+#[cfg(feature = "operator")]
 mod filter;
 #[cfg(feature = "operator")]
 mod keymap;
@@ -34,9 +36,11 @@ pub mod watch;
 #[cfg_attr(not(feature = "operator"), allow(dead_code, reason = "the stakeholders' screen uses a part of it"))]
 mod words;
 
-#[cfg(all(test, feature = "operator"))]
+#[cfg(test)]
+#[cfg(feature = "operator")]
 mod fixture;
-#[cfg(all(test, feature = "operator"))]
+#[cfg(test)]
+#[cfg(feature = "operator")]
 mod tests;
 
 #[cfg(feature = "operator")]

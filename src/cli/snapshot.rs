@@ -173,6 +173,7 @@ fn all_read(core: &Core) -> bool {
     let rows = core.picture.sources.rows();
     let told = |state: &SourceState| !matches!(state, SourceState::Connecting);
     core.backfilling == 0
+        && !core.picture.workloads.pod_counts().reading
         && !rows.is_empty()
         && rows.iter().all(|row| match &row.state {
             SourceState::Live { .. } => row.last_read.is_some(),

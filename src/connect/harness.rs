@@ -128,7 +128,14 @@ impl Running {
 
     /// Moves the world on when nobody holds it.
     pub(super) async fn advance(&mut self, seconds: i64) {
-        self.driver.settled().await;
+        // What was told and not taken in holds the world, too.
+        loop {
+            tokio::select! {
+                biased;
+                batch = self.inbox.next() => self.pending.extend(batch.signals),
+                () = self.driver.settled() => break,
+            }
+        }
         let to = self.clock.now() + TimeDelta::seconds(seconds);
         self.driver.advance(to);
     }

@@ -5,11 +5,12 @@
 //! another host, or show a credential.
 
 mod answer;
-mod failure;
+pub(super) mod failure;
 
 use std::path::Path;
 use std::time::Duration;
 
+use reqwest::header::CACHE_CONTROL;
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -107,7 +108,8 @@ impl Reader {
     ) -> Result<Answer, SourceError> {
         let url = self.url(&Method::GET, path)?;
         let place = shown(&url);
-        let request = self.client.get(url).query(query);
+        // An answer from before would be taken for how it is now.
+        let request = self.client.get(url).query(query).header(CACHE_CONTROL, "no-cache");
         let response = self.sign(request).await?.send().await.map_err(|why| failure::transport(&place, &why))?;
         let status = response.status();
         if matches!(status.as_u16(), 401 | 403) {

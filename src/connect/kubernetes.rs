@@ -11,13 +11,17 @@ mod events;
 mod follow;
 mod frames;
 mod lane;
+mod list;
 mod loglines;
 mod logstream;
+mod metrics;
+mod names;
 mod namespaces;
 mod nodes;
 mod objects;
+mod pages;
 mod pastlogs;
-mod plugin;
+pub(crate) mod plugin;
 mod podlogs;
 mod pods;
 mod podview;
@@ -66,7 +70,7 @@ pub fn connectors(env: &Environment, access: &KubeAccess, catalogue: Arc<Catalog
         ),
         connector("nodes", Box::new(nodes::Nodes::new(to())), None),
         connector("events", Box::new(events::Events::new(to())), Some(Box::new(events::PastEvents(to())))),
-        connector("usage", Box::new(usage::Usage::new(to())), None),
+        connector("usage", Box::new(usage::Usage::new(to()).after_pods()), None),
         connector(
             "pod-logs",
             Box::new(podlogs::PodLogs::new(to(), Arc::clone(&roster))),

@@ -232,13 +232,23 @@ impl History for PrometheusHistory {
     }
 }
 
-/// Runs the queries, a few at a time; the results come in the order of the questions.
+/// Runs the queries, a few at a time; the results come in the order of the questions. A server that
+/// fails is not asked the rest: that would take a time-out for each.
 async fn read_all(reader: &Reader, asked: Vec<Asked>) -> Vec<(Asked, Values)> {
     let reads = asked.into_iter().map(|asked| async move {
         let values = query::range(reader, &asked.spec.query, asked.grid).await;
         (asked, values)
     });
-    futures::stream::iter(reads).buffered(TOGETHER).collect().await
+    let mut reads = futures::stream::iter(reads).buffered(TOGETHER);
+    let mut all = Vec::new();
+    while let Some(read) = reads.next().await {
+        let failed = matches!(read.1, Err(Failure::Source(_)));
+        all.push(read);
+        if failed {
+            break;
+        }
+    }
+    all
 }
 
 fn sample(service: &ServiceName, spec: &SignalSpec, at: World, value: Option<f64>) -> Sample {

@@ -106,11 +106,11 @@ impl Keeper {
         let work = async {
             self.tell(SourceState::Connecting).await;
             loop {
-                let before = self.out.lives();
+                let (before, since) = (self.out.lives(), wall());
                 // A source that panicked is not run again, so its broken state is never seen.
                 let run = AssertUnwindSafe(connector.source.run(&self.cx, &self.out)).catch_unwind().await;
                 if self.out.lives() > before {
-                    self.pace.reset();
+                    self.pace.lived(wall().duration_since(since));
                 }
                 let result = run.unwrap_or_else(|panic| Err(SourceError::Fatal(last_words(panic.as_ref()))));
                 let wait = match result {
@@ -157,21 +157,28 @@ impl Keeper {
 struct Pace {
     clock: Clock,
     waits: Box<dyn Iterator<Item = Duration> + Send + Sync>,
+    /// The wait before the run that is under way.
+    last: Duration,
     started: (Wall, World),
 }
 
 impl Pace {
     fn new(clock: Clock) -> Self {
         let started = (wall(), clock.now());
-        Self { clock, waits: waits(), started }
+        Self { clock, waits: waits(), last: Duration::ZERO, started }
     }
 
-    fn reset(&mut self) {
-        self.waits = waits();
+    /// A run had success. Back-off starts anew only if it lasted longer than the wait before it:
+    /// a server that answers once and hangs up is not asked again and again every second.
+    fn lived(&mut self, lasted: Duration) {
+        if lasted >= self.last {
+            self.waits = waits();
+        }
     }
 
     fn next(&mut self, asked: Option<Duration>) -> Duration {
         let wait = self.waits.next().unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
+        self.last = wait;
         self.limit(wait.max(asked.unwrap_or_default()).min(PATIENCE))
     }
 

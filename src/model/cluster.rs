@@ -55,6 +55,38 @@ pub struct Pod {
     pub image: Safe,
 }
 
+/// A pod by name, before the pod itself was read: what `kubectl get pods` prints of it, and no
+/// more. Which workload it belongs to is not known, nor what it asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedPod {
+    /// Its namespace. A list of the whole cluster names pods without it.
+    pub namespace: Option<Safe>,
+    /// Its name.
+    pub name: Safe,
+    /// Containers that are ready, and containers in all.
+    pub ready: Option<(u16, u16)>,
+    /// The status word.
+    pub status: Safe,
+    /// Restarts of all containers.
+    pub restarts: Option<u32>,
+    /// How old it is, as the cluster writes it: `5d3h`.
+    pub age: Safe,
+    /// Where it runs.
+    pub node: Option<Safe>,
+}
+
+impl NamedPod {
+    /// Whether the words are those of a pod that runs with all its containers, or is done. It may
+    /// be in trouble all the same: names tell little.
+    pub fn looks_well(&self) -> bool {
+        match self.status.as_str() {
+            "Running" => self.ready.is_none_or(|(ready, all)| ready >= all),
+            "Completed" | "Succeeded" => true,
+            _ => false,
+        }
+    }
+}
+
 /// CPU and memory of one pod or node, as measured over a short window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Usage {

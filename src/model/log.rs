@@ -48,52 +48,55 @@ impl Level {
     pub fn detect(line: &str) -> Self {
         let head = line.as_bytes();
         let head = &head[..head.len().min(160)];
-        let mut at = 0;
-        while at < head.len() {
-            if !head[at].is_ascii_alphabetic() {
-                at += 1;
-                continue;
-            }
-            let end = head[at..].iter().position(|byte| !byte.is_ascii_alphabetic()).map_or(head.len(), |n| at + n);
-            let level = match end - at {
-                1 if at == 0 && head.get(1..5).is_some_and(|date| date.iter().all(u8::is_ascii_digit)) => match head[0]
-                {
+        let mut rest = head;
+        while let Some(at) = rest.iter().position(u8::is_ascii_alphabetic) {
+            rest = &rest[at..];
+            let end = rest.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(rest.len());
+            let (word, after) = rest.split_at(end);
+            let level = match word {
+                [letter] if rest.len() == head.len() && head.get(1..5).is_some_and(is_number) => match letter {
                     b'F' => Self::Fatal,
                     b'E' => Self::Error,
                     b'W' => Self::Warn,
                     b'I' => Self::Info,
                     _ => Self::Unknown,
                 },
-                3..=8 => Self::word(&head[at..end]),
-                _ => Self::Unknown,
+                word => Self::word(word),
             };
             if level != Self::Unknown {
                 return level;
             }
-            at = end;
+            rest = after;
         }
         Self::Unknown
     }
 
+    /// The level that a word names. Length and first letter leave one candidate.
     fn word(word: &[u8]) -> Self {
-        const WORDS: [(&[u8], Level); 14] = [
-            (b"error", Level::Error),
-            (b"err", Level::Error),
-            (b"info", Level::Info),
-            (b"warn", Level::Warn),
-            (b"warning", Level::Warn),
-            (b"debug", Level::Debug),
-            (b"dbg", Level::Debug),
-            (b"trace", Level::Trace),
-            (b"fatal", Level::Fatal),
-            (b"panic", Level::Fatal),
-            (b"crit", Level::Fatal),
-            (b"critical", Level::Fatal),
-            (b"notice", Level::Info),
-            (b"severe", Level::Error),
-        ];
-        WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map_or(Self::Unknown, |(_, level)| *level)
+        let first = word.first().map_or(0, u8::to_ascii_lowercase);
+        let (known, level): (&[u8], _) = match (word.len(), first) {
+            (5, b'e') => (b"error", Self::Error),
+            (3, b'e') => (b"err", Self::Error),
+            (4, b'i') => (b"info", Self::Info),
+            (4, b'w') => (b"warn", Self::Warn),
+            (7, b'w') => (b"warning", Self::Warn),
+            (5, b'd') => (b"debug", Self::Debug),
+            (3, b'd') => (b"dbg", Self::Debug),
+            (5, b't') => (b"trace", Self::Trace),
+            (5, b'f') => (b"fatal", Self::Fatal),
+            (5, b'p') => (b"panic", Self::Fatal),
+            (4, b'c') => (b"crit", Self::Fatal),
+            (8, b'c') => (b"critical", Self::Fatal),
+            (6, b'n') => (b"notice", Self::Info),
+            (6, b's') => (b"severe", Self::Error),
+            _ => return Self::Unknown,
+        };
+        if known.eq_ignore_ascii_case(word) { level } else { Self::Unknown }
     }
+}
+
+fn is_number(bytes: &[u8]) -> bool {
+    bytes.iter().all(u8::is_ascii_digit)
 }
 
 /// One line's place in its batch.
@@ -123,13 +126,7 @@ impl LogBatch {
     /// Cleans `raw` and appends it as a line of `stream`. Returns `false` when the batch is full
     /// and should be sent; the line was taken all the same.
     pub fn push(&mut self, stream: &LogStream, at: World, raw: &str) -> bool {
-        let slot = match self.streams.iter().rposition(|known| known == stream) {
-            Some(slot) => slot,
-            None => {
-                self.streams.push(stream.clone());
-                self.streams.len() - 1
-            }
-        };
+        let slot = self.slot(stream);
         let start = self.text.len();
         clean_into(&mut self.text, raw, LINE_CAP);
         let level = Level::detect(&self.text[start..]);
@@ -141,7 +138,21 @@ impl LogBatch {
             stream: slot as u16,
             level,
         });
+        // A clean line holds no line feed: one may part them.
+        self.text.push('\n');
         !self.full()
+    }
+
+    /// The place of a stream among those of the batch. Most lines are of the stream before.
+    fn slot(&mut self, stream: &LogStream) -> usize {
+        let last = self.lines.last().map(|line| usize::from(line.stream));
+        if let Some(last) = last.filter(|last| self.streams.get(*last) == Some(stream)) {
+            return last;
+        }
+        self.streams.iter().rposition(|known| known == stream).unwrap_or_else(|| {
+            self.streams.push(stream.clone());
+            self.streams.len() - 1
+        })
     }
 
     /// Whether it is time to send this batch and start another.
@@ -169,7 +180,7 @@ impl LogBatch {
         &self.lines
     }
 
-    /// All lines' text, without separators.
+    /// All lines' text, each with a line feed behind it.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -207,6 +218,38 @@ mod tests {
         }
     }
 
+    /// What [`Level::detect`] does, word by word and without haste.
+    fn simply(line: &str) -> Level {
+        let head = &line.as_bytes()[..line.len().min(160)];
+        if let [letter @ (b'F' | b'E' | b'W' | b'I'), date @ ..] = head
+            && date.len() >= 4
+            && date[..4].iter().all(u8::is_ascii_digit)
+        {
+            let klog = [(b'F', Level::Fatal), (b'E', Level::Error), (b'W', Level::Warn), (b'I', Level::Info)];
+            return klog.iter().find(|(known, _)| known == letter).unwrap().1;
+        }
+        let words = head.split(|byte| !byte.is_ascii_alphabetic()).map(|word| word.to_ascii_lowercase());
+        let level = |word: Vec<u8>| match &*word {
+            b"error" | b"err" | b"severe" => Some(Level::Error),
+            b"info" | b"notice" => Some(Level::Info),
+            b"warn" | b"warning" => Some(Level::Warn),
+            b"debug" | b"dbg" => Some(Level::Debug),
+            b"trace" => Some(Level::Trace),
+            b"fatal" | b"panic" | b"crit" | b"critical" => Some(Level::Fatal),
+            _ => None,
+        };
+        words.filter_map(level).next().unwrap_or(Level::Unknown)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_level_is_found_as_word_by_word(
+            line in "([EWFI][0-9]{3,5} |[a-z0-9]{0,40}[ :=\"])?(.{0,30}|.{120,150})((?i)[ :\\[\"=_0-9é]?(error|err|info|warn|warning|debug|dbg|trace|fatal|panic|crit|critical|notice|severe|errors|in)[ :\\]\",0-9é]?){0,3}.{0,20}",
+        ) {
+            proptest::prop_assert_eq!(Level::detect(&line), simply(&line));
+        }
+    }
+
     #[test]
     fn a_batch_keeps_lines_and_streams_apart() {
         let at = World::from_timestamp(1_795_000_000, 0).unwrap();
@@ -218,5 +261,6 @@ mod tests {
         assert!(batch.push(&a, at, ""));
         let lines: Vec<_> = batch.iter().map(|(line, stream, text)| (stream.name.as_str(), text, line.level)).collect();
         assert_eq!(lines, [("a", "one", Level::Unknown), ("b", "ERROR two", Level::Error), ("a", "", Level::Unknown)]);
+        assert_eq!(batch.text(), "one\nERROR two\n\n");
     }
 }

@@ -5,7 +5,7 @@ use crate::text::Safe;
 
 use super::alert::{Alert, AlertKey};
 use super::change::Change;
-use super::cluster::{Autoscaler, ClusterEvent, Node, Pod, Usage, Workload};
+use super::cluster::{Autoscaler, ClusterEvent, NamedPod, Node, Pod, Usage, Workload};
 use super::log::LogBatch;
 use super::name::{ObjectPath, Origin, ServiceName, WorkloadKey};
 
@@ -29,6 +29,9 @@ pub enum Signal {
     Alerts(Delta<Alert, AlertKey>),
     /// Lines of logs.
     Logs(LogBatch),
+    /// All pods of one cluster by name, ahead of the first list of the pods themselves. It is
+    /// for the eye: nothing is concluded from it.
+    PodNames(Vec<NamedPod>),
     /// Pods of one cluster.
     Pods(Delta<Pod, ObjectPath>),
     /// CPU and memory, as measured.

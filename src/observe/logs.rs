@@ -5,6 +5,10 @@
 
 mod chunk;
 mod counters;
+mod found;
+mod index;
+mod pattern;
+mod read;
 mod scan;
 
 use std::collections::{HashMap, VecDeque};
@@ -19,6 +23,9 @@ use chunk::{Chunk, StreamInfo};
 use counters::Counters;
 pub use counters::LevelCounts;
 pub(super) use counters::minute as minute_of;
+pub use found::Found;
+pub use pattern::LogPattern;
+pub use scan::{Hand, Scan};
 
 /// Bytes of text and index that are kept unless said otherwise.
 pub const DEFAULT_CAP: usize = 256 * 1024 * 1024;
@@ -49,14 +56,14 @@ pub struct Line<'a> {
 }
 
 /// Which lines are shown.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LogFilter {
     /// Only lines of this service.
     pub service: Option<ServiceName>,
     /// Only lines of at least this level; lines without a level stay out then.
     pub level: Option<Level>,
     /// Only lines that match; or, inverted, that do not.
-    pub pattern: Option<(regex::Regex, bool)>,
+    pub pattern: Option<(LogPattern, bool)>,
 }
 
 /// How much is in the store and how fast it comes.
@@ -77,7 +84,7 @@ pub struct LogCounts {
 /// A byte-capped ring of log lines.
 #[derive(Debug)]
 pub struct LogStore {
-    chunks: VecDeque<Chunk>,
+    chunks: VecDeque<Arc<Chunk>>,
     /// Bytes of text and index, as allocated.
     cost: usize,
     cap: usize,
@@ -117,6 +124,16 @@ impl LogStore {
     /// Bytes of text and index, as allocated: never more than the cap.
     pub fn cost(&self) -> usize {
         self.cost
+    }
+
+    /// The place of the oldest line that is kept; of the next line, if there is none.
+    pub fn oldest(&self) -> LineId {
+        self.chunks.front().map_or(LineId(self.next), |chunk| LineId(chunk.first()))
+    }
+
+    /// The place that the next line will have.
+    pub fn next(&self) -> LineId {
+        LineId(self.next)
     }
 
     /// How much is in it.
@@ -166,24 +183,26 @@ impl LogStore {
             }
         }
         let (_, text, lines) = batch.into_parts();
-        self.text += text.len() as u64;
+        // Without the line feed behind each.
+        self.text += (text.len() - lines.len()) as u64;
         let first = self.next;
         self.next += lines.len() as u64;
         let seal = chunk::SEAL.min(self.cap / 8);
         let joins = self.chunks.back().is_some_and(|tail| tail.has_room_for(&streams, &text, seal));
         if joins && let Some(tail) = self.chunks.back_mut() {
             self.cost -= tail.cost();
-            tail.append(&streams, &text, &lines);
+            // Copied if a scan looks through it at this moment: 256 KiB at most.
+            Arc::make_mut(tail).append(&streams, &text, &lines);
             self.cost += tail.cost();
         } else {
-            if let Some(tail) = self.chunks.back_mut() {
+            if let Some(tail) = self.chunks.back_mut().filter(|tail| tail.is_loose()) {
                 self.cost -= tail.cost();
-                tail.seal();
+                Arc::make_mut(tail).seal();
                 self.cost += tail.cost();
             }
-            let chunk = Chunk::new(first, streams, text, lines, seal);
+            let chunk = Chunk::new(first, streams, text, &lines, seal);
             self.cost += chunk.cost();
-            self.chunks.push_back(chunk);
+            self.chunks.push_back(Arc::new(chunk));
         }
         while self.cost > self.cap {
             let Some(oldest) = self.chunks.pop_front() else { break };

@@ -6,6 +6,7 @@
 
 mod detect;
 mod index;
+mod named;
 mod nodes;
 mod pods;
 mod trouble;
@@ -13,7 +14,7 @@ mod trouble;
 use std::collections::VecDeque;
 
 use crate::clock::World;
-use crate::model::cluster::{Autoscaler, Bytes, MilliCores, Node, Pod, Workload};
+use crate::model::cluster::{Autoscaler, Bytes, MilliCores, NamedPod, Node, Pod, Workload};
 use crate::model::name::{ObjectPath, Origin, ServiceName, WorkloadKey};
 use crate::text::Safe;
 
@@ -93,6 +94,10 @@ pub struct PodCounts {
     pub all: usize,
     /// Those with trouble.
     pub hurt: usize,
+    /// Those of which no more than the name is known yet; they are not among the others.
+    pub named: usize,
+    /// The first list of pods is still coming in: there may be more of each.
+    pub reading: bool,
 }
 
 /// How many more pods of given requests the nodes take now.
@@ -141,7 +146,14 @@ impl Workloads {
 
     /// Pods by how they are.
     pub fn pod_counts(&self) -> PodCounts {
-        self.counts
+        let named = self.clusters.iter().map(|cluster| cluster.named.left()).sum();
+        PodCounts { named, reading: self.clusters.iter().any(Cluster::reads), ..self.counts }
+    }
+
+    /// The pods of which no more than the name is known yet, with the source that named them:
+    /// those that do not look well first.
+    pub fn named_pods(&self) -> impl Iterator<Item = (&Origin, &NamedPod)> {
+        self.clusters.iter().flat_map(|cluster| cluster.named.rows().map(|pod| (&cluster.pods_from, pod)))
     }
 
     /// One workload.

@@ -9,6 +9,7 @@ use crate::clock::World;
 use crate::config::{Catalogue, Environment, WritePolicy};
 use crate::model::alert::AlertKey;
 use crate::model::entry::{Actor, Entry, EntryKind, Phase, Severity};
+use crate::model::finding::Finding;
 use crate::model::name::{EnvId, IncidentId, Origin};
 use crate::model::plan::{Outcome, Plan, PlanId};
 use crate::model::signal::{Signal, Stamped};
@@ -18,6 +19,7 @@ use crate::record::{Milestones, milestones};
 use crate::text::Safe;
 
 use super::message::Dated;
+use super::scans::Scans;
 
 /// All state of a session. Fronts read it; only `update` changes it.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct Core {
     pub facing: Facing,
     /// What is known of the world.
     pub picture: Picture,
+    /// What is looked for in the log.
+    pub scans: Scans,
     /// The incident that is written, if one was declared or taken up.
     pub incident: Option<IncidentView>,
     /// An incident that an earlier process left open.
@@ -84,6 +88,9 @@ pub(super) struct Desk {
     pub(super) exporting: usize,
     /// Entries before this index belong to an incident that was closed.
     pub(super) rolling_from: usize,
+    /// What was noticed of the cluster as it is now while what happened before was still being
+    /// read.
+    pub(super) held: Vec<Finding>,
     /// Signals that came while what happened before was still being read.
     pub(super) deferred: Vec<Stamped<Signal>>,
     /// Time has passed before: two ticks can be compared.
@@ -146,6 +153,10 @@ impl Core {
     /// A core that knows nothing yet but where it stands. `histories`: how many sources are
     /// about to tell what happened before.
     pub fn new(env: &Environment, catalogue: Arc<Catalogue>, actor: Actor, now: World, histories: usize) -> Self {
+        let mut picture = Picture::new(catalogue);
+        if histories > 0 {
+            picture.recall();
+        }
         Self {
             now,
             facing: Facing {
@@ -156,7 +167,8 @@ impl Core {
                 write: env.write,
                 window: chrono::TimeDelta::from_std(env.write_window).unwrap_or(chrono::TimeDelta::minutes(15)),
             },
-            picture: Picture::new(catalogue),
+            picture,
+            scans: Scans::default(),
             incident: None,
             resume: None,
             entries: Vec::new(),
@@ -190,6 +202,14 @@ impl Core {
         self.window = WriteWindow::Closed;
         self.plan = None;
         self.desk.planning = None;
+    }
+
+    /// The plan that is shown, if one is.
+    pub fn shown_plan(&self) -> Option<&Plan> {
+        match &self.plan {
+            Some(PlanView::Shown { plan, .. }) => Some(plan),
+            Some(PlanView::Planning { .. } | PlanView::Refused { .. }) | None => None,
+        }
     }
 
     /// Whether commands that change a system are offered at all.
@@ -265,6 +285,8 @@ pub struct ResumeOffer {
     pub last: World,
     /// Intents without an outcome.
     pub open_intents: usize,
+    /// Whether another process still writes to it.
+    pub being_written: bool,
 }
 
 /// A plan on its way to confirmation.

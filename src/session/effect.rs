@@ -8,11 +8,13 @@ use crate::model::entry::{Actor, Entry};
 use crate::model::name::{IncidentId, ServiceName};
 use crate::model::plan::{Plan, Request};
 use crate::model::track::TrackSample;
+use crate::observe::logs::Scan;
 use crate::record::Durability;
 use crate::respond::Cluster;
 use crate::text::Safe;
 
 use super::message::Dated;
+use super::scans::{Errand, Purpose};
 
 /// What the core wants done outside itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +72,16 @@ pub enum Effect {
     Ask(Safe),
     /// Read these services' logs closely; none means all.
     Follow(Vec<ServiceName>),
+    /// Look through the log; answered with `Scanned`, several times. Ends what is under way for
+    /// the same purpose with another ticket.
+    Scan {
+        /// Comes back with the answers.
+        errand: Errand,
+        /// Which lines, and what for.
+        scan: Scan,
+    },
+    /// Nothing is looked for any more.
+    StopScan(Purpose),
     /// Write the postmortem; answered with `Exported`.
     Export {
         /// Of which incident; the rolling record if none was declared.

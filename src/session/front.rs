@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::model::command::Command;
 use crate::text::Safe;
 
-use super::Core;
+use super::{Core, Wanted};
 
 /// What a front hears.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,10 @@ pub trait Front {
     fn input(&mut self) -> impl Future<Output = Input>;
     /// Turns input into commands for the core; changes of its own view happen here.
     fn handle(&mut self, input: Input, core: &Core) -> Vec<Command>;
+    /// What it looks for in the log. Asked after each input.
+    fn wanted(&self) -> Wanted {
+        Wanted::default()
+    }
     /// Shows the core as it is. Called when something changed, at most once a frame.
     fn show(&mut self, core: &Core) -> Result<(), FrontError>;
     /// The shortest time between two frames, by the wall.
@@ -41,6 +45,10 @@ pub trait Front {
     /// Whether the last frame has been taken, so that another may be drawn.
     fn ready(&self) -> bool {
         true
+    }
+    /// Whether another program has the terminal: what its keys signal is meant for that program.
+    fn is_away(&self) -> bool {
+        false
     }
     /// Whether something of its own view changed, so that a frame is due without news.
     fn wants_frame(&self) -> bool {

@@ -12,6 +12,7 @@ use crate::record::JournalError;
 use crate::text::Safe;
 
 use super::ResumeOffer;
+use super::scans::{Scanned, Wanted};
 
 /// Everything that can change the core.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,6 +83,10 @@ pub enum Message {
     Identified(Actor),
     /// Somebody who was asked answered.
     Answered(Result<Safe, Safe>),
+    /// A front looks for something in the log.
+    Look(Wanted),
+    /// A scan of the log came further.
+    Scanned(Scanned),
     /// The postmortem was written, or not.
     Exported(Result<PathBuf, Safe>),
 }

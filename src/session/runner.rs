@@ -20,6 +20,7 @@ use crate::text::Safe;
 
 use super::ledger::{EngineJournal, Ledger};
 use super::message::Envelope;
+use super::scanner::Scanner;
 use super::vitals::Vitals;
 use super::{Core, Effect, Message, update};
 
@@ -53,6 +54,7 @@ pub struct Runner {
     tell: UnboundedSender<Envelope>,
     receipts: UnboundedSender<Awaited>,
     tasks: TaskTracker,
+    scanner: Scanner,
     /// What users feel now: what an outcome tells is read when it is written.
     vitals: Arc<Mutex<Vitals>>,
 }
@@ -73,6 +75,7 @@ impl Runner {
             tell,
             receipts,
             tasks,
+            scanner: Scanner::default(),
             vitals: Arc::default(),
         };
         runner.ledger.tell_of_written(runner.tell.clone());
@@ -170,6 +173,14 @@ impl Runner {
             Effect::Follow(services) => {
                 self.follow.send_replace(Follow { services });
             }
+            // The world does not wait for a scan: it changes nothing of the record.
+            Effect::Scan { errand, scan } => {
+                let tell = self.tell.clone();
+                self.scanner.start(errand, scan, move |scanned| {
+                    let _ = tell.send(Envelope { message: Message::Scanned(scanned), hold: None });
+                });
+            }
+            Effect::StopScan(purpose) => self.scanner.stop(purpose),
             Effect::Export { incident, path } => {
                 let work = self.ledger.export(incident, path);
                 self.blocking(work, || Message::Exported(Err(Safe::fixed(EXPORT_CRASHED))));

@@ -60,6 +60,8 @@ fn take(core: &mut Core, message: Message) -> Vec<Effect> {
         }
         Message::Answered(answer) => asking::answered(core, answer),
         Message::Exported(result) => asking::exported(core, result),
+        Message::Look(wanted) => core.scans.look(wanted, &core.picture.logs),
+        Message::Scanned(scanned) => core.scans.scanned(scanned, &core.picture.logs),
     }
 }
 
@@ -83,7 +85,7 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::OpenWrite { env, reason } => acting::open_write(core, &env, reason),
         Command::CloseWrite => acting::close_write(core),
         Command::Scale { workload, to } => acting::scale(core, &workload, to),
-        Command::Confirm { typed } => acting::confirm(core, typed.as_ref()),
+        Command::Confirm { plan, typed } => acting::confirm(core, plan.as_ref(), typed.as_ref()),
         Command::RefreshPlan => acting::refresh(core),
         Command::DiscardPlan => {
             core.plan = None;

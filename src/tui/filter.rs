@@ -8,7 +8,7 @@ use regex::{Regex, RegexBuilder};
 
 use crate::model::log::Level;
 use crate::model::name::ServiceName;
-use crate::observe::logs::LogFilter;
+use crate::observe::logs::{LogFilter, LogPattern};
 
 /// What a filter looks at.
 pub(super) trait Fields {
@@ -23,6 +23,8 @@ pub(super) trait Fields {
 pub(super) struct Filter {
     pub(super) text: String,
     tests: Vec<Test>,
+    /// The same for lines of logs.
+    logs: LogFilter,
 }
 
 #[derive(Clone, Debug)]
@@ -53,7 +55,7 @@ impl Filter {
         } else {
             plain(trimmed).into_iter().collect()
         };
-        Self { text: trimmed.to_owned(), tests }
+        Self { text: trimmed.to_owned(), tests, logs: lines(trimmed) }
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -76,39 +78,60 @@ impl Filter {
         })
     }
 
-    /// The same for lines of logs: `level:` and `service:` in front, then a pattern.
+    /// The same for lines of logs.
     pub(super) fn for_logs(&self, chip: Option<&ServiceName>) -> LogFilter {
-        let mut filter = LogFilter { service: chip.cloned(), ..LogFilter::default() };
-        let mut rest = self.text.as_str();
-        loop {
-            let (word, after) = rest.split_once(' ').unwrap_or((rest, ""));
-            if let Some(level) = word.strip_prefix("level:").map(Level::detect).filter(|level| *level != Level::Unknown)
-            {
-                filter.level = Some(level);
-            } else if let Some(service) = word.strip_prefix("service:").filter(|service| !service.is_empty()) {
-                filter.service = Some(ServiceName::from(service));
-            } else {
-                break;
-            }
-            rest = after.trim_start();
-        }
-        let (pattern, inverted) = match rest.strip_prefix('!') {
-            Some(pattern) => (pattern, true),
-            None => (rest, false),
-        };
-        if !pattern.is_empty() {
-            filter.pattern = pattern_of(pattern).map(|regex| (regex, inverted));
-        }
+        let mut filter = self.logs.clone();
+        filter.service = filter.service.or_else(|| chip.cloned());
         filter
     }
+
+    /// What has to be in a line of a log, or, `true`, must not be.
+    pub(super) fn log_pattern(&self) -> Option<&(LogPattern, bool)> {
+        self.logs.pattern.as_ref()
+    }
+}
+
+/// `level:` and `service:` in front, then a pattern.
+fn lines(text: &str) -> LogFilter {
+    let mut filter = LogFilter::default();
+    let mut rest = text;
+    loop {
+        let (word, after) = rest.split_once(' ').unwrap_or((rest, ""));
+        if let Some(level) = word.strip_prefix("level:").map(Level::detect).filter(|level| *level != Level::Unknown) {
+            filter.level = Some(level);
+        } else if let Some(service) = word.strip_prefix("service:").filter(|service| !service.is_empty()) {
+            filter.service = Some(ServiceName::from(service));
+        } else {
+            break;
+        }
+        rest = after.trim_start();
+    }
+    let (pattern, inverted) = match rest.strip_prefix('!') {
+        Some(pattern) => (pattern, true),
+        None => (rest, false),
+    };
+    if !pattern.is_empty() {
+        filter.pattern = log_pattern_of(pattern).map(|pattern| (pattern, inverted));
+    }
+    filter
+}
+
+fn is_sensitive(text: &str) -> bool {
+    text.chars().any(char::is_uppercase)
 }
 
 /// A regular expression, or the text itself where it is none. Capitals in it are heeded.
 pub(super) fn pattern_of(text: &str) -> Option<Regex> {
-    let sensitive = text.chars().any(char::is_uppercase);
-    let build =
-        |pattern: &str| RegexBuilder::new(pattern).case_insensitive(!sensitive).size_limit(1 << 20).build().ok();
+    let build = |pattern: &str| {
+        RegexBuilder::new(pattern).case_insensitive(!is_sensitive(text)).size_limit(1 << 20).build().ok()
+    };
     build(text).or_else(|| build(&regex::escape(text)))
+}
+
+/// The same for lines of logs.
+pub(super) fn log_pattern_of(text: &str) -> Option<LogPattern> {
+    let sensitive = is_sensitive(text);
+    LogPattern::new(text, sensitive).or_else(|| LogPattern::new(&regex::escape(text), sensitive))
 }
 
 fn plain(text: &str) -> Option<Test> {
@@ -211,7 +234,7 @@ mod tests {
         assert_eq!(filter.level, Some(Level::Warn));
         assert_eq!(filter.service, Some(ServiceName::from("payments")));
         assert_eq!(
-            filter.pattern.map(|(regex, inverted)| (regex.as_str().to_owned(), inverted)),
+            filter.pattern.map(|(pattern, inverted)| (pattern.as_str().to_owned(), inverted)),
             Some(("timed out after".into(), false))
         );
         let filter = Filter::new("!429").for_logs(Some(&ServiceName::from("checkout")));

@@ -10,7 +10,7 @@ use crate::clock::World;
 use crate::config::{Catalogue, WritePolicy};
 use crate::model::alert::{Alert, AlertKey, AlertSeverity, AlertState};
 use crate::model::change::{Change, ChangeKind};
-use crate::model::cluster::{Node, Pod, Workload};
+use crate::model::cluster::{NamedPod, Node, Pod, Workload};
 use crate::model::command::Pane;
 use crate::model::entry::{
     Actor, ActorKind, Draft, Entry, EntryId, EntryKind, EntryOrigin, MilestoneName, Phase, Severity,
@@ -24,13 +24,13 @@ use crate::model::service::{Side, Threshold, Unit};
 use crate::model::signal::SourceState;
 use crate::observe::alerts::{AlertCounts, AlertRow, Claim};
 use crate::observe::changes::ChangeRow;
-use crate::observe::logs::{Line, LineId, LogCounts, LogFilter};
+use crate::observe::logs::{Line, LineId, LogCounts, LogFilter, LogPattern};
 use crate::observe::services::{Health, ServiceRow, SignalRow};
 use crate::observe::situation::Clause;
 use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, PodRow, WorkloadRow};
 use crate::record::{Milestone, Milestones, Row};
-use crate::session::{Action, Facing, IncidentView, Notice, PlanView, ResumeOffer, WriteWindow};
+use crate::session::{Action, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, WriteWindow};
 use crate::text::Safe;
 
 use super::scene::{Lines, Scene};
@@ -52,6 +52,7 @@ pub(super) struct Fixture {
     pub(super) services: Vec<ServiceRow>,
     pub(super) workloads: Vec<WorkloadRow>,
     pub(super) nodes: Vec<NodeRow>,
+    pub(super) named: Vec<(Origin, NamedPod)>,
     pub(super) changes: Vec<ChangeRow>,
     pub(super) sources: Vec<SourceRow>,
     pub(super) timeline: Vec<Row>,
@@ -64,6 +65,7 @@ impl Fixture {
         let firing = self.alerts.iter().filter(|row| row.alert.state == AlertState::Firing);
         Scene {
             now: self.now,
+            told_twice: None,
             facing: &self.facing,
             incident: self.incident.as_ref(),
             resume: self.resume.as_ref(),
@@ -85,7 +87,8 @@ impl Fixture {
             services: &self.services,
             workloads: &self.workloads,
             nodes: &self.nodes,
-            pods: PodCounts { all: 148, hurt: 12 },
+            pods: PodCounts { all: 148, hurt: 12, named: self.named.len(), reading: !self.named.is_empty() },
+            named: self.named.iter().map(|(origin, pod)| (origin, pod)).collect(),
             changes: &self.changes,
             sources: &self.sources,
             timeline: &self.timeline,
@@ -119,6 +122,7 @@ impl Fixture {
             services: Vec::new(),
             workloads: Vec::new(),
             nodes: Vec::new(),
+            named: Vec::new(),
             changes: Vec::new(),
             sources: Vec::new(),
             timeline: Vec::new(),
@@ -615,6 +619,16 @@ impl Lines for Log {
         lines.retain(|line| line.id > first);
         lines.truncate(count);
         lines
+    }
+
+    fn sought(&self, filter: &LogFilter, pattern: &LogPattern, from: LineId, back: bool) -> Option<LineId> {
+        let lines = self.passing(filter);
+        let mut hits = lines.iter().filter(|line| pattern.is_match(line.text)).map(|line| line.id);
+        if back { hits.rfind(|id| *id < from) } else { hits.find(|id| *id > from) }
+    }
+
+    fn progress(&self, _: Purpose) -> Option<(u64, u64)> {
+        None
     }
 
     fn line(&self, id: LineId) -> Option<Line<'_>> {

@@ -15,10 +15,18 @@ pub(super) enum RowKey {
     /// All services that are fine, on one line.
     Fine,
     Workload(Origin, WorkloadKey),
+    /// All workloads that are well, on one line.
+    Well,
     Pod(Origin, ObjectPath),
     Node(Origin, Safe),
     Change(Safe),
     Entry(EntryId),
+}
+
+/// What has a key. To be compared with one, it need not make its own: a list may have 10,000 rows.
+pub(super) trait Keyed {
+    fn key(&self) -> RowKey;
+    fn has(&self, key: &RowKey) -> bool;
 }
 
 /// Where a list stands.
@@ -46,14 +54,17 @@ pub(super) enum Move {
 impl ListView {
     /// Finds the first visible row and the selected one for these rows. `tail`: without a
     /// selection the end is shown.
-    pub(super) fn place(&mut self, keys: &[RowKey], height: usize, tail: bool) -> (usize, Option<usize>) {
+    pub(super) fn place<K: Keyed>(&mut self, keys: &[K], height: usize, tail: bool) -> (usize, Option<usize>) {
         self.height = height;
         let Some(end) = keys.len().checked_sub(1) else {
             (self.offset, self.last) = (0, 0);
             return (0, None);
         };
         let bottom = keys.len().saturating_sub(height.max(1));
-        let found = self.selected.as_ref().and_then(|key| keys.iter().position(|other| other == key));
+        let found = self.selected.as_ref().and_then(|key| match keys.get(self.last) {
+            Some(row) if row.has(key) => Some(self.last),
+            _ => keys.iter().position(|row| row.has(key)),
+        });
         let at = match (found, &self.selected) {
             (Some(at), _) => at,
             // The row is gone: what stands in its place is selected.
@@ -62,7 +73,10 @@ impl ListView {
             (None, None) => 0,
         };
         if self.selected.is_some() || !tail {
-            self.selected = keys.get(at).cloned();
+            let row = keys.get(at);
+            if row.map(|row| self.selected.as_ref().is_some_and(|key| row.has(key))) != Some(true) {
+                self.selected = row.map(Keyed::key);
+            }
         }
         // A list at its top stays there, so that what is worse and new is seen; elsewhere the
         // selected row stays on its line of the screen.
@@ -82,7 +96,7 @@ impl ListView {
     }
 
     /// Moves the selection.
-    pub(super) fn go(&mut self, keys: &[RowKey], to: Move, tail: bool) {
+    pub(super) fn go<K: Keyed>(&mut self, keys: &[K], to: Move, tail: bool) {
         let Some(end) = keys.len().checked_sub(1) else { return };
         let (_, at) = self.place(keys, self.height, tail);
         let at = at.unwrap_or(0);
@@ -98,8 +112,8 @@ impl ListView {
     }
 
     /// Selects a row and scrolls as little as is needed to show it.
-    pub(super) fn select_at(&mut self, keys: &[RowKey], at: usize) {
-        self.selected = keys.get(at).cloned();
+    pub(super) fn select_at<K: Keyed>(&mut self, keys: &[K], at: usize) {
+        self.selected = keys.get(at).map(Keyed::key);
         self.last = at;
         if at < self.offset {
             self.offset = at;
@@ -117,6 +131,16 @@ impl ListView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Keyed for RowKey {
+        fn key(&self) -> RowKey {
+            self.clone()
+        }
+
+        fn has(&self, key: &RowKey) -> bool {
+            self == key
+        }
+    }
 
     fn keys(names: &[&str]) -> Vec<RowKey> {
         names.iter().map(|name| RowKey::Change(Safe::from(*name))).collect()
@@ -165,8 +189,8 @@ mod tests {
     #[test]
     fn an_empty_list_and_no_room_are_no_trouble() {
         let mut list = ListView::default();
-        assert_eq!(list.place(&[], 0, false), (0, None));
-        list.go(&[], Move::Last, false);
+        assert_eq!(list.place(&keys(&[]), 0, false), (0, None));
+        list.go(&keys(&[]), Move::Last, false);
         assert_eq!(list.place(&keys(&["a"]), 0, false).1, Some(0));
     }
 }

@@ -4,6 +4,8 @@ mod alerts;
 mod changes;
 mod ink;
 pub(super) mod logs;
+mod named;
+mod podtable;
 mod services;
 mod timeline;
 mod workloads;
@@ -11,8 +13,9 @@ mod workloads;
 use ratatui::text::Line;
 
 use crate::clock::World;
+use crate::model::cluster::NamedPod;
 use crate::model::command::Pane;
-use crate::model::name::{Origin, ServiceName};
+use crate::model::name::{ObjectPath, Origin, ServiceName};
 use crate::observe::alerts::AlertRow;
 use crate::observe::changes::ChangeRow;
 use crate::observe::services::ServiceRow;
@@ -20,12 +23,13 @@ use crate::observe::workloads::{NodeRow, PodRow, WorkloadRow};
 use crate::record::Row;
 
 use super::filter::{Fields, Filter};
-use super::list::RowKey;
+use super::list::{Keyed, RowKey};
 use super::scene::Scene;
 use super::theme::{Role, Theme};
 use super::words::Zone;
 
 pub(super) use ink::{Ink, emphasise};
+pub(super) use podtable::pod_table;
 
 /// How rows are written in this frame.
 #[derive(Clone, Copy)]
@@ -45,7 +49,9 @@ pub(super) enum Item<'a> {
     Service(&'a ServiceRow),
     Fine(Vec<&'a ServiceRow>),
     Workload(&'a WorkloadRow),
+    Well(Vec<&'a WorkloadRow>),
     Pod(&'a WorkloadRow, &'a PodRow),
+    Named(&'a Origin, &'a NamedPod),
     Node(&'a NodeRow),
     Change(&'a ChangeRow, Option<&'a ServiceName>),
     Entry(&'a Row),
@@ -64,7 +70,11 @@ pub(super) fn items<'a>(pane: Pane, scene: &Scene<'a>, choice: &Choice<'_>) -> V
     let mut items = match pane {
         Pane::Alerts => scene.alerts.iter().map(Item::Alert).collect(),
         Pane::Services => services::items(scene, choice.whole || choice.filter.is_on()),
-        Pane::Workloads => workloads::items(scene, choice.whole),
+        Pane::Workloads => {
+            // What is looked for by name, or belongs to the chosen service, is not folded away.
+            let folded = !choice.whole && !choice.filter.is_on() && choice.service.is_none();
+            workloads::items(scene, choice.whole, folded)
+        }
         Pane::Changes => changes::items(scene),
         Pane::Timeline => scene.timeline.iter().map(Item::Entry).collect(),
         Pane::Logs => Vec::new(),
@@ -78,26 +88,58 @@ pub(super) fn items<'a>(pane: Pane, scene: &Scene<'a>, choice: &Choice<'_>) -> V
     items
 }
 
-impl<'a> Item<'a> {
-    pub(super) fn key(&self) -> RowKey {
+impl Keyed for Item<'_> {
+    fn key(&self) -> RowKey {
         match self {
             Self::Alert(row) => RowKey::Alert(row.origin.clone(), row.alert.key.clone()),
             Self::Service(row) => RowKey::Service(row.name.clone()),
             Self::Fine(_) => RowKey::Fine,
             Self::Workload(row) => RowKey::Workload(row.origin.clone(), row.key.clone()),
+            Self::Well(_) => RowKey::Well,
             Self::Pod(row, pod) => RowKey::Pod(row.origin.clone(), pod.pod.path.clone()),
+            Self::Named(origin, pod) => {
+                let namespace = pod.namespace.clone().unwrap_or_default();
+                RowKey::Pod((*origin).clone(), ObjectPath { namespace, name: pod.name.clone() })
+            }
             Self::Node(row) => RowKey::Node(row.origin.clone(), row.node.name.clone()),
             Self::Change(row, _) => RowKey::Change(row.change.id.clone()),
             Self::Entry(row) => RowKey::Entry(row.entry.id.clone()),
         }
     }
 
+    fn has(&self, key: &RowKey) -> bool {
+        // What differs most is compared first.
+        let at = |path: &ObjectPath, other: &ObjectPath| path.name == other.name && path.namespace == other.namespace;
+        match (self, key) {
+            (Self::Alert(row), RowKey::Alert(origin, alert)) => row.alert.key == *alert && row.origin == *origin,
+            (Self::Service(row), RowKey::Service(name)) => row.name == *name,
+            (Self::Fine(_), RowKey::Fine) | (Self::Well(_), RowKey::Well) => true,
+            (Self::Workload(row), RowKey::Workload(origin, of)) => {
+                at(&row.key.path, &of.path) && row.key.kind == of.kind && row.origin == *origin
+            }
+            (Self::Pod(row, pod), RowKey::Pod(origin, path)) => at(&pod.pod.path, path) && row.origin == *origin,
+            (Self::Named(from, pod), RowKey::Pod(origin, path)) => {
+                pod.name == path.name
+                    && pod.namespace.as_deref().unwrap_or_default() == &*path.namespace
+                    && *from == origin
+            }
+            (Self::Node(row), RowKey::Node(origin, name)) => row.node.name == *name && row.origin == *origin,
+            (Self::Change(row, _), RowKey::Change(id)) => row.change.id == *id,
+            (Self::Entry(row), RowKey::Entry(id)) => row.entry.id == *id,
+            _ => false,
+        }
+    }
+}
+
+impl<'a> Item<'a> {
     pub(super) fn origin(&self) -> Option<&'a Origin> {
         match self {
             Self::Alert(row) => Some(&row.origin),
             Self::Workload(row) | Self::Pod(row, _) => Some(&row.origin),
+            Self::Named(origin, _) => Some(origin),
             Self::Node(row) => Some(&row.origin),
             Self::Change(row, _) => Some(&row.origin),
+            Self::Well(rows) => rows.first().map(|row| &row.origin),
             Self::Service(_) | Self::Fine(_) | Self::Entry(_) => None,
         }
     }
@@ -109,7 +151,7 @@ impl<'a> Item<'a> {
             Self::Workload(row) | Self::Pod(row, _) => row.service.as_ref(),
             Self::Change(_, service) => *service,
             Self::Entry(row) => row.entry.draft.service.as_ref(),
-            Self::Fine(_) | Self::Node(_) => None,
+            Self::Fine(_) | Self::Well(_) | Self::Node(_) | Self::Named(..) => None,
         }
     }
 
@@ -131,7 +173,9 @@ impl<'a> Item<'a> {
             Self::Service(row) => services::line(row, paint, columns),
             Self::Fine(rows) => services::fine(rows, paint),
             Self::Workload(row) => workloads::line(row, paint, columns),
+            Self::Well(rows) => workloads::well(rows, paint),
             Self::Pod(row, pod) => workloads::pod(row, pod, paint, columns),
+            Self::Named(_, pod) => named::line(pod, paint, columns),
             Self::Node(row) => workloads::node(row, paint),
             Self::Change(row, service) => changes::line(row, *service, paint, columns, scene),
             Self::Entry(row) => {
@@ -151,7 +195,9 @@ impl<'a> Item<'a> {
             Self::Service(row) => services::detail(row, paint, scene),
             Self::Fine(rows) => services::fine_detail(rows),
             Self::Workload(row) => workloads::detail(row, paint),
+            Self::Well(rows) => workloads::well_detail(rows),
             Self::Pod(row, pod) => workloads::pod_detail(row, pod, paint),
+            Self::Named(origin, pod) => named::detail(origin, pod),
             Self::Node(row) => workloads::node_detail(row),
             Self::Change(row, service) => changes::detail(row, *service, paint),
             Self::Entry(row) => timeline::detail(row, paint),
@@ -185,11 +231,16 @@ impl Fields for Item<'_> {
             }
             Self::Service(row) => format!("{} {} {}", row.name, row.health.as_str(), row.why),
             Self::Fine(rows) => rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>().join(" "),
+            Self::Well(rows) => rows.iter().map(|row| row.key.path.name.as_str()).collect::<Vec<_>>().join(" "),
             Self::Workload(row) => format!("{} {}", row.key, row.trouble.as_deref().unwrap_or_default()),
             Self::Pod(row, pod) => {
                 let trouble = pod.trouble.as_deref().unwrap_or_default();
                 let node = pod.pod.node.as_deref().unwrap_or_default();
                 format!("{} {} {} {trouble} {node}", row.key, pod.pod.path, pod.pod.status)
+            }
+            Self::Named(_, pod) => {
+                let node = pod.node.as_deref().unwrap_or_default();
+                format!("{} {} {} {node}", pod.namespace.as_deref().unwrap_or_default(), pod.name, pod.status)
             }
             Self::Node(row) => format!("node {} {}", row.node.name, row.trouble.as_deref().unwrap_or_default()),
             Self::Change(row, service) => {
@@ -230,6 +281,10 @@ impl Fields for Item<'_> {
             (Self::Pod(_, pod), "name") => Some(pod.pod.path.name.to_string()),
             (Self::Pod(_, pod), "node") => pod.pod.node.as_ref().map(ToString::to_string),
             (Self::Pod(_, pod), "status") => Some(pod.pod.status.to_string()),
+            (Self::Named(_, pod), "namespace" | "ns") => pod.namespace.as_ref().map(ToString::to_string),
+            (Self::Named(_, pod), "name") => Some(pod.name.to_string()),
+            (Self::Named(_, pod), "node") => pod.node.as_ref().map(ToString::to_string),
+            (Self::Named(_, pod), "status") => Some(pod.status.to_string()),
             (Self::Node(row), "zone") => row.node.zone.as_ref().map(ToString::to_string),
             (Self::Node(row), "name" | "node") => Some(row.node.name.to_string()),
             (Self::Change(row, _), "by") => row.change.by.as_ref().map(ToString::to_string),
@@ -259,6 +314,7 @@ pub(super) fn columns(items: &[Item<'_>], width: usize) -> Columns {
         Item::Service(row) => super::words::width(row.name.as_str()),
         Item::Workload(row) => super::words::width(&row.key.path.name),
         Item::Pod(row, pod) => super::words::width(workloads::short(row, pod)) + 2,
+        Item::Named(_, pod) => super::words::width(&pod.name),
         _ => 0,
     });
     let service = longest(&|item| item.service().map_or(1, |name| super::words::width(name.as_str())));

@@ -4,18 +4,19 @@ use std::borrow::Cow;
 
 use crate::clock::World;
 use crate::config::Catalogue;
+use crate::model::cluster::NamedPod;
 use crate::model::command::Pane;
 use crate::model::name::{Origin, ServiceName, WorkloadKey};
 use crate::model::signal::SourceState;
 use crate::observe::alerts::{AlertCounts, AlertRow};
 use crate::observe::changes::ChangeRow;
-use crate::observe::logs::{Line, LineId, LogCounts, LogFilter, LogStore};
+use crate::observe::logs::{Line, LineId, LogCounts, LogFilter, LogPattern};
 use crate::observe::services::{Health, ServiceRow};
 use crate::observe::situation::{Clause, situation};
 use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, WorkloadRow};
 use crate::record::{Milestones, Row};
-use crate::session::{Action, Core, Facing, IncidentView, Notice, PlanView, ResumeOffer, WriteWindow};
+use crate::session::{Action, Core, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, WriteWindow};
 use crate::text::Safe;
 
 use super::words;
@@ -26,29 +27,66 @@ pub(super) trait Lines {
     fn before(&self, filter: &LogFilter, last: Option<LineId>, count: usize) -> Vec<Line<'_>>;
     fn after(&self, filter: &LogFilter, first: LineId, count: usize) -> Vec<Line<'_>>;
     fn line(&self, id: LineId) -> Option<Line<'_>>;
+    /// The nearest line before (or after) `from` that passes the filter and holds the pattern.
+    fn sought(&self, filter: &LogFilter, pattern: &LogPattern, from: LineId, back: bool) -> Option<LineId>;
+    /// How many lines were looked at, and how many there are, while a scan is under way.
+    fn progress(&self, purpose: Purpose) -> Option<(u64, u64)>;
 }
 
-impl Lines for LogStore {
+/// A pattern is not looked for here: what is shown is what its scan has found so far.
+impl Lines for Core {
     fn counts(&self) -> LogCounts {
-        LogStore::counts(self)
+        self.picture.logs.counts()
     }
 
     fn before(&self, filter: &LogFilter, last: Option<LineId>, count: usize) -> Vec<Line<'_>> {
-        LogStore::before(self, filter, last, count)
+        let logs = &self.picture.logs;
+        match self.scans.filtered(filter) {
+            Some(found) => logs.found_before(filter, &[found], last, count),
+            None if filter.pattern.is_none() => logs.before(filter, last, count),
+            None => Vec::new(),
+        }
     }
 
     fn after(&self, filter: &LogFilter, first: LineId, count: usize) -> Vec<Line<'_>> {
-        LogStore::after(self, filter, first, count)
+        let logs = &self.picture.logs;
+        match self.scans.filtered(filter) {
+            Some(found) => logs.found_after(filter, &[found], first, count),
+            None if filter.pattern.is_none() => logs.after(filter, first, count),
+            None => Vec::new(),
+        }
     }
 
     fn line(&self, id: LineId) -> Option<Line<'_>> {
-        LogStore::line(self, id)
+        self.picture.logs.line(id)
+    }
+
+    fn sought(&self, filter: &LogFilter, pattern: &LogPattern, from: LineId, back: bool) -> Option<LineId> {
+        let mut found = vec![self.scans.searched(pattern)?];
+        match self.scans.filtered(filter) {
+            Some(filtered) => found.push(filtered),
+            None if filter.pattern.is_none() => {}
+            None => return None,
+        }
+        let logs = &self.picture.logs;
+        let lines = if back {
+            logs.found_before(filter, &found, Some(LineId(from.0.checked_sub(1)?)), 1)
+        } else {
+            logs.found_after(filter, &found, from, 1)
+        };
+        lines.first().map(|line| line.id)
+    }
+
+    fn progress(&self, purpose: Purpose) -> Option<(u64, u64)> {
+        self.scans.progress(purpose, &self.picture.logs)
     }
 }
 
 /// Everything that a frame shows.
 pub(super) struct Scene<'a> {
     pub(super) now: World,
+    /// The source that tells lines that another told before, and how many.
+    pub(super) told_twice: Option<(&'a Origin, u64)>,
     pub(super) facing: &'a Facing,
     pub(super) incident: Option<&'a IncidentView>,
     pub(super) resume: Option<&'a ResumeOffer>,
@@ -67,6 +105,8 @@ pub(super) struct Scene<'a> {
     pub(super) workloads: &'a [WorkloadRow],
     pub(super) nodes: &'a [NodeRow],
     pub(super) pods: PodCounts,
+    /// Pods that are names alone, with the source that named them.
+    pub(super) named: Vec<(&'a Origin, &'a NamedPod)>,
     pub(super) changes: &'a [ChangeRow],
     pub(super) sources: &'a [SourceRow],
     pub(super) timeline: &'a [Row],
@@ -80,6 +120,7 @@ impl<'a> Scene<'a> {
         let picture = &core.picture;
         Self {
             now: core.now,
+            told_twice: picture.twins.told_twice(),
             facing: &core.facing,
             incident: core.incident.as_ref(),
             resume: core.resume.as_ref(),
@@ -98,10 +139,11 @@ impl<'a> Scene<'a> {
             workloads: picture.workloads.rows(),
             nodes: picture.workloads.nodes(),
             pods: picture.workloads.pod_counts(),
+            named: picture.workloads.named_pods().collect(),
             changes: picture.changes.rows(),
             sources: picture.sources.rows(),
             timeline,
-            logs: &picture.logs,
+            logs: core,
             catalogue: &picture.catalogue,
         }
     }
@@ -146,30 +188,50 @@ impl<'a> Scene<'a> {
         let dropped: u64 = sources.iter().map(|row| row.dropped).sum();
         let told: Vec<_> = sources.iter().map(|row| Told::of(row, self.now)).collect();
         let live = told.iter().filter(|told| told.freshness <= Freshness::Limited).count();
-        let mut parts: Vec<String> = Vec::new();
-        if told.iter().all(|told| told.freshness == Freshness::Live) {
-            let oldest = sources.iter().filter_map(|row| row.last_read).min();
-            parts.extend(oldest.map(|at| format!("read {} ago", words::age(self.now - at))));
+        // Once in full, and once as short as it can be said.
+        let (mut full, mut brief): (Vec<String>, Vec<String>) = Default::default();
+        let silent = sources.iter().filter_map(|row| row.last_news).max().map(|at| self.now - at);
+        if let Some(silent) = silent.filter(|silent| pane == Pane::Logs && live > 0 && silent.num_seconds() >= SILENT) {
+            full.push(format!("no new lines for {}", words::long_age(silent)));
+            brief.clone_from(&full);
         }
-        let troubled = told.iter().filter(|told| told.freshness != Freshness::Live);
-        parts.extend(troubled.map(|one| if told.len() == 1 { one.long.clone() } else { one.short.clone() }));
-        if live > 0 && live < told.len() {
-            parts.push(format!("{live} of {} live", told.len()));
-        }
-        if pane == Pane::Logs && live > 0 {
-            let news = sources.iter().filter_map(|row| row.last_news).max();
-            if let Some(silent) = news.map(|at| self.now - at).filter(|silent| silent.num_seconds() >= 30) {
-                parts.push(format!("no new lines for {}", words::long_age(silent)));
+        let troubled: Vec<_> = told.iter().filter(|told| told.freshness != Freshness::Live).collect();
+        match troubled.as_slice() {
+            [] => {
+                if let Some(at) = sources.iter().filter_map(|row| row.last_read).min() {
+                    let age = words::fresh(self.now - at);
+                    full.push(format!("read {age} ago"));
+                    if brief.is_empty() {
+                        brief.push(format!("{age} ago"));
+                    }
+                }
+            }
+            [one] if told.len() == 1 => {
+                full.push(one.long.clone());
+                brief.push(one.nameless());
+            }
+            several => {
+                full.extend(several.iter().map(|one| one.short.clone()));
+                let late = several.iter().filter(|told| told.freshness >= Freshness::Late).count();
+                let oldest = sources.iter().filter_map(|row| row.last_read).min().map(|at| self.now - at);
+                brief.push(match (several, oldest) {
+                    ([one], _) => one.short.clone(),
+                    (_, Some(oldest)) if late > 0 => format!("{late} late, oldest {} ago", words::age(oldest)),
+                    _ => format!("{} limited", several.len()),
+                });
             }
         }
+        if live > 0 && live < told.len() {
+            full.push(format!("{live} of {} live", told.len()));
+        }
         if dropped > 0 {
-            parts.push(format!("{} lines dropped", words::count(dropped)));
+            full.push(format!("{} lines dropped", words::count(dropped)));
         }
         if sources.is_empty() && !self.sources.is_empty() {
-            parts.push("no source".into());
+            full.push("no source".into());
         }
         let freshness = told.iter().map(|told| told.freshness).max().unwrap_or_default();
-        Feed { words: parts.join(", "), freshness, stale: live == 0 && !told.is_empty() }
+        Feed { words: full.join(", "), brief: brief.join(", "), freshness, stale: live == 0 && !told.is_empty() }
     }
 
     /// Whether nothing new comes from there.
@@ -183,6 +245,8 @@ impl<'a> Scene<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Feed {
     pub(super) words: String,
+    /// The same where there is little room.
+    pub(super) brief: String,
     /// Of the worst source.
     pub(super) freshness: Freshness,
     /// Whether no source at all is as new as it should be.
@@ -202,6 +266,8 @@ pub(super) enum Freshness {
     Lost,
 }
 
+/// A source that is read and tells nothing for so long is said to be silent.
+const SILENT: i64 = 30;
 /// A live source that was not read for so long is late: polls of all kinds are shorter.
 const LATE_SECONDS: i64 = 90;
 
@@ -216,6 +282,11 @@ pub(super) struct Told {
 }
 
 impl Told {
+    /// The long words without the source's name: where a pane has but one.
+    fn nameless(&self) -> String {
+        self.long.split_once(' ').map_or(self.long.as_str(), |(_, words)| words).to_owned()
+    }
+
     pub(super) fn of(row: &SourceRow, now: World) -> Self {
         let name = row.origin.source.as_str();
         let read = |what: &str| match row.last_read {

@@ -9,15 +9,14 @@ use std::time::Duration;
 
 use crokey::KeyCombination;
 use ratatui::layout::Rect;
-use regex::Regex;
 use tui_input::Input;
 
 use crate::clock::Wall;
 use crate::model::command::{Command, Pane};
 use crate::model::name::{IncidentId, ServiceName};
 use crate::model::plan::{Plan, PlanId, Tier};
-use crate::observe::logs::LineId;
-use crate::session::{NoticeKind, PlanView};
+use crate::observe::logs::{LineId, LogFilter, LogPattern};
+use crate::session::{NoticeKind, PlanView, Wanted};
 
 use super::keymap::Keymap;
 use super::list::{ListView, RowKey};
@@ -43,7 +42,7 @@ pub(super) struct State {
     pub(super) lists: [ListView; Pane::ALL.len()],
     pub(super) logs: LogView,
     pub(super) chip: Option<ServiceName>,
-    pub(super) search: Option<Regex>,
+    pub(super) search: Option<LogPattern>,
     pub(super) prompt: Option<Prompt>,
     pub(super) overlay: Option<Overlay>,
     /// The target's name as typed into a plan.
@@ -79,6 +78,8 @@ pub(super) enum Wish {
     ToggleMouse,
     Copy(String),
     Save(Pane),
+    /// Open the person's editor for a note, with this text.
+    Edit(String),
 }
 
 /// A line that is typed at the bottom.
@@ -177,10 +178,21 @@ impl State {
     pub(super) fn selected<'a>(&mut self, scene: &Scene<'a>) -> Option<Item<'a>> {
         let pane = self.focus;
         let items = self.items(pane, scene);
-        let keys: Vec<_> = items.iter().map(Item::key).collect();
         let height = self.list(pane).height;
-        let (_, at) = self.list_mut(pane).place(&keys, height, pane == Pane::Timeline);
+        let (_, at) = self.list_mut(pane).place(&items, height, pane == Pane::Timeline);
         items.into_iter().nth(at?)
+    }
+
+    /// What is looked for in the log. A level or a service alone is in its index, where whole
+    /// chunks are passed over; lines of both can be few among many.
+    pub(super) fn wanted(&self) -> Wanted {
+        let filter = self.logs.filter.for_logs(self.chip.as_ref());
+        let searched = self.search.clone().filter(|_| self.focus == Pane::Logs);
+        Wanted {
+            search: searched.map(|pattern| LogFilter { pattern: Some((pattern, false)), ..filter.clone() }),
+            filter: Some(filter)
+                .filter(|filter| filter.pattern.is_some() || (filter.service.is_some() && filter.level.is_some())),
+        }
     }
 
     pub(super) fn say(&mut self, kind: NoticeKind, text: impl Into<String>, at: Wall) {

@@ -2,5 +2,6 @@
 
 mod pictures;
 mod pty;
+mod rows;
 mod story;
 mod terminal;

@@ -78,6 +78,15 @@ pub(super) fn age(length: TimeDelta) -> String {
     }
 }
 
+/// The age of what is as new as it should be, in steps of five seconds: `<5s`, `5s`, `10s`. A
+/// figure that ticks in every title is bytes every second, and tells nothing.
+pub(super) fn fresh(length: TimeDelta) -> String {
+    match length.num_seconds() {
+        ..5 => "<5s".to_owned(),
+        seconds => age(TimeDelta::seconds(seconds - seconds % 5)),
+    }
+}
+
 /// `48 s`, `17 min`, `3 h 5 min`, `2 d`.
 pub(super) fn long_age(length: TimeDelta) -> String {
     let seconds = length.num_seconds().max(0);
@@ -119,9 +128,14 @@ pub(super) fn count(number: u64) -> String {
     out
 }
 
-/// `1 alert`, `3 alerts`.
+/// How far a scan got: `scanned 400,000 of 1,000,000`.
+pub(super) fn scanned((done, all): (u64, u64)) -> String {
+    format!("scanned {} of {}", count(done), count(all))
+}
+
+/// `1 alert`, `3 alerts`, `10,000 pods`.
 pub(super) fn plural(number: usize, one: &str) -> String {
-    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+    format!("{} {one}{}", count(number as u64), if number == 1 { "" } else { "s" })
 }
 
 /// Columns that `text` takes.

@@ -1,7 +1,9 @@
-use regex::Regex;
+use warroom::config::Catalogue;
 use warroom::model::entry::EntryKind::*;
 use warroom::model::log::Level;
-use warroom::observe::logs::{LineId, LogFilter};
+use warroom::model::signal::{Signal, Stamped};
+use warroom::observe::Picture;
+use warroom::observe::logs::{LineId, LogFilter, LogPattern};
 
 use crate::kit::*;
 
@@ -31,8 +33,10 @@ fn lines_are_found_by_service_level_and_pattern_newest_first_and_shown_in_order(
     assert_eq!(logs.before(&payments, None, 10).len(), 3);
     let warnings = LogFilter { level: Some(Level::Warn), ..LogFilter::default() };
     assert_eq!(texts(&logs.before(&warnings, None, 10)), ["ERROR two", "WARN three", "ERROR five timed out"]);
-    let pattern =
-        |inverted| LogFilter { pattern: Some((Regex::new("time[ds]").unwrap(), inverted)), ..LogFilter::default() };
+    let pattern = |inverted| LogFilter {
+        pattern: LogPattern::new("time[ds]", true).map(|it| (it, inverted)),
+        ..LogFilter::default()
+    };
     assert_eq!(texts(&logs.before(&pattern(false), None, 10)), ["ERROR five timed out"]);
     assert_eq!(logs.before(&pattern(true), None, 10).len(), 4);
     assert_eq!(logs.line(all[3].id).unwrap().text, "no level four");
@@ -42,26 +46,31 @@ fn lines_are_found_by_service_level_and_pattern_newest_first_and_shown_in_order(
 }
 
 #[test]
-fn a_scan_with_a_budget_says_where_to_go_on() {
-    let mut picture = picture();
+fn a_scan_finds_the_newest_first_and_holds_what_the_store_lets_go_of() {
+    let catalogue = std::sync::Arc::new(Catalogue::new(vec![service("payments", Vec::new())]));
+    let mut picture = Picture::with_log_cap(catalogue, 200_000);
     let wide = "x".repeat(4000);
-    for n in 0..200 {
-        let text = if n == 3 { "needle".to_owned() } else { format!("{wide} {n}") };
-        play(&mut picture, [lines("pods", "payments", &[(at("03:14"), &text)])]);
+    let say =
+        |picture: &mut Picture, text: &str| drop(play(picture, [lines("pods", "payments", &[(at("03:14"), text)])]));
+    for n in 0..40 {
+        say(&mut picture, &if n % 30 == 3 { format!("needle {n}") } else { format!("{wide} {n}") });
     }
-    let filter = LogFilter { pattern: Some((Regex::new("needle").unwrap(), false)), ..LogFilter::default() };
-    let mut last = None;
-    let mut slices = 0;
-    let found = loop {
-        let scan = picture.logs.scan_before(&filter, last, 1, 100_000);
-        slices += 1;
-        match scan.rest {
-            Some(rest) if scan.lines.is_empty() => last = Some(rest),
-            _ => break texts(&scan.lines),
-        }
-    };
-    assert_eq!(found, ["needle"]);
-    assert!(slices > 2, "it took {slices} slices");
+    let filter = LogFilter { pattern: LogPattern::new("needle", true).map(|it| (it, false)), ..LogFilter::default() };
+    let logs = &picture.logs;
+    let scan = logs.scan(filter.clone(), logs.oldest(), logs.next());
+    assert!(scan.parts() > 5, "{} parts", scan.parts());
+    for n in 40..80 {
+        say(&mut picture, &format!("{wide} {n}"));
+    }
+    let (mut found, hand) = (scan.start(), scan.hand());
+    assert!((0..scan.parts()).all(|part| found.join(scan.part(part, &hand))));
+    assert_eq!((found.from(), found.to(), found.count()), (LineId(0), LineId(40), 2));
+    assert_eq!((found.before(LineId(99)), found.after(LineId(0))), (Some(LineId(33)), Some(LineId(3))));
+    // What the store no longer has is not shown, whatever was found.
+    assert!(picture.logs.oldest() > LineId(33));
+    assert!(picture.logs.found_before(&filter, &[&found], None, 9).is_empty());
+    found.forget_before(picture.logs.oldest());
+    assert_eq!((found.from(), found.count()), (picture.logs.oldest(), 0));
 }
 
 #[test]
@@ -142,4 +151,72 @@ fn a_line_with_a_clock_of_its_own_does_not_push_true_minutes_out() {
     play(&mut picture, [wrong]);
     assert_eq!(picture.logs.minute(Some(&name("payments")), at("03:05")).errors(), 3);
     assert_eq!(picture.logs.minute(Some(&name("payments")), at("03:10")).errors(), 5);
+}
+
+/// The shipped copy: the same lines at the same times, from another source.
+fn copied(signal: &Stamped<Signal>, source: &str) -> Stamped<Signal> {
+    Stamped { origin: origin(source), ..signal.clone() }
+}
+
+#[test]
+fn a_line_that_two_sources_tell_is_kept_and_counted_once() {
+    let mut picture = picture();
+    let direct = errors_in("payments", "03:14", 30);
+    play(&mut picture, [direct.clone(), copied(&direct, "cloudwatch-logs")]);
+    assert_eq!(picture.logs.counts().lines, 31);
+    assert_eq!(picture.logs.minute(Some(&name("payments")), at("03:14")).errors(), 30);
+    assert_eq!(picture.twins.told_twice(), Some((&origin("cloudwatch-logs"), 31)));
+    // Whoever is first is believed, line by line.
+    let other = errors_in("payments", "03:15", 10);
+    play(&mut picture, [copied(&other, "cloudwatch-logs"), other]);
+    assert_eq!(picture.logs.minute(Some(&name("payments")), at("03:15")).errors(), 10);
+}
+
+#[test]
+fn a_burst_is_told_with_the_errors_that_were_written() {
+    let mut picture = picture();
+    let mut findings = Vec::new();
+    for (minute, errors) in [("03:10", 1), ("03:11", 1), ("03:12", 1), ("03:13", 30), ("03:14", 1), ("03:15", 1)] {
+        let direct = errors_in("payments", minute, errors);
+        findings.extend(play(&mut picture, [direct.clone(), copied(&direct, "cloudwatch-logs")]));
+    }
+    let burst = findings.iter().find(|finding| finding.kind == ErrorBurst).unwrap();
+    assert!(burst.title.contains("30 errors a minute"), "{}", burst.title);
+}
+
+#[test]
+fn only_what_another_source_has_told_is_left_out() {
+    let mut picture = picture();
+    let of = |source: &str, texts: &[(&str, &str)]| {
+        let texts: Vec<_> = texts.iter().map(|(when, text)| (at(when), *text)).collect();
+        lines(source, "payments", &texts)
+    };
+    let all = |picture: &Picture| {
+        texts(&picture.logs.before(&LogFilter::default(), None, 100)).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    play(
+        &mut picture,
+        [
+            // One writes the same twice: that is two lines.
+            of("pod-logs", &[("03:14:00", "ERROR same"), ("03:14:01", "ERROR same")]),
+            of(
+                "cloudwatch-logs",
+                &[("03:14:00", "ERROR same"), ("03:14:01", "ERROR same"), ("03:14:02", "ERROR same")],
+            ),
+            // A log group of something else.
+            of("cloudwatch-logs", &[("03:14:03", "INFO a lambda's")]),
+            // Long apart: not the same line.
+            of("pod-logs", &[("03:14:40", "INFO tick")]),
+            of("cloudwatch-logs", &[("03:15:10", "INFO tick")]),
+            // In the shipper's envelope.
+            of("pod-logs", &[("03:16:00", "WARN \"quoted\"")]),
+            of("cloudwatch-logs", &[("03:16:00", r#"{"log":"WARN \"quoted\"\n","stream":"stdout"}"#)]),
+        ],
+    );
+    let kept =
+        ["ERROR same", "ERROR same", "ERROR same", "INFO a lambda's", "INFO tick", "INFO tick", "WARN \"quoted\""];
+    assert_eq!(all(&picture), kept);
+    // The cluster does not answer any more: what comes shipped is shown.
+    play(&mut picture, [of("cloudwatch-logs", &[("03:17:00", "INFO shipped alone")])]);
+    assert_eq!(all(&picture).last().unwrap(), "INFO shipped alone");
 }

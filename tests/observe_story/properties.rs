@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use warroom::config::Catalogue;
 use warroom::model::entry::EntryKind;
-use warroom::model::log::{LogBatch, LogStream};
+use warroom::model::log::{Level, LogBatch, LogStream};
 use warroom::model::signal::{Delta, Gap, Signal, Stamped};
 use warroom::observe::Picture;
-use warroom::observe::logs::{LineId, LogFilter};
+use warroom::observe::logs::{LineId, LogFilter, LogPattern};
 
 use crate::kit::*;
 
@@ -100,7 +100,7 @@ fn filter() -> impl Strategy<Value = LogFilter> {
     (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(service, level, pattern)| LogFilter {
         service: service.then(|| name("payments")),
         level: level.then_some(warroom::model::log::Level::Warn),
-        pattern: pattern.then(|| (regex::Regex::new("[13579]").unwrap(), false)),
+        pattern: pattern.then(|| (LogPattern::new("[13579]", true).unwrap(), false)),
     })
 }
 
@@ -237,5 +237,79 @@ proptest! {
                 prop_assert_eq!(&after[..], &passing[..passing.len().min(count)]);
             }
         }
+    }
+
+    /// A scan passes what looking at each line passes: across chunks, from any place to any
+    /// other, whichever thread does which part first, of lines of any length and language.
+    #[test]
+    fn a_scan_passes_what_each_line_passes(
+        batches in proptest::collection::vec(proptest::collection::vec((any::<bool>(), "(ERROR |warn |INFO )?[ab \n\té]{0,9}", 0usize..400), 1..30), 1..40),
+        cap in 1_500usize..30_000,
+        (of_service, level) in (any::<bool>(), proptest::sample::select(&[None, Some(Level::Warn), Some(Level::Error)][..])),
+        pattern in proptest::option::of(proptest::sample::select(&["a", "^", "b$", r"[^a]b", r"a\sb", "(?s)b.*a", "É", "a b|ba", r"\n", "x{50}b?$", ""][..])),
+        (inverted, sensitive) in (any::<bool>(), any::<bool>()),
+        (low, high) in (0.0f64..1.2, 0.0f64..1.2),
+        backwards in any::<bool>(),
+        count in 1usize..30,
+    ) {
+        let catalogue = Arc::new(Catalogue::new(vec![service("payments", Vec::new())]));
+        let mut picture = Picture::with_log_cap(catalogue, cap);
+        let mut all = 0;
+        for batch in batches {
+            let mut lines = LogBatch::default();
+            for (payments, text, width) in batch {
+                let group = if payments { "/prod/payments" } else { "/prod/other" };
+                let text = format!("{text}{}", "x".repeat(if width > 390 { 40 * width } else { width % 9 }));
+                lines.push(&LogStream { group: group.into(), name: "s".into() }, at("03:14"), &text);
+                all += 1;
+            }
+            picture.apply(stamped("pods", at("03:14"), Signal::Logs(lines)));
+        }
+        let logs = &picture.logs;
+        let filter = LogFilter {
+            service: of_service.then(|| name("payments")),
+            level,
+            pattern: pattern.map(|text| (LogPattern::new(text, sensitive).unwrap(), inverted)),
+        };
+        let simple = pattern.map(|text| regex::RegexBuilder::new(text).case_insensitive(!sensitive).build().unwrap());
+        let passes = |id: u64| {
+            logs.line(LineId(id)).is_some_and(|line| {
+                (!of_service || line.service.is_some())
+                    && level.is_none_or(|level| line.level >= level)
+                    && simple.as_ref().is_none_or(|simple| simple.is_match(line.text) != inverted)
+            })
+        };
+        let place = |share: f64| LineId((share * all as f64) as u64);
+        let scan = logs.scan(filter.clone(), place(low), place(high));
+        let hand = scan.hand();
+        let mut parts: Vec<_> = (0..scan.parts()).collect();
+        if backwards {
+            parts.reverse();
+        }
+        let mut done: Vec<_> = parts.into_iter().map(|part| (part, scan.part(part, &hand))).collect();
+        done.sort_by_key(|(part, _)| *part);
+        let mut found = scan.start();
+        for (_, part) in done {
+            prop_assert!(found.join(part), "parts are adjacent");
+        }
+        let (from, to) = (found.from().0, found.to().0);
+        let within = |share: f64| place(share).0.clamp(logs.oldest().0, logs.next().0);
+        prop_assert_eq!((from, to), (within(low).min(to), within(high).max(within(low))));
+        let expected: Vec<_> = (from..to).filter(|id| passes(*id)).collect();
+        let bits: Vec<_> = (from..to).filter(|id| found.contains(LineId(*id))).collect();
+        prop_assert_eq!(&bits, &expected);
+        // And reading by what was found is reading what passes.
+        let last = LineId(to.saturating_sub(1));
+        let ids = |lines: Vec<warroom::observe::logs::Line<'_>>| lines.iter().map(|line| line.id.0).collect::<Vec<_>>();
+        let newest = ids(logs.found_before(&filter, &[&found], Some(last), count));
+        prop_assert_eq!(&newest[..], &expected[expected.len().saturating_sub(count)..]);
+        let oldest = ids(logs.found_after(&filter, &[&found, &found], LineId(from), count));
+        let after: Vec<_> = expected.iter().copied().filter(|id| *id > from).take(count).collect();
+        prop_assert_eq!(oldest, after);
+        let both = logs.scan(filter.clone(), logs.oldest(), logs.next());
+        let hand = both.hand();
+        let mut whole = both.start();
+        prop_assert!((0..both.parts()).all(|part| whole.join(both.part(part, &hand))));
+        prop_assert_eq!(ids(logs.found_before(&filter, &[&whole], None, count)), ids(logs.before(&filter, None, count)));
     }
 }

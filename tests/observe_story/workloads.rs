@@ -1,7 +1,8 @@
-use warroom::model::cluster::{Autoscaler, ClusterEvent};
+use warroom::model::cluster::{Autoscaler, ClusterEvent, NamedPod};
 use warroom::model::entry::EntryKind::*;
 use warroom::model::name::ObjectPath;
 use warroom::model::signal::{Delta, Signal};
+use warroom::observe::Picture;
 use warroom::observe::workloads::{Fit, PodCounts};
 
 use crate::kit::*;
@@ -26,7 +27,7 @@ fn a_pod_that_finds_no_node_is_told_after_half_a_minute() {
     let row = picture.workloads.row(&deployment("payments")).unwrap();
     assert_eq!(row.pods[0].trouble.as_deref(), Some("pending 4m: no node fits 500m cpu"));
     assert_eq!(row.trouble.as_deref(), Some("1 of 2 pods: pending 4m: no node fits 500m cpu"));
-    assert_eq!(picture.workloads.pod_counts(), PodCounts { all: 2, hurt: 1 });
+    assert_eq!(picture.workloads.pod_counts(), PodCounts { all: 2, hurt: 1, ..PodCounts::default() });
 }
 
 #[test]
@@ -66,7 +67,7 @@ fn a_thousand_crashing_pods_do_not_flood_the_record() {
     let findings = play(&mut picture, [pods("03:15", Delta::All((0..1000).map(crash).collect()))]);
     assert_eq!(findings.len(), 20);
     assert_eq!(findings[19].detail.as_deref(), Some("more of the same are not told for 10 min"));
-    assert_eq!(picture.workloads.pod_counts(), PodCounts { all: 1000, hurt: 1000 });
+    assert_eq!(picture.workloads.pod_counts(), PodCounts { all: 1000, hurt: 1000, ..PodCounts::default() });
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn pods_that_ended_for_good_are_not_meant_to_run() {
     }
     play(&mut picture, [pods("03:15", Delta::All(vec![evicted, tried, pod("payments", "a")]))]);
     picture.tick(at("03:20"));
-    assert_eq!(picture.workloads.pod_counts(), PodCounts { all: 1, hurt: 0 });
+    assert_eq!(picture.workloads.pod_counts(), PodCounts { all: 1, hurt: 0, ..PodCounts::default() });
     assert_eq!(picture.workloads.hurt().count(), 0);
 }
 
@@ -266,7 +267,7 @@ fn ten_thousand_pods_come_change_and_go() {
     let mut picture = picture();
     let all: Vec<_> = (0..10_000).map(|n| pod(&format!("w{}", n % 500), &n.to_string())).collect();
     play(&mut picture, [pods("03:00", Delta::All(all.clone()))]);
-    assert_eq!(picture.workloads.pod_counts(), PodCounts { all: 10_000, hurt: 0 });
+    assert_eq!(picture.workloads.pod_counts(), PodCounts { all: 10_000, hurt: 0, ..PodCounts::default() });
     assert_eq!(picture.workloads.rows().len(), 500);
     for pod in all.iter().step_by(7) {
         let mut pod = pod.clone();
@@ -277,6 +278,73 @@ fn ten_thousand_pods_come_change_and_go() {
     assert_eq!(picture.workloads.pod_counts().hurt, all.len().div_ceil(7));
     assert!(picture.workloads.rows().is_sorted_by_key(|row| !row.hurt));
     play(&mut picture, [pods("03:02", Delta::All(all[..100].to_vec()))]);
-    assert_eq!(picture.workloads.pod_counts(), PodCounts { all: 100, hurt: 0 });
+    assert_eq!(picture.workloads.pod_counts(), PodCounts { all: 100, hurt: 0, ..PodCounts::default() });
     assert_eq!(picture.workloads.rows().len(), 100);
+}
+
+#[test]
+fn pods_are_named_before_they_are_read() {
+    let mut picture = picture();
+    let named = |namespace: Option<&str>, name: &str, status: &str| NamedPod {
+        namespace: namespace.map(Into::into),
+        name: format!("payments-7f9c-{name}").as_str().into(),
+        ready: Some((1, 1)),
+        status: status.into(),
+        restarts: Some(0),
+        age: "5d".into(),
+        node: None,
+    };
+    let names = |names: Vec<NamedPod>| stamped("pods", at("03:15"), Signal::PodNames(names));
+    let left = |picture: &Picture| -> Vec<String> {
+        picture.workloads.named_pods().map(|(_, pod)| pod.name.to_string()).collect()
+    };
+    let told = play(
+        &mut picture,
+        [names(vec![
+            named(None, "a", "Running"),
+            named(None, "b", "CrashLoopBackOff"),
+            named(None, "gone", "Running"),
+            // Two of one name, in two namespaces that a table does not tell.
+            named(None, "a", "Running"),
+        ])],
+    );
+    assert!(told.is_empty(), "nothing is concluded from a name: {told:?}");
+    assert_eq!(left(&picture), ["payments-7f9c-b", "payments-7f9c-a", "payments-7f9c-a", "payments-7f9c-gone"]);
+    assert_eq!(picture.workloads.pod_counts(), PodCounts { named: 4, reading: true, ..PodCounts::default() });
+    assert!(picture.workloads.rows().is_empty(), "a name does not tell its workload");
+
+    // Page by page pods take the place of their names; one came in between.
+    play(&mut picture, [pods("03:15", Delta::Upsert(vec![pod("payments", "a"), pod("payments", "new")]))]);
+    assert_eq!(left(&picture), ["payments-7f9c-b", "payments-7f9c-a", "payments-7f9c-gone"]);
+    assert_eq!(picture.workloads.pod_counts(), PodCounts { all: 2, hurt: 0, named: 3, reading: true });
+    play(&mut picture, [pods("03:15", Delta::Upsert(vec![pod("payments", "a")]))]);
+    assert_eq!(left(&picture).len(), 3, "the same pod again takes no second name");
+
+    // The list is whole: what was named and is not in it has gone in between.
+    let all = vec![pod("payments", "a"), pod("payments", "b"), pod("payments", "new")];
+    play(&mut picture, [pods("03:15", Delta::All(all))]);
+    assert!(left(&picture).is_empty());
+    assert_eq!(picture.workloads.pod_counts(), PodCounts { all: 3, ..PodCounts::default() });
+    // Names that come after the list say nothing that is not known better.
+    play(&mut picture, [names(vec![named(None, "late", "Running")])]);
+    assert!(left(&picture).is_empty() && !picture.workloads.pod_counts().reading);
+}
+
+#[test]
+fn names_come_after_pages_too() {
+    let mut picture = picture();
+    play(&mut picture, [pods("03:15", Delta::Upsert(vec![pod("payments", "a")]))]);
+    assert!(picture.workloads.pod_counts().reading, "a page is not the list");
+    let named = |namespace: &str| NamedPod {
+        namespace: Some(namespace.into()),
+        name: "payments-7f9c-a".into(),
+        ready: None,
+        status: "Running".into(),
+        restarts: None,
+        age: "5d".into(),
+        node: None,
+    };
+    play(&mut picture, [stamped("pods", at("03:15"), Signal::PodNames(vec![named("payments"), named("other")]))]);
+    let left: Vec<_> = picture.workloads.named_pods().filter_map(|(_, pod)| pod.namespace.as_deref()).collect();
+    assert_eq!(left, ["other"], "a namespace that is told counts");
 }

@@ -139,12 +139,17 @@ fn by_code(what: &str, status: u16, code: &str, message: &str, login: &Safe) -> 
     }
 }
 
+/// An answer without a code of AWS: a proxy or a load balancer gave it, or it is none at all.
 fn garbage(what: &str, status: u16, error: &(dyn Error + 'static)) -> Failure {
-    other(
-        what,
-        &format!("the answer (status {status}) is not what its API promises ({})", root_cause(error)),
-        "check that the endpoint is the service's own",
-    )
+    let todo = "check that the endpoint is the service's own, and what is on the way to it";
+    match status {
+        429 => Failure::Throttled(Safe::from(format!("{what}: throttled (status 429); it is read more slowly"))),
+        200..=299 => {
+            let came = format!("the answer (status {status}) is not what its API promises ({})", root_cause(error));
+            other(what, &came, todo)
+        }
+        _ => other(what, &format!("status {status}, and not in the words of its API"), todo),
+    }
 }
 
 fn other(what: &str, came: &str, todo: &str) -> Failure {

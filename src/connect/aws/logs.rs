@@ -294,7 +294,7 @@ impl Turn<'_> {
             group.trouble = None;
             group.absent = false;
             let more = page.token.clone();
-            self.tell(&group.name, page, &mut open.pass, hold).await;
+            self.tell(&group.name, page, &mut open.pass, open.from, hold).await;
             open.token = more;
             if open.token.is_none() {
                 group.behind = false;
@@ -319,9 +319,9 @@ impl Turn<'_> {
     }
 
     /// Hands over what of the page was not told before.
-    async fn tell(&self, group: &Safe, page: Page, pass: &mut Pass, hold: &Hold) {
+    async fn tell(&self, group: &Safe, page: Page, pass: &mut Pass, from: i64, hold: &Hold) {
         let now = self.cx.clock.now();
-        let batches = self.shared.with_window(group, |window| page.batches(group, window, pass, now));
+        let batches = self.shared.with_window(group, |window| page.batches(group, window, pass, from, now));
         for (at, batch) in batches {
             let batch: LogBatch = batch;
             self.out.send(vec![(at, Signal::Logs(batch))], hold.clone()).await;

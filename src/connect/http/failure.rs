@@ -29,7 +29,7 @@ pub(super) fn sentence(place: &Safe, came: &str, todo: &str) -> Safe {
 }
 
 /// The innermost reason of an error: the outer ones only say that sending failed.
-pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
+pub(in crate::connect) fn root_cause(error: &(dyn Error + 'static)) -> String {
     let mut at = error;
     while let Some(source) = at.source() {
         at = source;
@@ -113,7 +113,7 @@ pub(super) fn status(
 }
 
 /// `Retry-After` in its two forms: seconds, or a date (RFC 9110, 10.2.3).
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(in crate::connect) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));

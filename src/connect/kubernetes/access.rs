@@ -4,14 +4,13 @@
 //! loopback. Must not: hand out a client without the read-only layer.
 
 use std::path::Path;
+use std::time::Duration;
 
-use base64::Engine as _;
-use chrono::TimeDelta;
 use kube::client::{Client, ClientBuilder};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
-use crate::clock::{Clock, World};
+use crate::clock::World;
 use crate::config::KubeAccess;
 use crate::connect::SourceError;
 use crate::text::Safe;
@@ -19,11 +18,17 @@ use crate::text::Safe;
 use super::plugin;
 use super::readonly::ReadOnlyLayer;
 
+/// A connection on which nothing comes for so long, by the wall, is given up. Watches are ended by
+/// the API server before; a log without a line for so long is opened again where it was read to.
+const SILENCE: Duration = Duration::from_secs(330);
+
 /// One cluster, for all sources that read it.
 pub(super) struct Cluster {
     access: KubeAccess,
     drill: bool,
     built: Mutex<Option<Built>>,
+    /// Whether all pods were listed once.
+    pods_listed: watch::Sender<bool>,
 }
 
 struct Built {
@@ -37,7 +42,18 @@ struct Built {
 impl Cluster {
     /// Nothing is read or contacted yet. A `drill`'s cluster is on loopback or is refused.
     pub(super) fn new(access: KubeAccess, drill: bool) -> Self {
-        Self { access, drill, built: Mutex::new(None) }
+        Self { access, drill, built: Mutex::new(None), pods_listed: watch::Sender::new(false) }
+    }
+
+    /// All pods were listed.
+    pub(super) fn pods_are_listed(&self) {
+        self.pods_listed.send_replace(true);
+    }
+
+    /// Waits until all pods were listed, for so long by the wall: what is told of pods that are
+    /// not known goes nowhere.
+    pub(super) async fn pods_listed(&self, patience: Duration) {
+        let _ = tokio::time::timeout(patience, self.pods_listed.subscribe().wait_for(|listed| *listed)).await;
     }
 
     /// How to reach it.
@@ -48,9 +64,7 @@ impl Cluster {
     /// The client; built anew a minute before its credentials end.
     pub(super) async fn client(&self) -> Result<Client, SourceError> {
         let mut built = self.built.lock().await;
-        // Credentials live in the real world, whatever time a drill tells.
-        let soon = Clock::real().now() + TimeDelta::seconds(60);
-        if let Some(known) = built.as_ref().filter(|known| known.until.is_none_or(|until| soon < until)) {
+        if let Some(known) = built.as_ref().filter(|known| !plugin::is_over(known.until)) {
             return Ok(known.client.clone());
         }
         let fresh = self.build().await?;
@@ -86,6 +100,8 @@ impl Cluster {
         }
         // The supervisor retries, and shows it; a retry in here would be invisible.
         config.default_retry = false;
+        // A connection whose other end vanished looks like one with no news, for ever.
+        config.read_timeout = Some(SILENCE);
         if config.auth_info.auth_provider.as_ref().is_some_and(|provider| provider.config.contains_key("cmd-path")) {
             return Err(fatal(
                 "read the kubeconfig: its user has an auth-provider with a command, which Kubernetes removed in 1.26; \
@@ -93,17 +109,7 @@ impl Cluster {
                     .into(),
             ));
         }
-        let mut until = None;
-        if let Some(exec) = config.auth_info.exec.take() {
-            let credential = plugin::run(&exec).await?;
-            until = credential.until;
-            config.auth_info.token = credential.token.map(Into::into);
-            if let Some((certificate, key)) = credential.certificate {
-                let encode = |pem: String| base64::engine::general_purpose::STANDARD.encode(pem);
-                config.auth_info.client_certificate_data = Some(encode(certificate));
-                config.auth_info.client_key_data = Some(encode(key).into());
-            }
-        }
+        let until = plugin::sign_in(&mut config).await?;
         let server = Safe::from(config.cluster_url.to_string().trim_end_matches('/'));
         let stack = ClientBuilder::try_from(config)
             .map_err(|error| fatal(format!("prepare the client for {host}: {}", super::call::causes(&error))))?;
@@ -187,7 +193,6 @@ fn is_loopback(host: &str) -> bool {
 mod tests {
     use super::*;
     use std::io::Write as _;
-    use std::time::Duration;
 
     fn access(text: &str, context: Option<&str>) -> (tempfile::NamedTempFile, KubeAccess) {
         let mut file = tempfile::NamedTempFile::new().unwrap();

@@ -8,13 +8,14 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use serde::Deserialize;
 
 use crate::connect::SourceError;
+use crate::connect::http::failure::{retry_after, root_cause};
 use crate::text::{Safe, clean_capped};
 
 use super::access::Cluster;
@@ -92,11 +93,15 @@ impl Cluster {
     pub(super) async fn read(&self, ask: &Ask<'_>) -> Result<(String, Bytes), Fault> {
         let answer = self.open(ask).await?;
         let media = media_type(&answer);
-        let bytes = tokio::time::timeout(COMPLETE_WITHIN, bounded(answer.into_body(), ANSWER_CAP))
+        Ok((media, self.rest(answer, ask.doing).await?))
+    }
+
+    /// Reads what is left of an answer: all of its bytes.
+    pub(super) async fn rest(&self, answer: Response<Body>, doing: &str) -> Result<Bytes, Fault> {
+        tokio::time::timeout(COMPLETE_WITHIN, bounded(answer.into_body(), ANSWER_CAP))
             .await
-            .map_err(|_| Fault::retry(ask.doing, &format!("no complete answer within {COMPLETE_WITHIN:?}")))?
-            .map_err(|what| Fault::retry(ask.doing, &what))?;
-        Ok((media, bytes))
+            .map_err(|_| Fault::retry(doing, &format!("no complete answer within {COMPLETE_WITHIN:?}")))?
+            .map_err(|what| Fault::retry(doing, &what))
     }
 
     /// Asks one of the questions that are posted: see `readonly`.
@@ -119,24 +124,25 @@ impl Cluster {
         let client = self.client().await.map_err(Fault::Source)?;
         let answer = match tokio::time::timeout(BEGIN_WITHIN, client.send(request)).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(unreachable(doing, &self.server().await, &causes(&error))),
+            // The outer causes only say that sending failed.
+            Ok(Err(error)) => return Err(unreachable(doing, &self.server().await, &root_cause(&error))),
             Err(_) => {
                 let what = format!("no answer within {} s", BEGIN_WITHIN.as_secs());
                 return Err(unreachable(doing, &self.server().await, &what));
             }
         };
         if answer.status().is_success() {
+            if media_type(&answer).contains("html") {
+                // What a sign-in page in the API server's place must never become: log lines.
+                return Err(unreachable(doing, &self.server().await, "a web page came back, perhaps to sign in"));
+            }
             return Ok(answer);
         }
         let status = answer.status();
         if status == StatusCode::UNAUTHORIZED {
             self.forget().await;
         }
-        let after = answer
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-            .map(Duration::from_secs);
+        let after = retry_after(answer.headers());
         let body = tokio::time::timeout(BEGIN_WITHIN, bounded(answer.into_body(), ERROR_CAP)).await;
         let said = said(&body.ok().and_then(Result::ok).unwrap_or_default());
         Err(fault(status, after, doing, &said))
@@ -178,7 +184,7 @@ pub(super) fn media_type<B>(answer: &Response<B>) -> String {
 async fn bounded(mut body: Body, cap: usize) -> Result<Bytes, String> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| causes(&error))?;
+        let frame = frame.map_err(|error| format!("the answer broke off ({})", root_cause(&error)))?;
         if let Ok(data) = frame.into_data() {
             if whole.len() + data.len() > cap {
                 return Err(format!("the answer is larger than {cap} bytes"));

@@ -105,9 +105,9 @@ mod tests {
         fn no_bytes_make_it_panic(raw in prop::collection::vec(any::<u8>(), 0..200)) {
             let enveloped = Bytes::from([b"k8s\0", raw.as_slice()].concat());
             let raw = Bytes::from(raw);
+            let _ = wire::unwrap(&enveloped).and_then(|inner| wire::Pod::from_protobuf(&inner));
             let _ = decode::<wire::Pod>(Framing::Lengths, &raw);
             let _ = decode::<wire::Pod>(Framing::Lines, &raw);
-            let _ = wire::unwrap(&enveloped).and_then(|inner| wire::Pod::list_from_protobuf(&inner));
         }
     }
 }

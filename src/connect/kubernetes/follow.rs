@@ -1,8 +1,8 @@
 //! List, then watch: written once for every kind.
 //!
-//! Owns: pages, resuming a watch where it was cut, listing again after 410, polling where a watch
-//! is not allowed, and asking a silent stream whether it is still there. Bodies are taken apart page by page and
-//! event by event, so that no more than one of them is held. Must not: know what a kind means.
+//! Owns: pages, resuming a watch where it was cut or fell silent, listing again after 410, and
+//! polling where a watch is not allowed. Bodies are taken apart page by page and event by event, so
+//! that no more than one of them is held. Must not: know what a kind means.
 //!
 //! The protocol is that of <https://kubernetes.io/docs/reference/using-api/api-concepts/>.
 
@@ -15,16 +15,18 @@ use futures::StreamExt as _;
 use futures::future::select_all;
 use http_body_util::BodyExt as _;
 
-use crate::clock::{Hold, Wall, wall};
+use crate::clock::{Hold, wall};
 use crate::connect::SourceError;
+use crate::connect::http::failure::root_cause;
 use crate::text::Safe;
 
 use super::access::Cluster;
-use super::call::{Ask, Fault, JSON, causes, media_type};
+use super::call::{Ask, Fault, JSON, media_type};
 use super::event::{Event, decode};
 use super::frames::{Frames, Framing};
 use super::lane::{Change, Lane, Link, News, Out, Take};
-use super::wire::{self, Object, Page};
+use super::list::{self, Begun, Place};
+use super::wire::{Object, Page};
 
 /// Objects in a page: 500 of 20 KB are 10 MB on the wire.
 const PAGE: u32 = 500;
@@ -32,8 +34,8 @@ const PAGE: u32 = 500;
 const POLL: Duration = Duration::from_secs(30);
 /// Signs of life of an open watch, in world time.
 const BEAT: Duration = Duration::from_secs(15);
-/// A stream that is silent for this long, by the wall, is asked whether it is still there.
-/// API servers send a bookmark about once a minute.
+/// A stream that is silent for this long, by the wall, is opened again from where it was: its other
+/// end may be gone. API servers send a bookmark about once a minute.
 const QUIET: Duration = Duration::from_secs(75);
 /// The API server ends a watch after this many seconds, and it is opened again.
 const WATCH_SECONDS: u32 = 300;
@@ -43,7 +45,6 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 const RESTARTS: u8 = 3;
 /// Namespaces that are tried at a time.
 const AT_A_TIME: usize = 8;
-const LIST_FORMS: &str = "application/vnd.kubernetes.protobuf, application/json";
 const WATCH_FORMS: &str = "application/vnd.kubernetes.protobuf;stream=watch, application/json";
 
 /// What is listed.
@@ -60,14 +61,14 @@ pub(super) struct Resource {
 }
 
 impl Resource {
-    fn path(&self, namespace: Option<&str>) -> String {
+    pub(super) fn path(&self, namespace: Option<&str>) -> String {
         match namespace {
             Some(namespace) => format!("{}/namespaces/{namespace}/{}", self.base, self.plural),
             None => format!("{}/{}", self.base, self.plural),
         }
     }
 
-    fn doing(&self, verb: &str, namespace: Option<&str>) -> String {
+    pub(super) fn doing(&self, verb: &str, namespace: Option<&str>) -> String {
         match namespace {
             Some(namespace) => format!("{verb} {} in namespace {namespace}", self.plural),
             None if self.namespaced => format!("{verb} {} in all namespaces", self.plural),
@@ -95,9 +96,11 @@ pub(super) struct Follower<T> {
 }
 
 /// How far a list is.
-struct Listing {
+struct Listing<T> {
     scope: usize,
     next: String,
+    /// The next page, asked for while the one before was still coming in.
+    ahead: Option<Result<Begun<T>, Fault>>,
     first: bool,
     restarts: u8,
 }
@@ -132,10 +135,25 @@ impl<T: Object> Follower<T> {
         lane: &Lane<'_, O, S>,
         take: impl Take<S, T>,
     ) -> Result<Infallible, SourceError> {
+        self.follow_after(lane, take, std::future::ready(())).await
+    }
+
+    /// As [`Follower::follow`], once `before` is over. World time stands still meanwhile.
+    pub(super) async fn follow_after<O: Out, S: Send>(
+        &mut self,
+        lane: &Lane<'_, O, S>,
+        take: impl Take<S, T>,
+        before: impl Future<Output = ()>,
+    ) -> Result<Infallible, SourceError> {
         let clock = &lane.cx.clock;
+        let mut held = Some(clock.hold());
+        before.await;
         loop {
+            let hold = held.take();
             if self.scopes.is_empty() || self.scopes.iter().any(|scope| scope.version.is_empty()) {
-                self.list(lane, &take, clock.hold()).await?;
+                self.list(lane, &take, hold.unwrap_or_else(|| clock.hold())).await?;
+            } else {
+                drop(hold);
             }
             if self.polls {
                 let hold = clock.due(clock.next_multiple(POLL)).await;
@@ -183,7 +201,11 @@ impl<T: Object> Follower<T> {
     }
 
     /// The next page: its items, and whether it is the first and the last of all.
-    async fn step(&mut self, listing: &mut Listing, link: &Link) -> Result<Option<(Vec<T>, bool, bool)>, SourceError> {
+    async fn step(
+        &mut self,
+        listing: &mut Listing<T>,
+        link: &Link,
+    ) -> Result<Option<(Vec<T>, bool, bool)>, SourceError> {
         if self.scopes.is_empty() {
             self.scopes = match self.cluster.access().namespaces.as_slice() {
                 names if self.resource.namespaced && !names.is_empty() => {
@@ -194,8 +216,18 @@ impl<T: Object> Follower<T> {
         }
         loop {
             let Some(scope) = self.scopes.get(listing.scope) else { return Ok(None) };
-            match self.page(scope.namespace.as_deref(), &listing.next, PAGE).await {
-                Ok(page) => {
+            let place = Place { namespace: scope.namespace.as_deref(), token: &listing.next, limit: PAGE };
+            let begun = match listing.ahead.take() {
+                Some(begun) => begun,
+                None => self.begin(place).await,
+            };
+            let read = match begun {
+                Ok(begun) => self.page(begun, place.namespace).await,
+                Err(fault) => Err(fault),
+            };
+            match read {
+                Ok((page, ahead)) => {
+                    listing.ahead = ahead;
                     let done = page.next.is_empty();
                     let last = done && listing.scope + 1 == self.scopes.len();
                     let first = std::mem::replace(&mut listing.first, false);
@@ -221,21 +253,26 @@ impl<T: Object> Follower<T> {
         }
     }
 
-    async fn page(&self, namespace: Option<&str>, next: &str, limit: u32) -> Result<Page<T>, Fault> {
-        let doing = self.resource.doing("list", namespace);
-        let mut uri = format!("{}?limit={limit}", self.resource.path(namespace));
-        add(&mut uri, self.resource.query);
-        if !next.is_empty() {
-            add(&mut uri, &format!("continue={}", encode(next)));
-        }
-        let accept = if self.protobuf { LIST_FORMS } else { JSON };
-        let (media, body) = self.cluster.read(&Ask { uri, accept, doing: &doing }).await?;
-        let page = if media.contains("protobuf") {
-            wire::unwrap(&body).and_then(|raw| T::list_from_protobuf(&raw))
-        } else {
-            wire::json_page(&body)
+    async fn begin(&self, place: Place<'_>) -> Result<Begun<T>, Fault> {
+        list::begin(&self.cluster, &self.resource, self.protobuf, place).await
+    }
+
+    /// The rest of a page, and meanwhile the start of the next: the API server makes the one
+    /// ready while the other is read.
+    async fn page(
+        &self,
+        begun: Begun<T>,
+        namespace: Option<&str>,
+    ) -> Result<(Page<T>, Option<Result<Begun<T>, Fault>>), Fault> {
+        let next = begun.next.clone().filter(|token| !token.is_empty());
+        let ahead = async {
+            match &next {
+                Some(token) => Some(self.begin(Place { namespace, token, limit: PAGE }).await),
+                None => None,
+            }
         };
-        page.map_err(|malformed| Fault::retry(&doing, &malformed.to_string()))
+        let (page, ahead) = tokio::join!(begun.end(), ahead);
+        Ok((page?, ahead))
     }
 
     /// The namespaces in which this kind may be listed, after the whole cluster was refused.
@@ -243,7 +280,10 @@ impl<T: Object> Follower<T> {
         let candidates = super::namespaces::candidates(&self.cluster).await?;
         let mut names = Vec::new();
         let mut asked = futures::stream::iter(candidates)
-            .map(|name| async move { (self.page(Some(&name), "", 1).await.err(), name) })
+            .map(|name| async move {
+                let place = Place { namespace: Some(&name), token: "", limit: 1 };
+                (self.begin(place).await.err(), name)
+            })
             .buffered(AT_A_TIME);
         while let Some((fault, name)) = asked.next().await {
             match fault {
@@ -283,9 +323,9 @@ impl<T: Object> Follower<T> {
     }
 }
 
-impl Listing {
+impl<T> Listing<T> {
     fn new() -> Self {
-        Self { scope: 0, next: String::new(), first: true, restarts: 0 }
+        Self { scope: 0, next: String::new(), ahead: None, first: true, restarts: 0 }
     }
 }
 
@@ -324,14 +364,15 @@ impl<T: Object> Watch<'_, T> {
                 Err(Fault::Form(_)) if self.protobuf => return Ok(End::Json),
                 Err(fault) => return Err(fault.into()),
             };
-            let opened = wall();
+            let (opened, from) = (wall(), self.scope.version.clone());
             lane.beat(lane.cx.clock.hold()).await;
             let framing = if media_type(&answer).contains("protobuf") { Framing::Lengths } else { Framing::Lines };
-            let (told, how) = match self.stream(answer.into_body(), framing, lane, take, &doing).await? {
+            let how = match self.stream(answer.into_body(), framing, lane, take, &doing).await? {
                 Over::Relist => return Ok(End::Relist),
-                Over::Cut(told, how) => (told, how),
+                Over::Cut(how) => how,
             };
-            if !told && wall().duration_since(opened) < AT_ONCE {
+            // Half an event is no news, nor is one that came before.
+            if self.scope.version == from && wall().duration_since(opened) < AT_ONCE {
                 return Err(Fault::retry(&doing, &how).into());
             }
         }
@@ -348,19 +389,19 @@ impl<T: Object> Watch<'_, T> {
         let clock = &lane.cx.clock;
         let mut frames = Frames::new(framing);
         let mut heard = wall();
-        let mut told = false;
         let mut beat = clock.next_multiple(BEAT);
         loop {
             tokio::select! {
                 frame = body.frame() => {
                     let data = match frame {
-                        None => return Ok(Over::Cut(told, "the API server ended the stream".into())),
-                        Some(Err(error)) => return Ok(Over::Cut(told, causes(&error))),
+                        None => return Ok(Over::Cut("the API server ended the stream".into())),
+                        Some(Err(error)) => {
+                            return Ok(Over::Cut(format!("the stream broke off ({})", root_cause(&error))));
+                        }
                         Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
                     };
                     let hold = clock.hold();
                     heard = wall();
-                    told = true;
                     frames.push(&data);
                     let (changes, end) = self.events(&mut frames, framing, doing);
                     lane.hand(take, News::Changes(changes), hold).await;
@@ -369,8 +410,8 @@ impl<T: Object> Watch<'_, T> {
                     }
                 }
                 hold = clock.due(beat) => {
-                    if !self.still_there(&mut heard, doing).await {
-                        return Err(Fault::retry(doing, "the stream fell silent and the API server does not answer").into());
+                    if wall().duration_since(heard) >= QUIET {
+                        return Ok(Over::Cut("the stream fell silent".into()));
                     }
                     lane.beat(hold).await;
                     beat = clock.next_multiple(BEAT);
@@ -417,28 +458,17 @@ impl<T: Object> Watch<'_, T> {
             }
         }
     }
-
-    /// Whether a stream that was silent for long still has a server behind it. A connection
-    /// whose other end vanished looks like one with no news.
-    async fn still_there(&self, heard: &mut Wall, doing: &str) -> bool {
-        if wall().duration_since(*heard) < QUIET {
-            return true;
-        }
-        let uri = format!("{}?limit=1&resourceVersion=0", self.resource.path(self.scope.namespace.as_deref()));
-        let answer = self.cluster.open(&Ask { uri, accept: JSON, doing }).await;
-        *heard = wall();
-        answer.is_ok()
-    }
 }
 
 /// Why a stream is over.
 enum Over {
     Relist,
-    /// Whether it told anything, and how it was cut.
-    Cut(bool, String),
+    /// How it was cut.
+    Cut(String),
 }
 
-fn add(uri: &mut String, query: &str) {
+/// Appends to a query.
+pub(super) fn add(uri: &mut String, query: &str) {
     if !query.is_empty() {
         uri.push('&');
         uri.push_str(query);

@@ -11,11 +11,12 @@ use kube::client::Body;
 
 use crate::clock::{Clock, Hold, World};
 use crate::model::log::{LogBatch, LogStream};
+use crate::text::Lines;
 
 use super::access::Cluster;
 use super::call::{Ask, Fault};
 use super::follow::encode;
-use super::loglines::{Lines, Mark, Resume, dated};
+use super::loglines::{Mark, Resume, dated};
 use super::podlogs::Key;
 
 /// A container's log.
@@ -103,7 +104,7 @@ impl Reading {
         let mut batch = (World::MIN_UTC, LogBatch::default());
         let mut take = |line: &str| {
             let (at, text) = match dated(line) {
-                Some((at, _)) if !resume.is_new(at) => return,
+                Some((at, text)) if !resume.is_new(at, text) => return,
                 Some(dated) => dated,
                 // The kubelet's own words about the log.
                 None => (now, line),

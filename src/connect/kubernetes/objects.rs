@@ -228,28 +228,6 @@ pub(super) struct Series {
     pub(super) last_observed_time: Option<Time>,
 }
 
-/// What metrics.k8s.io tells of a pod or a node.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Metrics {
-    pub(super) metadata: Meta,
-    pub(super) timestamp: Option<Time>,
-    /// Of pods.
-    #[serde(deserialize_with = "null_is_empty")]
-    pub(super) containers: Vec<ContainerMetrics>,
-    /// Of nodes.
-    #[serde(deserialize_with = "null_is_empty")]
-    pub(super) usage: BTreeMap<String, Quantity>,
-}
-
-/// Of one container.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ContainerMetrics {
-    #[serde(deserialize_with = "null_is_empty")]
-    pub(super) usage: BTreeMap<String, Quantity>,
-}
-
 macro_rules! objects {
     ($($name:ident)*) => {$(
         impl Object for $name {

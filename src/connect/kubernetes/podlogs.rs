@@ -62,6 +62,8 @@ pub(super) struct PodLogs {
     link: Link,
     start: Option<World>,
     known: BTreeMap<Key, Known>,
+    /// How many logs were asked for alone, to see whether logs can be read again.
+    probes: usize,
 }
 
 /// What is known of a container's log. It survives the run of the source.
@@ -89,7 +91,7 @@ struct Wire {
 impl PodLogs {
     /// Follows the containers that `roster` knows.
     pub(super) fn new(cluster: Arc<Cluster>, roster: Arc<Roster>) -> Self {
-        Self { cluster, roster, link: Link::default(), start: None, known: BTreeMap::new() }
+        Self { cluster, roster, link: Link::default(), start: None, known: BTreeMap::new(), probes: 0 }
     }
 
     /// Reads until it fails or is cancelled.
@@ -100,16 +102,23 @@ impl PodLogs {
     async fn follow<O: Out>(&mut self, cx: &Ctx, out: &O) -> Result<Infallible, SourceError> {
         let start = *self.start.get_or_insert_with(|| cx.clock.now());
         let mut streams = JoinSet::new();
-        self.known.values_mut().for_each(|known| (known.open, known.rest) = (None, None));
         let (opened, mut open) = mpsc::channel(STREAMS);
         let wire = Wire { opened, heard: Arc::new(Mutex::new(wall())) };
         let (mut roster, mut follow) = (self.roster.changed(), cx.follow.clone());
         let mut beat = cx.clock.next_multiple(BEAT);
-        // Asked before it is said to be there: nobody's log may be wanted yet, and a source that
-        // lost its cluster would be live for a moment each time it is tried again.
         let hold = cx.clock.hold();
-        self.greet().await?;
-        self.beat(cx, out, hold).await;
+        self.contact(&wire).await?;
+        let (first, _) = wanted(&self.roster, &follow.borrow());
+        self.probe(&first).await?;
+        // What failed in the run before is tried again.
+        self.known.values_mut().for_each(|known| (known.open, known.rest, known.failed) = (None, None, None));
+        // That the server is there is no read as long as there is a log to be read.
+        let mut read = first.is_empty();
+        if read {
+            self.beat(cx, out, hold).await;
+        } else {
+            drop(hold);
+        }
         loop {
             let now = wall();
             let (wanted, all) = wanted(&self.roster, &follow.borrow_and_update());
@@ -125,6 +134,9 @@ impl PodLogs {
                     if let Some(known) = self.known.get_mut(&key) {
                         known.failed = None;
                     }
+                    if !std::mem::replace(&mut read, true) {
+                        self.beat(cx, out, cx.clock.hold()).await;
+                    }
                 }
                 Some(ended) = streams.join_next(), if !streams.is_empty() => {
                     // An aborted stream is one that is not wanted any more.
@@ -135,22 +147,44 @@ impl PodLogs {
                 () = rested(wake), if wake.is_some() => {}
                 hold = cx.clock.due(beat) => {
                     if wall().duration_since(*locked(&wire.heard)) > QUIET {
-                        self.greet().await?;
-                        *locked(&wire.heard) = wall();
+                        self.contact(&wire).await?;
                     }
-                    self.beat(cx, out, hold).await;
+                    if read {
+                        self.beat(cx, out, hold).await;
+                    }
                     beat = cx.clock.next_multiple(BEAT);
                 }
             }
         }
     }
 
-    /// Asks whether the API server is there, which is not said by a log that nobody writes.
-    async fn greet(&self) -> Result<(), SourceError> {
+    /// Asks whether the API server is there: one question, before many streams are opened, and also
+    /// when there is none to open.
+    async fn contact(&self, wire: &Wire) -> Result<(), SourceError> {
         let ask = Ask { uri: "/version".into(), accept: super::call::JSON, doing: "follow pod logs" };
         match self.cluster.open(&ask).await {
-            // Any answer of its own will do: a role may not allow this, a proxy may not pass it on.
-            Ok(_) | Err(Fault::Forbidden(_) | Fault::Missing(_)) => Ok(()),
+            // It is there, whatever it keeps to itself.
+            Ok(_) | Err(Fault::Forbidden(_) | Fault::Missing(_)) => {
+                *locked(&wire.heard) = wall();
+                Ok(())
+            }
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// When all logs failed, asks for the end of one of them, each time of another: a kubelet that
+    /// is away is not asked for all its logs again and again.
+    async fn probe(&mut self, wanted: &[Wanted]) -> Result<(), SourceError> {
+        let failed = |wanted: &Wanted| self.known.get(&wanted.key).is_some_and(|known| known.failed.is_some());
+        if wanted.is_empty() || !wanted.iter().all(failed) {
+            return Ok(());
+        }
+        let Some(one) = wanted.get(self.probes % wanted.len()) else { return Ok(()) };
+        self.probes += 1;
+        let log = Log { cluster: Arc::clone(&self.cluster), key: one.key.clone(), stream: one.stream.clone() };
+        let mark = self.known.get(&one.key).map(|known| locked(&known.mark).clone());
+        match log.open(Until::Now(1), &mark.unwrap_or(Mark::start(World::UNIX_EPOCH))).await {
+            Ok(_) | Err(Fault::Missing(_) | Fault::Refused(_)) => Ok(()),
             Err(fault) => Err(fault.into()),
         }
     }
@@ -210,8 +244,9 @@ impl PodLogs {
         let Some(known) = self.known.get_mut(key) else { return };
         known.open = None;
         let before = known.rest.map_or(SHORT_REST, |(_, rest)| rest);
-        let rest = match end {
+        let rest = match &end {
             Ok(true) => SHORT_REST,
+            Err(Fault::Retry(_, Some(after))) => (before * 2).min(LONG_REST).max(*after),
             _ => (before * 2).min(LONG_REST),
         };
         known.rest = Some((wall() + rest, rest));

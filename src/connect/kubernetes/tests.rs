@@ -3,7 +3,7 @@
 //! It speaks bytes that `tests/bytes.rs` writes by hand: nothing here goes through the types that
 //! are tested.
 
-mod bytes;
+pub(super) mod bytes;
 mod following;
 mod logs;
 mod server;

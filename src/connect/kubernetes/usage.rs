@@ -4,30 +4,31 @@
 //! with requests and limits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 
 use crate::clock::World;
 use crate::connect::{Ctx, Ended, Outlet, Source, SourceError};
 use crate::model::cluster::Usage as Measured;
-use crate::model::name::ObjectPath;
 use crate::model::signal::Signal;
 use crate::text::Safe;
 
 use super::access::Cluster;
 use super::call::{Ask, Fault, JSON};
 use super::lane::{Link, Out};
-use super::objects::Metrics;
-use super::quantity::{millicores, whole};
-use super::wire;
-use super::{namespaces, until_cancelled};
+use super::{metrics, namespaces, until_cancelled};
 
+/// How long the first poll waits for the pods, by the wall.
+const PATIENCE: Duration = Duration::from_secs(5);
 const BASE: &str = "/apis/metrics.k8s.io/v1beta1";
 
 /// Reads usage.
 pub(super) struct Usage {
     cluster: Arc<Cluster>,
     link: Link,
+    /// The first poll waits for the pods.
+    after_pods: bool,
     /// Where pods are asked for; `None` is the whole cluster. Empty: not decided.
     scopes: Vec<Option<String>>,
 }
@@ -35,7 +36,13 @@ pub(super) struct Usage {
 impl Usage {
     /// Reads the usage of `cluster`.
     pub(super) fn new(cluster: Arc<Cluster>) -> Self {
-        Self { cluster, link: Link::default(), scopes: Vec::new() }
+        Self { cluster, link: Link::default(), after_pods: false, scopes: Vec::new() }
+    }
+
+    /// Its first poll waits until the pods of the cluster were listed, a while at most: usage of
+    /// pods that nobody knows goes nowhere, and a large cluster's is read for nothing.
+    pub(super) fn after_pods(self) -> Self {
+        Self { after_pods: true, ..self }
     }
 
     /// Reads until it fails or is cancelled.
@@ -44,6 +51,9 @@ impl Usage {
         let polls = async {
             // At once the first time: nobody wants to look at an empty column for a period.
             let mut hold = cx.clock.hold();
+            if std::mem::take(&mut self.after_pods) {
+                self.cluster.pods_listed(PATIENCE).await;
+            }
             loop {
                 let mut usage = self.pods(cx.clock.now()).await?;
                 match self.list("nodes", None, cx.clock.now()).await {
@@ -104,9 +114,7 @@ impl Usage {
             None => (format!("{BASE}/{plural}"), format!("read usage of {plural}")),
         };
         let (_, body) = self.cluster.read(&Ask { uri, accept: JSON, doing: &doing }).await?;
-        let page =
-            wire::json_page::<Metrics>(&body).map_err(|malformed| Fault::retry(&doing, &malformed.to_string()))?;
-        Ok(page.items.iter().map(|item| measured(item, now)).collect())
+        metrics::read(&body, now).map_err(|malformed| Fault::retry(&doing, &malformed.to_string()))
     }
 }
 
@@ -127,38 +135,5 @@ fn explained(fault: Fault) -> SourceError {
             after,
         },
         fault => fault.into(),
-    }
-}
-
-fn measured(from: &Metrics, now: World) -> Measured {
-    let meta = &from.metadata;
-    let parts = || std::iter::once(&from.usage).chain(from.containers.iter().map(|container| &container.usage));
-    let sum = |resource: &str, read: fn(&str) -> Option<u64>| {
-        parts().filter_map(|usage| read(&usage.get(resource)?.text)).fold(0u64, u64::saturating_add)
-    };
-    Measured {
-        of: ObjectPath::new(meta.namespace.as_str(), meta.name.as_str()),
-        at: from.timestamp.as_ref().and_then(wire::Time::world).unwrap_or(now),
-        cpu: sum("cpu", millicores),
-        memory: sum("memory", whole),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_pods_usage_is_that_of_its_containers() {
-        let metrics: Metrics = serde_json::from_value(json!({
-            "metadata": {"name": "web-1", "namespace": "shop"}, "timestamp": "2026-11-21T03:10:00Z", "window": "15s",
-            "containers": [{"name": "app", "usage": {"cpu": "123456789n", "memory": "64Mi"}},
-                {"name": "mesh", "usage": {"cpu": "1500u", "memory": "1Ki"}}],
-        }))
-        .unwrap();
-        let usage = measured(&metrics, World::default());
-        assert_eq!((usage.cpu, usage.memory), (124 + 2, (64 << 20) + 1024));
-        assert_eq!((usage.of.to_string().as_str(), usage.at), ("shop/web-1", "2026-11-21T03:10:00Z".parse().unwrap()));
     }
 }

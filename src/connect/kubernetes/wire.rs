@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use crate::clock::World;
 
 /// The magic bytes before a protobuf object.
-const MAGIC: &[u8] = b"k8s\0";
+pub(super) const MAGIC: &[u8] = b"k8s\0";
 
 /// An answer that is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,11 +44,6 @@ pub(super) trait Object: DeserializeOwned + Send + 'static {
 
     /// One object, without its envelope.
     fn from_protobuf(_raw: &[u8]) -> Result<Self, Malformed> {
-        Err(Malformed("protobuf was not asked for".into()))
-    }
-
-    /// A list, without its envelope.
-    fn list_from_protobuf(_raw: &[u8]) -> Result<Page<Self>, Malformed> {
         Err(Malformed("protobuf was not asked for".into()))
     }
 }
@@ -248,15 +243,6 @@ pub(super) struct Pod {
     pub(super) status: Option<PodStatus>,
 }
 
-/// `v1.PodList`.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct PodList {
-    #[prost(message, optional, tag = "1")]
-    pub(super) metadata: Option<ListMeta>,
-    #[prost(message, repeated, tag = "2")]
-    pub(super) items: Vec<Pod>,
-}
-
 impl Object for Pod {
     const PROTOBUF: bool = true;
 
@@ -267,12 +253,6 @@ impl Object for Pod {
 
     fn from_protobuf(raw: &[u8]) -> Result<Self, Malformed> {
         Ok(Self::decode(raw)?)
-    }
-
-    fn list_from_protobuf(raw: &[u8]) -> Result<Page<Self>, Malformed> {
-        let list = PodList::decode(raw)?;
-        let meta = list.metadata.unwrap_or_default();
-        Ok(Page { items: list.items, next: meta.next, version: meta.resource_version })
     }
 }
 

@@ -142,6 +142,11 @@ pub(super) async fn range(reader: &Reader, query: &str, grid: Grid) -> Result<Fo
         return Err(Failure::Refused(Safe::from(why)));
     }
     let values = result.into_iter().next().map(|series| series.values).unwrap_or_default();
+    if !values.is_empty() && !values.iter().any(|(at, _)| (grid.first..=grid.last).contains(&(*at as i64))) {
+        // Taken for what was asked, it would say that there was no value then.
+        let what = format!("reading {}: the answer is of another time; is there a cache in between?", answer.place);
+        return Err(Failure::Source(SourceError::Retry { why: Safe::from(what), after: None }));
+    }
     let mut values = values.into_iter().peekable();
     let filled = grid.moments().map(|moment| {
         // Both are in order; what does not lie on the grid was not asked for.

@@ -11,7 +11,8 @@ use crate::model::name::Origin;
 /// What a scripted source does when it is run.
 enum Step {
     Fail(SourceError),
-    ReadThenFail(SourceError),
+    /// It reads, and fails so much later.
+    ReadThenFail(Duration, SourceError),
     Panic,
     Ended,
     Forever,
@@ -26,8 +27,9 @@ impl Source for Script {
         Box::pin(async move {
             match self.0.pop_front().unwrap_or(Step::Forever) {
                 Step::Fail(error) => Err(error),
-                Step::ReadThenFail(error) => {
+                Step::ReadThenFail(lasts, error) => {
                     out.tell(Signal::Link(SourceState::Live { limited: None })).await;
+                    tokio::time::sleep(lasts).await;
                     Err(error)
                 }
                 Step::Panic => panic!("a fault"),
@@ -113,7 +115,7 @@ async fn a_source_that_fails_is_run_again_ever_later_until_it_succeeds() {
 async fn success_starts_the_back_off_anew_and_the_system_may_ask_for_more() {
     let clock = Clock::real();
     let mut steps: Vec<_> = (0..8).map(|_| Step::Fail(retry(None))).collect();
-    steps.push(Step::ReadThenFail(retry(None)));
+    steps.push(Step::ReadThenFail(Duration::from_secs(61), retry(None)));
     steps.push(Step::Fail(retry(Some(Duration::from_secs(100)))));
     let (_supervisor, mut inbox) = start(vec![source("a", steps)], &clock);
     let mut pending = VecDeque::new();
@@ -129,6 +131,17 @@ async fn success_starts_the_back_off_anew_and_the_system_may_ask_for_more() {
     let asked = tokio::time::Instant::now();
     assert_eq!(next_state(&mut inbox, &mut pending).await, LIVE);
     assert!(asked.elapsed() >= Duration::from_secs(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_answers_once_and_hangs_up_is_asked_ever_less_often() {
+    let clock = Clock::real();
+    let steps = (0..12).map(|_| Step::ReadThenFail(Duration::from_millis(10), retry(None)));
+    let (_supervisor, mut inbox) = start(vec![source("a", steps)], &clock);
+    let before = tokio::time::Instant::now();
+    // Connecting, and then live and retrying in turn.
+    states(&mut inbox, 1 + 2 * 12).await;
+    assert!(before.elapsed() >= Duration::from_secs(180), "{:?}", before.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -144,16 +144,26 @@ fn seconds(at: i64) -> Json {
     if at % 1000 == 0 { json!(at / 1000) } else { json!(at as f64 / 1000.0) }
 }
 
+/// As Prometheus writes values: Go's `f`, or `e` for the very small and the very large.
 fn number(value: f64) -> String {
+    let size = value.abs();
     if value.is_nan() {
         "NaN".into()
-    } else if value == f64::INFINITY {
-        "+Inf".into()
-    } else if value == f64::NEG_INFINITY {
-        "-Inf".into()
+    } else if size.is_infinite() {
+        if value > 0.0 { "+Inf".into() } else { "-Inf".into() }
+    } else if size != 0.0 && !(1e-6..1e21).contains(&size) {
+        exponential(value)
     } else {
         value.to_string()
     }
+}
+
+/// Go's `e`: a sign and two digits at least, `1e-09`.
+fn exponential(value: f64) -> String {
+    let text = format!("{value:e}");
+    let Some((digits, exponent)) = text.split_once('e') else { return text };
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(("+", exponent), |rest| ("-", rest));
+    format!("{digits}e{sign}{exponent:0>2}")
 }
 
 /// A time as Unix seconds or RFC 3339, in milliseconds.
@@ -233,7 +243,7 @@ fn alert(world: &crate::drill::World, alert: &ActiveAlert) -> Json {
         "annotations": rule.map(|rule| &rule.annotations),
         "state": if alert.fired.is_some() { "firing" } else { "pending" },
         "activeAt": alert.active,
-        "value": format!("{:e}", alert.value),
+        "value": exponential(alert.value),
     })
 }
 

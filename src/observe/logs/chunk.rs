@@ -1,5 +1,7 @@
 //! One chunk: a run of lines in the order of arrival, with their text in one buffer. The newest
-//! chunk takes small batches in until it is large enough; from then on it never changes.
+//! chunk takes small batches in until it is large enough; from then on it never changes. Chunks
+//! are shared with the scans that look through them beside the loop: one that is still being
+//! looked at is copied before it grows.
 
 use std::sync::Arc;
 
@@ -7,10 +9,13 @@ use crate::clock::World;
 use crate::model::log::{Level, LineIndex, LogStream};
 use crate::model::name::{Origin, ServiceName};
 
+use super::index::Index;
 use super::{Line, LineId};
 
 /// A chunk that holds this much text takes no more.
-pub(super) const SEAL: usize = 64 * 1024;
+pub(super) const SEAL: usize = 256 * 1024;
+/// A chunk that holds so many lines takes no more, however short they are.
+const LINES: usize = 32 * 1024;
 
 /// What all lines of a stream have in common.
 #[derive(Debug)]
@@ -21,12 +26,13 @@ pub(super) struct StreamInfo {
 }
 
 /// A run of lines.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Chunk {
     first: u64,
     streams: Vec<Arc<StreamInfo>>,
+    /// Each line with a line feed behind it, so that all can be searched in one go.
     text: String,
-    lines: Vec<LineIndex>,
+    index: Index,
     /// Milliseconds since the Unix epoch of the earliest and latest line.
     span: (i64, i64),
     worst: Level,
@@ -38,46 +44,51 @@ impl Chunk {
         first: u64,
         streams: Vec<Arc<StreamInfo>>,
         text: String,
-        lines: Vec<LineIndex>,
+        lines: &[LineIndex],
         seal: usize,
     ) -> Self {
-        let mut chunk = Self { first, streams, text, lines, span: (i64::MAX, i64::MIN), worst: Level::Unknown };
-        chunk.note(0);
+        let span = (i64::MAX, i64::MIN);
+        let mut chunk = Self { first, streams, text, index: Index::default(), span, worst: Level::Unknown };
+        // A batch is far below 65,536 streams.
+        let places: Vec<u16> = (0..chunk.streams.len()).map(|place| place as u16).collect();
+        chunk.note(lines, 0, &places);
         if chunk.text.len() >= seal {
             chunk.seal();
         }
         chunk
     }
 
-    fn note(&mut self, from: usize) {
-        for line in self.lines.iter().skip(from) {
+    fn note(&mut self, lines: &[LineIndex], shift: u32, places: &[u16]) {
+        self.index.extend(lines, shift, places);
+        for line in lines {
             self.span = (self.span.0.min(line.at_ms), self.span.1.max(line.at_ms));
             self.worst = self.worst.max(line.level);
         }
     }
 
-    /// Gives back the room that growing left over, where it is worth a copy.
+    /// Gives back the room that growing left over.
     pub(super) fn seal(&mut self) {
-        if self.text.capacity() > self.text.len() + self.text.len() / 8 {
-            self.text.shrink_to_fit();
-        }
-        if self.lines.capacity() > self.lines.len() + self.lines.len() / 8 {
-            self.lines.shrink_to_fit();
-        }
+        self.text.shrink_to_fit();
+        self.index.shrink();
         self.streams.shrink_to_fit();
+    }
+
+    /// Whether growing left room over.
+    pub(super) fn is_loose(&self) -> bool {
+        self.text.capacity() > self.text.len() || self.index.is_loose()
     }
 
     /// What it takes of the store's cap, in bytes.
     pub(super) fn cost(&self) -> usize {
         size_of::<Self>()
             + self.text.capacity()
-            + self.lines.capacity() * size_of::<LineIndex>()
+            + self.index.cost()
             + self.streams.capacity() * size_of::<Arc<StreamInfo>>()
     }
 
     pub(super) fn has_room_for(&self, streams: &[Arc<StreamInfo>], text: &str, seal: usize) -> bool {
-        self.text.len() + text.len() < seal
-            && self.lines.len() < seal / size_of::<LineIndex>()
+        self.text.len() + text.len() <= seal
+            && self.index.len() < LINES.min(seal / 8)
             && self.streams.len() + streams.len() < usize::from(u16::MAX)
     }
 
@@ -95,28 +106,27 @@ impl Chunk {
             .collect();
         // A chunk is far below 4 GiB: see `has_room_for`.
         let shift = self.text.len() as u32;
-        let from = self.lines.len();
         self.text.push_str(text);
-        self.lines.extend(lines.iter().map(|line| LineIndex {
-            start: line.start.saturating_add(shift),
-            end: line.end.saturating_add(shift),
-            stream: places.get(usize::from(line.stream)).copied().unwrap_or_default(),
-            ..*line
-        }));
-        self.note(from);
+        self.note(lines, shift, &places);
     }
 
     pub(super) fn len(&self) -> usize {
-        self.lines.len()
+        self.index.len()
     }
 
+    /// Bytes of the lines' text, without what parts them.
     pub(super) fn text_len(&self) -> usize {
-        self.text.len()
+        self.text.len() - self.index.len()
     }
 
     /// The place of its first line.
     pub(super) fn first(&self) -> u64 {
         self.first
+    }
+
+    /// The place behind its last line.
+    pub(super) fn end(&self) -> u64 {
+        self.first + self.index.len() as u64
     }
 
     pub(super) fn worst(&self) -> Level {
@@ -133,26 +143,33 @@ impl Chunk {
         self.streams.iter().map(|stream| stream.service.as_ref() == Some(service)).collect()
     }
 
-    pub(super) fn index(&self) -> &[LineIndex] {
-        &self.lines
+    pub(super) fn index(&self) -> &Index {
+        &self.index
     }
 
-    pub(super) fn text_of(&self, line: &LineIndex) -> &str {
-        self.text.get(line.start as usize..line.end as usize).unwrap_or_default()
+    /// The text of the line at a place within the chunk.
+    pub(super) fn text_of(&self, at: usize) -> &str {
+        self.text_between(at, at + 1)
+    }
+
+    /// The text of some lines, with a line feed between each two.
+    pub(super) fn text_between(&self, from: usize, to: usize) -> &str {
+        let start = self.index.start(from).unwrap_or(self.text.len());
+        let end = self.index.start(to).unwrap_or(self.text.len());
+        self.text.get(start..end.saturating_sub(1)).unwrap_or_default()
     }
 
     /// The line at a place within the chunk.
     pub(super) fn line(&self, at: usize) -> Option<Line<'_>> {
-        let line = self.lines.get(at)?;
-        let stream = self.streams.get(usize::from(line.stream))?;
+        let stream = self.streams.get(self.index.stream(at)?)?;
         Some(Line {
             id: LineId(self.first + at as u64),
-            at: World::from_timestamp_millis(line.at_ms).unwrap_or(World::UNIX_EPOCH),
-            level: line.level,
+            at: World::from_timestamp_millis(self.index.at_ms(at)?).unwrap_or(World::UNIX_EPOCH),
+            level: self.index.level(at),
             origin: &stream.origin,
             stream: &stream.stream,
             service: stream.service.as_ref(),
-            text: self.text_of(line),
+            text: self.text_of(at),
         })
     }
 }

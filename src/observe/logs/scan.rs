@@ -1,21 +1,18 @@
-//! Finding lines: by filter, newest first; by place; by minute.
+//! A scan: which lines of a stretch of the store pass a filter, chunk by chunk, beside the loop.
+//!
+//! Must not: know of threads; whoever runs it shares it between as many as there are.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
-use chrono::TimeDelta;
-
-use crate::clock::World;
-use crate::model::log::{Level, LineIndex};
-use crate::model::name::ServiceName;
+use crate::model::log::Level;
 
 use super::chunk::Chunk;
-use super::{Line, LineId, LogFilter, LogStore};
-
-/// Lines that are looked at to find the most frequent error of a minute.
-const SAMPLE: usize = 10_000;
+use super::found::Found;
+use super::pattern::Search;
+use super::{LineId, LogFilter, LogStore};
 
 /// A filter made ready for one chunk.
-struct Ready<'a> {
+pub(super) struct Ready<'a> {
     filter: &'a LogFilter,
     chunk: &'a Chunk,
     streams: Option<Vec<bool>>,
@@ -23,7 +20,7 @@ struct Ready<'a> {
 
 impl<'a> Ready<'a> {
     /// `None`: no line of the chunk can pass.
-    fn new(filter: &'a LogFilter, chunk: &'a Chunk) -> Option<Self> {
+    pub(super) fn new(filter: &'a LogFilter, chunk: &'a Chunk) -> Option<Self> {
         if filter.level.is_some_and(|level| chunk.worst() < level || chunk.worst() == Level::Unknown) {
             return None;
         }
@@ -34,152 +31,134 @@ impl<'a> Ready<'a> {
         Some(Self { filter, chunk, streams })
     }
 
-    fn passes(&self, line: &LineIndex) -> bool {
-        let stream = usize::from(line.stream);
-        self.streams.as_ref().is_none_or(|streams| streams.get(stream) == Some(&true))
-            && self.filter.level.is_none_or(|level| line.level >= level && line.level != Level::Unknown)
-            && self
-                .filter
-                .pattern
-                .as_ref()
-                .is_none_or(|(pattern, inverted)| pattern.is_match(self.chunk.text_of(line)) != *inverted)
+    /// Whether a line passes.
+    pub(super) fn passes(&self, at: usize) -> bool {
+        let pattern = self.filter.pattern.as_ref();
+        self.is_of(at)
+            && pattern.is_none_or(|(pattern, inverted)| pattern.is_match(self.chunk.text_of(at)) != *inverted)
+    }
+
+    /// Whether a line is of the service and the level that are asked for, whatever it says.
+    pub(super) fn is_of(&self, at: usize) -> bool {
+        let index = self.chunk.index();
+        let of_service = self
+            .streams
+            .as_ref()
+            .is_none_or(|streams| index.stream(at).is_some_and(|stream| streams.get(stream) == Some(&true)));
+        of_service
+            && self.filter.level.is_none_or(|level| index.level(at) >= level && index.level(at) != Level::Unknown)
     }
 }
 
-/// What a scan of bounded length found.
-#[derive(Clone, Debug)]
-pub struct Scan<'a> {
-    /// Lines that pass, in the store's order.
-    pub lines: Vec<Line<'a>>,
-    /// Where to go on if the scan ended before it had looked at everything it could need.
-    pub rest: Option<LineId>,
+/// A stretch of the store and what is looked for in it. What it holds of the store stays as long
+/// as it does, also when the store has let go of it.
+#[derive(Clone)]
+pub struct Scan {
+    filter: LogFilter,
+    /// The newest first.
+    chunks: Vec<Arc<Chunk>>,
+    from: u64,
+    to: u64,
+}
+
+impl std::fmt::Debug for Scan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { filter, chunks, from, to } = self;
+        write!(f, "Scan({filter:?}, {} chunks, lines {from}..{to})", chunks.len())
+    }
+}
+
+/// Two scans are one when they look for the same at the same places.
+impl PartialEq for Scan {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.filter, self.from, self.to) == (&other.filter, other.from, other.to)
+    }
 }
 
 impl LogStore {
-    /// Up to `count` lines that pass `filter`, in the order of time, ending with the newest that
-    /// is not newer than `last` (`None`: the newest of all).
-    pub fn before(&self, filter: &LogFilter, last: Option<LineId>, count: usize) -> Vec<Line<'_>> {
-        self.scan_before(filter, last, count, usize::MAX).lines
-    }
-
-    /// As [`LogStore::before`], but it looks at no more than about `budget` bytes of text: a rare
-    /// pattern is looked for in slices, so that the screen stays alive.
-    pub fn scan_before(&self, filter: &LogFilter, last: Option<LineId>, count: usize, budget: usize) -> Scan<'_> {
-        let mut found = Vec::new();
-        let mut looked_at = 0;
-        let last = last.map_or(u64::MAX, |LineId(last)| last);
-        for chunk in self.chunks.iter().rev().filter(|chunk| chunk.first() <= last) {
-            if found.len() >= count {
-                break;
-            }
-            if looked_at >= budget {
-                found.reverse();
-                return Scan { lines: found, rest: Some(LineId(chunk.first() + chunk.len() as u64 - 1)) };
-            }
-            let Some(ready) = Ready::new(filter, chunk) else { continue };
-            looked_at += chunk.text_len();
-            let end = usize::try_from((last - chunk.first()).saturating_add(1)).unwrap_or(usize::MAX);
-            let end = end.min(chunk.len());
-            let passing = chunk.index().iter().enumerate().take(end).rev().filter(|(_, line)| ready.passes(line));
-            let missing = count - found.len();
-            found.extend(passing.take(missing).filter_map(|(at, _)| chunk.line(at)));
-        }
-        found.reverse();
-        Scan { lines: found, rest: None }
-    }
-
-    /// Up to `count` lines that pass `filter`, starting with the oldest that is newer than
-    /// `first`.
-    pub fn after(&self, filter: &LogFilter, LineId(first): LineId, count: usize) -> Vec<Line<'_>> {
-        let mut found = Vec::new();
-        let start =
-            self.chunks.partition_point(|chunk| chunk.first() + (chunk.len() as u64) <= first.saturating_add(1));
-        for chunk in self.chunks.range(start..) {
-            if found.len() >= count {
-                break;
-            }
-            let Some(ready) = Ready::new(filter, chunk) else { continue };
-            let skip = usize::try_from(first.saturating_add(1).saturating_sub(chunk.first())).unwrap_or(usize::MAX);
-            let passing = chunk.index().iter().enumerate().skip(skip).filter(|(_, line)| ready.passes(line));
-            let missing = count - found.len();
-            found.extend(passing.take(missing).filter_map(|(at, _)| chunk.line(at)));
-        }
-        found
-    }
-
-    /// One line.
-    pub fn line(&self, LineId(id): LineId) -> Option<Line<'_>> {
-        let after = self.chunks.partition_point(|chunk| chunk.first() <= id);
-        let chunk = self.chunks.get(after.checked_sub(1)?)?;
-        chunk.line(usize::try_from(id - chunk.first()).ok()?)
-    }
-
-    /// The oldest and the newest line that are kept.
-    pub fn ends(&self) -> Option<(LineId, LineId)> {
-        let oldest = self.chunks.front()?.first();
-        Some((LineId(oldest), LineId(self.next.checked_sub(1)?)))
-    }
-
-    /// Up to `count` lines of a service at level `Error` or worse within the minute of `at`:
-    /// evidence for an entry.
-    pub fn excerpt(&self, service: Option<&ServiceName>, at: World, count: usize) -> Vec<Line<'_>> {
-        let filter = LogFilter { service: service.cloned(), level: Some(Level::Error), pattern: None };
-        let from = super::counters::minute(at).saturating_mul(60_000);
-        let to = from.saturating_add(TimeDelta::minutes(1).num_milliseconds());
-        let mut found = Vec::new();
-        for chunk in self.chunks.iter().filter(|chunk| chunk.reaches(from, to)) {
-            let Some(ready) = Ready::new(&filter, chunk) else { continue };
-            for (at, line) in chunk.index().iter().enumerate() {
-                if found.len() >= count {
-                    return found;
-                }
-                if (from..to).contains(&line.at_ms) && ready.passes(line) {
-                    found.extend(chunk.line(at));
-                }
-            }
-        }
-        found
-    }
-
-    /// The error line of that minute that was written most often, numbers aside, with how often
-    /// and of how many.
-    pub(in crate::observe) fn commonest_error(
-        &self,
-        service: &ServiceName,
-        at: World,
-    ) -> Option<(Line<'_>, usize, usize)> {
-        let lines = self.excerpt(Some(service), at, SAMPLE);
-        let mut shapes: HashMap<String, (usize, usize)> = HashMap::new();
-        for (place, line) in lines.iter().enumerate() {
-            let shape = shapes.entry(shape(line.text)).or_insert((0, place));
-            shape.0 += 1;
-        }
-        let (count, place) = shapes.into_values().max_by_key(|(count, place)| (*count, std::cmp::Reverse(*place)))?;
-        Some((*lines.get(place)?, count, lines.len()))
+    /// What is to be done to look through the lines from `from` up to `to`, as far as they are
+    /// kept.
+    pub fn scan(&self, filter: LogFilter, LineId(from): LineId, LineId(to): LineId) -> Scan {
+        let (oldest, next) = (self.oldest().0, self.next().0);
+        let (from, to) = (from.clamp(oldest, next), to.clamp(oldest, next));
+        let to = to.max(from);
+        let first = self.chunks.partition_point(|chunk| chunk.end() <= from);
+        let end = self.chunks.partition_point(|chunk| chunk.first() < to).max(first);
+        let chunks = self.chunks.range(first..end).rev().map(Arc::clone).collect();
+        Scan { filter, chunks, from, to }
     }
 }
 
-/// A line with every word that holds a digit replaced: two lines that differ in a time, a count
-/// or an id have one shape.
-fn shape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().min(256));
-    for word in text.split([' ', '=', ',', ':', '"', '(', ')', '[', ']']).take(48) {
-        out.push_str(if word.bytes().any(|byte| byte.is_ascii_digit()) { "#" } else { word });
-        out.push(' ');
+impl Scan {
+    /// How many parts it has, each one chunk.
+    pub fn parts(&self) -> usize {
+        self.chunks.len()
     }
-    out
+
+    /// The run of places that is looked through, with nothing found in it yet at its newest end.
+    pub fn start(&self) -> Found {
+        Found::at(LineId(self.to))
+    }
+
+    /// What each thread brings to a part.
+    pub fn hand(&self) -> Hand {
+        Hand(self.filter.pattern.as_ref().map(|(pattern, _)| pattern.apart()))
+    }
+
+    /// Does one part; 0 is the newest. Parts are adjacent and may be done in any order.
+    pub fn part(&self, part: usize, Hand(search): &Hand) -> Found {
+        let Some(chunk) = self.chunks.get(part) else { return Found::nothing(self.from, self.from) };
+        let (from, to) = (self.from.max(chunk.first()), self.to.min(chunk.end()));
+        let mut found = Found::nothing(from, to);
+        let Some(ready) = Ready::new(&self.filter, chunk) else { return found };
+        // Places within the chunk: far below 4 Gi.
+        let (low, high) = ((from - chunk.first()) as usize, (to - chunk.first()) as usize);
+        let mut take = |lines: std::ops::Range<usize>| {
+            lines.filter(|at| ready.is_of(*at)).for_each(|at| found.set(chunk.first() + at as u64));
+        };
+        let (Some(search), Some((_, inverted))) = (search, &self.filter.pattern) else {
+            take(low..high);
+            return found;
+        };
+        let mut passed = low;
+        for hit in hits(chunk, search, low, high) {
+            if *inverted {
+                take(passed..hit);
+            } else {
+                take(hit..hit + 1);
+            }
+            passed = hit + 1;
+        }
+        if *inverted {
+            take(passed..high);
+        }
+        found
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::shape;
+/// What one thread needs to search with.
+pub struct Hand(Option<Search>);
 
-    #[test]
-    fn lines_that_differ_in_numbers_have_one_shape() {
-        assert_eq!(
-            shape("2026-11-21T03:14:07Z ERROR POST partner/charge timed out after 2000 ms (attempt 3)"),
-            shape("2026-11-21T03:14:09Z ERROR POST partner/charge timed out after 1999 ms (attempt 1)"),
-        );
-        assert_ne!(shape("ERROR timed out"), shape("ERROR refused"));
+impl std::fmt::Debug for Hand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hand")
     }
+}
+
+/// The lines of a chunk in which something is found, in order, each once: all of them are
+/// searched in one go, and a hit leads on to the next line.
+fn hits(chunk: &Chunk, search: &Search, low: usize, high: usize) -> impl Iterator<Item = usize> {
+    let text = chunk.text_between(low, high);
+    let shift = chunk.index().start(low).unwrap_or_default();
+    let mut line = low;
+    std::iter::from_fn(move || {
+        if line >= high {
+            return None;
+        }
+        let from = chunk.index().start(line)? - shift;
+        let byte = search.find(text, from)?;
+        let hit = chunk.index().line_of(shift + byte, line);
+        line = hit + 1;
+        Some(hit)
+    })
 }

@@ -13,6 +13,7 @@ use crate::model::signal::Delta;
 use crate::text::Safe;
 
 use super::detect::Restarts;
+use super::named::Named;
 use super::nodes::NodeState;
 use super::{PodCounts, PodRow, WorkloadRow, Workloads, trouble};
 
@@ -25,6 +26,10 @@ pub(super) struct Cluster {
     pub(super) pods_from: Origin,
     pub(super) index: HashMap<WorkloadKey, usize>,
     pub(super) pods: HashMap<ObjectPath, PodHome>,
+    /// Pods that were named ahead of the first list.
+    pub(super) named: Named,
+    /// A whole list of pods was told.
+    pub(super) listed: bool,
     pub(super) autoscalers: BTreeMap<ObjectPath, Autoscaler>,
     /// The autoscalers by what they scale.
     pub(super) scaled: HashMap<WorkloadKey, Autoscaler>,
@@ -61,6 +66,13 @@ pub(super) struct Home {
     pub(super) counts: PodCounts,
 }
 
+impl Cluster {
+    /// Whether its first list of pods is coming in.
+    pub(super) fn reads(&self) -> bool {
+        !self.listed && (self.named.left() > 0 || !self.pods.is_empty())
+    }
+}
+
 impl Workloads {
     /// The index of a cluster, which is new if it was not known.
     pub(super) fn cluster(&mut self, origin: &Origin) -> usize {
@@ -72,6 +84,8 @@ impl Workloads {
             pods_from: origin.clone(),
             index: HashMap::new(),
             pods: HashMap::new(),
+            named: Named::default(),
+            listed: false,
             autoscalers: BTreeMap::new(),
             scaled: HashMap::new(),
             nodes: BTreeMap::new(),

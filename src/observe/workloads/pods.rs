@@ -14,6 +14,7 @@ use crate::text::Safe;
 
 use super::detect::{Owner, Restarts};
 use super::index::{PodHome, remember, short_for_long};
+use super::named::Named;
 use super::{PodRow, Workloads, trouble};
 
 /// How often what changes by time alone is looked at.
@@ -36,6 +37,8 @@ impl Workloads {
         match delta {
             Delta::All(all) => {
                 self.clusters[cluster].generation += 1;
+                self.clusters[cluster].listed = true;
+                self.clusters[cluster].named = Named::default();
                 for pod in all {
                     self.upsert(cluster, pod, at, catalogue, &mut findings);
                 }
@@ -54,6 +57,7 @@ impl Workloads {
             }
             Delta::Remove(gone) => {
                 for path in gone {
+                    self.clusters[cluster].named.read(&path);
                     self.remove(cluster, &path);
                 }
             }
@@ -106,6 +110,7 @@ impl Workloads {
             }
             None => {
                 let path = pod.path.clone();
+                cluster.named.read(&path);
                 let mut new =
                     PodRow { pod, cpu: None, memory: None, cpu_share: None, memory_share: None, trouble: None };
                 refresh(&mut new, restarts, at);

@@ -15,7 +15,7 @@ use crate::model::entry::{Actor, EntryKind};
 use crate::model::plan::Refusal;
 use crate::record::Archive;
 use crate::session::commands::parse;
-use crate::session::{Bearings, Input, Ledger, Means};
+use crate::session::{Bearings, Input, Ledger, Means, Wanted};
 
 /// How long the slowest machine may take.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -102,8 +102,13 @@ async fn a_postmortem_that_was_asked_for_right_before_leaving_is_written_whole()
     };
     let id = core.incident.unwrap().id;
     setup = self::setup(root.path());
-    setup.core.resume =
-        Some(crate::session::ResumeOffer { id: id.clone(), title: "t".into(), last: setup.core.now, open_intents: 0 });
+    setup.core.resume = Some(crate::session::ResumeOffer {
+        id: id.clone(),
+        title: "t".into(),
+        last: setup.core.now,
+        open_intents: 0,
+        being_written: false,
+    });
     let mut front = Resumes { said: false, then: Script(["note the last word", "export", "close", "quit"].into()) };
     let (_, core) = tokio::time::timeout(DEADLINE, run(setup, &mut front)).await.unwrap();
     assert_eq!(core.closed, Some(id.clone()));
@@ -182,4 +187,68 @@ async fn input_without_end_does_not_keep_the_record_from_being_shown() {
     };
     assert_eq!(core.entries.len(), 1, "the answer of the journal had its turn");
     setup.runner.finish(&mut setup.answers, &mut core).await;
+}
+
+/// Looks for something in the log once it was told to, and leaves when all was found.
+struct Looks {
+    lines: VecDeque<&'static str>,
+    wanted: Wanted,
+    seen: Vec<u64>,
+}
+
+impl Front for Looks {
+    async fn input(&mut self) -> Input {
+        match self.lines.pop_front() {
+            Some(line) => Input::Command(parse(line).unwrap()),
+            None if self.seen.last() == Some(&500) => Input::Ended,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn handle(&mut self, input: Input, _core: &Core) -> Vec<Command> {
+        match input {
+            Input::Command(command) => {
+                let pattern = crate::observe::logs::LogPattern::new("needle", true).map(|it| (it, false));
+                self.wanted.filter = Some(crate::observe::logs::LogFilter { pattern, ..Default::default() });
+                vec![command]
+            }
+            _ => vec![Command::Quit],
+        }
+    }
+
+    fn wanted(&self) -> Wanted {
+        self.wanted.clone()
+    }
+
+    fn show(&mut self, core: &Core) -> Result<(), FrontError> {
+        let found = self.wanted.filter.as_ref().and_then(|filter| core.scans.filtered(filter));
+        self.seen.extend(found.map(|found| found.count()));
+        Ok(())
+    }
+
+    fn pace(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+#[tokio::test]
+async fn a_filter_is_answered_beside_the_loop() {
+    use crate::model::log::{LogBatch, LogStream};
+    use crate::model::signal::{Signal, Stamped};
+    let folder = tempfile::tempdir().unwrap();
+    let mut setup = setup(folder.path());
+    let at = setup.clock.now();
+    for _ in 0..500 {
+        let mut batch = LogBatch::default();
+        let stream = LogStream { group: "g".into(), name: "s".into() };
+        for text in ["a needle", &"hay ".repeat(500)] {
+            batch.push(&stream, at, text);
+        }
+        let origin = crate::model::name::Origin { env: "prod-eu".into(), source: "pods".into() };
+        setup.core.picture.apply(Stamped { origin, occurred: at, observed: at, body: Signal::Logs(batch) });
+    }
+    let mut front = Looks { lines: ["note looking"].into(), wanted: Wanted::default(), seen: Vec::new() };
+    let (done, _) = tokio::time::timeout(DEADLINE, run(setup, &mut front)).await.unwrap();
+    assert_eq!((done, front.seen.last()), (Done::Left, Some(&500)));
+    assert!(front.seen.is_sorted());
 }

@@ -91,20 +91,39 @@ fn jumped(core: &mut Core, now: World) -> Vec<Effect> {
     effects
 }
 
-/// Sources speak. While the past is still being read, only their states are taken in at once:
-/// detectors must meet what happened before first.
+/// Sources speak. While the past is still being read, only their states are taken in at once, and
+/// what a cluster is like now, to be shown: detectors must meet what happened before first, so
+/// what they make of it waits.
 pub(super) fn signals(core: &mut Core, signals: Vec<Stamped<Signal>>) -> Vec<Effect> {
     if core.backfilling == 0 {
         return take(core, signals);
     }
-    let (states, later): (Vec<_>, Vec<_>) =
-        signals.into_iter().partition(|signal| matches!(signal.body, Signal::Link(_)));
-    core.desk.deferred.extend(later);
-    take(core, states)
+    let mut effects = Vec::new();
+    for signal in signals {
+        match signal.body {
+            Signal::Link(_) => effects.extend(take(core, vec![signal])),
+            Signal::PodNames(_)
+            | Signal::Pods(_)
+            | Signal::Usage(_)
+            | Signal::Workloads(_)
+            | Signal::Nodes(_)
+            | Signal::Autoscalers(_) => {
+                let findings = core.picture.apply(signal);
+                core.desk.held.extend(findings);
+            }
+            Signal::Alerts(_)
+            | Signal::Logs(_)
+            | Signal::Event(_)
+            | Signal::Samples(_)
+            | Signal::Change(_)
+            | Signal::Gap(_) => core.desk.deferred.push(signal),
+        }
+    }
+    effects
 }
 
-/// The past is known: it is replayed in order, with time passing in between, then what was said
-/// meanwhile.
+/// The past is known: it is replayed in order, with time passing in between, then what was noticed
+/// and said meanwhile.
 pub(super) fn back_filled(core: &mut Core, past: Vec<Stamped<Signal>>) -> Vec<Effect> {
     let mut effects = Vec::new();
     let earliest = core.now - REPLAYED;
@@ -120,6 +139,9 @@ pub(super) fn back_filled(core: &mut Core, past: Vec<Stamped<Signal>>) -> Vec<Ef
         effects.extend(take(core, vec![signal]));
     }
     core.backfilling = 0;
+    core.picture.recalled(core.now);
+    let held = std::mem::take(&mut core.desk.held);
+    effects.extend(tell(core, held));
     let deferred = std::mem::take(&mut core.desk.deferred);
     effects.extend(take(core, deferred));
     effects.push(last_hour(core));
@@ -142,6 +164,7 @@ fn take(core: &mut Core, signals: Vec<Stamped<Signal>>) -> Vec<Effect> {
         }
         effects.extend(tell(core, findings));
     }
+    effects.extend(core.scans.keep_up(&core.picture.logs));
     effects
 }
 

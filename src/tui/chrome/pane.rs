@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 use crate::model::command::Pane;
 use crate::model::name::Origin;
 use crate::observe::services::Health;
+use crate::session::Purpose;
 use crate::tui::filter::Filter;
 use crate::tui::panes::{self, Choice, Ink, Item, Paint, columns, emphasise, logs};
 use crate::tui::scene::{Freshness, Scene};
@@ -60,7 +61,7 @@ pub(super) fn draw(
             }
         }
         if let Some(pattern) = state.search.as_ref().filter(|_| focused) {
-            line = emphasise(line, pattern, brush.theme.get(Role::Match));
+            line = emphasise(line, pattern.regex(), brush.theme.get(Role::Match));
         }
         let row = Rect::new(inner.x, y, inner.width, 1);
         if selected {
@@ -87,9 +88,8 @@ fn list_rows(
     focused: bool,
 ) -> (Rows, Vec<Origin>) {
     let items = state.items(pane, scene);
-    let keys: Vec<_> = items.iter().map(Item::key).collect();
     let height = usize::from(inner.height);
-    let (offset, at) = state.list_mut(pane).place(&keys, height, pane == Pane::Timeline);
+    let (offset, at) = state.list_mut(pane).place(&items, height, pane == Pane::Timeline);
     // Whoever looks elsewhere sees the worst alerts, wherever the selected one went.
     let offset = if pane == Pane::Alerts && !focused { 0 } else { offset };
     let shift = state.list(pane).shift;
@@ -97,9 +97,13 @@ fn list_rows(
     let columns = columns(&items, paint.width);
     // A filter hides rows, not the sources that were read for them.
     let all = Choice { filter: &Filter::default(), service: None, whole: false };
-    let mut origins: Vec<Origin> = panes::items(pane, scene, &all).iter().filter_map(Item::origin).cloned().collect();
+    let mut origins: Vec<Origin> = Vec::new();
+    for origin in panes::items(pane, scene, &all).iter().filter_map(Item::origin) {
+        if !origins.contains(origin) {
+            origins.push(origin.clone());
+        }
+    }
     origins.sort();
-    origins.dedup();
     let mut rows: Rows = Vec::with_capacity(height);
     for (index, item) in items.iter().enumerate().skip(offset).take(height) {
         // The minute is written once, and always on the first visible row.
@@ -149,6 +153,9 @@ fn log_rows(
 /// What an empty pane says: never that all is well because nothing was seen.
 fn nothing(pane: Pane, state: &State, scene: &Scene<'_>) -> String {
     let filtered = if pane == Pane::Logs { state.logs.filter.is_on() } else { state.list(pane).filter.is_on() };
+    if let Some(progress) = scene.logs.progress(Purpose::Filter).filter(|_| pane == Pane::Logs && filtered) {
+        return format!("nothing passes the filter yet: {}", words::scanned(progress));
+    }
     if filtered {
         return "nothing passes the filter; u clears it".into();
     }
@@ -207,6 +214,9 @@ fn title(
     if filter.is_on() {
         ink.gap(2).put(Role::Chip, &format!(" /{} ", filter.text));
     }
+    if let Some(progress) = scene.logs.progress(Purpose::Filter).filter(|_| pane == Pane::Logs) {
+        ink.gap(2).put(Role::Dim, &words::scanned(progress));
+    }
     if let Some(service) = state.chip.as_ref().filter(|_| pane == Pane::Logs) {
         ink.gap(2).put(Role::Chip, &format!(" {service} "));
     }
@@ -220,10 +230,7 @@ fn title(
     let role = if feed.freshness >= Freshness::Late { Role::Warn } else { Role::Dim };
     // Where there is no room for the sentence, the age alone; a stump of it says nothing.
     let free = room.saturating_sub(used + 3);
-    let words = match feed.words.strip_prefix("read ") {
-        Some(age) if words::width(&feed.words) > free => age,
-        _ => &feed.words,
-    };
+    let words = if words::width(&feed.words) > free { &feed.brief } else { &feed.words };
     let words =
         if words::width(words) > free && free < 12 { String::new() } else { words::fit(words, free, brush.ascii) };
     let wide = words::width(&words) + 2;
@@ -266,14 +273,30 @@ fn counts(pane: Pane, scene: &Scene<'_>) -> Vec<(Role, String)> {
                     format!("{} errors/min", words::count(counts.errors_per_minute.round() as u64)),
                 ));
             }
+            if let Some((origin, lines)) = scene.told_twice {
+                told.push((Role::Dim, format!("{} also in {}", words::count(lines), origin.source)));
+            }
             if counts.evicted > 0 {
                 told.push((Role::Dim, format!("{} older let go", words::count(counts.evicted))));
             }
             told
         }
+        Pane::Workloads if scene.pods.reading => {
+            let counts = scene.pods;
+            let all = words::count((counts.all + counts.named) as u64);
+            let mut told = vec![(Role::Text, format!("{all} pods")), (Role::Dim, "reading".to_owned())];
+            if counts.named > 0 {
+                told.push((Role::Dim, format!("{} by name alone", words::count(counts.named as u64))));
+            }
+            told.extend(some(counts.hurt, Role::Warn, "hurt so far"));
+            told
+        }
         Pane::Workloads => {
             let hurt = if scene.pods.hurt > 0 { Role::Warn } else { Role::Dim };
-            vec![(hurt, format!("{} of {} hurt", scene.pods.hurt, words::plural(scene.pods.all, "pod")))]
+            vec![(
+                hurt,
+                format!("{} of {} hurt", words::count(scene.pods.hurt as u64), words::plural(scene.pods.all, "pod")),
+            )]
         }
         Pane::Changes => vec![(Role::Dim, format!("{} in 24 h", scene.changes.len()))],
         Pane::Timeline => {

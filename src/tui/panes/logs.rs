@@ -6,7 +6,7 @@ use ratatui::text::Line;
 
 use crate::model::log::Level;
 use crate::model::name::{Origin, ServiceName};
-use crate::observe::logs::{Line as LogLine, LineId, LogFilter};
+use crate::observe::logs::{Line as LogLine, LineId, LogFilter, LogPattern};
 use crate::tui::filter::Filter;
 use crate::tui::list::Move;
 use crate::tui::scene::Lines;
@@ -15,9 +15,6 @@ use crate::tui::words;
 
 use super::{Detail, Ink, Paint};
 
-/// Lines that a search looks through at a time, and at most.
-const SEARCH_STEP: usize = 2_000;
-const SEARCH_CAP: usize = 60_000;
 /// More new lines than this are `999+`.
 const NEW_CAP: usize = 1_000;
 
@@ -30,6 +27,15 @@ pub(in crate::tui) struct LogView {
     pub(in crate::tui) shift: usize,
     pub(in crate::tui) height: usize,
     held: Option<Held>,
+}
+
+/// What is gone to.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::tui) enum Goal<'a> {
+    /// The next line of at least this level.
+    Level(Level),
+    /// The next line with this in it.
+    Pattern(&'a LogPattern),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -118,46 +124,38 @@ impl LogView {
         self.held = Some(held);
     }
 
-    /// Goes to the nearest line before (or after) the cursor that `wanted` likes. `false`: there
-    /// is none as far as was looked.
+    /// Goes to the nearest line before (or after) the cursor that is of a level, or holds a
+    /// pattern. `false`: there is none as far as is known.
     pub(in crate::tui) fn seek(
         &mut self,
         back: bool,
-        level: Option<Level>,
+        goal: Goal<'_>,
         logs: &dyn Lines,
         chip: Option<&ServiceName>,
-        wanted: &dyn Fn(&str) -> bool,
     ) -> bool {
         let mut filter = self.filter.for_logs(chip);
-        filter.level = level.max(filter.level);
         let Some(start) = self.cursor(logs, chip) else { return false };
-        let mut from = start;
-        let mut seen = 0;
-        while seen < SEARCH_CAP {
-            let step = if level.is_some() { 2 } else { SEARCH_STEP };
-            let lines = if back { logs.before(&filter, Some(from), step) } else { logs.after(&filter, from, step) };
-            seen += lines.len();
-            let found = if back {
-                lines.iter().rev().find(|line| line.id < start && wanted(line.text))
-            } else {
-                lines.iter().find(|line| line.id > start && wanted(line.text))
-            };
-            if let Some(line) = found {
-                let (cursor, row) = (line.id, self.height / 2);
-                if self.hold(logs, chip).is_some()
-                    && let Some(held) = &mut self.held
-                {
-                    (held.cursor, held.row) = (cursor, row);
-                }
-                return true;
+        let found = match goal {
+            Goal::Pattern(pattern) => logs.sought(&filter, pattern, start, back),
+            Goal::Level(level) => {
+                filter.level = filter.level.max(Some(level));
+                let last = start.0.checked_sub(1).map(LineId);
+                let lines = match last {
+                    Some(last) if back => logs.before(&filter, Some(last), 1),
+                    None if back => Vec::new(),
+                    _ => logs.after(&filter, start, 1),
+                };
+                lines.first().map(|line| line.id)
             }
-            let edge = if back { lines.first() } else { lines.last() }.map(|line| line.id);
-            match edge {
-                Some(edge) if edge != from && lines.len() > 1 => from = edge,
-                _ => return false,
-            }
+        };
+        let Some(cursor) = found else { return false };
+        let row = self.height / 2;
+        if self.hold(logs, chip).is_some()
+            && let Some(held) = &mut self.held
+        {
+            (held.cursor, held.row) = (cursor, row);
         }
-        false
+        true
     }
 
     /// The lines for so many rows, and which of them is looked at.
@@ -224,8 +222,7 @@ pub(in crate::tui) fn rows(line: &LogLine<'_>, view: &LogView, paint: &Paint<'_>
     }
     let mut text = says::says(line);
     // A filter looks through whole lines: what it found is shown, whatever else is hidden.
-    let found =
-        |text: &str| view.filter.for_logs(None).pattern.is_none_or(|(sought, not)| not || sought.is_match(text));
+    let found = |text: &str| view.filter.log_pattern().is_none_or(|(sought, not)| *not || sought.is_match(text));
     if view.filter.is_on() && !found(&text) && found(line.text) {
         line.text.clone_into(&mut text);
     }

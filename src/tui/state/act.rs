@@ -6,12 +6,16 @@ use crate::clock::Wall;
 use crate::model::command::{AlertChoice, Command, Pane, View};
 use crate::model::log::Level;
 use crate::model::name::ServiceName;
-use crate::session::{ActionState, NoticeKind, PlanView};
+use crate::session::{ActionState, NoticeKind, PlanView, Purpose};
+use crate::text::Safe;
+use crate::tui::editor::Edited;
 use crate::tui::filter::{Fields as _, Filter};
-use crate::tui::list::Move;
+use crate::tui::list::{Keyed as _, Move};
+use crate::tui::panes::logs::Goal;
 use crate::tui::panes::{self, Item, Paint, logs};
 use crate::tui::scene::Scene;
 use crate::tui::theme::Theme;
+use crate::tui::words;
 
 use super::{Commands, Overlay, Prompt, PromptKind, Shown, State, Wish};
 
@@ -82,13 +86,13 @@ impl State {
             }
             View::NextMatch | View::PreviousMatch => {
                 if !self.seek_match(view == View::PreviousMatch, scene) {
-                    self.say(NoticeKind::Info, "no further match", now);
+                    self.say_unfound("no further match", scene, now);
                 }
             }
             View::NextError | View::PreviousError => {
                 self.focus_on(Pane::Logs);
                 let back = view == View::PreviousError;
-                if !self.logs.seek(back, Some(Level::Error), scene.logs, self.chip.as_ref(), &|_| true) {
+                if !self.logs.seek(back, Goal::Level(Level::Error), scene.logs, self.chip.as_ref()) {
                     self.say(NoticeKind::Info, "no further error in the lines that are kept", now);
                 }
             }
@@ -115,6 +119,23 @@ impl State {
             View::CopySelection => self.copy(scene, now),
             View::ClaimSelection => return self.claim(scene, now),
             View::WriteNote => self.open_palette("note "),
+            View::EditNote => self.wishes.push(Wish::Edit(String::new())),
+            // Of dialogs: a pane has nothing to take.
+            View::Accept | View::Complete => {}
+        }
+        Vec::new()
+    }
+
+    /// What became of a note that was written in an editor.
+    pub(in crate::tui) fn edited(&mut self, edited: Edited, now: Wall) -> Commands {
+        match edited {
+            Edited::Written(text) => return vec![Command::Note { text }],
+            Edited::Empty => self.say(NoticeKind::Info, "nothing was noted: the text is empty", now),
+            Edited::Failed { why, text } => {
+                self.say(NoticeKind::Error, why, now);
+                // What was written is not lost.
+                self.open_palette(&format!("note {}", Safe::from(text.as_str())));
+            }
         }
         Vec::new()
     }
@@ -144,8 +165,8 @@ impl State {
         if pane == Pane::Logs {
             self.logs.go(to, scene.logs, self.chip.as_ref());
         } else {
-            let keys: Vec<_> = self.items(pane, scene).iter().map(Item::key).collect();
-            self.list_mut(pane).go(&keys, to, pane == Pane::Timeline);
+            let items = self.items(pane, scene);
+            self.list_mut(pane).go(&items, to, pane == Pane::Timeline);
         }
     }
 
@@ -166,8 +187,7 @@ impl State {
             let items = self.items(clause.pane, scene);
             let about = clause.service.as_ref();
             if let Some(at) = items.iter().position(|item| about.is_some() && item.service() == about) {
-                let keys: Vec<_> = items.iter().map(Item::key).collect();
-                self.list_mut(clause.pane).select_at(&keys, at);
+                self.list_mut(clause.pane).select_at(&items, at);
             }
             return;
         }
@@ -228,23 +248,30 @@ impl State {
     pub(super) fn seek_match(&mut self, back: bool, scene: &Scene<'_>) -> bool {
         let Some(pattern) = self.search.clone() else { return false };
         if self.focus == Pane::Logs {
-            return self.logs.seek(back, None, scene.logs, self.chip.as_ref(), &|text| pattern.is_match(text));
+            return self.logs.seek(back, Goal::Pattern(&pattern), scene.logs, self.chip.as_ref());
         }
         let pane = self.focus;
         let items = self.items(pane, scene);
-        let keys: Vec<_> = items.iter().map(Item::key).collect();
         let height = self.list(pane).height;
-        let at = self.list_mut(pane).place(&keys, height, pane == Pane::Timeline).1.unwrap_or(0);
-        let hit = |item: &Item<'_>| pattern.is_match(&item.whole());
+        let at = self.list_mut(pane).place(&items, height, pane == Pane::Timeline).1.unwrap_or(0);
+        let hit = |item: &Item<'_>| pattern.regex().is_match(&item.whole());
         let found = if back {
             items.iter().take(at).rposition(hit)
         } else {
             items.iter().skip(at + 1).position(hit).map(|further| at + 1 + further)
         };
         if let Some(at) = found {
-            self.list_mut(pane).select_at(&keys, at);
+            self.list_mut(pane).select_at(&items, at);
         }
         found.is_some()
+    }
+
+    /// Nothing was found, or not yet.
+    pub(super) fn say_unfound(&mut self, text: &str, scene: &Scene<'_>, now: Wall) {
+        let progress = scene.logs.progress(Purpose::Search).filter(|_| self.focus == Pane::Logs);
+        let text =
+            progress.map_or_else(|| text.to_owned(), |progress| format!("{text} yet: {}", words::scanned(progress)));
+        self.say(NoticeKind::Info, text, now);
     }
 
     fn select_service(&mut self, scene: &Scene<'_>, now: Wall) -> Commands {
@@ -314,6 +341,10 @@ impl State {
         } else {
             let items = self.items(pane, scene);
             let columns = panes::columns(&items, 200);
+            if pane == Pane::Workloads && self.zoom && self.focus == pane {
+                // All there is of every pod: a file has room for what a screen has not.
+                return crate::text::redact(&panes::pod_table(&items)).into_owned();
+            }
             items.iter().map(|item| item.line(&paint, &columns, None, scene).to_string()).collect()
         };
         let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();

@@ -11,7 +11,7 @@ use crate::model::alert::AlertSeverity;
 use crate::model::command::{AlertChoice, Command, Pane};
 use crate::model::log::Level;
 use crate::model::plan::Tier;
-use crate::session::{Action, ActionState, PlanView, WriteWindow};
+use crate::session::{Action, ActionState, Core, PlanView, WriteWindow};
 use crate::tui::chrome::{self, Brush};
 use crate::tui::fixture::{Fixture, alert, at, plan};
 use crate::tui::keymap::Keymap;
@@ -43,6 +43,16 @@ impl Person {
         let scene = self.fixture.scene();
         chrome::draw(&mut self.state, &scene, &Brush { theme: &theme, ascii: false, wall: self.now }, &mut buffer);
         self.state.note_drawn(&scene, self.now);
+        snapshot::text(&buffer)
+    }
+
+    /// The same, with the log of a core in the place of the fixture's.
+    fn sees_logs_of(&mut self, core: &Core) -> String {
+        let theme = Themes::shipped().load("default", Depth::Ansi16).unwrap();
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 120, 40));
+        let mut scene = self.fixture.scene();
+        scene.logs = core;
+        chrome::draw(&mut self.state, &scene, &Brush { theme: &theme, ascii: false, wall: self.now }, &mut buffer);
         snapshot::text(&buffer)
     }
 
@@ -168,7 +178,10 @@ fn a_key_typed_ahead_of_a_plan_does_not_confirm_it() {
     ana.sees();
     assert_eq!(ana.presses(KeyCode::Char('y')), [], "the plan was drawn this very moment");
     ana.waits();
-    assert_eq!(ana.presses(KeyCode::Char('y')), [Command::Confirm { typed: None }]);
+    assert_eq!(
+        ana.presses(KeyCode::Char('y')),
+        [Command::Confirm { plan: Some(plan(12, Tier::Reversible).id), typed: None }]
+    );
 }
 
 #[test]
@@ -202,7 +215,10 @@ fn lowering_capacity_takes_the_targets_name_typed_not_pasted() {
     ana.hears(Event::Paste("payments".into()));
     assert_eq!(ana.presses(KeyCode::Enter), []);
     ana.types("payments");
-    assert_eq!(ana.presses(KeyCode::Enter), [Command::Confirm { typed: Some("payments".into()) }]);
+    assert_eq!(
+        ana.presses(KeyCode::Enter),
+        [Command::Confirm { plan: Some(plan(2, Tier::Lowers).id), typed: Some("payments".into()) }]
+    );
 }
 
 #[test]
@@ -362,4 +378,58 @@ fn a_long_error_is_read_whole_and_goes_when_it_is_put_away() {
     assert!(ana.sees().contains("then restart"), "{}", ana.sees());
     ana.presses(KeyCode::Esc);
     assert!(!ana.sees().contains("cannot be written to"), "{}", ana.sees());
+}
+
+/// So many lines, of which every fifth holds `needle`.
+fn core_with_lines(lines: usize) -> Core {
+    use crate::model::log::{LogBatch, LogStream};
+    use crate::model::signal::{Signal, Stamped};
+    let env = crate::config::Environment {
+        name: "prod-eu".into(),
+        production: true,
+        color: None,
+        write: crate::config::WritePolicy::Deny,
+        write_window: Duration::from_secs(900),
+        drill: false,
+        kubernetes: None,
+        aws: None,
+        alertmanager: Vec::new(),
+        prometheus: Vec::new(),
+    };
+    let mut core = Core::new(&env, Default::default(), crate::model::entry::Actor::system(), at(29, 0), 0);
+    let stream = LogStream { group: "g".into(), name: "s".into() };
+    for from in (0..lines).step_by(500) {
+        let mut batch = LogBatch::default();
+        for n in from..from + 500 {
+            let text = if n % 5 == 0 { format!("needle {n}") } else { "hay ".repeat(80) };
+            batch.push(&stream, at(29, 0), &text);
+        }
+        let origin = crate::tui::fixture::origin("pod-logs");
+        core.picture.apply(Stamped { origin, occurred: at(29, 0), observed: at(29, 0), body: Signal::Logs(batch) });
+    }
+    core
+}
+
+#[test]
+fn a_pattern_shows_what_its_scan_has_found_so_far_and_how_far_it_got() {
+    use crate::session::{Effect, Message, Scanned, update};
+    let mut core = core_with_lines(3000);
+    let mut ana = Person::at(Fixture::burning());
+    ana.presses(KeyCode::Char('3'));
+    ana.presses(KeyCode::Char('/'));
+    ana.types("needle");
+    ana.presses(KeyCode::Enter);
+    let mut effects = update(&mut core, Message::Look(ana.state.wanted()));
+    let Some(Effect::Scan { errand, scan }) = effects.pop() else { panic!("{effects:?}") };
+    assert!(scan.parts() > 2);
+    let seen = ana.sees_logs_of(&core);
+    assert!(seen.contains("nothing passes the filter yet: scanned 0 of 3,000"), "{seen}");
+    for part in 0..scan.parts() {
+        let done = part + 1 == scan.parts();
+        let found = scan.part(part, &scan.hand());
+        update(&mut core, Message::Scanned(Scanned { errand, found, done }));
+        let seen = ana.sees_logs_of(&core);
+        assert!(seen.contains("needle 2995") && !seen.contains("hay"), "the newest is found first: {seen}");
+        assert_eq!(seen.contains(" of 3,000"), !done, "{seen}");
+    }
 }

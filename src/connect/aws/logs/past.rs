@@ -119,7 +119,8 @@ impl Progress<'_> {
                 self.lines += page.len();
                 reached = page.newest().and_then(World::from_timestamp_millis).unwrap_or(reached).max(reached);
                 let now = cx.clock.now();
-                let batches = shared.with_window(self.group, |window| page.batches(self.group, window, &mut pass, now));
+                let batches =
+                    shared.with_window(self.group, |window| page.batches(self.group, window, &mut pass, from, now));
                 self.signals.extend(batches.into_iter().map(|(at, batch)| (at, Signal::Logs(batch))));
                 token = page.token;
                 if token.is_none() {

@@ -93,17 +93,22 @@ impl Page {
     }
 
     /// The lines that were not told before, in batches that occurred when their newest line did.
+    /// Lines before `from` were not asked for: an answer from before, whose lines may be forgotten.
     pub(super) fn batches(
         &self,
         group: &Safe,
         window: &mut Window,
         pass: &mut Pass,
+        from: i64,
         now: World,
     ) -> Vec<(World, LogBatch)> {
         let mut lines = Lines::new(now);
         for found in &self.events {
             let (stream, message) = (found.log_stream_name().unwrap_or_default(), found.message().unwrap_or_default());
             let at = found.timestamp().unwrap_or(now.timestamp_millis());
+            if at < from {
+                continue;
+            }
             let event = Event { id: found.event_id(), stream, at, message };
             if window.fresh(event, pass, now.timestamp_millis()) {
                 lines.push(group, stream, at, message);

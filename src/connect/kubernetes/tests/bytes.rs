@@ -1,7 +1,7 @@
 //! Protobuf written by hand, field by field, with fields that the trimmed types do not know.
 
 /// One field of bytes: a message, a string or a map entry.
-pub(super) fn bytes(tag: u32, value: &[u8]) -> Vec<u8> {
+pub(in crate::connect::kubernetes) fn bytes(tag: u32, value: &[u8]) -> Vec<u8> {
     let mut out = varint(u64::from(tag) << 3 | 2);
     out.extend(varint(value.len() as u64));
     out.extend_from_slice(value);
@@ -9,12 +9,12 @@ pub(super) fn bytes(tag: u32, value: &[u8]) -> Vec<u8> {
 }
 
 /// One field of text.
-pub(super) fn text(tag: u32, value: &str) -> Vec<u8> {
+pub(in crate::connect::kubernetes) fn text(tag: u32, value: &str) -> Vec<u8> {
     bytes(tag, value.as_bytes())
 }
 
 /// One field of a number.
-pub(super) fn number(tag: u32, value: u64) -> Vec<u8> {
+pub(in crate::connect::kubernetes) fn number(tag: u32, value: u64) -> Vec<u8> {
     let mut out = varint(u64::from(tag) << 3);
     out.extend(varint(value));
     out
@@ -31,12 +31,12 @@ fn varint(mut value: u64) -> Vec<u8> {
 }
 
 /// Messages, one after the other.
-pub(super) fn all(parts: &[Vec<u8>]) -> Vec<u8> {
+pub(in crate::connect::kubernetes) fn all(parts: &[Vec<u8>]) -> Vec<u8> {
     parts.concat()
 }
 
 /// `k8s\0` and a `runtime.Unknown`.
-pub(super) fn envelope(kind: &str, raw: &[u8]) -> Vec<u8> {
+pub(in crate::connect::kubernetes) fn envelope(kind: &str, raw: &[u8]) -> Vec<u8> {
     let meta = all(&[text(1, "v1"), text(2, kind)]);
     let mut out = b"k8s\0".to_vec();
     out.extend(all(&[bytes(1, &meta), bytes(2, raw), text(3, ""), text(4, "")]));
@@ -44,7 +44,7 @@ pub(super) fn envelope(kind: &str, raw: &[u8]) -> Vec<u8> {
 }
 
 /// A pod of the Deployment `web` in `shop`, as large as real ones are.
-pub(super) fn pod(name: &str, version: &str, phase: &str) -> Vec<u8> {
+pub(in crate::connect::kubernetes) fn pod(name: &str, version: &str, phase: &str) -> Vec<u8> {
     let managed = all(&[text(1, "kube-controller-manager"), text(6, &"f".repeat(4000))]);
     let owner = all(&[text(5, "apps/v1"), text(1, "ReplicaSet"), text(3, "web-7d9f"), text(4, "u-1"), number(6, 1)]);
     let label = all(&[text(1, "pod-template-hash"), text(2, "7d9f")]);
@@ -109,7 +109,7 @@ pub(super) fn pod(name: &str, version: &str, phase: &str) -> Vec<u8> {
 }
 
 /// A page of pods, enveloped.
-pub(super) fn pods(names: &[&str], version: &str, next: &str) -> Vec<u8> {
+pub(in crate::connect::kubernetes) fn pods(names: &[&str], version: &str, next: &str) -> Vec<u8> {
     let mut list = bytes(1, &all(&[text(2, version), text(3, next), number(4, 7)]));
     for name in names {
         list.extend(bytes(2, &pod(name, "1", "Running")));
@@ -118,7 +118,7 @@ pub(super) fn pods(names: &[&str], version: &str, next: &str) -> Vec<u8> {
 }
 
 /// One framed watch event around an enveloped object.
-pub(super) fn event(kind: &str, object: &[u8]) -> Vec<u8> {
+pub(in crate::connect::kubernetes) fn event(kind: &str, object: &[u8]) -> Vec<u8> {
     let event = all(&[text(1, kind), bytes(2, &bytes(1, object))]);
     let mut out = u32::try_from(event.len()).unwrap().to_be_bytes().to_vec();
     out.extend(event);
@@ -126,6 +126,6 @@ pub(super) fn event(kind: &str, object: &[u8]) -> Vec<u8> {
 }
 
 /// A `Status`, enveloped.
-pub(super) fn status(code: u64, message: &str) -> Vec<u8> {
+pub(in crate::connect::kubernetes) fn status(code: u64, message: &str) -> Vec<u8> {
     envelope("Status", &all(&[text(2, "Failure"), text(3, message), text(4, "Expired"), number(6, code)]))
 }

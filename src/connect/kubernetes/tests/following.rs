@@ -98,6 +98,67 @@ async fn pods_come_page_by_page_and_then_as_they_change() {
     source.abort();
 }
 
+/// A table of pods that were there before the list was made.
+fn table(asked: &Asked) -> Reply {
+    assert!(asked.query.contains("includeObject=None"), "{asked:?}");
+    let rows = json!([{"cells": ["a", "1/1", "Running"]}, {"cells": ["gone", "0/1", "Error"]}]);
+    let columns = json!([{"name": "Name"}, {"name": "Ready"}, {"name": "Status"}]);
+    let table = json!({"kind": "Table", "columnDefinitions": columns, "rows": rows});
+    Reply::Whole(200, JSON, table.to_string().into_bytes())
+}
+
+fn named(signal: Signal) -> Option<Vec<String>> {
+    match signal {
+        Signal::PodNames(names) => Some(names.iter().map(|pod| pod.name.to_string()).collect()),
+        Signal::Pods(_) => Some(vec!["pods before their names".into()]),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn pods_are_named_before_they_are_listed_once() {
+    let (streams, senders) = Streams::new(2);
+    let fake = Fake::serve_tables(
+        table,
+        move |asked| {
+            if asked.watches() { streams.reply(PROTOBUF_WATCH) } else { paged(asked) }
+        },
+    )
+    .await;
+    let (out, mut said) = sink();
+    let source = run_pods(&fake.url, &Clock::real(), out);
+    assert_eq!(said.find(|_, signal| named(signal)).await, ["a", "gone"]);
+    let Delta::Upsert(early) = said.find(|_, signal| delta(signal)).await else { panic!("the first page") };
+    assert_eq!(names(&early), ["a", "b"]);
+    let Delta::All(all) = said.find(|_, signal| delta(signal)).await else { panic!("then all") };
+    assert_eq!(names(&all), ["a", "b", "c"]);
+    // The next list is no first one: names would say less than what is known.
+    senders[0].send(event("ERROR", &status(410, "too old resource version"))).unwrap();
+    let again = said.find(|_, signal| match signal {
+        Signal::PodNames(_) => Some(false),
+        Signal::Pods(Delta::All(_)) => Some(true),
+        _ => None,
+    });
+    assert!(again.await, "named again");
+    source.abort();
+}
+
+#[tokio::test]
+async fn a_table_that_does_not_come_holds_nothing_up() {
+    // It stays open and says nothing for as long as the test runs.
+    let (streams, _senders) = Streams::new(1);
+    let fake = Fake::serve_tables(
+        move |_| streams.reply(JSON),
+        |asked| if asked.watches() { Reply::Whole(503, JSON, Vec::new()) } else { paged(asked) },
+    )
+    .await;
+    let (out, mut said) = sink();
+    let source = run_pods(&fake.url, &Clock::real(), out);
+    let Delta::Upsert(early) = said.find(|_, signal| delta(signal)).await else { panic!("the first page") };
+    assert_eq!(names(&early), ["a", "b"]);
+    source.abort();
+}
+
 #[tokio::test]
 async fn what_the_server_has_forgotten_is_listed_again() {
     let (streams, senders) = Streams::new(2);

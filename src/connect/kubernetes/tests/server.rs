@@ -55,18 +55,27 @@ impl Drop for Fake {
 }
 
 impl Fake {
-    /// Serves `answer`; the question whether it is there is answered here, and not counted.
+    /// Serves `answer`, and no tables.
     pub(super) async fn serve(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        let none = |_: &Asked| Reply::Whole(406, JSON, b"{\"message\":\"no tables here\"}".to_vec());
+        Self::serve_tables(none, answer).await
+    }
+
+    /// Serves `answer`, and `table` to who asks for one; those are not among the requests.
+    pub(super) async fn serve_tables(
+        table: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+        answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let (log, answer) = (Arc::clone(&asked), Arc::new(answer));
+        let (log, answer, table) = (Arc::clone(&asked), Arc::new(answer), Arc::new(table));
         let router = axum::Router::new().fallback(move |request: Request| {
             let one = Asked {
                 path: request.uri().path().to_owned(),
                 query: request.uri().query().unwrap_or_default().to_owned(),
                 accept: request.headers().get("accept").map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default(),
             };
-            let reply = if one.path == "/version" {
-                Reply::Whole(200, JSON, b"{}".to_vec())
+            let reply = if one.accept.contains("as=Table") {
+                table(&one)
             } else {
                 log.lock().unwrap().push(one.clone());
                 answer(&one)

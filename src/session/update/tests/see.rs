@@ -1,5 +1,8 @@
 //! Signals and time: what is noticed once is told once, and time may jump.
 
+use crate::model::cluster::Pod;
+use crate::model::name::ObjectPath;
+
 use super::*;
 
 fn rollout(at: World, title: &str) -> Entry {
@@ -55,6 +58,45 @@ fn a_past_with_a_senseless_time_does_not_keep_the_program() {
     story.send(Message::BackFilled(vec![said(ages_ago, "old"), said(at(-60), "now"), said(in_ages, "new")]));
     assert!(crate::clock::wall() - before < begun);
     assert_eq!(story.kinds().iter().filter(|kind| **kind == EntryKind::AlertFiring).count(), 3);
+}
+
+#[test]
+fn a_cluster_is_shown_while_the_past_is_still_being_read() {
+    let core = Core::new(&environment(), Arc::new(Catalogue::default()), Actor::system(), at(0), 1);
+    let mut story = Story { core, effects: Vec::new() };
+    let pod = Pod {
+        path: ObjectPath::new("shop", "web-1"),
+        uid: "u".into(),
+        owner: None,
+        revision: None,
+        node: Some("node-1".into()),
+        status: "Running".into(),
+        ready: 1,
+        containers: 1,
+        restarts: 1,
+        is_ready: true,
+        terminating: false,
+        created: at(-3600),
+        last_end: Some(("OOMKilled".into(), at(-60))),
+        message: None,
+        cpu_request: 0,
+        cpu_limit: 0,
+        memory_request: 0,
+        memory_limit: 0,
+        image: "1".into(),
+    };
+    let origin = Origin { env: "prod-eu".into(), source: SourceId::from("pods") };
+    let pods = Stamped { origin, occurred: at(0), observed: at(0), body: Signal::Pods(Delta::All(vec![pod])) };
+    story.send(Message::Signals(vec![pods])).send(Message::Tick(at(1))).hears(vec![alert("Now", "n", at(0))]);
+    assert_eq!(story.core.picture.workloads.pod_counts().all, 1, "it is shown");
+    assert!(story.kinds().is_empty(), "what is noticed waits for what was before");
+    let body = Signal::Alerts(Delta::Upsert(vec![alert("Before", "b", at(-120))]));
+    let before = Stamped { origin: alertmanager(), occurred: at(-120), observed: at(1), body };
+    story.send(Message::BackFilled(vec![before]));
+    assert_eq!(story.kinds(), [EntryKind::AlertFiring, EntryKind::OomKilled, EntryKind::AlertFiring]);
+    assert_eq!(story.core.entries[0].draft.subject, "Before");
+    story.send(Message::Tick(at(20)));
+    assert_eq!(story.kinds().len(), 3, "and is told once");
 }
 
 #[test]
