@@ -80,8 +80,13 @@ async fn a_dry_run_shows_what_would_be_and_changes_nothing(side: &Side) {
 
 async fn scale_is_read_patched_and_replaced(side: &Side) {
     let (whole, scale) = (side.apps("deployments/payments"), side.apps("deployments/payments/scale"));
-    let read = side.get(&scale).await;
-    let deployment = side.get(&whole).await;
+    // A status that is written between the two reads makes them differ: once more then.
+    let (read, deployment) = loop {
+        let pair = (side.get(&scale).await, side.get(&whole).await);
+        if pair.0["metadata"]["resourceVersion"] == pair.1["metadata"]["resourceVersion"] {
+            break pair;
+        }
+    };
     assert_eq!((&read["kind"], &read["apiVersion"]), (&json!("Scale"), &json!("autoscaling/v1")));
     for field in ["uid", "resourceVersion", "name", "namespace", "creationTimestamp"] {
         assert_eq!(read["metadata"][field], deployment["metadata"][field], "{field}");
