@@ -52,7 +52,11 @@ async fn lines_come_once_each(mut side: impl Side, live_tail: &str) {
         let told = counted(s.lines.iter());
         truth.iter().all(|(line, count)| told.get(*line).is_some_and(|told| told >= count))
     };
-    session.until("every line", complete).await;
+    if tokio::time::timeout(Duration::from_secs(60), session.until("every line", complete)).await.is_err() {
+        let told = counted(session.lines.iter());
+        let missing: Vec<_> = truth.iter().filter(|(line, count)| told.get(**line) < Some(*count)).collect();
+        panic!("{} lines are missing, such as {:?}; gaps {:?}", missing.len(), missing.first(), session.gaps);
+    }
     // Both ways of reading have had their turn once more.
     session.meanwhile(Duration::from_secs(3)).await;
     let told = counted(session.lines.iter());
