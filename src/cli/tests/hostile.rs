@@ -185,7 +185,7 @@ async fn hostile_text_from_every_system_leaves_screen_stream_and_postmortem_clea
     for sequence in text.split('\u{1b}').skip(1) {
         let end = sequence.find(|c: char| c.is_ascii_alphabetic()).unwrap();
         assert!(
-            sequence.starts_with('[') && matches!(&sequence[end..=end], "H" | "m" | "h" | "l" | "J"),
+            sequence.starts_with('[') && matches!(&sequence[end..=end], "H" | "B" | "C" | "D" | "m" | "h" | "l" | "J"),
             "{sequence:?}"
         );
     }
