@@ -21,3 +21,7 @@ pub mod respond;
 pub mod session;
 pub mod text;
 pub mod tui;
+
+#[cfg(all(test, feature = "operator"))]
+#[path = "../tests/support/terminal.rs"]
+mod terminal_under_test;

@@ -8,6 +8,8 @@
 #[cfg(feature = "operator")]
 mod chrome;
 #[cfg(feature = "operator")]
+mod editor;
+#[cfg(feature = "operator")]
 mod filter;
 #[cfg(feature = "operator")]
 mod keymap;

@@ -58,6 +58,7 @@ fn cluster() -> Cluster {
     Cluster::new(spec, epoch(), 1)
 }
 
+#[allow(clippy::disallowed_methods, reason = "the path leads to the kubectl that tests/run found or built")]
 fn command(home: &Path, line: &str) -> Command {
     let mut command = Command::new("kubectl");
     command
@@ -66,7 +67,7 @@ fn command(home: &Path, line: &str) -> Command {
         .args(["--request-timeout=60s", "-n", "shop"])
         .args(line.split(' '))
         .env_clear()
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", home);
     command
 }
@@ -156,7 +157,7 @@ async fn stock_kubectl_reads_watches_scales_and_rolls_back() {
         ("rollout resume deployment catalog", "resumed"),
         ("get events", "ScalingReplicaSet"),
         ("logs deployment/payments --tail=1", "level=info served"),
-        ("wait deployment payments --for=condition=Available --timeout=20s", "condition met"),
+        ("wait deployment payments --for=condition=Available --timeout=100s", "condition met"),
         ("api-resources", "horizontalpodautoscalers"),
     ] {
         let (done, text) = kubectl(home.path(), line).await;
@@ -165,10 +166,10 @@ async fn stock_kubectl_reads_watches_scales_and_rolls_back() {
     let (_, history) = kubectl(home.path(), "rollout history deployment payments").await;
     assert!(!history.contains("\n2 ") && history.contains("\n4 "), "revision 2 became 4:\n{history}");
 
-    let watching = tokio::time::timeout(Duration::from_secs(30), async {
+    let watching = tokio::time::timeout(Duration::from_secs(120), async {
         let victim = cluster.pods("shop", "payments")[0].name.clone();
         let (gone, deleted) = tokio::join!(
-            async { kubectl(home.path(), &format!("wait pod {victim} --for=delete --timeout=20s")).await },
+            async { kubectl(home.path(), &format!("wait pod {victim} --for=delete --timeout=100s")).await },
             async { kubectl(home.path(), &format!("delete pod {victim} --wait=false")).await },
         );
         assert!(gone.0 && deleted.0, "{gone:?} {deleted:?}");

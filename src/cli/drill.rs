@@ -111,7 +111,8 @@ async fn rehearse(
         process.person()
     };
     let mut env = narrowed(environment(&scenario, None), session)?;
-    let core = Opening::core(&env, &catalogue, &actor, &clock);
+    let mut core = Opening::core(&env, &catalogue, &actor, &clock);
+    core.greet(&[Safe::fixed("the drill's world is being made")]);
     // A drill rehearses with the person's own screen; a configuration that is wrong must not keep
     // anybody from it.
     let screen = load(places, process).map(|config| config.screen).unwrap_or_default();
@@ -121,6 +122,7 @@ async fn rehearse(
 
     let run_dir = RunDir::new()?;
     let drill = Drill::start(scenario.clone(), options(arguments, &run_dir, opens), driver).await?;
+    core.notice = None;
     env = Environment { write: env.write, ..environment(&scenario, Some(&drill.endpoints)) };
     let drill = Arc::new(drill);
     let archive = Archive::new(arguments.out.clone().unwrap_or_else(|| places.incidents.clone()));

@@ -36,10 +36,15 @@ pub(super) fn open(
 
 /// Leaves the terminal as it was, and says what the person should know after the screen is gone.
 pub(super) fn close(screen: Screen, done: &Done, core: &Core) -> Result<(), Failure> {
+    let mut screen = screen;
+    let kept = screen.end_editor();
     screen.settle(LAST_FRAME);
     drop(screen);
     if matches!(done, Done::FrontGone(_)) {
         return Ok(());
+    }
+    if let Some(path) = kept {
+        super::print(&format!("a note was being written: what was saved of it is in {}\n", path.display()))?;
     }
     if let Some(why) = &core.journal_failed {
         super::print(&format!("not everything was recorded: {why}\n"))?;
@@ -84,6 +89,7 @@ pub(super) fn options(
         mouse: arguments.mouse || settings.mouse,
         ssh: process.ssh,
         tmux: process.tmux,
+        editor: process.editor.clone(),
         save_dir: places.incidents.parent().map(|state| state.join("views")),
         ..Options::shipped().map_err(Failure::usage)?
     })

@@ -13,6 +13,7 @@ mod durability;
 mod faults;
 mod hostile;
 mod proxy;
+mod terminal;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -115,8 +116,11 @@ impl<P: FnMut(&Core) -> Vec<Command>> Front for Director<P> {
         }
     }
 
-    fn handle(&mut self, input: Input, _core: &Core) -> Vec<Command> {
+    fn handle(&mut self, input: Input, core: &Core) -> Vec<Command> {
         match input {
+            Input::Command(Command::Confirm { typed, .. }) => {
+                vec![Command::Confirm { plan: core.shown_plan().map(|plan| plan.id.clone()), typed }]
+            }
             Input::Command(command) => vec![command],
             _ => Vec::new(),
         }

@@ -77,24 +77,26 @@ impl Page {
     }
 }
 
-/// The signals that end a process, as one.
-async fn told_to_end() -> std::io::Result<()> {
+/// The signals that end a process, as one. Heard from this call on: one that comes while the
+/// terminal is being taken must not end the process with the terminal as it is.
+fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 async fn shown(mut page: Page, open: impl FnOnce() -> Result<WatchScreen, Failure>) -> Result<Exit, Failure> {
     // Before the terminal is taken: an error is a sentence on a screen as it was.
     let mut briefing = page.briefing()?;
+    let mut end = std::pin::pin!(told_to_end()?);
     let mut screen = open()?;
-    let mut end = std::pin::pin!(told_to_end());
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -104,10 +106,7 @@ async fn shown(mut page: Page, open: impl FnOnce() -> Result<WatchScreen, Failur
         }
         tokio::select! {
             biased;
-            ended = &mut end => {
-                ended?;
-                return Ok(Exit::Done);
-            }
+            () = &mut end => return Ok(Exit::Done),
             wanted = screen.wanted() => {
                 if wanted == Wanted::Leave {
                     return Ok(Exit::Done);
@@ -120,16 +119,13 @@ async fn shown(mut page: Page, open: impl FnOnce() -> Result<WatchScreen, Failur
 
 /// Prints what changed, a line each, until the incident is closed.
 async fn told(mut page: Page) -> Result<Exit, Failure> {
-    let mut end = std::pin::pin!(told_to_end());
+    let mut end = std::pin::pin!(told_to_end()?);
     let mut looks = tokio::time::interval(LOOK);
     let mut before: Option<Briefing> = None;
     loop {
         tokio::select! {
             biased;
-            ended = &mut end => {
-                ended?;
-                return Ok(Exit::Done);
-            }
+            () = &mut end => return Ok(Exit::Done),
             _ = looks.tick() => {}
         }
         let briefing = page.briefing()?;

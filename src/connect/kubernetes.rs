@@ -21,7 +21,7 @@ mod nodes;
 mod objects;
 mod pages;
 mod pastlogs;
-mod plugin;
+pub(crate) mod plugin;
 mod podlogs;
 mod pods;
 mod podview;

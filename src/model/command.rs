@@ -10,7 +10,7 @@ use crate::text::Safe;
 use super::alert::AlertKey;
 use super::entry::{MilestoneName, Phase, Severity};
 use super::name::{Origin, ServiceName, WorkloadKey};
-use super::plan::Replicas;
+use super::plan::{PlanId, Replicas};
 
 /// One request of a front to its session.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +26,7 @@ pub enum Command {
     },
     /// Write a note to the record.
     Note {
-        /// The note.
+        /// The note. Its first line is its title in the timeline.
         text: Safe,
     },
     /// Say where the response stands.
@@ -69,8 +69,11 @@ pub enum Command {
         /// How many.
         to: Replicas,
     },
-    /// Confirm the plan that is shown.
+    /// Confirm a plan.
     Confirm {
+        /// The plan that whoever confirms has seen: a front fills it in, and another one that is
+        /// shown by then is refused.
+        plan: Option<PlanId>,
         /// The target's name as typed, for the tiers that want it.
         typed: Option<Safe>,
     },
@@ -207,6 +210,9 @@ pub enum View {
     CopySelection,
     ClaimSelection,
     WriteNote,
+    EditNote,
+    Accept,
+    Complete,
 }
 
 /// The panes of the screen.

@@ -187,11 +187,11 @@ impl LogStore {
         self.text += (text.len() - lines.len()) as u64;
         let first = self.next;
         self.next += lines.len() as u64;
-        let seal = chunk::SEAL.min(self.cap / 8);
+        let seal = self.seal();
         let joins = self.chunks.back().is_some_and(|tail| tail.has_room_for(&streams, &text, seal));
         if joins && let Some(tail) = self.chunks.back_mut() {
             self.cost -= tail.cost();
-            // Copied if a scan looks through it at this moment: 256 KiB at most.
+            // Nobody else has it: see `Chunk::part`.
             Arc::make_mut(tail).append(&streams, &text, &lines);
             self.cost += tail.cost();
         } else {
@@ -216,6 +216,11 @@ impl LogStore {
     /// Lets world time pass: rates are told as of `now`.
     pub(super) fn tick(&mut self, now: World) {
         self.counters.tick(now);
+    }
+
+    /// A chunk that holds this much text takes no more.
+    fn seal(&self) -> usize {
+        chunk::SEAL.min(self.cap / 8)
     }
 
     fn intern(&mut self, origin: &Origin, stream: &LogStream, catalogue: &Catalogue) -> Arc<StreamInfo> {

@@ -58,8 +58,12 @@ impl Front for Autopilot {
         }
     }
 
-    fn handle(&mut self, input: Input, _core: &Core) -> Vec<Command> {
+    fn handle(&mut self, input: Input, core: &Core) -> Vec<Command> {
         match input {
+            // The script confirms the plan that it asked for.
+            Input::Command(Command::Confirm { typed, .. }) => {
+                vec![Command::Confirm { plan: core.shown_plan().map(|plan| plan.id.clone()), typed }]
+            }
             Input::Command(command) => vec![command],
             Input::Ended => vec![Command::Quit],
             Input::Terminal(_) | Input::Continued => Vec::new(),

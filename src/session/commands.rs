@@ -361,6 +361,21 @@ pub static COMMANDS: &[Declaration] = &[
     ),
     view!("claim-selection", ClaimSelection, In(Pane::Alerts), "claim", "Claims the selected alert."),
     view!("write-note", WriteNote, Anywhere, "note", "Opens a line to write a note."),
+    view!(
+        "edit-note",
+        EditNote,
+        Anywhere,
+        "write a note in your editor",
+        "Opens $VISUAL, else $EDITOR, for a note; reading and recording go on meanwhile. An empty text is no note."
+    ),
+    view!("accept", Accept, Anywhere, "take", "In a dialog: takes what is chosen, or goes on to the next field."),
+    view!(
+        "complete",
+        Complete,
+        Anywhere,
+        "complete",
+        "Completes what is typed; in a question, goes to the other field."
+    ),
     view!("actions", Actions, Anywhere, "actions", "Lists what can be done about the selected row."),
     view!("confirm-dialog", ConfirmDialog, InPlan, "confirm", "Confirms the dialog that is shown."),
     view!(

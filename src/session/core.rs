@@ -204,6 +204,14 @@ impl Core {
         self.desk.planning = None;
     }
 
+    /// The plan that is shown, if one is.
+    pub fn shown_plan(&self) -> Option<&Plan> {
+        match &self.plan {
+            Some(PlanView::Shown { plan, .. }) => Some(plan),
+            Some(PlanView::Planning { .. } | PlanView::Refused { .. }) | None => None,
+        }
+    }
+
     /// Whether commands that change a system are offered at all.
     pub fn may_act(&self) -> bool {
         self.facing.write == WritePolicy::Ask && self.journal_failed.is_none()
@@ -277,6 +285,8 @@ pub struct ResumeOffer {
     pub last: World,
     /// Intents without an outcome.
     pub open_intents: usize,
+    /// Whether another process still writes to it.
+    pub being_written: bool,
 }
 
 /// A plan on its way to confirmation.

@@ -46,6 +46,10 @@ pub trait Front {
     fn ready(&self) -> bool {
         true
     }
+    /// Whether another program has the terminal: what its keys signal is meant for that program.
+    fn is_away(&self) -> bool {
+        false
+    }
     /// Whether something of its own view changed, so that a frame is due without news.
     fn wants_frame(&self) -> bool {
         false

@@ -120,6 +120,7 @@ impl Ledger {
                 title: found.title,
                 last: found.last,
                 open_intents: found.open_intents.len(),
+                being_written: found.being_written,
             }),
             Err(error) => {
                 tracing::warn!(%error, "could not look for incidents that were left open");

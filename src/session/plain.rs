@@ -73,6 +73,9 @@ impl<R: AsyncRead + Unpin> Front for Plain<R> {
                 self.complaint = Some(format!("there is no clipboard here: {text}"));
                 Vec::new()
             }
+            Input::Command(Command::Confirm { typed, .. }) => {
+                vec![Command::Confirm { plan: self.transcript.plan_printed().cloned(), typed }]
+            }
             Input::Command(command) => vec![command],
             Input::Ended => vec![Command::Quit],
             Input::Terminal(_) | Input::Continued => Vec::new(),

@@ -23,8 +23,10 @@ const TURN: Duration = Duration::from_millis(4);
 /// A key that begins a scan of the log is answered with what that finds, if it finds something
 /// within this time, by the wall.
 const FIRST: Duration = Duration::from_millis(8);
-/// How soon a front that is still busy with the last frame is asked again.
-const BUSY: Duration = Duration::from_millis(5);
+/// How soon a front that is still busy with the last frame is asked again, at first; then more and
+/// more seldom, since a link may stall for minutes; and at the most.
+const BUSY: Duration = Duration::from_millis(1);
+const BUSY_LONG: Duration = Duration::from_millis(40);
 
 /// Everything that a session runs on.
 pub struct Setup {
@@ -73,26 +75,30 @@ async fn turn<F: Front>(setup: &mut Setup, front: &mut F) -> Done {
     tokio::pin!(tick);
     // Input came faster than it could be taken in: everything else has its turn first.
     let mut crowded = false;
+    let mut busy = BUSY;
     loop {
         if !core.scans.awaited() {
             frames.after = None;
         }
         if frames.due(front).is_some_and(|due| due <= clock::wall()) && front.ready() {
             match front.show(core) {
-                Ok(()) => frames = Frames { dirty: false, last: Some(clock::wall()), after: None },
+                Ok(()) => {
+                    (frames, busy) = (Frames { dirty: false, last: Some(clock::wall()), after: None }, BUSY);
+                }
                 Err(FrontError::Gone(why)) => return Done::FrontGone(why),
             }
         }
         if core.leaving {
             return Done::Left;
         }
-        let frame = frames.due(front).map(|due| if front.ready() { due } else { due.max(clock::wall() + BUSY) });
+        let frame = frames.due(front).map(|due| if front.ready() { due } else { due.max(clock::wall() + busy) });
         tokio::select! {
             biased;
-            name = signals.next() => return if name == "SIGHUP" {
-                Done::FrontGone(Safe::fixed("SIGHUP"))
-            } else {
-                Done::Told(name)
+            name = signals.next() => match name {
+                "SIGHUP" => return Done::FrontGone(Safe::fixed("SIGHUP")),
+                // The terminal sends them to everybody: Ctrl-C in an editor is the editor's.
+                "SIGINT" | "SIGQUIT" if front.is_away() => {}
+                name => return Done::Told(name),
             },
             input = front.input(), if !crowded => {
                 // A key's answer is drawn at once.
@@ -124,7 +130,7 @@ async fn turn<F: Front>(setup: &mut Setup, front: &mut F) -> Done {
                 tick.set(clock.due(clock.next_multiple(TICK)));
                 drop(hold);
             }
-            () = wait(frame), if frame.is_some() => {}
+            () = wait(frame), if frame.is_some() => busy = (busy * 2).min(BUSY_LONG),
             Some(answer) = answers.recv() => {
                 frames.dirty = true;
                 let stop = clock::wall() + TURN;

@@ -16,9 +16,11 @@ use super::scans::{Errand, Purpose, Scanned};
 /// Threads of one scan: more share the memory's bandwidth and take time from the loop.
 const THREADS: usize = 8;
 /// The first answer is told when so many lines were found, which is more than a screen shows …
-const SCREEN: u64 = 250;
+const SCREEN: u64 = 120;
+/// … or, if anything was found, after this time, …
+const FIRST: Duration = Duration::from_millis(3);
 /// … or after this time, and further ones after it each, by the wall.
-const TELL: Duration = Duration::from_millis(8);
+const TELL: Duration = Duration::from_millis(12);
 
 /// Runs scans. Of each purpose, the last scan that was started counts.
 #[derive(Debug, Default)]
@@ -112,8 +114,9 @@ impl<F: Fn(Scanned)> Run<F> {
             told.parts += 1;
         }
         let done = told.parts == self.scan.parts();
-        let screen = !told.any && told.ready.count() >= SCREEN;
-        if done || screen || (!told.ready.is_empty() && clock::wall() >= told.last + TELL) {
+        let since = clock::wall().saturating_duration_since(told.last);
+        let first = !told.any && (told.ready.count() >= SCREEN || (told.ready.count() > 0 && since >= FIRST));
+        if done || first || (!told.ready.is_empty() && since >= TELL) {
             let rest = Found::at(told.ready.from());
             let found = std::mem::replace(&mut told.ready, rest);
             (told.last, told.any) = (clock::wall(), true);

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::clock::World;
 use crate::model::entry::{ActorKind, Entry, EntryId, EntryKind};
+use crate::model::plan::PlanId;
 use crate::text::Safe;
 
 use super::core::Told;
@@ -20,6 +21,8 @@ pub(super) struct Transcript {
     last: Option<EntryId>,
     notice: Option<Notice>,
     plan: Option<Safe>,
+    /// The plan that was printed last: one that was renewed and reads the same is the same.
+    plan_id: Option<PlanId>,
     incident: Option<Safe>,
     offer: Option<ResumeOffer>,
 }
@@ -32,6 +35,7 @@ impl Transcript {
             last: None,
             notice: None,
             plan: None,
+            plan_id: None,
             incident: None,
             offer: None,
         }
@@ -75,6 +79,11 @@ impl Transcript {
         writeln!(self.out, "{text}")
     }
 
+    /// The plan that was printed, while it is shown.
+    pub(super) fn plan_printed(&self) -> Option<&PlanId> {
+        self.plan_id.as_ref()
+    }
+
     fn show_offer(&mut self, core: &Core) -> io::Result<()> {
         if core.resume != self.offer {
             if let Some(offer) = &core.resume {
@@ -83,9 +92,10 @@ impl Transcript {
                     1 => ", one action without a known outcome".into(),
                     n => format!(", {n} actions without a known outcome"),
                 };
+                let shared = if offer.being_written { ", another process writes it now" } else { "" };
                 writeln!(
                     self.out,
-                    "left open: {} {} (last entry {}{acts}); `resume` takes it up, `decline-resume` leaves it as it is",
+                    "left open: {} {} (last entry {}{acts}{shared}); `resume` takes it up, `decline-resume` leaves it as it is",
                     offer.id,
                     offer.title,
                     offer.last.format("%H:%M:%SZ")
@@ -128,6 +138,7 @@ impl Transcript {
             }
             self.plan = words;
         }
+        self.plan_id = core.shown_plan().map(|plan| plan.id.clone());
         Ok(())
     }
 }

@@ -15,7 +15,24 @@ use crate::session::commands;
 use super::position::{Problem, Source, nearest};
 
 const SHIPPED: &str = include_str!("../../keymaps/default.toml");
-const SCOPES: [&str; 8] = ["anywhere", "alerts", "services", "logs", "workloads", "changes", "timeline", "plan"];
+const SCOPES: [&str; 12] = [
+    "anywhere",
+    "alerts",
+    "services",
+    "logs",
+    "workloads",
+    "changes",
+    "timeline",
+    "plan",
+    "dialog",
+    "line",
+    "resume",
+    "leave",
+];
+/// From here on a key is one chord: a question is not answered by half a sequence.
+const ONE_CHORD: usize = 7;
+/// The scope in which text is typed.
+const LINE: usize = 9;
 
 /// Why a key file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +46,27 @@ pub(super) enum Where {
     Pane(Pane),
     /// While a plan is shown: only the plan's keys.
     Plan,
+    /// In any other dialog.
+    Dialog,
+    /// While something is typed.
+    Line,
+    /// While it is asked whether an old incident is taken up.
+    Resume,
+    /// While it is asked whether to leave.
+    Leave,
+}
+
+impl Where {
+    fn scopes(self) -> [Option<usize>; 2] {
+        match self {
+            Self::Pane(pane) => [Some(pane.number()), Some(0)],
+            Self::Plan => [Some(ONE_CHORD), None],
+            Self::Dialog => [Some(ONE_CHORD + 1), None],
+            Self::Line => [Some(LINE), None],
+            Self::Resume => [Some(LINE + 1), None],
+            Self::Leave => [Some(LINE + 2), None],
+        }
+    }
 }
 
 /// What a sequence of keys stands for.
@@ -101,6 +139,14 @@ impl Keymap {
             for (key, value) in bindings {
                 let written = key.get_ref().as_ref();
                 let keys = sequence(written).map_err(|why| source.problem(&key.span(), why))?;
+                if scope >= ONE_CHORD && keys.len() > 1 {
+                    let what = format!("`{written}` is several keys, and in `{}` a key is one", name.get_ref());
+                    return Err(source.problem(&key.span(), what));
+                }
+                if scope == LINE && keys.iter().any(types) {
+                    let what = format!("`{written}` could not be typed any more; keys in `line` take ctrl or alt");
+                    return Err(source.problem(&key.span(), what));
+                }
                 let line = match value.get_ref() {
                     DeValue::Boolean(false) => None,
                     DeValue::String(line) => {
@@ -147,12 +193,8 @@ impl Keymap {
 
     /// What `keys`, pressed one after the other there, stand for.
     pub(super) fn find(&self, at: Where, keys: &[KeyCombination]) -> Found {
-        let scopes = match at {
-            Where::Pane(pane) => [Some(pane.number()), Some(0)],
-            Where::Plan => [Some(SCOPES.len() - 1), None],
-        };
         let mut more = false;
-        for scope in scopes.into_iter().flatten() {
+        for scope in at.scopes().into_iter().flatten() {
             let Some(node) = self.tries.get(scope).and_then(|trie| trie.walk(keys)) else { continue };
             match &node.line {
                 Some(line) => return Found::Line(line.clone()),
@@ -162,9 +204,24 @@ impl Keymap {
         if more { Found::More } else { Found::Nothing }
     }
 
-    /// The first key for a command line anywhere, in a pane, or in a plan, as files write it.
+    /// The first key for a command line anywhere or in a pane, as files write it.
     pub(super) fn key_of(&self, line: &str) -> Option<&str> {
-        self.listed.iter().find(|(_, _, bound)| bound == line).map(|(_, written, _)| written.as_str())
+        let outside = self.listed.iter().filter(|(scope, ..)| *scope < ONE_CHORD);
+        outside.into_iter().find(|(_, _, bound)| bound == line).map(|(_, written, _)| written.as_str())
+    }
+
+    /// The first key for a command line there, as people write it. Nothing, if nobody bound one.
+    pub(super) fn key_in(&self, at: Where, line: &str) -> Option<String> {
+        let scopes = at.scopes();
+        let found = self.listed.iter().find(|(scope, _, bound)| scopes.contains(&Some(*scope)) && bound == line);
+        found.map(|(_, written, _)| match written.as_str() {
+            "esc" => "Esc".to_owned(),
+            "enter" => "Enter".to_owned(),
+            "tab" => "Tab".to_owned(),
+            "up" => "Up".to_owned(),
+            "down" => "Down".to_owned(),
+            other => other.to_owned(),
+        })
     }
 
     /// All keys of a command, each with its scope when it is not anywhere.
@@ -192,6 +249,12 @@ fn sequence(text: &str) -> Result<Vec<KeyCombination>, String> {
     };
     let keys: Vec<_> = text.split_whitespace().map(chord).collect::<Result<_, _>>()?;
     if keys.is_empty() { Err("a key is missing".into()) } else { Ok(keys) }
+}
+
+/// Whether pressing the chord types a character.
+fn types(key: &KeyCombination) -> bool {
+    let letter = |code: &KeyCode| matches!(code, KeyCode::Char(_) | KeyCode::Backspace);
+    key.codes.iter().any(letter) && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
 }
 
 /// The chord of a key event. Shift on anything but letters is in the character already.
@@ -292,6 +355,8 @@ mod tests {
             ("[anywhere]\n\"z\" = \"zom\"\n", "mine.toml:2:7: there is no command `zom`; did you mean `zoom`?"),
             ("[logz]\n", "mine.toml:1:2: there are no keys for `logz`; did you mean `logs`?"),
             ("[logs]\n\"hyper-q\" = \"quit\"\n", "mine.toml:2:1: `hyper-q` is no key"),
+            ("[plan]\n\"y y\" = \"confirm-dialog\"\n", "mine.toml:2:1: `y y` is several keys, and in `plan`"),
+            ("[line]\n\"Q\" = \"back\"\n", "mine.toml:2:1: `Q` could not be typed any more"),
         ] {
             let error = keymap.add("mine.toml", text).unwrap_err().to_string();
             assert!(error.starts_with(wanted), "{error}");

@@ -15,6 +15,8 @@ pub(super) enum RowKey {
     /// All services that are fine, on one line.
     Fine,
     Workload(Origin, WorkloadKey),
+    /// All workloads that are well, on one line.
+    Well,
     Pod(Origin, ObjectPath),
     Node(Origin, Safe),
     Change(Safe),

@@ -12,10 +12,23 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::chrome::Brush;
+use super::keymap::{Keymap, Where};
+use super::panes::Ink;
 use super::scene::Scene;
 use super::state::{Overlay, State};
+use super::theme::Role;
 
 pub(super) use card::Card;
+
+/// The keys of command lines there, each with a word. What nobody bound is left out; Esc always
+/// leaves.
+fn keys(ink: &mut Ink<'_>, keymap: &Keymap, at: Where, words: &[(&str, &str)]) {
+    for (line, word) in words {
+        let leaves = matches!(*line, "back" | "discard-plan");
+        let Some(key) = keymap.key_in(at, line).or_else(|| leaves.then(|| "Esc".to_owned())) else { continue };
+        ink.put(Role::Key, &key).gap(1).put(Role::Dim, word).gap(3);
+    }
+}
 
 /// Draws what is on top. Where the cursor belongs, if somewhere.
 pub(super) fn draw(
@@ -42,17 +55,20 @@ pub(super) fn draw(
             detail::draw(state, scene, brush, body, buffer);
             None
         }
-        Some(Overlay::Palette { input, at, .. }) => Some(palette::draw(input, *at, scene, brush, body, buffer)),
+        Some(Overlay::Palette { input, at, .. }) => {
+            Some(palette::draw(input, *at, &state.keymap, scene, brush, body, buffer))
+        }
         Some(Overlay::Actions { at }) => {
             let at = *at;
             actions::draw(at, state, scene, brush, body, buffer);
             None
         }
         Some(Overlay::Write { env, reason, second }) => {
-            Some(questions::write(env, reason, *second, scene, brush, body, buffer))
+            let fields = questions::Fields { env, reason, second: *second };
+            Some(questions::write(fields, &state.keymap, scene, brush, body, buffer))
         }
         Some(Overlay::Quit { under }) => {
-            questions::quit(under, brush, body, buffer);
+            questions::quit(under, &state.keymap, brush, body, buffer);
             None
         }
     }

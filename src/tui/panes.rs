@@ -49,6 +49,7 @@ pub(super) enum Item<'a> {
     Service(&'a ServiceRow),
     Fine(Vec<&'a ServiceRow>),
     Workload(&'a WorkloadRow),
+    Well(Vec<&'a WorkloadRow>),
     Pod(&'a WorkloadRow, &'a PodRow),
     Named(&'a Origin, &'a NamedPod),
     Node(&'a NodeRow),
@@ -69,7 +70,11 @@ pub(super) fn items<'a>(pane: Pane, scene: &Scene<'a>, choice: &Choice<'_>) -> V
     let mut items = match pane {
         Pane::Alerts => scene.alerts.iter().map(Item::Alert).collect(),
         Pane::Services => services::items(scene, choice.whole || choice.filter.is_on()),
-        Pane::Workloads => workloads::items(scene, choice.whole),
+        Pane::Workloads => {
+            // What is looked for by name, or belongs to the chosen service, is not folded away.
+            let folded = !choice.whole && !choice.filter.is_on() && choice.service.is_none();
+            workloads::items(scene, choice.whole, folded)
+        }
         Pane::Changes => changes::items(scene),
         Pane::Timeline => scene.timeline.iter().map(Item::Entry).collect(),
         Pane::Logs => Vec::new(),
@@ -90,6 +95,7 @@ impl Keyed for Item<'_> {
             Self::Service(row) => RowKey::Service(row.name.clone()),
             Self::Fine(_) => RowKey::Fine,
             Self::Workload(row) => RowKey::Workload(row.origin.clone(), row.key.clone()),
+            Self::Well(_) => RowKey::Well,
             Self::Pod(row, pod) => RowKey::Pod(row.origin.clone(), pod.pod.path.clone()),
             Self::Named(origin, pod) => {
                 let namespace = pod.namespace.clone().unwrap_or_default();
@@ -107,7 +113,7 @@ impl Keyed for Item<'_> {
         match (self, key) {
             (Self::Alert(row), RowKey::Alert(origin, alert)) => row.alert.key == *alert && row.origin == *origin,
             (Self::Service(row), RowKey::Service(name)) => row.name == *name,
-            (Self::Fine(_), RowKey::Fine) => true,
+            (Self::Fine(_), RowKey::Fine) | (Self::Well(_), RowKey::Well) => true,
             (Self::Workload(row), RowKey::Workload(origin, of)) => {
                 at(&row.key.path, &of.path) && row.key.kind == of.kind && row.origin == *origin
             }
@@ -133,6 +139,7 @@ impl<'a> Item<'a> {
             Self::Named(origin, _) => Some(origin),
             Self::Node(row) => Some(&row.origin),
             Self::Change(row, _) => Some(&row.origin),
+            Self::Well(rows) => rows.first().map(|row| &row.origin),
             Self::Service(_) | Self::Fine(_) | Self::Entry(_) => None,
         }
     }
@@ -144,7 +151,7 @@ impl<'a> Item<'a> {
             Self::Workload(row) | Self::Pod(row, _) => row.service.as_ref(),
             Self::Change(_, service) => *service,
             Self::Entry(row) => row.entry.draft.service.as_ref(),
-            Self::Fine(_) | Self::Node(_) | Self::Named(..) => None,
+            Self::Fine(_) | Self::Well(_) | Self::Node(_) | Self::Named(..) => None,
         }
     }
 
@@ -166,6 +173,7 @@ impl<'a> Item<'a> {
             Self::Service(row) => services::line(row, paint, columns),
             Self::Fine(rows) => services::fine(rows, paint),
             Self::Workload(row) => workloads::line(row, paint, columns),
+            Self::Well(rows) => workloads::well(rows, paint),
             Self::Pod(row, pod) => workloads::pod(row, pod, paint, columns),
             Self::Named(_, pod) => named::line(pod, paint, columns),
             Self::Node(row) => workloads::node(row, paint),
@@ -187,6 +195,7 @@ impl<'a> Item<'a> {
             Self::Service(row) => services::detail(row, paint, scene),
             Self::Fine(rows) => services::fine_detail(rows),
             Self::Workload(row) => workloads::detail(row, paint),
+            Self::Well(rows) => workloads::well_detail(rows),
             Self::Pod(row, pod) => workloads::pod_detail(row, pod, paint),
             Self::Named(origin, pod) => named::detail(origin, pod),
             Self::Node(row) => workloads::node_detail(row),
@@ -222,6 +231,7 @@ impl Fields for Item<'_> {
             }
             Self::Service(row) => format!("{} {} {}", row.name, row.health.as_str(), row.why),
             Self::Fine(rows) => rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>().join(" "),
+            Self::Well(rows) => rows.iter().map(|row| row.key.path.name.as_str()).collect::<Vec<_>>().join(" "),
             Self::Workload(row) => format!("{} {}", row.key, row.trouble.as_deref().unwrap_or_default()),
             Self::Pod(row, pod) => {
                 let trouble = pod.trouble.as_deref().unwrap_or_default();

@@ -188,30 +188,50 @@ impl<'a> Scene<'a> {
         let dropped: u64 = sources.iter().map(|row| row.dropped).sum();
         let told: Vec<_> = sources.iter().map(|row| Told::of(row, self.now)).collect();
         let live = told.iter().filter(|told| told.freshness <= Freshness::Limited).count();
-        let mut parts: Vec<String> = Vec::new();
-        if told.iter().all(|told| told.freshness == Freshness::Live) {
-            let oldest = sources.iter().filter_map(|row| row.last_read).min();
-            parts.extend(oldest.map(|at| format!("read {} ago", words::age(self.now - at))));
+        // Once in full, and once as short as it can be said.
+        let (mut full, mut brief): (Vec<String>, Vec<String>) = Default::default();
+        let silent = sources.iter().filter_map(|row| row.last_news).max().map(|at| self.now - at);
+        if let Some(silent) = silent.filter(|silent| pane == Pane::Logs && live > 0 && silent.num_seconds() >= SILENT) {
+            full.push(format!("no new lines for {}", words::long_age(silent)));
+            brief.clone_from(&full);
         }
-        let troubled = told.iter().filter(|told| told.freshness != Freshness::Live);
-        parts.extend(troubled.map(|one| if told.len() == 1 { one.long.clone() } else { one.short.clone() }));
-        if live > 0 && live < told.len() {
-            parts.push(format!("{live} of {} live", told.len()));
-        }
-        if pane == Pane::Logs && live > 0 {
-            let news = sources.iter().filter_map(|row| row.last_news).max();
-            if let Some(silent) = news.map(|at| self.now - at).filter(|silent| silent.num_seconds() >= 30) {
-                parts.push(format!("no new lines for {}", words::long_age(silent)));
+        let troubled: Vec<_> = told.iter().filter(|told| told.freshness != Freshness::Live).collect();
+        match troubled.as_slice() {
+            [] => {
+                if let Some(at) = sources.iter().filter_map(|row| row.last_read).min() {
+                    let age = words::fresh(self.now - at);
+                    full.push(format!("read {age} ago"));
+                    if brief.is_empty() {
+                        brief.push(format!("{age} ago"));
+                    }
+                }
+            }
+            [one] if told.len() == 1 => {
+                full.push(one.long.clone());
+                brief.push(one.nameless());
+            }
+            several => {
+                full.extend(several.iter().map(|one| one.short.clone()));
+                let late = several.iter().filter(|told| told.freshness >= Freshness::Late).count();
+                let oldest = sources.iter().filter_map(|row| row.last_read).min().map(|at| self.now - at);
+                brief.push(match (several, oldest) {
+                    ([one], _) => one.short.clone(),
+                    (_, Some(oldest)) if late > 0 => format!("{late} late, oldest {} ago", words::age(oldest)),
+                    _ => format!("{} limited", several.len()),
+                });
             }
         }
+        if live > 0 && live < told.len() {
+            full.push(format!("{live} of {} live", told.len()));
+        }
         if dropped > 0 {
-            parts.push(format!("{} lines dropped", words::count(dropped)));
+            full.push(format!("{} lines dropped", words::count(dropped)));
         }
         if sources.is_empty() && !self.sources.is_empty() {
-            parts.push("no source".into());
+            full.push("no source".into());
         }
         let freshness = told.iter().map(|told| told.freshness).max().unwrap_or_default();
-        Feed { words: parts.join(", "), freshness, stale: live == 0 && !told.is_empty() }
+        Feed { words: full.join(", "), brief: brief.join(", "), freshness, stale: live == 0 && !told.is_empty() }
     }
 
     /// Whether nothing new comes from there.
@@ -225,6 +245,8 @@ impl<'a> Scene<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Feed {
     pub(super) words: String,
+    /// The same where there is little room.
+    pub(super) brief: String,
     /// Of the worst source.
     pub(super) freshness: Freshness,
     /// Whether no source at all is as new as it should be.
@@ -244,6 +266,8 @@ pub(super) enum Freshness {
     Lost,
 }
 
+/// A source that is read and tells nothing for so long is said to be silent.
+const SILENT: i64 = 30;
 /// A live source that was not read for so long is late: polls of all kinds are shorter.
 const LATE_SECONDS: i64 = 90;
 
@@ -258,6 +282,11 @@ pub(super) struct Told {
 }
 
 impl Told {
+    /// The long words without the source's name: where a pane has but one.
+    fn nameless(&self) -> String {
+        self.long.split_once(' ').map_or(self.long.as_str(), |(_, words)| words).to_owned()
+    }
+
     pub(super) fn of(row: &SourceRow, now: World) -> Self {
         let name = row.origin.source.as_str();
         let read = |what: &str| match row.last_read {

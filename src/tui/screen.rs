@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossterm::event::{Event, EventStream};
-use futures::StreamExt as _;
+use crossterm::event::Event;
 use ratatui::buffer::Buffer;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -19,10 +18,11 @@ use crate::session::{Core, Front, FrontError, Input, NoticeKind, Wanted};
 
 use super::ScreenError;
 use super::chrome::{self, Brush};
+use super::editor::{Edited, Editing};
 use super::keymap::Keymap;
 use super::scene::Scene;
 use super::state::{State, Wish};
-use super::term::{Depth, Device, TermError, Terminal};
+use super::term::{Depth, Device, Terminal, heard};
 use super::theme::{Theme, Themes};
 use super::words::Zone;
 
@@ -55,6 +55,8 @@ pub struct Options {
     pub ssh: bool,
     /// Whether the terminal is inside tmux: the clipboard sequence is wrapped.
     pub tmux: bool,
+    /// The person's editor, a line for the shell; `None`: none is set.
+    pub editor: Option<String>,
     /// Where `save-view` writes to; `None` turns it off.
     pub save_dir: Option<PathBuf>,
     /// Keys sooner than this after the first frame of a plan do nothing: they were typed before
@@ -75,6 +77,7 @@ impl Options {
             mouse: false,
             ssh: false,
             tmux: false,
+            editor: None,
             save_dir: None,
             arm: Duration::from_millis(250),
         })
@@ -87,7 +90,9 @@ pub struct Screen {
     theme: Theme,
     state: State,
     terminal: Terminal,
-    events: Option<EventStream>,
+    /// The editor that has the terminal, and what came of it.
+    editing: Option<Editing>,
+    edited: Option<Edited>,
     continued: Option<Signal>,
     dirty: bool,
     rows: Vec<Row>,
@@ -119,7 +124,8 @@ impl Screen {
             theme,
             state,
             terminal,
-            events: None,
+            editing: None,
+            edited: None,
             continued: None,
             dirty: true,
             rows: Vec::new(),
@@ -132,18 +138,16 @@ impl Screen {
         self.terminal.restore_on_panic();
     }
 
-    /// Restores the terminal now: for a child program, or before the last words. No key is read
-    /// until [`Screen::enter_again`].
-    pub fn leave(&mut self) {
-        self.events = None;
-        self.terminal.leave();
-    }
-
-    /// Takes the terminal again after [`Screen::leave`].
-    pub fn enter_again(&mut self) -> Result<(), TermError> {
-        self.terminal.enter_again()?;
-        self.dirty = true;
-        Ok(())
+    /// Ends the editor that still has the terminal, and takes the terminal back. Where what was
+    /// saved by then is, if something was.
+    pub fn end_editor(&mut self) -> Option<PathBuf> {
+        let kept = self.editing.take()?.end();
+        // An editor that had to be killed restored nothing.
+        self.terminal.mend();
+        if let Err(error) = self.terminal.enter_again() {
+            tracing::error!(%error, "the terminal cannot be taken again");
+        }
+        kept
     }
 
     /// Waits until the terminal took the last frame, at most `patience`.
@@ -172,10 +176,14 @@ impl Screen {
             Input::Ended => vec![Command::Quit],
             Input::Continued => {
                 // Whoever stopped us may have left the terminal in any state.
+                let edited = self.edited.take();
+                if edited.is_some() {
+                    self.terminal.mend();
+                }
                 if let Err(error) = self.terminal.enter_again() {
                     tracing::error!(%error, "the terminal cannot be taken again");
                 }
-                Vec::new()
+                edited.map(|edited| self.state.edited(edited, now)).unwrap_or_default()
             }
         };
         for wish in std::mem::take(&mut self.state.wishes) {
@@ -208,6 +216,7 @@ impl Screen {
                     Err(error) => self.state.say(NoticeKind::Error, error.to_string(), now),
                 }
             }
+            Wish::Edit(text) => self.edit(&text),
             Wish::Copy(text) => {
                 let sent = self.terminal.copy(&text, self.options.tmux);
                 let cut = if sent.cut { ", the rest was left out" } else { "" };
@@ -232,15 +241,39 @@ impl Screen {
         }
     }
 
+    /// Gives the terminal over to the person's editor. Nobody reads keys here until it has ended.
+    fn edit(&mut self, text: &str) {
+        let started = match self.options.editor.clone() {
+            Some(editor) => {
+                self.lend();
+                Editing::start(&editor, text)
+            }
+            None => Err("no editor is set: set $VISUAL or $EDITOR, or type the note here".to_owned()),
+        };
+        match started {
+            Ok(editing) => self.editing = Some(editing),
+            Err(why) => {
+                let text = text.into();
+                self.state.edited(Edited::Failed { why, text }, wall());
+                if let Err(error) = self.terminal.enter_again() {
+                    tracing::error!(%error, "the terminal cannot be taken again");
+                }
+            }
+        }
+    }
+
+    /// Restores the terminal for another program. No key is read while one of ours is handled,
+    /// and what was typed after it is that program's.
+    fn lend(&mut self) {
+        self.terminal.forget_keys();
+        self.terminal.leave();
+    }
+
     /// Hands the terminal back to the shell and stops the process group. A group that no shell
     /// looks after is not stopped by the system (POSIX, orphaned process groups), so the screen
     /// is taken again here and not only when `SIGCONT` comes.
-    ///
-    /// The event stream stays: its thread is idle while a key of it is handled, and dropping one
-    /// stream for another can lose the edge of a key that comes meanwhile (crossterm 0.29 leaves
-    /// its wake-up in the poll, and a poll that finds both returns for the wake-up alone).
     fn suspend(&mut self) {
-        self.terminal.leave();
+        self.lend();
         if let Err(error) = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP) {
             self.state.say(NoticeKind::Error, format!("cannot stop the process: {error}"), wall());
         }
@@ -254,6 +287,9 @@ impl Screen {
     pub(super) fn show_scene(&mut self, scene: &Scene<'_>) -> Result<(), FrontError> {
         if let Some(why) = self.terminal.gone() {
             return Err(FrontError::Gone(why));
+        }
+        if self.editing.is_some() {
+            return Ok(());
         }
         if !self.terminal.ready() {
             self.dirty = true;
@@ -287,38 +323,35 @@ fn save(folder: &std::path::Path, name: &str, text: &str) -> Result<String, Stri
     }
 }
 
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if let Some(kept) = self.end_editor() {
+            tracing::warn!(file = %kept.display(), "a note was being written when the session ended");
+        }
+    }
+}
+
 impl Front for Screen {
     async fn input(&mut self) -> Input {
-        // A device in memory has no events: whoever holds it calls `handle` itself.
-        if !self.terminal.has_keys() {
-            return std::future::pending().await;
-        }
-        let first = self.events.is_none();
-        let events = self.events.get_or_insert_with(EventStream::new);
-        // The first frame is drawn before anybody listens: a size that changed meanwhile is told
-        // by nobody else.
-        if first && let Some((columns, rows)) = self.terminal.grown() {
-            return Input::Terminal(Event::Resize(columns, rows));
+        if let Some(editing) = &mut self.editing {
+            self.edited = Some(editing.ended().await);
+            self.editing = None;
+            // That the editor was stopped and went on is no news any more.
+            self.continued = None;
+            return Input::Continued;
         }
         if self.continued.is_none() {
             self.continued = signal(SignalKind::from_raw(SIGCONT)).ok();
         }
-        let stopped = async {
-            match &mut self.continued {
-                Some(signal) => signal.recv().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             biased;
-            _ = stopped => Input::Continued,
-            event = events.next() => match event {
-                Some(Ok(event)) => Input::Terminal(event),
-                Some(Err(error)) => {
+            () = heard(&mut self.continued) => Input::Continued,
+            event = self.terminal.event() => match event {
+                Ok(event) => Input::Terminal(event),
+                Err(error) => {
                     tracing::error!(%error, "the terminal cannot be read");
                     Input::Ended
                 }
-                None => Input::Ended,
             },
         }
     }
@@ -352,6 +385,10 @@ impl Front for Screen {
     }
 
     fn wants_frame(&self) -> bool {
-        self.dirty
+        self.dirty && self.editing.is_none()
+    }
+
+    fn is_away(&self) -> bool {
+        self.editing.is_some()
     }
 }

@@ -78,6 +78,8 @@ pub(super) enum Wish {
     ToggleMouse,
     Copy(String),
     Save(Pane),
+    /// Open the person's editor for a note, with this text.
+    Edit(String),
 }
 
 /// A line that is typed at the bottom.

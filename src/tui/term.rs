@@ -9,18 +9,23 @@ pub mod clipboard;
 mod device;
 mod encode;
 mod facts;
+mod keys;
 mod writer;
 
+use std::io;
 use std::sync::Arc;
 
+use crossterm::event::Event;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::text::Safe;
 
 pub use device::{Capture, Device, TermError, Tty};
 pub use facts::{Depth, TermFacts};
 
+use keys::Keys;
 use writer::Writer;
 
 const SYNC_BEGIN: &[u8] = b"\x1b[?2026h";
@@ -38,6 +43,8 @@ pub struct Terminal {
     anew: bool,
     /// Bytes outside the picture that go with the next frame.
     extra: Vec<u8>,
+    keys: Option<Keys>,
+    resized: Option<Signal>,
 }
 
 impl Terminal {
@@ -52,6 +59,8 @@ impl Terminal {
             cursor: None,
             anew: true,
             extra: Vec::new(),
+            keys: None,
+            resized: None,
         })
     }
 
@@ -72,6 +81,49 @@ impl Terminal {
     pub fn grown(&self) -> Option<(u16, u16)> {
         let size = self.writer.shared().size().ok()?;
         (size != (self.before.area.width, self.before.area.height)).then_some(size)
+    }
+
+    /// Waits for the next key, paste, click or size. Cancelled and called again at will. Needs a
+    /// runtime. Once it has told something, nobody reads the terminal until it is called again.
+    ///
+    /// A size is heard of by a signal of our own: crossterm (0.29) loses one that comes together
+    /// with a key.
+    pub async fn event(&mut self) -> io::Result<Event> {
+        // A device in memory has no events: whoever holds it has its own.
+        if !self.has_keys() {
+            return std::future::pending().await;
+        }
+        if self.keys.is_none() {
+            self.resized = signal(SignalKind::window_change()).ok();
+            self.keys = Some(Keys::start()?);
+            // The first frame is older than that.
+            if let Some((columns, rows)) = self.grown() {
+                return Ok(Event::Resize(columns, rows));
+            }
+        }
+        loop {
+            let Some(keys) = &mut self.keys else { return Err(io::ErrorKind::BrokenPipe.into()) };
+            tokio::select! {
+                biased;
+                () = heard(&mut self.resized) => {
+                    if let Some((columns, rows)) = self.grown() {
+                        return Ok(Event::Resize(columns, rows));
+                    }
+                }
+                event = keys.next() => match event {
+                    Some(Ok(Event::Resize(..))) => {}
+                    Some(told) => return told,
+                    None => return Err(io::ErrorKind::BrokenPipe.into()),
+                },
+            }
+        }
+    }
+
+    /// Forgets what was typed ahead: it was meant for whoever gets the terminal now.
+    pub(super) fn forget_keys(&mut self) {
+        if let Some(keys) = &mut self.keys {
+            keys.forget();
+        }
     }
 
     /// The next frame is drawn from nothing, whatever the terminal shows now.
@@ -147,6 +199,11 @@ impl Terminal {
         self.writer.shared().leave();
     }
 
+    /// Another program had the terminal, and may have left it in any state.
+    pub(super) fn mend(&self) {
+        self.writer.shared().mend();
+    }
+
     /// Enters again after [`Terminal::leave`], or after a stop that was not ours.
     pub fn enter_again(&mut self) -> Result<(), TermError> {
         self.leave();
@@ -181,6 +238,17 @@ impl Terminal {
     /// Waits until the writer took everything, at most `patience`.
     pub fn settle(&self, patience: std::time::Duration) -> bool {
         self.writer.settle(patience)
+    }
+}
+
+/// Waits for the next signal; for ever if it cannot be listened to.
+pub(super) async fn heard(signal: &mut Option<Signal>) {
+    let told = match signal {
+        Some(signal) => signal.recv().await,
+        None => None,
+    };
+    if told.is_none() {
+        std::future::pending().await
     }
 }
 

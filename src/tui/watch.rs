@@ -5,8 +5,7 @@
 
 use std::sync::Arc;
 
-use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
-use futures::StreamExt as _;
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
 use ratatui::buffer::Buffer;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -51,7 +50,6 @@ pub struct WatchScreen {
     theme: Theme,
     ascii: bool,
     terminal: Terminal,
-    events: Option<EventStream>,
     /// The first shown line of what scrolls.
     top: usize,
     /// How far it can scroll, and how much a page is.
@@ -72,7 +70,7 @@ impl WatchScreen {
         let terminal = Terminal::enter(device)?;
         terminal.restore_on_panic();
         terminal.drawn_here();
-        Ok(Self { theme, ascii: look.ascii, terminal, events: None, top: 0, deepest: 0, page: 1 })
+        Ok(Self { theme, ascii: look.ascii, terminal, top: 0, deepest: 0, page: 1 })
     }
 
     /// Draws the page. `false`: the terminal has not taken the last one yet.
@@ -108,20 +106,9 @@ impl WatchScreen {
 
     /// Waits for a key or a new size.
     pub async fn wanted(&mut self) -> Wanted {
-        if !self.terminal.has_keys() {
-            return std::future::pending().await;
-        }
-        let first = self.events.is_none();
-        let events = self.events.get_or_insert_with(EventStream::new);
-        // The first page is drawn before anybody listens: a size that changed meanwhile is told by
-        // nobody else.
-        if first && let Some((columns, rows)) = self.terminal.grown() {
-            self.terminal.resize(columns, rows);
-            return Wanted::Page;
-        }
-        match events.next().await {
-            Some(Ok(event)) => self.take(&event),
-            Some(Err(_)) | None => Wanted::Leave,
+        match self.terminal.event().await {
+            Ok(event) => self.take(&event),
+            Err(_) => Wanted::Leave,
         }
     }
 

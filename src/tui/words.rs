@@ -78,6 +78,15 @@ pub(super) fn age(length: TimeDelta) -> String {
     }
 }
 
+/// The age of what is as new as it should be, in steps of five seconds: `<5s`, `5s`, `10s`. A
+/// figure that ticks in every title is bytes every second, and tells nothing.
+pub(super) fn fresh(length: TimeDelta) -> String {
+    match length.num_seconds() {
+        ..5 => "<5s".to_owned(),
+        seconds => age(TimeDelta::seconds(seconds - seconds % 5)),
+    }
+}
+
 /// `48 s`, `17 min`, `3 h 5 min`, `2 d`.
 pub(super) fn long_age(length: TimeDelta) -> String {
     let seconds = length.num_seconds().max(0);

@@ -20,7 +20,7 @@ pub(crate) fn line(n: u64, out: &mut Vec<u8>) {
     let _ = match x % 100 {
         0..=26 => writeln!(
             out,
-            r#"{{"ts":"{at}","level":"info","msg":"charge accepted","order":"o-{order:06}","took_ms":{took},"trace":"{id:012x}"}}"#
+            r#"{{"ts":"{at}","level":"info","msg":"charge accepted","order":"o-{order:06}","took_ms":{took},"trace":"{id:017x}"}}"#
         ),
         27..=29 => writeln!(
             out,
@@ -29,11 +29,11 @@ pub(crate) fn line(n: u64, out: &mut Vec<u8>) {
         ),
         30..=36 => writeln!(
             out,
-            r#"{{"ts":"{at}","level":"warn","msg":"retrying partner call","partner":"acq-{small}","backoff_ms":{took},"trace":"{id:012x}","pod":"payments-{small}"}}"#
+            r#"{{"ts":"{at}","level":"warn","msg":"retrying partner call","partner":"acq-{small}","backoff_ms":{took},"trace":"{id:017x}","pod":"payments-{small}"}}"#
         ),
         37..=56 => writeln!(
             out,
-            r#"ts={at} level=info msg="query served" table=orders rows={small} took={took}ms pool=main conn={small} user=app trace={id:012x}"#
+            r#"ts={at} level=info msg="query served" table=orders rows={small} took={took}ms pool=main conn={small} user=app trace={id:017x}"#
         ),
         57..=66 => writeln!(
             out,
@@ -48,7 +48,7 @@ pub(crate) fn line(n: u64, out: &mut Vec<u8>) {
         ),
         79..=88 => writeln!(
             out,
-            "{at} INFO  checkout::cart: cart priced session={id:012x} items={small} total={order}.{:02} EUR voucher=none warehouse=w{small} took {took} ms",
+            "{at} INFO  checkout::cart: cart priced session={id:017x} items={small} total={order}.{:02} EUR voucher=none warehouse=w{small} took {took} ms",
             small
         ),
         89..=96 => writeln!(

@@ -202,10 +202,6 @@ impl Session {
         self.findings.iter().filter(|one| one.kind == kind && one.subject.contains(subject)).count()
     }
 
-    pub(crate) fn found(&self, kind: EntryKind, subject: &str) -> Option<&Finding> {
-        self.findings.iter().find(|one| one.kind == kind && one.subject.contains(subject))
-    }
-
     pub(crate) fn deployment(&self, namespace: &str, name: &str) -> Option<&WorkloadRow> {
         let key = WorkloadKey { kind: Kind::Deployment, path: ObjectPath::new(namespace, name) };
         self.picture.workloads.row(&key)

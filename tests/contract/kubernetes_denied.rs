@@ -24,7 +24,7 @@ fn account(shop: &Shop, name: &str) -> (tempfile::TempDir, String) {
 }
 
 async fn a_token_for_one_namespace_sees_that_one_and_says_so() {
-    let shop = Shop::open();
+    let shop = Shop::open().await;
     let at = shop.namespace.clone();
     shop.deploy("payments", 2, &[], &[]);
     let (_folder, kubeconfig) = account(&shop, "one");
@@ -47,7 +47,7 @@ async fn a_token_for_one_namespace_sees_that_one_and_says_so() {
 }
 
 async fn a_token_that_may_not_watch_is_polled_for() {
-    let shop = Shop::open();
+    let shop = Shop::open().await;
     let at = shop.namespace.clone();
     shop.deploy("payments", 1, &[], &[]);
     let (_folder, kubeconfig) = account(&shop, "slow");
@@ -69,7 +69,7 @@ async fn a_token_that_may_not_watch_is_polled_for() {
 }
 
 async fn a_token_without_any_right_is_told_so() {
-    let shop = Shop::open();
+    let shop = Shop::open().await;
     let (_folder, kubeconfig) = account(&shop, "nobody");
     let mut session = Session::start(&configured(&shop.config_as(&kubeconfig)));
     for source in ["pods", "workloads", "nodes", "events"] {

@@ -43,11 +43,13 @@ packages() {
     local policy=/usr/sbin/policy-rc.d made= status=0
     if [[ ! -e $policy ]]; then
         printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && made=$policy
+        # shellcheck disable=SC2064
+        trap "rm -f '$policy'" EXIT
     fi
-    {
-        apt-get update -qq &&
-            DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "$@"
-    } >"$cache/apt.log" 2>&1 </dev/null || status=$?
+    export DEBIAN_FRONTEND=noninteractive
+    local install=(apt-get install -qq --no-install-recommends "$@")
+    # The lists of a fresh machine are empty or old.
+    { "${install[@]}" || { apt-get update -qq && "${install[@]}"; }; } >"$cache/apt.log" 2>&1 </dev/null || status=$?
     [[ -z $made ]] || rm -f "$made"
     if ((status != 0)); then
         tail -n 20 "$cache/apt.log" >&2

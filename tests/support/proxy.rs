@@ -39,6 +39,8 @@ pub(crate) struct Asked {
     pub(crate) met: Option<&'static str>,
     /// How often it was handed to the server.
     pub(crate) delivered: usize,
+    /// Bytes of an answer without an end that were taken in.
+    pub(crate) given: usize,
 }
 
 impl Asked {

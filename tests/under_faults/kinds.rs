@@ -75,7 +75,7 @@ const ANSWERS: [Kind; 8] = [
 ];
 
 /// Answers that are not whole, not right, or not there.
-const BODIES: [Kind; 8] = [
+const BODIES: [Kind; 7] = [
     hurts("cut in the head", |_| Fault::CutHead(20), CUT),
     hurts("cut in the body", |_| Fault::Cut(7), CUT),
     hurts(
@@ -91,11 +91,6 @@ const BODIES: [Kind; 8] = [
         &["promises", "EOF", "decod", "broke off", "ended", "buffer", "malformed"],
     ),
     hurts("bad gzip", |_| Fault::Gzip, &["gzip", "promises", "broke off", "decod", "expected value", "malformed"]),
-    hurts(
-        "without an end",
-        |_| Fault::Endless("application/json", b"[1,2,3],\n"),
-        &["larger than", "in time", "promises", "no complete answer", "malformed", "expected"],
-    ),
 ];
 const CUT: &[&str] = &["broke off", "closed", "connection", "reset", "EOF", "incomplete", "not what its API promises"];
 
@@ -227,4 +222,106 @@ async fn pieces_that_come_twice_and_answers_from_before_are_not_told_again() {
     let (_, told) = session.end().await;
     assert!(told.lines.len() > 1_000, "{}", told.lines.len());
     everything(&site, &told, opens, end);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_an_end_fills_no_memory() {
+    let site = Site::open().await;
+    let mut session = Session::start(&site);
+    session.until("first contact", BACK, |session| SOURCES.iter().all(|name| session.is_live(name))).await;
+    for source in POLLED {
+        // One at a time, and once: it is a flood.
+        let flood = Fault::Endless("application/json", b"[1, 2, 3, 4, 5, 6, 7],\n");
+        site.proxy(source).rule(Rule::new("flood", flood).on(move |asked| is_of(asked, source)).times(1));
+        session.until("the flood", NOTICED, |_| site.proxy(source).count(|asked| asked.given > 0) > 0).await;
+        session
+            .until("its end", NOTICED, |_| site.proxy(source).standing(|asked| asked.met == Some("flood")) == 0)
+            .await;
+        let given = site.proxy(source).asked().iter().map(|asked| asked.given).max().unwrap();
+        // What the program keeps, and what the system's buffers take on top.
+        let most = if source == "usage" { 64 } else { 16 };
+        assert!(given < (most + 16) << 20, "{source} took in {given} bytes");
+        site.give_back();
+    }
+    session.all_live(BACK).await;
+}
+
+/// What each source is told of at its very first contact, and that it gets over it.
+#[tokio::test(start_paused = true)]
+async fn whoever_is_away_when_the_session_opens_is_told_and_read_once_it_is_back() {
+    let site = Site::open().await;
+    for (name, fault) in [
+        ("reset", Fault::Reset),
+        ("silent", Fault::Silent),
+        ("cut", Fault::Cut(40)),
+        ("truncated", Fault::Truncate(40)),
+        ("500", status(500)),
+        ("sign-in page", Fault::Answer(Canned::login_page())),
+    ] {
+        for source in SOURCES {
+            site.pull(source, fault.clone());
+        }
+        let cut = matches!(fault, Fault::Cut(_) | Fault::Truncate(_));
+        let mut session = Session::start(&site);
+        let mut told = std::collections::BTreeMap::new();
+        session
+            .until(name, NOTICED, |session| {
+                for source in SOURCES {
+                    let why = session.why(source);
+                    if !why.is_empty() {
+                        told.entry(source).or_insert(why);
+                    }
+                }
+                // Without pods there is no log to read, and a head is all it takes to see a server.
+                SOURCES.iter().all(|source| told.contains_key(source) || (cut && *source == "pod-logs"))
+            })
+            .await;
+        told.iter().for_each(|(source, why)| is_clear(name, source, why));
+        site.give_back();
+        session.all_live(BACK).await;
+        session
+            .until("pods and their logs", BACK, |session| session.told.pods.len() > 30 && session.told.lines.len() > 50)
+            .await;
+        session.end().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_and_a_log_whose_other_end_vanished_are_opened_again() {
+    let site = Site::open().await;
+    let mut session = Session::start(&site);
+    session.until("first contact", BACK, |session| SOURCES.iter().all(|name| session.is_live(name))).await;
+    session.run_for(20).await;
+    site.kubernetes.freeze(Asked::streams);
+    let frozen = session.core.now;
+    let scale = json!({"spec": {"replicas": 6}});
+    site.patch("/apis/apps/v1/namespaces/platform/deployments/reports/scale", scale).await;
+    session
+        .until("the change behind the silence", Duration::from_secs(120), |session| {
+            session.told.changes.keys().any(|(_, title)| title == "replicas 2→6")
+        })
+        .await;
+    assert!((session.core.now - frozen).num_seconds() <= 100);
+    // No bookmark tells that a log is still there: it is given up when it was silent for long.
+    let login = |session: &Session| session.told.lines.keys().filter(|key| key.1.starts_with("identity/login")).count();
+    let before = login(&session);
+    session
+        .until("the lines behind the silence", Duration::from_secs(400), |session| login(session) > before + 50)
+        .await;
+    let (_, told) = session.end().await;
+    assert!(told.lines.values().all(|count| *count == 1), "a line was told twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_expired_and_was_renewed_is_taken_up() {
+    let site = Site::with_plugin().await;
+    site.only_token("first");
+    let mut session = Session::start(&site);
+    session.until("first contact", BACK, |session| SOURCES.iter().all(|name| session.is_live(name))).await;
+    site.give_back();
+    site.only_token("second");
+    site.kubernetes.cut(Asked::streams);
+    session.until("a refusal", BACK, |session| session.why("pods").contains("sign in again")).await;
+    site.sign_in("second");
+    session.all_live(BACK).await;
 }

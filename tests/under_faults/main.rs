@@ -14,7 +14,10 @@ mod hurry;
 #[path = "../support/proxy.rs"]
 mod proxy;
 
+mod acting;
 mod kinds;
 mod outage;
+mod patience;
 mod session;
 mod site;
+mod tail;

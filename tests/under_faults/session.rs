@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use warroom::clock::{Clock, Hold, World};
+use warroom::config::{Catalogue, Environment};
 use warroom::connect::{Batch, Follow, Inbox, Supervisor, registry, supervise};
 use warroom::model::entry::{Actor, ActorKind, Entry, EntryId, EntryKind};
 use warroom::model::signal::{Delta, Gap, Signal, Stamped};
@@ -78,15 +79,19 @@ pub(crate) struct Session {
 impl Session {
     /// All sources of the site, from now on.
     pub(crate) fn start(site: &Site) -> Self {
+        Self::open(&site.env, &site.catalogue, &site.clock)
+    }
+
+    pub(crate) fn open(env: &Environment, catalogue: &Arc<Catalogue>, clock: &Clock) -> Self {
         let inbox = Inbox::new();
         let (sender, follow) = watch::channel(Follow::default());
-        let connectors = registry(&site.env, Arc::clone(&site.catalogue));
-        let supervisor = supervise(connectors, site.clock.clone(), follow, &inbox);
-        let now = site.clock.now();
+        let connectors = registry(env, Arc::clone(catalogue));
+        let supervisor = supervise(connectors, clock.clone(), follow, &inbox);
+        let now = clock.now();
         let ana = Actor { kind: ActorKind::Human, name: "ana".into(), known_by: None };
-        let core = Core::new(&site.env, Arc::clone(&site.catalogue), ana, now, 0);
+        let core = Core::new(env, Arc::clone(catalogue), ana, now, 0);
         let told = Told::default();
-        Self { core, told, clock: site.clock.clone(), inbox, supervisor, _follow: sender, next: now }
+        Self { core, told, clock: clock.clone(), inbox, supervisor, _follow: sender, next: now }
     }
 
     /// Lets sources talk and time pass until `done`, for at most `patience` by the wall, which a

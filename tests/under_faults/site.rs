@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use warroom::clock::{Clock, World};
 use warroom::config::{
     AwsAccess, AwsCredentials, Catalogue, Environment, HttpAccess, KubeAccess, LogAccess, WritePolicy,
@@ -11,7 +11,7 @@ use warroom::config::{
 use warroom::drill::{Drill, Options, Scenario};
 
 use crate::hurry::Hurry;
-use crate::proxy::{Asked, Fault, Proxy, Rule};
+use crate::proxy::{Asked, Canned, Fault, Proxy, Rule};
 
 /// All sources of the environment.
 pub(crate) const SOURCES: [&str; 10] = [
@@ -38,7 +38,7 @@ pub(crate) struct Site {
     prometheus: Proxy,
     aws: Proxy,
     _hurry: Hurry,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Site {
@@ -99,7 +99,7 @@ impl Site {
             prometheus: vec![http("prometheus", &prometheus)],
         };
         let catalogue = Arc::new(Catalogue::new(scenario.services().to_vec()));
-        Self { drill, clock, catalogue, env, kubernetes, alertmanager, prometheus, aws, _hurry: hurry, _dir: dir }
+        Self { drill, clock, catalogue, env, kubernetes, alertmanager, prometheus, aws, _hurry: hurry, dir }
     }
 
     pub(crate) fn opens(&self) -> World {
@@ -134,6 +134,43 @@ impl Site {
         let request = request.header("content-type", "application/merge-patch+json").body(patch.to_string());
         let answer = request.send().await.unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
+    /// An object of the cluster, not through the proxy.
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        let request = client.get(format!("{}{path}", self.drill.endpoints.kubernetes)).bearer_auth("drill");
+        serde_json::from_slice(&request.send().await.unwrap().bytes().await.unwrap()).unwrap()
+    }
+
+    /// The same, signed in to the cluster by a credential plugin: its token is `first`.
+    pub(crate) async fn with_plugin() -> Self {
+        let site = Self::open().await;
+        let token = site.dir.path().join("token");
+        let kubeconfig = site.dir.path().join("kubeconfig");
+        let text = std::fs::read_to_string(&kubeconfig).unwrap();
+        let plugin = format!(
+            "exec: {{apiVersion: client.authentication.k8s.io/v1, command: cat, args: ['{}'], interactiveMode: Never}}",
+            token.display()
+        );
+        assert!(text.contains("token: drill"));
+        std::fs::write(&kubeconfig, text.replace("token: drill", &plugin)).unwrap();
+        site.sign_in("first");
+        site
+    }
+
+    /// From now on the plugin gives this token.
+    pub(crate) fn sign_in(&self, token: &str) {
+        let credential = json!({"kind": "ExecCredential", "status": {"token": token}});
+        std::fs::write(self.dir.path().join("token"), credential.to_string()).unwrap();
+    }
+
+    /// The cluster knows this token alone, and the world behind it its own.
+    pub(crate) fn only_token(&self, token: &'static str) {
+        let body = json!({"kind": "Status", "code": 401, "message": "Unauthorized: the token has expired"});
+        let canned = Canned::new(401, "application/json", body.to_string());
+        let other = move |asked: &Asked| asked.header("authorization") != format!("Bearer {token}");
+        self.kubernetes.rule(Rule::new("another token", Fault::Answer(canned)).on(other));
     }
 
     /// Every request goes through again.

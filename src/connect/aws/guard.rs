@@ -1,15 +1,24 @@
-//! The interceptor that makes an SDK client read-only, by the operation's name; and the one that
+//! The interceptor that makes an SDK client read-only, by the operation's name, and bounds what it
+//! takes in: the SDK itself reads an answer to its end, however long that is. And the one that
 //! leaves an endpoint's host as it was configured.
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::endpoint::EndpointPrefix;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeSerializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
+    BeforeDeserializationInterceptorContextMut, BeforeSerializationInterceptorContextMut,
+    BeforeSerializationInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
+use http_body_util::Limited;
+
+/// The largest answer that is read, in bytes. A page of log events has a mebibyte at most.
+const LARGEST: usize = 16 * 1024 * 1024;
+/// Its answer has no end, and is taken in event by event.
+const STREAM: &str = "StartLiveTail";
 
 /// Lets the named operations through and refuses all others before anything is sent.
 #[derive(Debug)]
@@ -31,6 +40,20 @@ impl ReadOnly {
 impl Intercept for ReadOnly {
     fn name(&self) -> &'static str {
         "ReadOnly"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if config.load::<Metadata>().is_none_or(|operation| operation.name() != STREAM) {
+            let body = context.response_mut().body_mut();
+            let whole = std::mem::replace(body, SdkBody::taken());
+            *body = SdkBody::from_body_1_x(Limited::new(whole, LARGEST));
+        }
+        Ok(())
     }
 
     // Not `read_before_execution`: the operation's name is not known there yet.

@@ -6,13 +6,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use base64::Engine as _;
-use chrono::TimeDelta;
 use kube::client::{Client, ClientBuilder};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tokio::sync::{Mutex, watch};
 
-use crate::clock::{Clock, World};
+use crate::clock::World;
 use crate::config::KubeAccess;
 use crate::connect::SourceError;
 use crate::text::Safe;
@@ -66,9 +64,7 @@ impl Cluster {
     /// The client; built anew a minute before its credentials end.
     pub(super) async fn client(&self) -> Result<Client, SourceError> {
         let mut built = self.built.lock().await;
-        // Credentials live in the real world, whatever time a drill tells.
-        let soon = Clock::real().now() + TimeDelta::seconds(60);
-        if let Some(known) = built.as_ref().filter(|known| known.until.is_none_or(|until| soon < until)) {
+        if let Some(known) = built.as_ref().filter(|known| !plugin::is_over(known.until)) {
             return Ok(known.client.clone());
         }
         let fresh = self.build().await?;
@@ -113,17 +109,7 @@ impl Cluster {
                     .into(),
             ));
         }
-        let mut until = None;
-        if let Some(exec) = config.auth_info.exec.take() {
-            let credential = plugin::run(&exec).await?;
-            until = credential.until;
-            config.auth_info.token = credential.token.map(Into::into);
-            if let Some((certificate, key)) = credential.certificate {
-                let encode = |pem: String| base64::engine::general_purpose::STANDARD.encode(pem);
-                config.auth_info.client_certificate_data = Some(encode(certificate));
-                config.auth_info.client_key_data = Some(encode(key).into());
-            }
-        }
+        let until = plugin::sign_in(&mut config).await?;
         let server = Safe::from(config.cluster_url.to_string().trim_end_matches('/'));
         let stack = ClientBuilder::try_from(config)
             .map_err(|error| fatal(format!("prepare the client for {host}: {}", super::call::causes(&error))))?;

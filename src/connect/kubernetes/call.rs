@@ -184,7 +184,7 @@ pub(super) fn media_type<B>(answer: &Response<B>) -> String {
 async fn bounded(mut body: Body, cap: usize) -> Result<Bytes, String> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| format!("the answer broke off ({})", root_cause(&error)))?;
+        let frame = frame.map_err(|error| broke_off(&error))?;
         if let Ok(data) = frame.into_data() {
             if whole.len() + data.len() > cap {
                 return Err(format!("the answer is larger than {cap} bytes"));
@@ -209,6 +209,11 @@ fn said(body: &Bytes) -> Safe {
         String::from_utf8_lossy(body).lines().next().unwrap_or_default().to_owned()
     };
     clean_capped(text.trim_end_matches('.'), 300)
+}
+
+/// What came of an answer that did not come whole.
+pub(super) fn broke_off(error: &(dyn Error + 'static)) -> String {
+    format!("the answer broke off ({})", root_cause(error))
 }
 
 /// An error with its causes, each said once. Many libraries repeat the cause in the text.

@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use kube::client::Body;
 
 use super::access::Cluster;
-use super::call::{Ask, Fault, JSON, causes, media_type};
+use super::call::{Ask, Fault, JSON, broke_off, media_type};
 use super::follow::{Resource, add, encode};
 use super::pages::{Pages, Piece};
 use super::wire::{self, ListMeta, Object, Page};
@@ -121,7 +121,7 @@ async fn read<T: Object>((body, pages, page): &mut (Body, Pages, Page<T>), start
                 pages.end().map_err(|malformed| malformed.to_string())?;
                 return Ok(true);
             }
-            Some(Err(error)) => return Err(causes(&error)),
+            Some(Err(error)) => return Err(broke_off(&error)),
             Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
                     pages.push(&data).map_err(|malformed| malformed.to_string())?;

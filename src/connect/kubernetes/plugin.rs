@@ -8,29 +8,33 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use kube::config::{ExecConfig, ExecInteractiveMode};
+use base64::Engine as _;
+use chrono::TimeDelta;
+use kube::config::{Config, ExecConfig, ExecInteractiveMode};
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
-use crate::clock::World;
+use crate::clock::{Clock, World};
 use crate::connect::SourceError;
 use crate::text::{Safe, clean_capped, redact};
 
 /// A sign-in that takes longer than this is waiting for a person, who cannot see it.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// A credential is renewed so long before it ends.
+const MARGIN: TimeDelta = TimeDelta::seconds(60);
 /// Longest answer that is read.
 const ANSWER_CAP: u64 = 1024 * 1024;
 
 /// What a plugin gave.
 #[derive(Default)]
-pub(super) struct Credential {
+struct Credential {
     /// A bearer token.
-    pub(super) token: Option<String>,
+    token: Option<String>,
     /// A client certificate and its key, PEM.
-    pub(super) certificate: Option<(String, String)>,
+    certificate: Option<(String, String)>,
     /// When it ends.
-    pub(super) until: Option<World>,
+    until: Option<World>,
 }
 
 #[derive(Deserialize)]
@@ -47,9 +51,29 @@ struct AnswerStatus {
     client_key_data: Option<String>,
 }
 
+/// Puts the credential that a plugin gives in the plugin's place, so that nobody else runs it. Says
+/// when it ends, by the calendar. Without a plugin it does nothing.
+pub(crate) async fn sign_in(config: &mut Config) -> Result<Option<World>, SourceError> {
+    let Some(exec) = config.auth_info.exec.take() else { return Ok(None) };
+    let credential = run(&exec).await?;
+    config.auth_info.token = credential.token.map(Into::into);
+    if let Some((certificate, key)) = credential.certificate {
+        let encode = |pem: String| base64::engine::general_purpose::STANDARD.encode(pem);
+        config.auth_info.client_certificate_data = Some(encode(certificate));
+        config.auth_info.client_key_data = Some(encode(key).into());
+    }
+    Ok(credential.until)
+}
+
+/// Whether a credential that ends then is as good as over: it would end under way.
+pub(crate) fn is_over(until: Option<World>) -> bool {
+    // Credentials live in the real world, whatever time a drill tells.
+    until.is_some_and(|until| until <= Clock::real().now() + MARGIN)
+}
+
 /// Runs the plugin and reads its credential. Every failure is `Denied`: it is tried again
 /// slowly, and a person may sign in elsewhere in between.
-pub(super) async fn run(exec: &ExecConfig) -> Result<Credential, SourceError> {
+async fn run(exec: &ExecConfig) -> Result<Credential, SourceError> {
     let program = exec.command.as_deref().unwrap_or_default();
     let name = program.rsplit('/').next().unwrap_or_default();
     let denied = |what: String| {

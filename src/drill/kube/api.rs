@@ -131,7 +131,7 @@ async fn handle(Shared(cluster): Shared<Cluster>, request: Request<Body>) -> Res
             Ok(call) => dispatch(&cluster, call, &parts.method, &parts.headers, &body),
             Err(failure) => Err(failure),
         },
-        _ => Err(Failure::no_such_path()),
+        _ => Err(Failure::no_page()),
     };
     answer.unwrap_or_else(IntoResponse::into_response)
 }
@@ -148,6 +148,9 @@ fn call(group: &str, version: &str, rest: &[&str], query: Query) -> Result<Call,
         [plural, name, sub @ ..] => (*plural, Some(*name), Some(sub.join("/"))),
         [] => return Err(Failure::no_such_path()),
     };
+    if !kinds::is_served(group, version) {
+        return Err(Failure::no_page());
+    }
     let resource = kinds::find(group, version, plural).ok_or_else(Failure::no_such_path)?;
     if resource.namespaced != namespace.is_some() && (name.is_some() || !resource.namespaced) {
         return Err(Failure::no_such_path());

@@ -223,6 +223,11 @@ pub(super) fn find(group: &str, version: &str, plural: &str) -> Option<&'static 
     RESOURCES.iter().find(|row| row.group == group && row.version == version && row.plural == plural)
 }
 
+/// Whether anything of that group and version is served.
+pub(super) fn is_served(group: &str, version: &str) -> bool {
+    RESOURCES.iter().any(|row| row.group == group && row.version == version)
+}
+
 /// Groups with their versions, in order, the preferred version first.
 pub(super) fn groups() -> Vec<(&'static str, Vec<&'static str>)> {
     let mut out: Vec<(&'static str, Vec<&'static str>)> = Vec::new();

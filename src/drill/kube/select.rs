@@ -38,6 +38,11 @@ impl Selector {
         Ok(Self { labels, fields })
     }
 
+    /// Whether everything is picked.
+    pub(super) fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
+
     pub(super) fn matches(&self, object: &Value) -> bool {
         let labels = at(object, &["metadata", "labels"]);
         let value = |key: &String| labels.get(key.as_str()).and_then(Value::as_str);
@@ -76,6 +81,11 @@ fn label(part: &str) -> Result<Label, String> {
         Some(list.split(',').map(|value| value.trim().to_owned()).collect())
     };
     let bad = || format!("unable to parse requirement: {part:?} is no label requirement");
+    let value = |text: &str| {
+        let text = text.trim();
+        let fine = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        fine.then(|| text.to_owned()).ok_or_else(bad)
+    };
     let name = |key: &str| {
         let key = key.trim();
         let fine = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
@@ -87,11 +97,11 @@ fn label(part: &str) -> Result<Label, String> {
     if let Some((key, list)) = part.split_once(" in") {
         return Ok(Label::In(name(key)?, set(list).ok_or_else(bad)?));
     }
-    if let Some((key, value)) = part.split_once("!=") {
-        return Ok(Label::NotIn(name(key)?, vec![value.trim().to_owned()]));
+    if let Some((key, found)) = part.split_once("!=") {
+        return Ok(Label::NotIn(name(key)?, vec![value(found)?]));
     }
-    if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
-        return Ok(Label::In(name(key)?, vec![value.trim().to_owned()]));
+    if let Some((key, found)) = part.split_once("==").or_else(|| part.split_once('=')) {
+        return Ok(Label::In(name(key)?, vec![value(found)?]));
     }
     match part.strip_prefix('!') {
         Some(key) => Ok(Label::Absent(name(key)?)),

@@ -1,7 +1,7 @@
 //! One chunk: a run of lines in the order of arrival, with their text in one buffer. The newest
-//! chunk takes small batches in until it is large enough; from then on it never changes. Chunks
-//! are shared with the scans that look through them beside the loop: one that is still being
-//! looked at is copied before it grows.
+//! chunk takes small batches in until it is large enough; from then on it never changes, and is
+//! shared with the scans that look through it beside the loop. Of one that still grows, a scan
+//! gets a copy of the lines that it wants.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::model::name::{Origin, ServiceName};
 use super::index::Index;
 use super::{Line, LineId};
 
-/// A chunk that holds this much text takes no more.
+/// A chunk that holds this much text takes no more, in a store of the usual size.
 pub(super) const SEAL: usize = 256 * 1024;
 /// A chunk that holds so many lines takes no more, however short they are.
 const LINES: usize = 32 * 1024;
@@ -71,6 +71,27 @@ impl Chunk {
         self.text.shrink_to_fit();
         self.index.shrink();
         self.streams.shrink_to_fit();
+    }
+
+    /// A copy of the lines at the places from `from` up to `to`.
+    pub(super) fn part(&self, from: u64, to: u64) -> Self {
+        let within = |place: u64| usize::try_from(place.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let (low, high) = (within(from).min(self.len()), within(to).min(self.len()));
+        let start = self.index.start(low).unwrap_or(self.text.len());
+        let end = self.index.start(high).unwrap_or(self.text.len());
+        Self {
+            first: self.first + low as u64,
+            streams: self.streams.clone(),
+            text: self.text.get(start..end).unwrap_or_default().to_owned(),
+            index: self.index.part(low, high),
+            span: self.span,
+            worst: self.worst,
+        }
+    }
+
+    /// Whether more may be appended to it.
+    pub(super) fn grows(&self, seal: usize) -> bool {
+        self.text.len() < seal
     }
 
     /// Whether growing left room over.

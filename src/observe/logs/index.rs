@@ -70,6 +70,19 @@ impl Index {
         lines.iter().for_each(|line| self.times.push(line.at_ms));
     }
 
+    /// A copy of the lines from `low` up to `high`, whose text begins with the first of them.
+    pub(super) fn part(&self, low: usize, high: usize) -> Self {
+        let shift = self.start(low).unwrap_or_default() as u32;
+        let mut times = Times::default();
+        (low..high).filter_map(|at| self.at_ms(at)).for_each(|at_ms| times.push(at_ms));
+        Self {
+            starts: self.starts.get(low..high).unwrap_or_default().iter().map(|start| start - shift).collect(),
+            times,
+            streams: self.streams.get(low..high).unwrap_or_default().to_vec(),
+            levels: self.levels.get(low..high).unwrap_or_default().to_vec(),
+        }
+    }
+
     pub(super) fn shrink(&mut self) {
         self.starts.shrink_to_fit();
         self.streams.shrink_to_fit();

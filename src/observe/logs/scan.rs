@@ -84,7 +84,13 @@ impl LogStore {
         let to = to.max(from);
         let first = self.chunks.partition_point(|chunk| chunk.end() <= from);
         let end = self.chunks.partition_point(|chunk| chunk.first() < to).max(first);
-        let chunks = self.chunks.range(first..end).rev().map(Arc::clone).collect();
+        let newest = self.chunks.len().saturating_sub(1);
+        let chunks = (first..end).rev().filter_map(|at| {
+            let chunk = self.chunks.get(at)?;
+            let open = at == newest && chunk.grows(self.seal());
+            Some(if open { Arc::new(chunk.part(from, to)) } else { Arc::clone(chunk) })
+        });
+        let chunks = chunks.collect();
         Scan { filter, chunks, from, to }
     }
 }

@@ -6,12 +6,14 @@ use std::time::Duration;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use kube::client::{Body, ClientBuilder};
-use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde::de::DeserializeOwned;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
+use crate::clock::World;
 use crate::config::{Environment, KubeAccess};
+use crate::connect::kubernetes::plugin;
 use crate::model::name::{EnvId, Target};
 use crate::model::plan::Refusal;
 use crate::text::Safe;
@@ -38,8 +40,14 @@ pub(super) struct Api {
     env: EnvId,
     kubeconfig: Kubeconfig,
     context: Context,
-    client: OnceCell<Client>,
+    client: Mutex<Option<Signed>>,
     pub(super) limits: Limits,
+}
+
+/// A client with credentials that may end.
+struct Signed {
+    client: Client,
+    until: Option<World>,
 }
 
 /// How `kubectl` is pointed at the same cluster.
@@ -103,7 +111,7 @@ impl Api {
             None => Kubeconfig::read(),
         };
         // The error's own words may quote the file, which holds credentials.
-        let mut kubeconfig = kubeconfig.map_err(|_| {
+        let kubeconfig = kubeconfig.map_err(|_| {
             let place =
                 access.kubeconfig.as_ref().map_or("KUBECONFIG or ~/.kube/config".into(), |p| p.display().to_string());
             refusal(format!(
@@ -120,17 +128,11 @@ impl Api {
                 env.name
             )));
         }
-        for user in &mut kubeconfig.auth_infos {
-            if let Some(exec) = user.auth_info.as_mut().and_then(|auth| auth.exec.as_mut()) {
-                // The terminal is the screen's: a plugin may neither read from it nor draw on it.
-                exec.interactive_mode = Some(ExecInteractiveMode::Never);
-            }
-        }
         Self {
             env: env.name.clone(),
             kubeconfig,
             context: Context { name, kubeconfig: access.kubeconfig.clone() },
-            client: OnceCell::new(),
+            client: Mutex::new(None),
             limits: Limits { read: Duration::from_secs(10), write: Duration::from_secs(10) },
         }
         .checked(env.drill)
@@ -149,38 +151,44 @@ impl Api {
         &self.context
     }
 
-    async fn client(&self) -> Result<&Client, ApiError> {
-        self.client
-            .get_or_try_init(|| async {
-                let options = KubeConfigOptions { context: Some(self.context.name.clone()), ..Default::default() };
-                // Errors of this crate may quote what a credential plugin printed.
-                let broken = |what: &str| {
-                    ApiError::NotSent(Safe::from(format!(
-                        "the context {} of {} could not be used ({what}): check it with kubectl --context {}",
-                        self.context.name, self.env, self.context.name
-                    )))
-                };
-                let mut config = Config::from_custom_kubeconfig(self.kubeconfig.clone(), &options)
-                    .await
-                    .map_err(|_| broken("its cluster or user is missing or invalid"))?;
-                // kube-rs repeats 429, 503 and 504 up to 15 times: a confirmed action could
-                // fire minutes later.
-                config.default_retry = false;
-                config.connect_timeout = Some(self.limits.read);
-                if is_loopback(&config.cluster_url) {
-                    config.proxy_url = None;
-                }
-                if config.cluster_url.scheme_str() == Some("http") {
-                    // Without TLS no CA is needed, and a bare container has none to offer.
-                    config.root_cert.get_or_insert_default();
-                }
-                // Building runs credential plugins, which block.
-                tokio::task::spawn_blocking(|| ClientBuilder::try_from(config).map(|b| b.with_layer(&Gate).build()))
-                    .await
-                    .map_err(|_| broken("it took the client down"))?
-                    .map_err(|_| broken("its credentials could not be obtained"))
-            })
+    /// The client; signed in anew before its credentials end, and after they were refused.
+    async fn client(&self) -> Result<Client, ApiError> {
+        let mut kept = self.client.lock().await;
+        if let Some(signed) = kept.as_ref().filter(|signed| !plugin::is_over(signed.until)) {
+            return Ok(signed.client.clone());
+        }
+        let options = KubeConfigOptions { context: Some(self.context.name.clone()), ..Default::default() };
+        let broken = |what: &str| {
+            ApiError::NotSent(Safe::from(format!(
+                "the context {} of {} could not be used ({what}): check it with kubectl --context {}",
+                self.context.name, self.env, self.context.name
+            )))
+        };
+        let mut config = Config::from_custom_kubeconfig(self.kubeconfig.clone(), &options)
             .await
+            .map_err(|_| broken("its cluster or user is missing or invalid"))?;
+        // kube-rs repeats 429, 503 and 504 up to 15 times: a confirmed action could fire minutes
+        // later.
+        config.default_retry = false;
+        config.connect_timeout = Some(self.limits.read);
+        if is_loopback(&config.cluster_url) {
+            config.proxy_url = None;
+        }
+        if config.cluster_url.scheme_str() == Some("http") {
+            // Without TLS no CA is needed, and a bare container has none to offer.
+            config.root_cert.get_or_insert_default();
+        }
+        // A credential plugin runs without the terminal, within a time, and can be killed.
+        let until =
+            plugin::sign_in(&mut config).await.map_err(|error| ApiError::NotSent(Safe::from(error.to_string())))?;
+        // Certificates are read from files here.
+        let client =
+            tokio::task::spawn_blocking(|| ClientBuilder::try_from(config).map(|b| b.with_layer(&Gate).build()))
+                .await
+                .map_err(|_| broken("it took the client down"))?
+                .map_err(|_| broken("its credentials could not be obtained"))?;
+        *kept = Some(Signed { client: client.clone(), until });
+        Ok(client)
     }
 
     /// One request, one answer, nothing repeated.
@@ -200,10 +208,8 @@ impl Api {
         let request = request
             .body(Body::from(body))
             .map_err(|_| ApiError::NotSent(Safe::from(format!("{method} {path} is not a request"))))?;
-        let client = match tokio::time::timeout(self.limits.read * 3, self.client()).await {
-            Ok(client) => client?,
-            Err(_) => return Err(ApiError::NotSent(Safe::fixed("the credential plugin did not answer in time"))),
-        };
+        // A plugin has its own limit.
+        let client = self.client().await?;
         let exchange = async {
             let response = client.send(request).await.map_err(|error| unanswered(&error))?;
             let status = response.status();
@@ -219,6 +225,10 @@ impl Api {
         })?;
         if status.is_success() {
             return Ok(body.to_vec());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            // The next request signs in anew.
+            *self.client.lock().await = None;
         }
         let said = match serde_json::from_slice::<Status>(&body) {
             Ok(answer) if !answer.message.is_empty() => said(&answer.message),

@@ -86,13 +86,11 @@ pub(super) async fn write(api: &Api, plan: &Plan) -> Result<Ack, WriteError> {
         WriteError::Refused(Safe::from(format!("{}: nothing was changed, {said}", plan.title)))
     };
     match api.send(Method::PATCH, &path, Some((JSON_PATCH, patch.to_string().into_bytes()))).await {
-        Ok(body) => Ok(Ack {
-            identity: match parsed::<Scale>(&body) {
-                Ok(scale) => said(&format!("resourceVersion {}", scale.metadata.resource_version)),
-                // The status said that it was taken; what it became is looked at next.
-                Err(_) => Safe::default(),
-            },
-        }),
+        Ok(body) => match parsed::<Scale>(&body) {
+            Ok(scale) => Ok(Ack { identity: said(&format!("resourceVersion {}", scale.metadata.resource_version)) }),
+            // A sign-in page says 200, too; what became of the write is looked at next.
+            Err(error) => Err(WriteError::Unknown(Safe::from(format!("whether it was written is not known: {error}")))),
+        },
         Err(ApiError::NotSent(why)) => Err(nothing(&why)),
         Err(ApiError::Status { status: StatusCode::UNPROCESSABLE_ENTITY | StatusCode::CONFLICT, said }) => {
             Err(moved(api, plan, &place, &said).await)

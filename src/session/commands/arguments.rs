@@ -111,7 +111,7 @@ pub(super) fn scale(given: &str) -> Result<Command, String> {
 }
 
 pub(super) fn confirm(given: &str) -> Result<Command, String> {
-    Ok(Command::Confirm { typed: (!given.is_empty()).then(|| Safe::from(given)) })
+    Ok(Command::Confirm { plan: None, typed: (!given.is_empty()).then(|| Safe::from(given)) })
 }
 
 pub(super) fn follow_logs(given: &str) -> Result<Command, String> {

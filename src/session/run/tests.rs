@@ -102,8 +102,13 @@ async fn a_postmortem_that_was_asked_for_right_before_leaving_is_written_whole()
     };
     let id = core.incident.unwrap().id;
     setup = self::setup(root.path());
-    setup.core.resume =
-        Some(crate::session::ResumeOffer { id: id.clone(), title: "t".into(), last: setup.core.now, open_intents: 0 });
+    setup.core.resume = Some(crate::session::ResumeOffer {
+        id: id.clone(),
+        title: "t".into(),
+        last: setup.core.now,
+        open_intents: 0,
+        being_written: false,
+    });
     let mut front = Resumes { said: false, then: Script(["note the last word", "export", "close", "quit"].into()) };
     let (_, core) = tokio::time::timeout(DEADLINE, run(setup, &mut front)).await.unwrap();
     assert_eq!(core.closed, Some(id.clone()));

@@ -278,7 +278,7 @@ pub(super) fn window_opened(core: &mut Core) -> Vec<Effect> {
     }
 }
 
-pub(super) fn confirm(core: &mut Core, typed: Option<&Safe>) -> Vec<Effect> {
+pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Safe>) -> Vec<Effect> {
     if let Some(why) = why_not_now(core) {
         core.say(NoticeKind::Error, why);
         return Vec::new();
@@ -289,6 +289,8 @@ pub(super) fn confirm(core: &mut Core, typed: Option<&Safe>) -> Vec<Effect> {
     };
     let name = &plan.target.path.name;
     let why = match (blocked, plan.tier) {
+        // What is confirmed is what was seen, whatever took its place meanwhile.
+        _ if seen != Some(&plan.id) => Some("not confirmed: another plan is shown by now; look at it anew".to_owned()),
         (Some(why), _) => Some(format!("the plan cannot be confirmed: {why}")),
         (None, _) if plan.expires_at <= core.now => {
             core.say(

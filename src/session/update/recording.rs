@@ -357,7 +357,10 @@ pub(super) fn resume(core: &mut Core) -> Vec<Effect> {
 }
 
 pub(super) fn note(core: &mut Core, text: Safe) -> Vec<Effect> {
-    let mut draft = said(core, EntryKind::Note, core.actor.name.clone(), text);
+    // Of a note of several lines the first is its title.
+    let (title, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let mut draft = said(core, EntryKind::Note, core.actor.name.clone(), Safe::from(title));
+    draft.detail = Some(crate::text::clean_block(rest.trim())).filter(|rest| !rest.is_empty());
     draft.pinned = true;
     vec![record_now(core, draft, Durability::Now, Next::Nothing)]
 }

@@ -74,7 +74,11 @@ impl Story {
     }
 
     fn command(&mut self, line: &str) -> &mut Self {
-        let command = crate::session::commands::parse(line).unwrap();
+        let mut command = crate::session::commands::parse(line).unwrap();
+        // As a front does: with the plan that it shows.
+        if let Command::Confirm { plan, .. } = &mut command {
+            *plan = self.core.shown_plan().map(|plan| plan.id.clone());
+        }
         self.send(Message::Command(command))
     }
 

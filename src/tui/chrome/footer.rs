@@ -5,6 +5,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::model::command::Pane;
 use crate::session::NoticeKind;
+use crate::tui::keymap::Where;
 use crate::tui::panes::Ink;
 use crate::tui::scene::Scene;
 use crate::tui::state::{PromptKind, State};
@@ -50,16 +51,16 @@ pub(super) fn draw(
     ink.gap(1);
     if let Some(prompt) = &state.prompt {
         let (label, help) = match prompt.kind {
-            PromptKind::Filter => {
-                (format!("filter {} ", state.focus.title().to_lowercase()), "Enter keeps  Esc leaves  ! inverts")
-            }
-            PromptKind::Search => ("search ".into(), "Enter goes there  Esc leaves  then n N"),
+            PromptKind::Filter => (format!("filter {} ", state.focus.title().to_lowercase()), ("keeps", "! inverts")),
+            PromptKind::Search => ("search ".into(), ("goes there", "then n N")),
         };
+        let key = |line| state.keymap.key_in(Where::Line, line).unwrap_or_else(|| "Esc".into());
+        let help = format!("{} {}  {} leaves  {}", key("accept"), help.0, key("back"), help.1);
         let room = usize::from(area.width).saturating_sub(words::width(&label) + 3);
         let scroll = prompt.input.visual_scroll(room.max(1));
         let start = 1 + words::width(&label);
         ink.put(Role::Key, &label).put(Role::Text, words::skip(prompt.input.value(), scroll));
-        ink.gap(1).right(Role::Dim, help);
+        ink.gap(1).right(Role::Dim, &help);
         put(buffer, area, &ink.line());
         let x = start + prompt.input.visual_cursor().saturating_sub(scroll);
         return Some(Position::new(area.x + u16::try_from(x).unwrap_or(0).min(area.width.saturating_sub(1)), area.y));

@@ -118,7 +118,7 @@ fn parts(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, width: u16) -> Vec
         parts.push(Part { need: 140, spans, right: false });
     }
     if let Some(service) = &state.chip {
-        parts.push(one(120, get(Role::Chip), format!(" only {service} ")));
+        parts.push(one(200, get(Role::Chip), format!(" only {service} ")));
     }
     parts.extend(sources(scene, brush, width));
     if scene.backfilling > 0 {

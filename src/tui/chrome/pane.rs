@@ -230,10 +230,7 @@ fn title(
     let role = if feed.freshness >= Freshness::Late { Role::Warn } else { Role::Dim };
     // Where there is no room for the sentence, the age alone; a stump of it says nothing.
     let free = room.saturating_sub(used + 3);
-    let words = match feed.words.strip_prefix("read ") {
-        Some(age) if words::width(&feed.words) > free => age,
-        _ => &feed.words,
-    };
+    let words = if words::width(&feed.words) > free { &feed.brief } else { &feed.words };
     let words =
         if words::width(words) > free && free < 12 { String::new() } else { words::fit(words, free, brush.ascii) };
     let wide = words::width(&words) + 2;

@@ -8,6 +8,7 @@ use crate::model::command::{AlertChoice, Command};
 use crate::model::name::{ServiceName, WorkloadKey};
 use crate::session::{ActionState, WriteWindow};
 use crate::tui::chrome::Brush;
+use crate::tui::keymap::Where;
 use crate::tui::panes::Item;
 use crate::tui::scene::Scene;
 use crate::tui::state::State;
@@ -124,7 +125,7 @@ pub(super) fn draw(
         card.blank().text(why, Role::Dim);
     }
     let mut foot = card.ink();
-    foot.put(Role::Key, "Enter").put(Role::Dim, " take  ").put(Role::Key, "Esc").put(Role::Dim, " back");
+    super::keys(&mut foot, &state.keymap, Where::Dialog, &[("accept", "take"), ("back", "back")]);
     card.foot = vec![foot.line()];
     // What is chosen is always in sight.
     let mut scroll = (at + 4).saturating_sub(usize::from(body.height));

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 
 use crate::tui::chrome::Brush;
 use crate::tui::filter::Filter;
+use crate::tui::keymap::Where;
 use crate::tui::list::Keyed as _;
 use crate::tui::panes::{self, Choice, Detail, Item, Paint, logs};
 use crate::tui::scene::Scene;
@@ -15,6 +16,7 @@ use super::Card;
 
 pub(super) fn draw(state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body: Rect, buffer: &mut Buffer) {
     let zone = state.zone();
+    let keymap = &state.keymap;
     let Some(Overlay::Detail { of, scroll }) = &mut state.overlay else { return };
     let mut card = Card::new(brush, Role::Dialog, body, 110, 12);
     let paint = Paint { theme: brush.theme, ascii: brush.ascii, zone, now: scene.now, width: 100 };
@@ -35,8 +37,8 @@ pub(super) fn draw(state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body
         card.fact(label, text, *role);
     }
     let mut foot = card.ink();
-    foot.put(Role::Key, "Esc").put(Role::Dim, " back  ").put(Role::Key, "j k").put(Role::Dim, " scroll  ");
-    foot.put(Role::Key, "c").put(Role::Dim, " copy");
+    let words = [("back", "back"), ("down", "down"), ("up", "up"), ("copy-selection", "copy")];
+    super::keys(&mut foot, keymap, Where::Dialog, &words);
     card.foot = vec![foot.line()];
     card.draw(body, scroll, buffer);
 }

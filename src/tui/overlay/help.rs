@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 
 use crate::session::commands::{COMMANDS, Danger, Declaration, Scope};
 use crate::tui::chrome::Brush;
+use crate::tui::keymap::Where;
 use crate::tui::scene::Scene;
 use crate::tui::state::{Overlay, State};
 use crate::tui::theme::Role;
@@ -49,7 +50,8 @@ pub(super) fn draw(state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body
         }
     }
     let mut foot = card.ink();
-    foot.put(Role::Key, "Esc").put(Role::Dim, " back  ").put(Role::Key, "j k").put(Role::Dim, " scroll");
+    let words = [("back", "back"), ("down", "down"), ("up", "up"), ("page-down", "page"), ("bottom", "end")];
+    super::keys(&mut foot, &state.keymap, Where::Dialog, &words);
     card.foot = vec![foot.line()];
     let Some(Overlay::Help { scroll }) = &mut state.overlay else { return };
     card.draw(body, scroll, buffer);

@@ -6,6 +6,7 @@ use tui_input::Input;
 
 use crate::session::commands::{COMMANDS, Danger, Declaration, find};
 use crate::tui::chrome::Brush;
+use crate::tui::keymap::{Keymap, Where};
 use crate::tui::scene::Scene;
 use crate::tui::theme::Role;
 use crate::tui::words;
@@ -51,6 +52,12 @@ pub(in crate::tui) fn chosen(typed: &str, at: usize, offers: &[&'static Declarat
     }
 }
 
+/// The text of a note that is being typed.
+pub(in crate::tui) fn noted(typed: &str) -> Option<&str> {
+    let typed = typed.trim_start().trim_start_matches(':').strip_prefix("note")?;
+    if typed.is_empty() { Some(typed) } else { typed.strip_prefix(char::is_whitespace) }
+}
+
 /// What Tab makes of the line.
 pub(in crate::tui) fn complete(
     typed: &str,
@@ -78,6 +85,7 @@ pub(in crate::tui) fn complete(
 pub(super) fn draw(
     input: &Input,
     at: usize,
+    keymap: &Keymap,
     scene: &Scene<'_>,
     brush: &Brush<'_>,
     body: Rect,
@@ -115,10 +123,20 @@ pub(super) fn draw(
         card.blank();
     }
     let mut help = card.ink();
-    match offers.get(at).filter(|it| input.value().trim_start_matches(':').split_whitespace().next() == Some(it.id)) {
-        Some(it) => help.put(Role::Dim, it.help),
-        None => help.put(Role::Dim, "Enter runs  Tab completes  Up older lines  Esc leaves"),
-    };
+    let typed = input.value().trim_start_matches(':').split_whitespace().next();
+    match offers.get(at).filter(|it| typed == Some(it.id)) {
+        Some(_) if noted(input.value()).is_some() => {
+            let words = [("accept", "notes it"), ("edit-note", "writes it in your editor"), ("back", "leaves")];
+            super::keys(&mut help, keymap, Where::Line, &words);
+        }
+        Some(it) => {
+            help.put(Role::Dim, it.help);
+        }
+        None => {
+            let words = [("accept", "runs"), ("complete", "completes"), ("up", "older lines"), ("back", "leaves")];
+            super::keys(&mut help, keymap, Where::Line, &words);
+        }
+    }
     card.foot = vec![help.line()];
     let height = u16::try_from(card.lines.len() + 3).unwrap_or(body.height).min(body.height);
     let bottom = Rect::new(body.x, body.bottom() - height, body.width, height);

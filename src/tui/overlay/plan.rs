@@ -6,12 +6,23 @@ use ratatui::layout::{Position, Rect};
 use crate::model::plan::{OwnerEffect, Permission, Plan, Preview, Room, Tier};
 use crate::session::PlanView;
 use crate::tui::chrome::Brush;
+use crate::tui::keymap::Where;
 use crate::tui::scene::Scene;
 use crate::tui::state::State;
 use crate::tui::theme::Role;
 use crate::tui::words;
 
 use super::Card;
+
+/// What can be done with a plan, and with one that cannot be confirmed.
+const CONFIRMED: [(&str, &str); 4] = [
+    ("confirm-dialog", "confirm"),
+    ("discard-plan", "leave"),
+    ("copy-selection", "copy the command"),
+    ("refresh-plan", "read again"),
+];
+const BLOCKED: [(&str, &str); 3] =
+    [("discard-plan", "leave"), ("refresh-plan", "read again"), ("copy-selection", "copy the command")];
 
 fn where_it_is(scene: &Scene<'_>) -> &'static str {
     match (scene.facing.drill, scene.facing.production) {
@@ -34,7 +45,7 @@ pub(super) fn draw(
             let mut card = Card::new(brush, Role::Dialog, body, 80, 10);
             card.title(Role::TitleFocus, "Plan").title(Role::Text, format!("  {what}"));
             card.text("reading the system; nothing is changed", Role::Dim);
-            card.foot = vec![hints(&card, &[("Esc", "leave")])];
+            card.foot = vec![hints(&card, state, Where::Dialog, &[("back", "leave")])];
             card.draw(body, &mut 0, buffer);
             None
         }
@@ -42,7 +53,7 @@ pub(super) fn draw(
             let mut card = Card::new(brush, Role::DialogDanger, body, 80, 10);
             card.title(Role::DialogDanger, "No plan");
             card.text(why, Role::Text).blank().text("Nothing was changed.", Role::Dim);
-            card.foot = vec![hints(&card, &[("Esc", "leave")])];
+            card.foot = vec![hints(&card, state, Where::Dialog, &[("back", "leave")])];
             card.draw(body, &mut 0, buffer);
             None
         }
@@ -73,7 +84,7 @@ fn shown(
     let expires = (plan.expires_at - scene.now).num_seconds();
     if let Some(why) = blocked {
         card.blank().text(&format!("Cannot be confirmed as it is: {why}"), Role::Bad);
-        card.foot = vec![hints(&card, &[("Esc", "leave"), ("r", "read again"), ("c", "copy the command")])];
+        card.foot = vec![hints(&card, state, Where::Plan, &BLOCKED)];
         card.draw(body, &mut state.plan_scroll, buffer);
         return None;
     }
@@ -83,16 +94,14 @@ fn shown(
         let label = format!("Type {} and press Enter to confirm: ", plan.target.path.name);
         let mut line = card.ink();
         line.put(Role::Name, &label).put(Role::Text, state.typed.value());
-        card.foot = vec![line.line(), hints(&card, &[("Esc", "leave")])];
+        card.foot = vec![line.line(), hints(&card, state, Where::Plan, &[("discard-plan", "leave")])];
         let foot = card.draw(body, &mut state.plan_scroll, buffer);
         let x = words::width(&label) + state.typed.visual_cursor();
         return Some(Position::new(foot.x + u16::try_from(x).unwrap_or(0).min(foot.width.saturating_sub(1)), foot.y));
     }
     let age = if expires > 0 { format!("valid for {expires} s") } else { "too old: r reads again".to_owned() };
     let mut foot = card.ink();
-    for (key, word) in [("y", "confirm"), ("Esc", "leave"), ("c", "copy the command"), ("r", "read again")] {
-        foot.put(Role::Key, key).gap(1).put(Role::Text, word).gap(3);
-    }
+    super::keys(&mut foot, &state.keymap, Where::Plan, &CONFIRMED);
     foot.right(if expires > 0 { Role::Dim } else { Role::Warn }, &age);
     card.foot = vec![ratatui::text::Line::default(), foot.line()];
     card.draw(body, &mut state.plan_scroll, buffer);
@@ -161,10 +170,8 @@ fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, ascii: bool) {
     card.fact("same as", &plan.command, Role::Dim);
 }
 
-fn hints(card: &Card<'_>, keys: &[(&str, &str)]) -> ratatui::text::Line<'static> {
+fn hints(card: &Card<'_>, state: &State, at: Where, words: &[(&str, &str)]) -> ratatui::text::Line<'static> {
     let mut ink = card.ink();
-    for (key, word) in keys {
-        ink.put(Role::Key, key).gap(1).put(Role::Dim, word).gap(3);
-    }
+    super::keys(&mut ink, &state.keymap, at, words);
     ink.line()
 }

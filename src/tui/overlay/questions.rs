@@ -6,6 +6,7 @@ use tui_input::Input;
 
 use crate::session::ResumeOffer;
 use crate::tui::chrome::Brush;
+use crate::tui::keymap::{Keymap, Where};
 use crate::tui::scene::Scene;
 use crate::tui::state::State;
 use crate::tui::theme::Role;
@@ -16,11 +17,18 @@ use super::Card;
 /// Columns of the labels of the write question.
 const LABEL: usize = 12;
 
+/// What is typed into the question for a write window.
+pub(super) struct Fields<'a> {
+    pub(super) env: &'a Input,
+    pub(super) reason: &'a Input,
+    /// Whether the reason is what is typed.
+    pub(super) second: bool,
+}
+
 /// Draws the question for a write window. Where the cursor belongs.
 pub(super) fn write(
-    env: &Input,
-    reason: &Input,
-    second: bool,
+    Fields { env, reason, second }: Fields<'_>,
+    keymap: &Keymap,
     scene: &Scene<'_>,
     brush: &Brush<'_>,
     body: Rect,
@@ -45,8 +53,9 @@ pub(super) fn write(
         card.lines.push(ink.line());
     }
     let mut foot = card.ink();
-    foot.put(Role::Key, "Enter").put(Role::Dim, if second { " open   " } else { " next   " });
-    foot.put(Role::Key, "Tab").put(Role::Dim, " other field   ").put(Role::Key, "Esc").put(Role::Dim, " leave");
+    let goes_on = if second { "open" } else { "next" };
+    let words = [("accept", goes_on), ("complete", "other field"), ("back", "leave")];
+    super::keys(&mut foot, keymap, Where::Line, &words);
     card.foot = vec![foot.line()];
     let place = card.draw(body, &mut 0, buffer);
     let row = above + usize::from(second);
@@ -86,16 +95,20 @@ pub(super) fn resume(
         );
         card.fact("in flight", &text, Role::Warn);
     }
-    let mut foot = card.ink();
-    for (key, word) in [("r", "resume"), ("d", "leave it as it is"), ("Esc", "decide later")] {
-        foot.put(Role::Key, key).gap(1).put(Role::Text, word).gap(3);
+    if offer.being_written {
+        let text = "another process writes this record now: resuming it joins that one, and what is in flight there \
+                    stays its own";
+        card.fact("shared", text, Role::Warn);
     }
+    let mut foot = card.ink();
+    let words = [("resume", "resume"), ("decline-resume", "leave it as it is"), ("back", "decide later")];
+    super::keys(&mut foot, &state.keymap, Where::Resume, &words);
     card.foot = vec![ratatui::text::Line::default(), foot.line()];
     card.draw(body, &mut 0, buffer);
 }
 
 /// Draws the question whether to leave while something is under way.
-pub(super) fn quit(under: &str, brush: &Brush<'_>, body: Rect, buffer: &mut Buffer) {
+pub(super) fn quit(under: &str, keymap: &Keymap, brush: &Brush<'_>, body: Rect, buffer: &mut Buffer) {
     let mut card = Card::new(brush, Role::DialogDanger, body, 76, 10);
     card.title(Role::DialogDanger, "An action is under way");
     card.text(under, Role::Name).blank();
@@ -104,10 +117,8 @@ pub(super) fn quit(under: &str, brush: &Brush<'_>, body: Rect, buffer: &mut Buff
         Role::Text,
     );
     let mut foot = card.ink();
-    foot.put(Role::Key, "y")
-        .put(Role::Text, " leave anyway   ")
-        .put(Role::Key, "any other key")
-        .put(Role::Text, " stay");
+    super::keys(&mut foot, keymap, Where::Leave, &[("quit", "leave anyway")]);
+    foot.put(Role::Key, "any other key").put(Role::Dim, " stay");
     card.foot = vec![foot.line()];
     card.draw(body, &mut 0, buffer);
 }

@@ -2,7 +2,8 @@
 
 use ratatui::text::Line;
 
-use crate::model::entry::{ActorKind, EntryKind, EntryOrigin};
+use crate::model::entry::{ActorKind, Body, Draft, EntryKind, EntryOrigin};
+use crate::model::plan::Outcome;
 use crate::record::Row;
 use crate::tui::scene::Scene;
 use crate::tui::theme::Role;
@@ -69,9 +70,8 @@ pub(super) fn line(row: &Row, earlier: Option<&Row>, paint: &Paint<'_>, scene: &
         ActorKind::Human | ActorKind::Automation => draft.actor.name.to_string(),
     };
     let who = words::fit(&who, 14, paint.ascii);
-    // What an action did to what users feel stands beside what it did.
-    let told = match &draft.detail {
-        Some(detail) if draft.kind == EntryKind::Outcome => format!("{}; {detail}", draft.title),
+    let told = match draft.kind {
+        EntryKind::Outcome => acted(draft, ink.room(), paint.ascii),
         _ => draft.title.to_string(),
     };
     // Who did it gives way to what came of it.
@@ -91,6 +91,41 @@ pub(super) fn line(row: &Row, earlier: Option<&Row>, paint: &Paint<'_>, scene: &
         ink.right(Role::Dim, &who);
     }
     ink.line()
+}
+
+/// What an action did, and beside it what that did to what users feel: in full where there is
+/// room, else what changed from what to what, and as many of the figures as fit.
+fn acted(draft: &Draft, room: usize, ascii: bool) -> String {
+    let Some(felt) = &draft.detail else { return draft.title.to_string() };
+    let whole = format!("{}; {felt}", draft.title);
+    let verified = matches!(&draft.body, Some(Body::Outcome { outcome: Outcome::Verified { .. }, .. }));
+    // Of what did not go well every word is wanted, and the end of it is in the detail.
+    if words::width(&whole) <= room || !verified {
+        return whole;
+    }
+    let (Some(before), Some(after)) = (&draft.before, &draft.after) else { return whole };
+    let name = draft.subject.rsplit('/').next().unwrap_or_default();
+    let arrow = if ascii { "->" } else { "→" };
+    let mut told = format!("{name} {before}{arrow}{after}");
+    let felt: Vec<String> = felt.split("; ").map(|figure| tight(figure, arrow)).collect();
+    for (at, figure) in felt.iter().enumerate() {
+        let left = felt.len() - at - 1;
+        let more = if left > 0 { format!(" +{left}") } else { String::new() };
+        let longer = format!("{told}{} {figure}", if at == 0 { ":" } else { "," });
+        if words::width(&longer) + words::width(&more) > room && at > 0 {
+            return format!("{told} +{}", left + 1);
+        }
+        told = longer;
+    }
+    told
+}
+
+/// `checkout errors 9.1 % → 7.2 %` as `checkout errors 9.1→7.2 %`.
+fn tight(figure: &str, arrow: &str) -> String {
+    let Some((before, after)) = figure.split_once(" → ") else { return figure.to_owned() };
+    let unit = after.rsplit_once(' ').map_or("", |(_, unit)| unit);
+    let before = before.strip_suffix(unit).filter(|_| !unit.is_empty()).map_or(before, str::trim_end);
+    format!("{before}{arrow}{after}")
 }
 
 pub(super) fn detail(row: &Row, paint: &Paint<'_>) -> Detail {

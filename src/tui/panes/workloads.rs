@@ -1,5 +1,6 @@
 //! Rows of the workloads pane: workloads by need, the pods of hurt ones, nodes with trouble.
 
+use chrono::TimeDelta;
 use ratatui::text::Line;
 
 use crate::model::cluster::MilliCores;
@@ -14,18 +15,29 @@ use super::{Columns, Detail, Ink, Item, Paint};
 /// Pods that are shown below a hurt workload while the pane is small.
 const PODS_SHOWN: usize = 4;
 
+/// So long what was acted on keeps a row of its own.
+const ACTED: TimeDelta = TimeDelta::minutes(15);
+
 /// Columns of a share with its label: `mem 100 % `.
 const SHARE: usize = 10;
 
-/// Hurt workloads with their hurt pods, nodes with trouble, then the rest. With the whole screen,
-/// all pods and all nodes. Pods that are names alone come at the end; in a small pane those that
-/// do not look well.
-pub(super) fn items<'a>(scene: &Scene<'a>, whole: bool) -> Vec<Item<'a>> {
+/// Hurt workloads with their hurt pods, nodes with trouble, then the rest: folded into one line
+/// if that is wanted. With the whole screen, all pods and all nodes. Pods that are names alone come
+/// at the end; in a small pane those that do not look well.
+pub(super) fn items<'a>(scene: &Scene<'a>, whole: bool, folded: bool) -> Vec<Item<'a>> {
     let mut items = Vec::new();
     let nodes =
         |trouble: bool| scene.nodes.iter().filter(move |node| node.trouble.is_some() == trouble).map(Item::Node);
     let mut nodes_due = true;
+    let mut well = Vec::new();
     for row in scene.workloads {
+        // One pod that is not itself is seen, also in a workload that is well as a whole; and so is
+        // what somebody has just acted on.
+        let plain = !row.hurt && row.pods.iter().all(|pod| pod.trouble.is_none());
+        if folded && plain && !just_acted_on(row, scene) {
+            well.push(row);
+            continue;
+        }
         if !row.hurt && nodes_due {
             items.extend(nodes(true));
             nodes_due = false;
@@ -38,12 +50,19 @@ pub(super) fn items<'a>(scene: &Scene<'a>, whole: bool) -> Vec<Item<'a>> {
     if nodes_due {
         items.extend(nodes(true));
     }
+    if !well.is_empty() {
+        items.push(Item::Well(well));
+    }
     if whole {
         items.extend(nodes(false));
     }
     let named = scene.named.iter().filter(|(_, pod)| whole || !pod.looks_well());
     items.extend(named.map(|(origin, pod)| Item::Named(origin, pod)));
     items
+}
+
+fn just_acted_on(row: &WorkloadRow, scene: &Scene<'_>) -> bool {
+    scene.actions.iter().any(|action| action.plan.target.path == row.key.path && scene.now - action.at < ACTED)
 }
 
 /// A pod's name without that of its workload.
@@ -89,6 +108,33 @@ pub(super) fn line(row: &WorkloadRow, paint: &Paint<'_>, columns: &Columns) -> L
         ink.put(Role::Dim, &format!("HPA {}-{}", hpa.min, hpa.max));
     }
     ink.line()
+}
+
+/// `12 well, 36 pods: cart, login, …`.
+pub(super) fn well(rows: &[&WorkloadRow], paint: &Paint<'_>) -> Line<'static> {
+    let mut ink = Ink::new(paint.theme, paint.ascii, paint.width);
+    let pods = rows.iter().map(|row| row.pods.len()).sum();
+    ink.put(Role::Good, &format!("{} well", rows.len())).put(Role::Dim, &format!(", {}: ", words::plural(pods, "pod")));
+    let mut left = ink.room();
+    // No more names than there is room for: there may be thousands.
+    let names = rows.iter().map(|row| row.key.path.name.as_str()).take_while(|name| {
+        let room = left > 0;
+        left = left.saturating_sub(words::width(name) + 2);
+        room
+    });
+    let names: Vec<_> = names.collect();
+    ink.put(Role::Dim, &names.join(", "));
+    ink.line()
+}
+
+pub(super) fn well_detail(rows: &[&WorkloadRow]) -> Detail {
+    let ready = |row: &WorkloadRow| match &row.workload {
+        Some(workload) => format!("{}/{} ready", workload.ready, workload.desired),
+        None => words::plural(row.pods.len(), "pod"),
+    };
+    rows.iter().fold(Detail::new(format!("{} workloads are well", rows.len())), |detail, row| {
+        detail.fact("", format!("{} {}", row.key, ready(row)))
+    })
 }
 
 pub(super) fn pod(row: &WorkloadRow, pod: &PodRow, paint: &Paint<'_>, columns: &Columns) -> Line<'static> {

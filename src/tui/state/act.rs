@@ -7,6 +7,8 @@ use crate::model::command::{AlertChoice, Command, Pane, View};
 use crate::model::log::Level;
 use crate::model::name::ServiceName;
 use crate::session::{ActionState, NoticeKind, PlanView, Purpose};
+use crate::text::Safe;
+use crate::tui::editor::Edited;
 use crate::tui::filter::{Fields as _, Filter};
 use crate::tui::list::{Keyed as _, Move};
 use crate::tui::panes::logs::Goal;
@@ -117,6 +119,23 @@ impl State {
             View::CopySelection => self.copy(scene, now),
             View::ClaimSelection => return self.claim(scene, now),
             View::WriteNote => self.open_palette("note "),
+            View::EditNote => self.wishes.push(Wish::Edit(String::new())),
+            // Of dialogs: a pane has nothing to take.
+            View::Accept | View::Complete => {}
+        }
+        Vec::new()
+    }
+
+    /// What became of a note that was written in an editor.
+    pub(in crate::tui) fn edited(&mut self, edited: Edited, now: Wall) -> Commands {
+        match edited {
+            Edited::Written(text) => return vec![Command::Note { text }],
+            Edited::Empty => self.say(NoticeKind::Info, "nothing was noted: the text is empty", now),
+            Edited::Failed { why, text } => {
+                self.say(NoticeKind::Error, why, now);
+                // What was written is not lost.
+                self.open_palette(&format!("note {}", Safe::from(text.as_str())));
+            }
         }
         Vec::new()
     }

@@ -17,7 +17,7 @@ use crate::tui::list::Move;
 use crate::tui::overlay::{actions, palette};
 use crate::tui::scene::Scene;
 
-use super::{Commands, Overlay, Prompt, PromptKind, State};
+use super::{Commands, Overlay, Prompt, PromptKind, State, Wish};
 
 /// Rows of a page in a dialog.
 const PAGE: usize = 10;
@@ -36,7 +36,8 @@ impl State {
 
     /// Pasted text only ever becomes text in a field: it triggers no key and confirms nothing.
     fn paste(&mut self, text: &str, scene: &Scene<'_>, now: Wall) {
-        if scene.plan.is_some() || self.resume(scene).is_some() || matches!(self.overlay, Some(Overlay::Write { .. })) {
+        let name = matches!(self.overlay, Some(Overlay::Write { second: false, .. }));
+        if scene.plan.is_some() || self.resume(scene).is_some() || name {
             self.say(NoticeKind::Info, "a paste confirms nothing: type it", now);
             return;
         }
@@ -45,6 +46,7 @@ impl State {
                 (*at, *back) = (0, None);
                 input
             }
+            (Some(Overlay::Write { reason, .. }), _) => reason,
             (None, Some(prompt)) => &mut prompt.input,
             _ => {
                 self.say(NoticeKind::Info, "the paste was left out: no field is open", now);
@@ -63,28 +65,31 @@ impl State {
             Some(PlanView::Planning { .. } | PlanView::Refused { .. }) => {
                 // The keys of somebody who is ahead of the program are not kept for the dialog.
                 let refused = matches!(scene.plan, Some(PlanView::Refused { .. }));
-                let leaves =
-                    key.code == KeyCode::Esc || (refused && matches!(key.code, KeyCode::Enter | KeyCode::Char('q')));
-                return if leaves { vec![Command::DiscardPlan] } else { Vec::new() };
+                return match self.view_at(Where::Dialog, key) {
+                    Some(View::Back) if refused || key.code == KeyCode::Esc => vec![Command::DiscardPlan],
+                    Some(View::Accept) if refused => vec![Command::DiscardPlan],
+                    Some(view @ (View::Suspend | View::Redraw)) => self.command(Command::View(view), scene, now),
+                    _ => Vec::new(),
+                };
             }
             None => {}
         }
         if let Some(offer) = self.resume(scene) {
-            match key.code {
-                KeyCode::Char('r') => return vec![Command::Resume],
-                KeyCode::Char('d') => return vec![Command::DeclineResume],
-                KeyCode::Char('q') => return vec![Command::Quit],
-                KeyCode::Esc => self.later = Some(offer.id.clone()),
-                _ => {}
-            }
-            return Vec::new();
+            return match self.command_at(Where::Resume, key) {
+                Some(Command::View(View::Back)) => {
+                    self.later = Some(offer.id.clone());
+                    Vec::new()
+                }
+                Some(command @ Command::View(View::Suspend | View::Redraw)) => self.command(command, scene, now),
+                Some(command @ (Command::Resume | Command::DeclineResume | Command::Quit)) => vec![command],
+                _ => Vec::new(),
+            };
         }
         if self.overlay.is_some() {
             return self.overlay_key(key, scene, now);
         }
         if self.prompt.is_some() {
-            self.prompt_key(key, scene, now);
-            return Vec::new();
+            return self.prompt_key(key, scene, now);
         }
         self.pending.push(chord(key));
         let found = self.keymap.find(Where::Pane(self.focus), &self.pending);
@@ -94,6 +99,22 @@ impl State {
         match found {
             Found::Line(line) => self.bound(&line, scene, now),
             Found::More | Found::Nothing => Vec::new(),
+        }
+    }
+
+    /// What a key does in a dialog, from the keymap. Esc leaves it in any case.
+    fn command_at(&self, at: Where, key: KeyEvent) -> Option<Command> {
+        match self.keymap.find(at, &[chord(key)]) {
+            Found::Line(line) => commands::parse(&line).ok(),
+            Found::More | Found::Nothing if key.code == KeyCode::Esc => Some(Command::View(View::Back)),
+            Found::More | Found::Nothing => None,
+        }
+    }
+
+    fn view_at(&self, at: Where, key: KeyEvent) -> Option<View> {
+        match self.command_at(at, key) {
+            Some(Command::View(view)) => Some(view),
+            _ => None,
         }
     }
 
@@ -140,11 +161,14 @@ impl State {
         if key.code == KeyCode::Esc {
             return vec![Command::DiscardPlan];
         }
-        if !self.armed(plan, now) {
+        let found = self.keymap.find(Where::Plan, &[chord(key)]);
+        let typed = Self::wants_name(plan) && !blocked;
+        // Only what confirms waits until the plan can have been read: leaving it harms nobody.
+        if (typed || found == Found::Line("confirm-dialog".into())) && !self.armed(plan, now) {
             self.say(NoticeKind::Info, "that key came before the plan was on the screen: press it again", now);
             return Vec::new();
         }
-        if Self::wants_name(plan) && !blocked && !key.modifiers.contains(KeyModifiers::CONTROL) {
+        if typed && !key.modifiers.contains(KeyModifiers::CONTROL) {
             match key.code {
                 KeyCode::Enter => return self.confirm(plan, now),
                 KeyCode::Char(_) | KeyCode::Backspace | KeyCode::Left | KeyCode::Right => {
@@ -154,7 +178,7 @@ impl State {
                 _ => {}
             }
         }
-        match self.keymap.find(Where::Plan, &[chord(key)]) {
+        match found {
             Found::Line(line) if line == "confirm-dialog" && blocked => {
                 self.say(NoticeKind::Error, "this plan cannot be confirmed as it is", now);
                 Vec::new()
@@ -166,25 +190,26 @@ impl State {
 
     pub(super) fn confirm(&mut self, plan: &Plan, now: Wall) -> Commands {
         if !Self::wants_name(plan) {
-            return vec![Command::Confirm { typed: None }];
+            return vec![Command::Confirm { plan: Some(plan.id.clone()), typed: None }];
         }
         let typed = self.typed.value().trim().to_owned();
         if plan.target.path.name != typed.as_str() {
             self.say(NoticeKind::Error, format!("type `{}` to confirm", plan.target.path.name), now);
             return Vec::new();
         }
-        vec![Command::Confirm { typed: Some(Safe::from(typed)) }]
+        vec![Command::Confirm { plan: Some(plan.id.clone()), typed: Some(Safe::from(typed)) }]
     }
 
-    fn prompt_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) {
-        let Some(prompt) = &mut self.prompt else { return };
-        match key.code {
-            KeyCode::Esc => {
+    fn prompt_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
+        let view = self.view_at(Where::Line, key);
+        let Some(prompt) = &mut self.prompt else { return Vec::new() };
+        match view {
+            Some(View::Back) => {
                 prompt.input = Input::new(std::mem::take(&mut prompt.before));
                 self.typed_on();
                 self.prompt = None;
             }
-            KeyCode::Enter => {
+            Some(View::Accept) => {
                 let kind = prompt.kind;
                 self.prompt = None;
                 if kind == PromptKind::Search
@@ -194,11 +219,13 @@ impl State {
                     self.say_unfound("nothing else matches", scene, now);
                 }
             }
+            Some(view @ (View::Suspend | View::Redraw)) => return self.command(Command::View(view), scene, now),
             _ => {
                 prompt.input.handle_event(&Event::Key(key));
                 self.typed_on();
             }
         }
+        Vec::new()
     }
 
     /// Applies what is typed as it is typed.
@@ -214,26 +241,8 @@ impl State {
     }
 
     fn overlay_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match &mut self.overlay {
-            Some(Overlay::Help { scroll } | Overlay::Detail { scroll, .. }) => {
-                match key.code {
-                    KeyCode::Down | KeyCode::Char('j') => *scroll += 1,
-                    KeyCode::Up | KeyCode::Char('k') => *scroll = scroll.saturating_sub(1),
-                    KeyCode::PageDown | KeyCode::Char(' ') => *scroll += PAGE,
-                    KeyCode::PageUp => *scroll = scroll.saturating_sub(PAGE),
-                    KeyCode::Char('d') if control => *scroll += PAGE,
-                    KeyCode::Char('u') if control => *scroll = scroll.saturating_sub(PAGE),
-                    KeyCode::Home | KeyCode::Char('g') => *scroll = 0,
-                    KeyCode::End | KeyCode::Char('G') => *scroll = usize::MAX / 2,
-                    KeyCode::Char('c') if !control => {
-                        return self.command(Command::View(View::CopySelection), scene, now);
-                    }
-                    KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | '?' | 'c') => self.overlay = None,
-                    _ => {}
-                }
-                Vec::new()
-            }
+            Some(Overlay::Help { .. } | Overlay::Detail { .. }) => self.reading_key(key, scene, now),
             Some(Overlay::Palette { .. }) => self.palette_key(key, scene, now),
             Some(Overlay::Actions { at }) => {
                 let at = *at;
@@ -241,20 +250,44 @@ impl State {
             }
             Some(Overlay::Write { .. }) => self.write_key(key, scene, now),
             Some(Overlay::Quit { .. }) => {
+                let leaves = self.command_at(Where::Leave, key) == Some(Command::Quit);
                 self.overlay = None;
-                if key.code == KeyCode::Char('y') { vec![Command::Quit] } else { Vec::new() }
+                if leaves { vec![Command::Quit] } else { Vec::new() }
             }
             None => Vec::new(),
         }
     }
 
+    /// A key for a text that is read: help, a detail.
+    fn reading_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
+        let view = self.view_at(Where::Dialog, key);
+        let Some(Overlay::Help { scroll } | Overlay::Detail { scroll, .. }) = &mut self.overlay else {
+            return Vec::new();
+        };
+        match view {
+            Some(View::Down) => *scroll += 1,
+            Some(View::Up) => *scroll = scroll.saturating_sub(1),
+            Some(View::PageDown | View::HalfPageDown) => *scroll += PAGE,
+            Some(View::PageUp | View::HalfPageUp) => *scroll = scroll.saturating_sub(PAGE),
+            Some(View::Top) => *scroll = 0,
+            Some(View::Bottom) => *scroll = usize::MAX / 2,
+            Some(View::Back | View::Accept) => self.overlay = None,
+            Some(view @ (View::CopySelection | View::Suspend | View::Redraw)) => {
+                return self.command(Command::View(view), scene, now);
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
     fn write_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
+        let view = self.view_at(Where::Line, key);
         let Some(Overlay::Write { env, reason, second }) = &mut self.overlay else { return Vec::new() };
-        match key.code {
-            KeyCode::Esc => self.overlay = None,
-            KeyCode::Tab | KeyCode::BackTab | KeyCode::Up | KeyCode::Down => *second = !*second,
-            KeyCode::Enter if !*second => *second = true,
-            KeyCode::Enter => {
+        match view {
+            Some(View::Back) => self.overlay = None,
+            Some(View::Complete | View::Up | View::Down) => *second = !*second,
+            Some(View::Accept) if !*second => *second = true,
+            Some(View::Accept) => {
                 let (env, reason) = (Safe::from(env.value().trim()), Safe::from(reason.value().trim()));
                 if env != scene.facing.env.as_str() {
                     *second = false;
@@ -266,6 +299,7 @@ impl State {
                     return vec![Command::OpenWrite { env, reason }];
                 }
             }
+            Some(view @ (View::Suspend | View::Redraw)) => return self.command(Command::View(view), scene, now),
             _ => {
                 if *second { reason } else { env }.handle_event(&Event::Key(key));
             }
@@ -274,49 +308,36 @@ impl State {
     }
 
     fn palette_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
+        let view = self.view_at(Where::Line, key);
         let Some(Overlay::Palette { input, at, back }) = &mut self.overlay else { return Vec::new() };
         let offers = palette::offers(input.value(), actions::may_act(scene));
-        match key.code {
-            KeyCode::Esc => self.overlay = None,
-            KeyCode::Up if input.value().is_empty() || back.is_some() => {
+        match view {
+            Some(View::Back) => self.overlay = None,
+            Some(View::Up) if input.value().is_empty() || back.is_some() => {
                 let next = back.map_or(0, |n| n + 1);
                 if let Some(line) = self.history.iter().rev().nth(next) {
                     (*input, *back) = (Input::new(line.clone()), Some(next));
                 }
             }
-            KeyCode::Down if back.is_some() => {
+            Some(View::Down) if back.is_some() => {
                 *back = back.and_then(|n| n.checked_sub(1));
                 let line = back.and_then(|n| self.history.iter().rev().nth(n)).cloned();
                 *input = Input::new(line.unwrap_or_default());
             }
-            KeyCode::Up => *at = at.saturating_sub(1),
-            KeyCode::Down => *at = (*at + 1).min(offers.len().saturating_sub(1)),
-            KeyCode::Tab => {
+            Some(View::Up) => *at = at.saturating_sub(1),
+            Some(View::Down) => *at = (*at + 1).min(offers.len().saturating_sub(1)),
+            Some(View::Complete) => {
                 if let Some(filled) = palette::complete(input.value(), *at, &offers, scene) {
                     (*input, *at) = (Input::new(filled), 0);
                 }
             }
-            KeyCode::Enter => {
-                let line = palette::chosen(input.value(), *at, &offers);
-                if line.trim() == "write" {
-                    self.overlay = None;
-                    self.ask_to_write(scene, now);
-                    return Vec::new();
-                }
-                if line.ends_with(' ') {
-                    (*input, *at) = (Input::new(line), 0);
-                    return Vec::new();
-                }
-                match commands::parse(&line) {
-                    Ok(command) => {
-                        self.overlay = None;
-                        self.remember(&line);
-                        return self.command(command, scene, now);
-                    }
-                    // What was typed stays, to be mended.
-                    Err(why) => self.say(NoticeKind::Error, why, now),
-                }
+            Some(View::Accept) => return self.run_line(scene, now),
+            Some(View::EditNote) if palette::noted(input.value()).is_some() => {
+                let text = palette::noted(input.value()).unwrap_or_default().to_owned();
+                self.overlay = None;
+                self.wishes.push(Wish::Edit(text));
             }
+            Some(view @ (View::Suspend | View::Redraw)) => return self.command(Command::View(view), scene, now),
             _ => {
                 input.handle_event(&Event::Key(key));
                 (*at, *back) = (0, None);
@@ -325,28 +346,63 @@ impl State {
         Vec::new()
     }
 
+    /// Runs what is typed in the command line, or what is chosen below it.
+    fn run_line(&mut self, scene: &Scene<'_>, now: Wall) -> Commands {
+        let Some(Overlay::Palette { input, at, .. }) = &mut self.overlay else { return Vec::new() };
+        let offers = palette::offers(input.value(), actions::may_act(scene));
+        let line = palette::chosen(input.value(), *at, &offers);
+        if line.trim() == "write" {
+            self.overlay = None;
+            self.ask_to_write(scene, now);
+            return Vec::new();
+        }
+        if line.ends_with(' ') {
+            (*input, *at) = (Input::new(line), 0);
+            return Vec::new();
+        }
+        match commands::parse(&line) {
+            Ok(command) => {
+                self.overlay = None;
+                self.remember(&line);
+                self.command(command, scene, now)
+            }
+            Err(why) => {
+                // What was typed stays, to be mended.
+                self.say(NoticeKind::Error, why, now);
+                Vec::new()
+            }
+        }
+    }
+
     fn actions_key(&mut self, key: KeyEvent, at: usize, scene: &Scene<'_>, now: Wall) -> Commands {
         let selected = self.selected(scene);
         let choices = actions::choices(scene, selected.as_ref(), self.chip.as_ref());
-        let chosen = match key.code {
-            KeyCode::Down | KeyCode::Char('j') => {
-                self.overlay = Some(Overlay::Actions { at: (at + 1).min(choices.len().saturating_sub(1)) });
-                return Vec::new();
-            }
-            KeyCode::Up | KeyCode::Char('k') => {
-                self.overlay = Some(Overlay::Actions { at: at.saturating_sub(1) });
-                return Vec::new();
-            }
-            KeyCode::Enter => choices.get(at),
-            KeyCode::Char(c) => c.to_digit(10).and_then(|n| choices.get((n as usize).checked_sub(1)?)),
+        let last = choices.len().saturating_sub(1);
+        let digit = match key.code {
+            KeyCode::Char(c) => c.to_digit(10).and_then(|n| (n as usize).checked_sub(1)),
             _ => None,
         };
-        let Some(choice) = chosen else {
-            if matches!(key.code, KeyCode::Esc | KeyCode::Char('q' | 'x')) {
+        let next = match self.view_at(Where::Dialog, key) {
+            _ if digit.is_some() => digit,
+            Some(View::Accept) => Some(at),
+            Some(View::Back) => {
                 self.overlay = None;
+                return Vec::new();
             }
-            return Vec::new();
+            Some(view @ (View::Suspend | View::Redraw)) => return self.command(Command::View(view), scene, now),
+            other => {
+                let at = match other {
+                    Some(View::Down) => (at + 1).min(last),
+                    Some(View::Up) => at.saturating_sub(1),
+                    Some(View::Top) => 0,
+                    Some(View::Bottom) => last,
+                    _ => at,
+                };
+                self.overlay = Some(Overlay::Actions { at });
+                return Vec::new();
+            }
         };
+        let Some(choice) = next.and_then(|at| choices.get(at)) else { return Vec::new() };
         self.overlay = None;
         match &choice.does {
             actions::Does::Run(command) => return self.command(command.clone(), scene, now),

@@ -1,7 +1,21 @@
 //! What is behind a terminal: the real one, or a buffer that tests read.
 
+use std::fs::File;
 use std::io::{self, IsTerminal as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetwinsize, tcsetattr};
+
+use crate::clock::wall;
+
+/// A link that takes nothing is asked again after so long, and then more and more seldom.
+const ASK_FIRST: Duration = Duration::from_millis(1);
+const ASK_LAST: Duration = Duration::from_millis(32);
 
 /// What a terminal is taken for that does not know its size.
 const UNTOLD: (u16, u16) = (80, 24);
@@ -24,10 +38,19 @@ pub enum TermError {
 
 /// The device behind a terminal.
 pub trait Device: Send + Sync + std::fmt::Debug {
-    /// Writes all of `bytes`. May block as long as the link is slow.
-    fn write(&self, bytes: &[u8]) -> io::Result<()>;
+    /// Writes all of `bytes`. Blocks while the link takes nothing, until [`Device::hurry`], and
+    /// not beyond `patience` if that is given.
+    fn write(&self, bytes: &[u8], patience: Option<Duration>) -> io::Result<()>;
+    /// Gives up the write that is under way, and what the link has not taken yet: what is written
+    /// next must not wait behind it. Until raw mode is turned on again.
+    fn hurry(&self);
+    /// Whether nobody is at the other end any more.
+    fn is_gone(&self) -> bool;
     /// Turns raw mode on or off.
     fn raw(&self, on: bool) -> io::Result<()>;
+    /// Brings the line's modes back to what they were when raw mode was turned off last, whatever
+    /// another program made of them.
+    fn mend(&self);
     /// Columns and rows.
     fn size(&self) -> io::Result<(u16, u16)>;
     /// Whether keys come from it.
@@ -36,42 +59,96 @@ pub trait Device: Send + Sync + std::fmt::Debug {
 
 /// The process's own terminal, written past the standard library's line buffer and lock: a panic
 /// can restore it while another thread writes.
+///
+/// It is opened anew for writing where that is possible, so that a write need not block: whoever
+/// sits in a blocking write to a terminal that takes nothing keeps everybody else from writing
+/// the sequences that restore it.
 #[derive(Debug)]
-pub struct Tty(());
+pub struct Tty {
+    own: Option<File>,
+    hurried: AtomicBool,
+    modes: Mutex<Option<Termios>>,
+}
 
 impl Tty {
     /// The terminal of standard input and output; refused if they are something else.
     pub fn open() -> Result<Self, TermError> {
-        if io::stdin().is_terminal() && io::stdout().is_terminal() {
-            Ok(Self(()))
-        } else {
-            Err(TermError::NotATerminal)
+        if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+            return Err(TermError::NotATerminal);
         }
+        // Another user's terminal, after `su`, cannot be opened: then writes block.
+        let flags = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits();
+        let own = File::options().write(true).custom_flags(flags.cast_signed()).open("/proc/self/fd/1").ok();
+        Ok(Self {
+            own: own.filter(File::is_terminal),
+            hurried: AtomicBool::new(false),
+            modes: Mutex::new(tcgetattr(rustix::stdio::stdin()).ok()),
+        })
+    }
+
+    fn out(&self) -> BorrowedFd<'_> {
+        match &self.own {
+            Some(own) => own.as_fd(),
+            None => rustix::stdio::stdout(),
+        }
+    }
+
+    fn modes(&self) -> MutexGuard<'_, Option<Termios>> {
+        self.modes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Device for Tty {
-    fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, mut bytes: &[u8], patience: Option<Duration>) -> io::Result<()> {
+        let mut wait = ASK_FIRST;
+        let deadline = patience.map(|patience| wall() + patience);
+        let over = || self.hurried.load(Ordering::SeqCst) || deadline.is_some_and(|deadline| wall() >= deadline);
         while !bytes.is_empty() {
-            match rustix::io::write(rustix::stdio::stdout(), bytes) {
+            match rustix::io::write(self.out(), bytes) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
-                Err(rustix::io::Errno::INTR) => {}
-                // Another program left the terminal non-blocking: wait for the link.
-                Err(rustix::io::Errno::AGAIN) => std::thread::sleep(std::time::Duration::from_millis(5)),
+                Ok(n) => (bytes, wait) = (bytes.get(n..).unwrap_or_default(), ASK_FIRST),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) if over() => return Err(Errno::AGAIN.into()),
+                Err(Errno::AGAIN) => {
+                    std::thread::sleep(wait);
+                    wait = (wait * 2).min(ASK_LAST);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(())
     }
 
+    fn hurry(&self) {
+        self.hurried.store(true, Ordering::SeqCst);
+        let _ = tcflush(self.out(), QueueSelector::OFlush);
+    }
+
+    fn is_gone(&self) -> bool {
+        // Of a terminal that hung up every question fails so.
+        tcgetwinsize(self.out()) == Err(Errno::IO)
+    }
+
     fn raw(&self, on: bool) -> io::Result<()> {
-        if on { crossterm::terminal::enable_raw_mode() } else { crossterm::terminal::disable_raw_mode() }
+        if on {
+            self.hurried.store(false, Ordering::SeqCst);
+            return crossterm::terminal::enable_raw_mode();
+        }
+        let done = crossterm::terminal::disable_raw_mode();
+        *self.modes() = tcgetattr(rustix::stdio::stdin()).ok();
+        done
+    }
+
+    fn mend(&self) {
+        if let Some(modes) = self.modes().as_ref() {
+            let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, modes);
+        }
     }
 
     fn size(&self) -> io::Result<(u16, u16)> {
+        let size = tcgetwinsize(self.out())?;
         // A serial console, or a pseudo-terminal that nobody told its size, says 0 by 0.
-        crossterm::terminal::size().map(|size| if size.0 == 0 || size.1 == 0 { UNTOLD } else { size })
+        Ok(if size.ws_col == 0 || size.ws_row == 0 { UNTOLD } else { (size.ws_col, size.ws_row) })
     }
 
     fn has_keys(&self) -> bool {
@@ -146,7 +223,7 @@ impl Capture {
 }
 
 impl Device for Capture {
-    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, bytes: &[u8], _patience: Option<Duration>) -> io::Result<()> {
         let _open = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.state();
         if state.gone {
@@ -157,10 +234,18 @@ impl Device for Capture {
         Ok(())
     }
 
+    fn hurry(&self) {}
+
+    fn is_gone(&self) -> bool {
+        self.state().gone
+    }
+
     fn raw(&self, on: bool) -> io::Result<()> {
         self.state().raw = on;
         Ok(())
     }
+
+    fn mend(&self) {}
 
     fn size(&self) -> io::Result<(u16, u16)> {
         Ok(self.state().size)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use crate::clock::wall;
+use crate::clock::{Wall, wall};
 use crate::text::Safe;
 
 use super::device::{Device, TermError};
@@ -17,7 +17,7 @@ pub(super) const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?25l\x1b[0m\x1b[2J";
 const END_SYNC: &[u8] = b"\x1b[?2026l";
 const LEAVE: &[u8] = b"\x1b[?2004l\x1b[0m\x1b[?1049l\x1b[?25h";
-/// A frame that is being written is given this long before the restore gives up on the link.
+/// A frame that is being written is given this long before the restore throws it away.
 const RESTORE_PATIENCE: Duration = Duration::from_millis(250);
 
 /// What the loop, the writing thread and a panic share.
@@ -38,9 +38,9 @@ impl Shared {
     pub(super) fn enter(&self) -> Result<(), TermError> {
         self.device.raw(true).map_err(|why| TermError::Refused { what: "take", why })?;
         self.entered.store(true, Ordering::SeqCst);
-        self.device.write(ENTER).map_err(|why| TermError::Refused { what: "write to", why })?;
+        self.device.write(ENTER, None).map_err(|why| TermError::Refused { what: "write to", why })?;
         if self.mouse.load(Ordering::SeqCst) {
-            let _ = self.device.write(MOUSE_ON);
+            let _ = self.device.write(MOUSE_ON, None);
         }
         Ok(())
     }
@@ -50,22 +50,33 @@ impl Shared {
         if !self.entered.swap(false, Ordering::SeqCst) {
             return;
         }
-        let deadline = wall() + RESTORE_PATIENCE;
+        let mut bytes = END_SYNC.to_vec();
+        bytes.extend_from_slice(MOUSE_OFF);
+        bytes.extend_from_slice(LEAVE);
+        if self.until(wall() + RESTORE_PATIENCE, &bytes).is_err() {
+            // The link takes nothing: our write would wait for ever behind the frame's.
+            self.device.hurry();
+            let _ = self.until(wall() + RESTORE_PATIENCE, &bytes);
+        }
+        let _ = self.device.raw(false);
+    }
+
+    /// Writes between two frames, if the one that is under way ends by then.
+    fn until(&self, deadline: Wall, bytes: &[u8]) -> Result<(), ()> {
         loop {
             match self.output.try_lock() {
                 Ok(_) | Err(TryLockError::Poisoned(_)) => {
-                    let mut bytes = END_SYNC.to_vec();
-                    bytes.extend_from_slice(MOUSE_OFF);
-                    bytes.extend_from_slice(LEAVE);
-                    let _ = self.device.write(&bytes);
-                    break;
+                    return self.device.write(bytes, Some(RESTORE_PATIENCE)).map_err(|_| ());
                 }
-                // The link takes nothing: our write would wait for ever behind the frame's.
-                Err(TryLockError::WouldBlock) if wall() >= deadline => break,
+                Err(TryLockError::WouldBlock) if wall() >= deadline => return Err(()),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
             }
         }
-        let _ = self.device.raw(false);
+    }
+
+    /// After another program had the terminal: its modes are what they were before.
+    pub(super) fn mend(&self) {
+        self.device.mend();
     }
 
     pub(super) fn size(&self) -> std::io::Result<(u16, u16)> {
@@ -76,8 +87,11 @@ impl Shared {
         self.device.has_keys()
     }
 
+    /// Why nothing reaches the terminal any more. Asked of the device too: a screen on which
+    /// nothing changes would never learn of it by writing.
     pub(super) fn gone(&self) -> Option<Safe> {
-        self.gone.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let told = self.gone.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        told.or_else(|| self.device.is_gone().then(|| Safe::fixed("it hung up")))
     }
 
     pub(super) fn note_mouse(&self, on: bool) {
@@ -105,7 +119,11 @@ impl Shared {
         if !self.entered.load(Ordering::SeqCst) {
             return;
         }
-        if let Err(error) = self.device.write(bytes) {
+        let written = self.device.write(bytes, None);
+        // What a restore threw away is no fault of the terminal's.
+        if let Err(error) = written
+            && self.entered.load(Ordering::SeqCst)
+        {
             *self.gone.lock().unwrap_or_else(PoisonError::into_inner) = Some(Safe::from(error.to_string()));
         }
     }

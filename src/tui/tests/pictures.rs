@@ -79,6 +79,7 @@ fn an_old_incident_is_offered() {
         title: "search is slow".into(),
         last: at(2, 0),
         open_intents: 1,
+        being_written: true,
     });
     insta::assert_snapshot!(shot(&fixture, 80, 24, None, false));
 }

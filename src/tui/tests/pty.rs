@@ -1,22 +1,23 @@
-//! A real terminal: this test program runs itself in a pty and reads what the pty shows.
+//! A real terminal: this test program runs itself in a pseudo-terminal and reads what it shows.
 
-use std::io::{Read as _, Write as _};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
+use portable_pty::CommandBuilder;
 
 use crate::model::command::Command;
 use crate::session::Front as _;
+use crate::terminal_under_test::Terminal;
 use crate::tui::fixture::Fixture;
 use crate::tui::screen::{Options, Screen};
 use crate::tui::term::Tty;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Not a test of its own: what the others start in their pty.
+/// Not a test of its own: what the others start in their terminal. Here a claim is a panic, and
+/// the actions are one of another thread.
 #[test]
-#[ignore = "started in a pty by the other tests"]
+#[ignore = "started in a terminal by the other tests"]
 fn a_session_in_a_terminal() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -30,99 +31,73 @@ fn a_session_in_a_terminal() {
             match screen.handle_in(input, &fixture.scene()).as_slice() {
                 [Command::Quit] => return,
                 [Command::Claim(_)] => panic!("the house is on fire"),
+                [Command::FollowLogs { .. }] => {
+                    let other = std::thread::spawn(|| panic!("only the shed is on fire"));
+                    assert!(other.join().is_err());
+                }
                 _ => {}
             }
         }
     });
 }
 
-struct Pty {
-    shown: Arc<(Mutex<vt100::Parser>, Condvar)>,
-    keys: Box<dyn std::io::Write + Send>,
-    child: Box<dyn Child + Send + Sync>,
-    _master: Box<dyn portable_pty::MasterPty + Send>,
-}
-
-impl Pty {
-    fn start() -> Self {
-        let pair =
-            native_pty_system().openpty(PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 }).unwrap();
-        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
-        command.args([
-            "tui::tests::pty::a_session_in_a_terminal",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-            "--test-threads=1",
-        ]);
-        let child = pair.slave.spawn_command(command).unwrap();
-        drop(pair.slave);
-        let shown = Arc::new((Mutex::new(vt100::Parser::new(24, 80, 0)), Condvar::new()));
-        let mut reader = pair.master.try_clone_reader().unwrap();
-        let writes = Arc::clone(&shown);
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(n @ 1..) = reader.read(&mut bytes) {
-                writes.0.lock().unwrap().process(&bytes[..n]);
-                writes.1.notify_all();
-            }
-        });
-        let keys = pair.master.take_writer().unwrap();
-        Self { shown, keys, child, _master: pair.master }
-    }
-
-    fn sees(&self, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) {
-        let parser = self.shown.0.lock().unwrap();
-        let (parser, timeout) =
-            self.shown.1.wait_timeout_while(parser, PATIENCE, |parser| !wanted(parser.screen())).unwrap();
-        assert!(!timeout.timed_out(), "never saw {what}:\n{}", parser.screen().contents());
-    }
-
-    fn presses(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
-        self.keys.flush().unwrap();
-    }
-
-    fn sees_the_screen(&self) {
-        self.sees("the screen", |screen| {
-            screen.alternate_screen() && screen.bracketed_paste() && screen.contents().contains("PRODUCTION prod-eu")
-        });
-    }
-}
-
-fn restored(screen: &vt100::Screen) -> bool {
-    !screen.alternate_screen() && !screen.bracketed_paste() && !screen.hide_cursor()
+fn start() -> Terminal {
+    let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+    let name = "tui::tests::pty::a_session_in_a_terminal";
+    command.args([name, "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.env("RUST_BACKTRACE", "0");
+    let terminal = Terminal::start(command, 80, 24);
+    terminal.draws("PRODUCTION prod-eu");
+    terminal
 }
 
 #[test]
 fn leaving_gives_the_terminal_back_as_it_was() {
-    let mut pty = Pty::start();
-    pty.sees_the_screen();
-    pty.presses("?");
-    pty.sees("the help", |screen| screen.contents().contains("keys and commands"));
-    pty.presses("qq");
-    pty.sees("the terminal given back", restored);
-    assert!(pty.child.wait().unwrap().success());
+    let mut terminal = start();
+    terminal.press("?");
+    terminal.draws("keys and commands");
+    terminal.press("qq");
+    let ended = terminal.ends();
+    ended.assert_restored();
+    assert!(ended.status.success());
 }
 
 #[test]
 fn a_panic_gives_the_terminal_back_and_is_readable_there() {
-    let mut pty = Pty::start();
-    pty.sees_the_screen();
-    pty.presses("a");
-    pty.sees("the panic", |screen| restored(screen) && screen.contents().contains("the house is on fire"));
-    assert!(!pty.child.wait().unwrap().success());
+    let mut terminal = start();
+    terminal.press("tma");
+    let ended = terminal.ends();
+    ended.assert_restored();
+    assert!(ended.contents().contains("the house is on fire"), "{}", ended.contents());
+    assert_eq!(ended.status.exit_code(), 101);
+}
+
+#[test]
+fn a_panic_of_another_thread_leaves_the_screen_alone() {
+    let mut terminal = start();
+    // A service is chosen.
+    terminal.press("2 ");
+    terminal.draws("only checkout");
+    terminal.press("?");
+    terminal.draws("keys and commands");
+    assert!(!terminal.contents().contains("the shed"), "{}", terminal.contents());
+    terminal.press("qq");
+    let ended = terminal.ends();
+    ended.assert_restored();
+    assert!(ended.status.success() && !ended.contents().contains("the shed"), "{}", ended.contents());
 }
 
 #[test]
 fn suspending_where_no_shell_waits_comes_back_to_the_screen() {
-    let mut pty = Pty::start();
-    pty.sees_the_screen();
-    pty.presses("\u{1a}");
+    let mut terminal = start();
+    terminal.press("\u{1a}");
+    terminal.sees("the terminal given back", |screen| !screen.alternate_screen());
+    terminal.draws("PRODUCTION prod-eu");
     // The keys are heard again only after the screen was taken again.
-    pty.presses("?");
-    pty.sees("the help", |screen| screen.alternate_screen() && screen.contents().contains("keys and commands"));
-    pty.presses("qq");
-    pty.sees("the terminal given back", restored);
-    assert!(pty.child.wait().unwrap().success());
+    terminal.press("?");
+    terminal.draws("keys and commands");
+    terminal.press("qq");
+    let ended = terminal.ends();
+    ended.assert_restored();
+    assert!(ended.status.success());
 }

@@ -178,7 +178,10 @@ fn a_key_typed_ahead_of_a_plan_does_not_confirm_it() {
     ana.sees();
     assert_eq!(ana.presses(KeyCode::Char('y')), [], "the plan was drawn this very moment");
     ana.waits();
-    assert_eq!(ana.presses(KeyCode::Char('y')), [Command::Confirm { typed: None }]);
+    assert_eq!(
+        ana.presses(KeyCode::Char('y')),
+        [Command::Confirm { plan: Some(plan(12, Tier::Reversible).id), typed: None }]
+    );
 }
 
 #[test]
@@ -212,7 +215,10 @@ fn lowering_capacity_takes_the_targets_name_typed_not_pasted() {
     ana.hears(Event::Paste("payments".into()));
     assert_eq!(ana.presses(KeyCode::Enter), []);
     ana.types("payments");
-    assert_eq!(ana.presses(KeyCode::Enter), [Command::Confirm { typed: Some("payments".into()) }]);
+    assert_eq!(
+        ana.presses(KeyCode::Enter),
+        [Command::Confirm { plan: Some(plan(2, Tier::Lowers).id), typed: Some("payments".into()) }]
+    );
 }
 
 #[test]

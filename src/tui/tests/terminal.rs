@@ -47,6 +47,27 @@ fn an_idle_screen_writes_nothing_and_a_clock_tick_very_little() {
 }
 
 #[test]
+fn a_minute_in_which_only_time_passes_costs_less_than_a_hundred_bytes_a_second() {
+    let (mut screen, device) = open(120, 40);
+    let mut fixture = Fixture::burning();
+    fixture.sources.truncate(5);
+    show(&mut screen, &fixture);
+    let first = device.bytes().len();
+    for second in 1..=60 {
+        fixture.now += chrono::TimeDelta::seconds(1);
+        // All sources answer every 15 seconds, each at its own moment.
+        for (at, source) in fixture.sources.iter_mut().enumerate() {
+            if (second + at * 3) % 15 == 0 {
+                (source.last_read, source.last_news) = (Some(fixture.now), Some(fixture.now));
+            }
+        }
+        show(&mut screen, &fixture);
+    }
+    let bytes = device.bytes().len() - first;
+    assert!(bytes < 60 * 100, "{} bytes a second", bytes / 60);
+}
+
+#[test]
 fn hostile_text_in_every_field_leaves_the_terminal_as_it_is() {
     let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{1b}[?1049l\u{1b}[31;7m\u{202e}\u{9b}5n\u{1b}P+q\u{1b}\\\u{0}\u{8}\r\n\tx\u{300}\u{300}\u{300}\u{300}\u{300}\u{300}\u{300}\u{300}\u{300}👩‍👩‍👧漢";
     let mut fixture = Fixture::burning();
@@ -150,8 +171,8 @@ fn a_frame_of_a_scrolling_log_stays_within_its_budget() {
 fn a_lost_terminal_ends_the_front() {
     let (mut screen, device) = open(80, 24);
     let fixture = Fixture::burning();
-    device.hang_up();
     show(&mut screen, &fixture);
+    device.hang_up();
     assert!(screen.show_scene(&fixture.scene()).is_err());
 }
 

@@ -37,6 +37,7 @@ pub(super) async fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> 
             at: Instant::now(),
             met: None,
             delivered: 0,
+            given: 0,
         };
         let fault = pick(shared, &mut asked);
         let number = {
@@ -270,8 +271,14 @@ impl Exchange<'_> {
         let head = Head { first: "HTTP/1.1 200 OK".into(), headers: vec![("content-type".into(), media.into())] };
         self.writer.write_all(&head.with("transfer-encoding", "chunked").bytes()).await?;
         let piece = chunk(&fill.repeat((64 * 1024 / fill.len()).max(1)));
+        let (hold, _) = watch::channel(Grip::Free);
+        lock(&self.shared.standing).insert(self.number, hold);
+        let _standing = Standing(self.shared, self.number);
         loop {
             self.writer.write_all(&piece).await?;
+            if let Some(asked) = lock(&self.shared.asked).get_mut(self.number) {
+                asked.given += piece.len();
+            }
         }
     }
 

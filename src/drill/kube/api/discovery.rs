@@ -48,7 +48,7 @@ pub(super) fn groups(headers: &HeaderMap) -> Response {
 
 /// `/apis/GROUP`.
 pub(super) fn group(name: &str) -> Result<Response, Failure> {
-    let mut group = describe(name).ok_or_else(Failure::no_such_path)?;
+    let mut group = describe(name).ok_or_else(Failure::no_page)?;
     group["kind"] = json!("APIGroup");
     group["apiVersion"] = json!("v1");
     Ok(json_answer(StatusCode::OK, &group))
@@ -57,7 +57,7 @@ pub(super) fn group(name: &str) -> Result<Response, Failure> {
 /// `/api/v1`, `/apis/GROUP/VERSION`.
 pub(super) fn resources(group: &str, version: &str) -> Result<Response, Failure> {
     let rows: Vec<&Resource> = RESOURCES.iter().filter(|row| row.group == group && row.version == version).collect();
-    let first = rows.first().ok_or_else(Failure::no_such_path)?;
+    let first = rows.first().ok_or_else(Failure::no_page)?;
     let mut out = Vec::new();
     for row in &rows {
         out.push(json!({"name": row.plural, "singularName": row.singular, "namespaced": row.namespaced,

@@ -134,11 +134,16 @@ impl Page {
         }
         let limit = match call.query.get("limit") {
             "" => 0,
-            text => text.parse::<usize>().map_err(|_| Failure::bad_request(format!("invalid limit {text:?}")))?,
+            text => text
+                .parse::<usize>()
+                .map_err(|_| Failure::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax")))?,
         };
         let start = match call.query.get("continue") {
             "" => None,
-            token => Some(Token::read(token).ok_or_else(|| Failure::bad_request("continue key is not valid"))?),
+            token => Some(
+                Token::read(token)
+                    .ok_or_else(|| Failure::bad_request("invalid continue token: continue key is not valid"))?,
+            ),
         };
         let current = state.store.version();
         let wanted = version(call)?;
@@ -146,15 +151,11 @@ impl Page {
             return Err(Failure::too_new(wanted, current));
         }
         let exact = wanted.filter(|_| call.query.get("resourceVersionMatch") == "Exact");
-        let version = start.as_ref().map(|token| token.version).or(exact).unwrap_or(current);
-        let objects = state.store.at(kind, version).ok_or_else(|| {
-            Failure::expired(if start.is_some() {
-                "The provided continue parameter is too old to display a consistent list result. You can start a \
-                 new list without the continue parameter."
-                    .to_owned()
-            } else {
-                format!("The resourceVersion for the provided list is too old: {version}.")
-            })
+        let moment = start.as_ref().and_then(|token| token.version);
+        let version = moment.or(exact.filter(|_| start.is_none())).unwrap_or(current);
+        let objects = state.store.at(kind, version).ok_or_else(|| match &start {
+            Some(token) => Failure::page_expired(Token { version: None, after: token.after.clone() }.write()),
+            None => Failure::expired("The resourceVersion for the provided list is too old."),
         })?;
         let after = start.map(|token| token.after);
         let mut rest = objects
@@ -172,17 +173,19 @@ impl Page {
         let page: Vec<(Key, Arc<Value>)> = rest.by_ref().take(limit).collect();
         let left = rest.count();
         let token = match page.last() {
-            Some((key, _)) if left > 0 => Token { version, after: key.clone() }.write(),
+            Some((key, _)) if left > 0 => Token { version: Some(version), after: key.clone() }.write(),
             _ => String::new(),
         };
-        let remaining = (left > 0).then(|| i64::try_from(left).unwrap_or(i64::MAX));
+        // The real server does not count what a selector has yet to look at.
+        let remaining = (left > 0 && selector.is_empty()).then(|| i64::try_from(left).unwrap_or(i64::MAX));
         Ok(Self { objects: page.into_iter().map(|(_, object)| object).collect(), version, token, remaining })
     }
 }
 
-/// Where the next page starts: the first page's version, and the last key seen.
+/// Where the next page starts: the first page's version, and the last key seen. Without a version it
+/// goes on with what there is now.
 struct Token {
-    version: u64,
+    version: Option<u64>,
     after: Key,
 }
 
@@ -195,6 +198,6 @@ impl Token {
     fn read(token: &str) -> Option<Self> {
         let plain: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
         let after = Key::new(plain.get("ns")?.as_str()?, plain.get("n")?.as_str()?);
-        Some(Self { version: plain.get("v")?.as_u64()?, after })
+        Some(Self { version: plain.get("v")?.as_u64(), after })
     }
 }

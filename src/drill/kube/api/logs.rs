@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use chrono::Timelike as _;
 use futures::stream;
 use tokio::sync::watch::Receiver;
 
@@ -36,14 +37,27 @@ struct Follow {
 
 pub(super) fn answer(cluster: &Cluster, call: &Call) -> Result<Response, Failure> {
     let query = &call.query;
-    let number = |name: &str| match query.get(name) {
-        "" => Ok(None),
-        text => text.parse::<u64>().map(Some).map_err(|_| Failure::bad_request(format!("invalid {name} {text:?}"))),
+    let number = |name: &str, least: i64| {
+        let text = query.get(name);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let number = text
+            .parse::<i64>()
+            .map_err(|_| Failure::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax")))?;
+        u64::try_from(number).ok().filter(|_| number >= least).map(Some).ok_or_else(|| {
+            let bound = if least == 0 { "greater than or equal to 0" } else { "greater than 0" };
+            let message = format!("Invalid value: {number}: must be {bound}");
+            let pod = call.name.as_deref().unwrap_or_default();
+            Failure::invalid_kind(("", "PodLogOptions"), pod, name, "FieldValueInvalid", &message)
+        })
     };
-    let (tail, limit, since_seconds) = (number("tailLines")?, number("limitBytes")?, number("sinceSeconds")?);
+    let (tail, limit) = (number("tailLines", 0)?, number("limitBytes", 1)?);
+    let since_seconds = number("sinceSeconds", 1)?;
     let since = match query.get("sinceTime") {
         "" => None,
-        text => Some(moment(text).ok_or_else(|| Failure::bad_request(format!("invalid sinceTime {text:?}")))?),
+        // An API server asks its kubelet in whole seconds, so a line of that second may come again.
+        text => Some(moment(text).and_then(|at| at.with_nanosecond(0)).ok_or_else(|| unreadable(text))?),
     };
     let stamps = query.is_true("timestamps");
     let pulse = cluster.0.pulse.subscribe();
@@ -77,6 +91,12 @@ pub(super) fn answer(cluster: &Cluster, call: &Call) -> Result<Response, Failure
         Some((Ok::<_, std::convert::Infallible>(chunk), follow))
     });
     Ok((media, Body::from_stream(lines)).into_response())
+}
+
+/// A time that is none, in the words of Go.
+fn unreadable(text: &str) -> Failure {
+    let layout = "2006-01-02T15:04:05Z07:00";
+    Failure::bad_request(format!("parsing time {text:?} as {layout:?}: cannot parse {text:?} as \"2006\""))
 }
 
 /// The log that is asked for, or the kubelet's refusal.

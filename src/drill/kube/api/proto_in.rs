@@ -118,6 +118,6 @@ pub(super) fn read(resource: &Resource, body: &[u8]) -> Result<Value, Failure> {
             }
             Ok(out)
         }
-        _ => Err(Failure::unsupported(super::negotiate::PROTOBUF)),
+        _ => Err(Failure::unsupported()),
     }
 }

@@ -16,12 +16,15 @@ pub(super) struct Failure {
     pub(super) code: u16,
     pub(super) reason: &'static str,
     pub(super) message: String,
+    /// Null where the real server leaves it out.
     details: Value,
+    /// Where a list may go on all the same.
+    token: Option<String>,
 }
 
 impl Failure {
     fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: json!({}) }
+        Self { code, reason, message: message.into(), details: json!({}), token: None }
     }
 
     fn about(mut self, resource: &Resource, name: &str) -> Self {
@@ -33,7 +36,7 @@ impl Failure {
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
-        Self::new(400, "BadRequest", message)
+        Self { details: Value::Null, ..Self::new(400, "BadRequest", message) }
     }
 
     pub(super) fn forbidden(user: &str, verb: &str, call: &Call) -> Self {
@@ -56,6 +59,12 @@ impl Failure {
         Self::new(404, "NotFound", format!("{} {name:?} not found", resource.qualified())).about(resource, name)
     }
 
+    /// A path outside of every group and version: the one refusal that is no `Status`.
+    pub(super) fn no_page() -> Self {
+        Self { details: Value::Null, ..Self::new(404, "", "404 page not found") }
+    }
+
+    /// No such resource in a group and version that is served.
     pub(super) fn no_such_path() -> Self {
         Self::new(404, "NotFound", "the server could not find the requested resource")
     }
@@ -65,13 +74,35 @@ impl Failure {
     }
 
     pub(super) fn not_acceptable() -> Self {
-        let accepted = "application/json, application/json;as=Table, application/vnd.kubernetes.protobuf (pods)";
-        Self::new(406, "NotAcceptable", format!("only the following media types are accepted: {accepted}"))
+        let available = "application/json, application/vnd.kubernetes.protobuf, application/json;stream=watch, \
+                         application/vnd.kubernetes.protobuf;stream=watch";
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {available}");
+        Self::new(406, "NotAcceptable", message)
     }
 
     pub(super) fn conflict(resource: &Resource, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", resource.qualified());
         Self::new(409, "Conflict", message).about(resource, name)
+    }
+
+    /// The UID of a patch of a subresource is not the object's.
+    pub(super) fn other_uid(call: &Call, uid: &str, is: &str) -> Self {
+        let (what, name) = (call.what(), call.name.as_deref().unwrap_or_default());
+        let subject =
+            if call.resource.group.is_empty() { what.clone() } else { format!("{what}.{}", call.resource.group) };
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {is}");
+        let message = format!("Operation cannot be fulfilled on {subject} {name:?}: {why}");
+        let mut failure = Self::new(409, "Conflict", message).about(call.resource, name);
+        failure.details["kind"] = json!(what);
+        failure
+    }
+
+    /// A deletion's precondition does not hold; named by kind, unlike every other conflict.
+    pub(super) fn not_the_one(resource: &Resource, name: &str, why: &str) -> Self {
+        let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", resource.kind);
+        let mut failure = Self::new(409, "Conflict", message).about(resource, name);
+        failure.details["kind"] = json!(resource.kind);
+        failure
     }
 
     pub(super) fn exists(resource: &Resource, name: &str) -> Self {
@@ -85,29 +116,48 @@ impl Failure {
     }
 
     pub(super) fn expired(message: impl Into<String>) -> Self {
-        Self::new(410, "Expired", message)
+        Self { details: Value::Null, ..Self::new(410, "Expired", message) }
+    }
+
+    /// The moment of a list's first page is forgotten; `token` goes on with what there is now.
+    pub(super) fn page_expired(token: String) -> Self {
+        let message = "The provided continue parameter is too old to display a consistent list result. You can start a new \
+                       list without the continue parameter, or use the continue token in this response to retrieve the \
+                       remainder of the results. Continuing with the provided token results in an inconsistent list - \
+                       objects that were created, modified, or deleted between the time the first chunk was returned and \
+                       now may show up in the list.";
+        Self { token: Some(token), ..Self::expired(message) }
     }
 
     pub(super) fn too_large() -> Self {
         Self::new(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
     }
 
-    pub(super) fn unsupported(media: &str) -> Self {
-        let message = format!("the body of the request was in an unknown format - {media:?} is not accepted here");
-        Self::new(415, "UnsupportedMediaType", message)
+    pub(super) fn unsupported() -> Self {
+        Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type")
     }
 
     pub(super) fn invalid(resource: &Resource, name: &str, field: &str, message: &str) -> Self {
-        let subject = match resource.group {
-            "" => resource.kind.to_owned(),
-            group => format!("{}.{group}", resource.kind),
-        };
-        let mut failure =
-            Self::new(422, "Invalid", format!("{subject} {name:?} is invalid: {field}: Invalid value: {message}"))
-                .about(resource, name);
-        failure.details["causes"] = json!([
-            {"reason": "FieldValueInvalid", "message": format!("Invalid value: {message}"), "field": field}
-        ]);
+        Self::invalid_kind(
+            (resource.group, resource.kind),
+            name,
+            field,
+            "FieldValueInvalid",
+            &format!("Invalid value: {message}"),
+        )
+    }
+
+    /// As [`Failure::invalid`], for a kind that is no resource, such as `ListOptions`.
+    pub(super) fn invalid_kind(of: (&str, &str), name: &str, field: &str, reason: &str, message: &str) -> Self {
+        let (group, kind) = of;
+        let subject = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
+        let mut failure = Self::new(422, "Invalid", format!("{subject} {name:?} is invalid: {field}: {message}"));
+        failure.details = json!({"kind": kind, "causes": [{"reason": reason, "message": message, "field": field}]});
+        for (key, value) in [("name", name), ("group", group)] {
+            if !value.is_empty() {
+                failure.details[key] = json!(value);
+            }
+        }
         failure
     }
 
@@ -127,14 +177,24 @@ impl Failure {
 
     /// The `Status` object.
     pub(super) fn status(&self) -> Value {
-        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message,
-            "reason": self.reason, "details": self.details, "code": self.code})
+        let mut status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": self.message, "reason": self.reason, "code": self.code});
+        if !self.details.is_null() {
+            status["details"] = self.details.clone();
+        }
+        if let Some(token) = &self.token {
+            status["metadata"]["continue"] = json!(token);
+        }
+        status
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let code = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if self.reason.is_empty() {
+            return (code, format!("{}\n", self.message)).into_response();
+        }
         json_answer(code, &self.status())
     }
 }

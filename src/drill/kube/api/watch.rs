@@ -66,7 +66,9 @@ pub(super) fn answer(cluster: &Cluster, call: &Call, headers: &HeaderMap) -> Res
     let from = version(call)?;
     let initial = call.query.is_true("sendInitialEvents");
     if initial && call.query.get("resourceVersionMatch") != "NotOlderThan" {
-        return Err(Failure::bad_request("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
+        let message = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+        let of = ("meta.k8s.io", "ListOptions");
+        return Err(Failure::invalid_kind(of, "", "resourceVersionMatch", "FieldValueForbidden", message));
     }
     let timeout = call.query.get("timeoutSeconds").parse::<u64>().ok().filter(|timeout| *timeout > 0);
     let pulse = cluster.0.pulse.subscribe();

@@ -30,7 +30,7 @@ pub(super) fn read(resource: &Resource, headers: &HeaderMap, body: &Bytes) -> Re
         return proto_in::read(resource, body);
     }
     if !matches!(media, "" | "application/json") {
-        return Err(Failure::unsupported(media));
+        return Err(Failure::unsupported());
     }
     parse(body)
 }
@@ -45,12 +45,15 @@ fn media(headers: &HeaderMap) -> &str {
     whole.split(';').next().unwrap_or_default().trim()
 }
 
-/// Whether the request only asks what would happen.
-fn is_dry(value: &str) -> Result<bool, Failure> {
+/// Whether the request only asks what would happen; `of` is the kind of its options.
+fn is_dry(value: &str, of: &str) -> Result<bool, Failure> {
     match value {
         "" => Ok(false),
         "All" => Ok(true),
-        other => Err(Failure::bad_request(format!("invalid dryRun value {other:?}: supported values: \"All\""))),
+        other => {
+            let message = format!("Unsupported value: [{other:?}]: supported values: \"All\"");
+            Err(Failure::invalid_kind(("meta.k8s.io", of), "", "dryRun", "FieldValueNotSupported", &message))
+        }
     }
 }
 
@@ -62,7 +65,7 @@ pub(super) fn change(
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Response, Failure> {
-    let dry = is_dry(call.query.get("dryRun"))?;
+    let dry = is_dry(call.query.get("dryRun"), if verb == "patch" { "PatchOptions" } else { "UpdateOptions" })?;
     let answer = {
         let mut state = cluster.lock();
         let kind = call.stored().ok_or_else(Failure::not_allowed)?;
@@ -111,9 +114,12 @@ fn patched(before: &Value, headers: &HeaderMap, body: &Bytes) -> Result<Value, F
     let media = media(headers);
     let patch = match media {
         "application/json-patch+json" | "application/merge-patch+json" | "application/strategic-merge-patch+json" => {
-            parse(body)?
+            serde_json::from_slice(body).map_err(|error| {
+                let why = if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() };
+                Failure::bad_request(format!("error decoding patch: {why}"))
+            })?
         }
-        other => return Err(Failure::unsupported(other)),
+        _ => return Err(Failure::unsupported()),
     };
     if media == "application/json-patch+json" {
         return json_patch(before, &patch).map_err(|refused| match refused {
@@ -148,8 +154,7 @@ fn preconditions(call: &Call, verb: &str, before: &Value, wanted: &Value) -> Res
         if verb == "patch" && call.sub.is_none() {
             return Err(Failure::invalid(call.resource, name, "metadata.uid", &format!("{uid:?}: field is immutable")));
         }
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {is}");
-        return Err(Failure::conflict(call.resource, name, &why));
+        return Err(Failure::other_uid(call, &uid, &is));
     }
     let version = meta(wanted, "resourceVersion");
     if !version.is_empty() && version != meta(before, "resourceVersion") {
@@ -160,7 +165,11 @@ fn preconditions(call: &Call, verb: &str, before: &Value, wanted: &Value) -> Res
 
 fn replicas(resource: &Resource, call: &Call, value: &Value) -> Result<i64, Failure> {
     let name = call.name.as_deref().unwrap_or_default();
-    let invalid = |why: &str| Failure::invalid(resource, name, "spec.replicas", &format!("{value}: {why}"));
+    let of = if call.sub.is_some() { ("autoscaling", "Scale") } else { (resource.group, resource.kind) };
+    let invalid = |why: &str| {
+        let message = format!("Invalid value: {value}: {why}");
+        Failure::invalid_kind(of, name, "spec.replicas", "FieldValueInvalid", &message)
+    };
     match value {
         // Zero is left out by clients that omit what is empty.
         Value::Null => Ok(0),
@@ -250,8 +259,8 @@ pub(super) fn delete_pod(
     body: &Bytes,
 ) -> Result<Response, Failure> {
     let options = if body.is_empty() { json!({}) } else { read(call.resource, headers, body)? };
-    let dry = is_dry(call.query.get("dryRun"))?
-        || is_dry(list(&options, &["dryRun"]).first().and_then(Value::as_str).unwrap_or(""))?;
+    let dry = is_dry(call.query.get("dryRun"), "DeleteOptions")?
+        || is_dry(list(&options, &["dryRun"]).first().and_then(Value::as_str).unwrap_or(""), "DeleteOptions")?;
     let answer = {
         let mut state = cluster.lock();
         let key = call.key();
@@ -259,9 +268,16 @@ pub(super) fn delete_pod(
         for field in ["uid", "resourceVersion"] {
             let (wanted, is) = (text(&options, &["preconditions", field]), text(&pod, &["metadata", field]));
             if !wanted.is_empty() && wanted != is {
-                let what = if field == "uid" { "UID" } else { "ResourceVersion" };
-                let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {is}");
-                return Err(Failure::conflict(call.resource, &key.name, &why));
+                let (what, then) = if field == "uid" {
+                    ("UID", "deleted and then recreated")
+                } else {
+                    ("ResourceVersion", "modified")
+                };
+                let why = format!(
+                    "the {what} in the precondition ({wanted}) does not match the {what} in record ({is}). The object \
+                     might have been {then}"
+                );
+                return Err(Failure::not_the_one(call.resource, &key.name, &why));
             }
         }
         let grace = at(&options, &["gracePeriodSeconds"])
@@ -292,7 +308,7 @@ pub(super) fn create_event(
     body: &Bytes,
 ) -> Result<Response, Failure> {
     let mut event = read(call.resource, headers, body)?;
-    let dry = is_dry(call.query.get("dryRun"))?;
+    let dry = is_dry(call.query.get("dryRun"), "CreateOptions")?;
     let namespace = call.namespace.clone().ok_or_else(Failure::not_allowed)?;
     if call.name.is_some() {
         return Err(Failure::not_allowed());

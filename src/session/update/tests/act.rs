@@ -89,6 +89,22 @@ fn a_plan_that_is_another_when_it_is_read_again_says_so() {
 }
 
 #[test]
+fn what_is_confirmed_is_the_plan_that_was_seen_and_no_other() {
+    let mut story = Story::begin();
+    story.planned(plan("p", at(0)));
+    for seen in [None, Some(plan("p0", at(0)).id)] {
+        story.send(Message::Command(Command::Confirm { plan: seen, typed: None }));
+        assert!(
+            story.core.actions.is_empty() && story.notice().contains("another plan is shown"),
+            "{}",
+            story.notice()
+        );
+    }
+    story.command("confirm");
+    assert_eq!(story.core.actions.len(), 1);
+}
+
+#[test]
 fn what_the_engine_would_refuse_is_blocked_before() {
     let mut story = Story::begin();
     let mut unknown = plan("p", at(0));

@@ -173,7 +173,13 @@ fn a_read_only_session_says_that_it_cannot_settle_what_was_left_in_flight() {
 #[test]
 fn only_one_incident_is_declared_or_taken_up_at_a_time() {
     let mut story = Story::begin();
-    let offer = crate::session::ResumeOffer { id: "old".into(), title: "t".into(), last: at(-600), open_intents: 0 };
+    let offer = crate::session::ResumeOffer {
+        id: "old".into(),
+        title: "t".into(),
+        last: at(-600),
+        open_intents: 0,
+        being_written: false,
+    };
     story.send(Message::ResumeFound(offer)).command("open x").command("resume");
     assert!(!story.effects.iter().any(|effect| matches!(effect, Effect::TakeUp(_))));
     story.command("open y");

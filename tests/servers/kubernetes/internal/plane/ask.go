@@ -129,8 +129,7 @@ func (p *Plane) silence(node string, down bool) error {
 
 // compact does what the API server does every five minutes (k8s.io/apiserver,
 // pkg/storage/etcd3/compact.go): it writes the revision under compact_rev_key, from which the API
-// server learns what it may no longer serve from its snapshots, and compacts. It returns when the API
-// server has had the time to hear of it.
+// server learns what it may no longer serve from its snapshots, and compacts.
 func (p *Plane) compact() error {
 	client, err := clientv3.New(clientv3.Config{Endpoints: []string{p.etcdURL()}, DialTimeout: 5 * time.Second})
 	if err != nil {
@@ -140,11 +139,12 @@ func (p *Plane) compact() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	const key = "compact_rev_key"
-	now, err := client.Get(ctx, key)
+	// Twice, because what is compacted stays readable: the first makes a version after the present.
+	said, err := client.Put(ctx, key, "0")
 	if err != nil {
-		return fmt.Errorf("read etcd's revision: %w", err)
+		return fmt.Errorf("reach etcd: %w", err)
 	}
-	revision := now.Header.Revision
+	revision := said.Header.Revision
 	if _, err := client.Put(ctx, key, strconv.FormatInt(revision, 10)); err != nil {
 		return fmt.Errorf("say what is compacted: %w", err)
 	}

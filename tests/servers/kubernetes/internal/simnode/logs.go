@@ -178,7 +178,9 @@ func (s *sim) serveLogs(out http.ResponseWriter, request *http.Request) {
 	name := types.NamespacedName{Namespace: request.PathValue("namespace"), Name: request.PathValue("pod")}
 	book, gone, refused := s.open(name, request.PathValue("container"), want.previous)
 	if refused != nil {
-		http.Error(out, refused.message, refused.code)
+		// A kubelet ends its words without the line feed that http.Error adds.
+		out.WriteHeader(refused.code)
+		fmt.Fprint(out, refused.message)
 		return
 	}
 	out.Header().Set("Content-Type", "text/plain")

@@ -29,6 +29,8 @@ const metricsVersion = "metrics.k8s.io/v1beta1"
 
 // use is what a container consumes: CPU in millicores and memory in MiB, which swing by 30 % around
 // what the annotations say and change once a window.
+//
+// No figure is a round one: metrics-server's are not, and a round one would be written in a larger unit.
 func (l *life) use(container string, at time.Time) (cpu, memory int64) {
 	hash := fnv.New32a()
 	fmt.Fprint(hash, l.pod.UID, container)
@@ -40,8 +42,8 @@ func (l *life) use(container string, at time.Time) (cpu, memory int64) {
 func quantities(cpu, memory int64) corev1.ResourceList {
 	return corev1.ResourceList{
 		// In the units that metrics-server uses: nanocores and KiB.
-		corev1.ResourceCPU:    *resource.NewScaledQuantity(cpu*1_000_000, resource.Nano),
-		corev1.ResourceMemory: *resource.NewQuantity(memory<<20, resource.BinarySI),
+		corev1.ResourceCPU:    *resource.NewScaledQuantity(cpu*1_000_000+345_678+cpu%1000, resource.Nano),
+		corev1.ResourceMemory: *resource.NewQuantity(memory<<20+(1+memory%1000)<<10, resource.BinarySI),
 	}
 }
 

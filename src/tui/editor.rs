@@ -1,0 +1,188 @@
+//! A text that is written in the person's own editor.
+//!
+//! Owns: the private file, the editor's process, and what became of both. Must not: touch the
+//! terminal, which is given over before and taken back after.
+
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+
+use crate::clock::wall;
+use crate::text::{Safe, clean_block};
+
+/// Bytes of a text that are read; a note is none of a megabyte.
+const TEXT: u64 = 64 * 1024;
+/// An editor that is told to end is given this long.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// Variables of the process that no editor needs and no editor's plugin should see.
+const SECRETS: [&str; 4] =
+    ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
+
+/// An editor that has the terminal.
+#[derive(Debug)]
+pub(super) struct Editing {
+    editor: String,
+    child: Child,
+    folder: PathBuf,
+    file: PathBuf,
+    before: String,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Edited {
+    /// The text, cleaned, not empty.
+    Written(Safe),
+    /// Nothing was left: the person thought better of it.
+    Empty,
+    /// The editor failed; the text as it stood in the file then.
+    Failed { why: String, text: Safe },
+}
+
+impl Editing {
+    /// Writes `text` to a file that nobody else can read and starts `editor`, a line for the
+    /// shell as `$VISUAL` is, on it. Needs a runtime.
+    pub(super) fn start(editor: &str, text: &str) -> Result<Self, String> {
+        let folder = std::env::temp_dir().join(format!("warroom-note-{}", ulid::Ulid::generate()));
+        let file = folder.join("note.txt");
+        let started = prepare(&folder, &file, text).and_then(|()| spawn(editor, &file));
+        match started {
+            Ok(child) => Ok(Self { editor: editor.to_owned(), child, folder, file, before: text.to_owned() }),
+            Err(error) => {
+                let _ = std::fs::remove_dir_all(&folder);
+                Err(format!("cannot start the editor `{editor}` on {}: {error}", file.display()))
+            }
+        }
+    }
+
+    /// Waits for its end, and reads and removes the file. Cancelled and called again at will.
+    pub(super) async fn ended(&mut self) -> Edited {
+        let ended = self.child.wait().await;
+        let text = read(&self.file);
+        let edited = self.judge(ended, text);
+        let _ = std::fs::remove_dir_all(&self.folder);
+        edited
+    }
+
+    fn judge(&self, ended: io::Result<ExitStatus>, text: io::Result<String>) -> Edited {
+        let (editor, before) = (&self.editor, Safe::from(self.before.as_str()));
+        let failed = |why: String, text: Safe| Edited::Failed { why, text };
+        let text = match text {
+            Ok(text) => clean_block(text.trim()),
+            Err(error) => return failed(format!("cannot read what the editor `{editor}` wrote: {error}"), before),
+        };
+        match ended {
+            Ok(status) if status.success() && text.is_empty() => Edited::Empty,
+            Ok(status) if status.success() => Edited::Written(text),
+            Ok(status) => failed(format!("the editor `{editor}` failed, {status}: nothing was noted"), text),
+            Err(error) => failed(format!("cannot tell how the editor `{editor}` ended: {error}"), text),
+        }
+    }
+}
+
+fn prepare(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
+    std::fs::DirBuilder::new().mode(0o700).create(folder)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    file.write_all(text.as_bytes())?;
+    if text.is_empty() { Ok(()) } else { file.write_all(b"\n") }
+}
+
+fn spawn(editor: &str, file: &Path) -> io::Result<Child> {
+    let mut command = Command::new("/bin/sh");
+    // The line may have arguments and quotes; the file's name is handed over beside it.
+    command.arg("-c").arg(format!("{editor} \"$@\"")).arg("warroom").arg(file);
+    command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    for name in SECRETS {
+        command.env_remove(name);
+    }
+    command.spawn()
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)?.take(TEXT).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+impl Editing {
+    /// The session ends while somebody writes: the editor is told to end. Where the text is, if
+    /// more was saved than there was before; else nothing is left.
+    pub(super) fn end(mut self) -> Option<PathBuf> {
+        let id = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        if let Some(id) = id {
+            let _ = kill_process(id, Signal::TERM);
+        }
+        let deadline = wall() + FAREWELL;
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if wall() >= deadline {
+                let _ = self.child.start_kill();
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        match read(&self.file) {
+            Ok(text) if text.trim() != self.before.trim() => Some(self.file.clone()),
+            _ => {
+                let _ = std::fs::remove_dir_all(&self.folder);
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn edited(editor: &str, text: &str) -> (Edited, PathBuf) {
+        let mut editing = Editing::start(editor, text).unwrap();
+        let folder = editing.folder.clone();
+        (editing.ended().await, folder)
+    }
+
+    #[tokio::test]
+    async fn what_was_saved_is_taken_in_clean_and_nothing_is_left_behind() {
+        let (text, folder) = edited(r"printf 'pool is full\n\033]0;owned\007since 03:14\n' >", "").await;
+        assert_eq!(text, Edited::Written(clean_block("pool is full\nsince 03:14")));
+        assert!(!folder.exists());
+    }
+
+    #[tokio::test]
+    async fn the_file_is_the_persons_alone_and_holds_what_was_typed() {
+        let (text, _) = edited(r#"f() { stat -c '%a' "$1" "$(dirname "$1")" >> "$1"; }; f"#, "draft").await;
+        assert_eq!(text, Edited::Written(clean_block("draft\n600\n700")));
+    }
+
+    #[tokio::test]
+    async fn an_empty_text_is_no_note_and_a_failed_editor_is_told_with_what_it_wrote() {
+        assert_eq!(edited("truncate -s 0", "draft").await.0, Edited::Empty);
+        let (text, folder) = edited(r#"f() { echo more >> "$1"; exit 3; }; f"#, "draft").await;
+        let Edited::Failed { why, text } = text else { panic!("{text:?}") };
+        assert!(why.contains("exit status: 3") && why.contains("nothing was noted"), "{why}");
+        assert_eq!(text, clean_block("draft\nmore"));
+        assert!(!folder.exists());
+        let Edited::Failed { why, .. } = edited("no-such-editor-anywhere", "").await.0 else { panic!() };
+        assert!(why.contains("no-such-editor-anywhere"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn a_session_that_ends_tells_the_editor_and_keeps_only_what_was_saved() {
+        let waits = |text: &str| {
+            let mut editing = Editing::start(r#"f() { exec sleep 600; }; f"#, "draft").unwrap();
+            std::fs::write(&editing.file, text).unwrap();
+            let (folder, running) = (editing.folder.clone(), editing.child.try_wait().unwrap().is_none());
+            assert!(running);
+            assert_eq!(editing.end().is_some(), text != "draft");
+            folder
+        };
+        assert!(!waits("draft").exists());
+        let kept = waits("draft and more");
+        assert_eq!(std::fs::read_to_string(kept.join("note.txt")).unwrap(), "draft and more");
+        std::fs::remove_dir_all(kept).unwrap();
+    }
+}
