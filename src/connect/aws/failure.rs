@@ -82,7 +82,7 @@ where
         }
         SdkError::DispatchFailure(_) => {
             let came = format!("no connection to {place} ({})", root_cause(error));
-            other(what, &came, "check the network, a VPN or a proxy")
+            other(what, &came, "check the region, the network, a VPN or a proxy")
         }
         SdkError::ResponseError(response) => garbage(what, response.raw().status().as_u16(), error),
         _ => other(
@@ -106,6 +106,10 @@ fn by_code(what: &str, status: u16, code: &str, message: &str, login: &Safe) -> 
     // The codes of all services: AWS General Reference, "Common errors"; Logs and CloudWatch
     // add the suffix `Exception` to some.
     match code.strip_suffix("Exception").unwrap_or(code) {
+        // "Credential should be scoped to a valid region": the credentials are good.
+        _ if message.contains("scoped to a valid region") => {
+            Failure::Unknown(Safe::from(format!("{what}: the endpoint is another region's ({came}); set `region`")))
+        }
         "ExpiredToken" | "RequestExpired" | "TokenRefreshRequired" => {
             Failure::Unknown(Safe::from(format!("{what}: the AWS credentials have expired ({came}); {login}")))
         }

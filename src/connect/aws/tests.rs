@@ -96,6 +96,19 @@ async fn failures_say_what_to_do() {
     let SourceError::Retry { why, .. } = alarms_error(access.clone(), true).await else { panic!() };
     assert!(why.contains("Rate exceeded"), "{why}");
     assert_eq!(fake.calls().len(), 3, "a read is tried twice more at once");
+    for (code, message, told) in [
+        ("ThrottlingException", "Rate exceeded", "throttled ("),
+        ("LimitExceededException", "15 sessions", "throttled ("),
+        ("InvalidSignatureException", "Credential should be scoped to a valid region.", "another region's ("),
+        ("UnrecognizedClientException", "invalid", "does not accept the credentials ("),
+        ("InvalidOperationException", "not for this log class", "the request was refused ("),
+    ] {
+        fake.now(move |_, _| error(code, message));
+        let client = Account::new(access.clone(), true).logs().await.unwrap();
+        let asked = client.sdk.start_live_tail().log_group_identifiers("arn").send().await.unwrap_err();
+        let failure = failure::explain("tailing x", &asked, &client.place, &client.login);
+        assert!(failure.sentence().contains(told), "{failure:?}");
+    }
     fake.now(|_, _| (200, json!("<html>login</html>")));
     let SourceError::Retry { why, .. } = alarms_error(access, true).await else { panic!() };
     assert!(why.contains("not what its API promises"), "{why}");
