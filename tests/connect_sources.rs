@@ -3,13 +3,13 @@
 #![cfg(feature = "operator")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of a test may fail it")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -47,8 +47,12 @@ async fn alerts(State(up): State<Arc<AtomicBool>>) -> Response {
         .into_response()
 }
 
-async fn range() -> Response {
-    let values: Vec<_> = (-40..=0).map(|n| json!([(epoch().timestamp() + n * 15) as f64, "0.5"])).collect();
+/// A value every 15 s of the span that is asked for, as Prometheus answers.
+async fn range(Query(asked): Query<HashMap<String, String>>) -> Response {
+    let at = |name: &str| {
+        asked[name].parse::<f64>().map_or_else(|_| asked[name].parse::<World>().unwrap().timestamp(), |at| at as i64)
+    };
+    let values: Vec<_> = (at("start")..=at("end")).step_by(15).map(|at| json!([at as f64, "0.5"])).collect();
     axum::Json(
         json!({"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}, "values": values}]}}),
     )

@@ -1,7 +1,7 @@
 //! Lines that two sources tell: a pod's output by the cluster and, shipped, by CloudWatch Logs.
 //!
 //! Owns: which of two equal lines is kept. The rule: who tells a line first is believed, and the
-//! same line of another source, written within [`APART`] of it, is told twice: it is counted, not
+//! same line of another source, written within ten seconds of it, is told twice: it is counted, not
 //! kept. One line takes one twin, so that what was written twice stays twice. A line that no other
 //! source tells is always kept, whatever its service declares: nothing is lost if one source fails,
 //! or if a log group holds something else than the pods' output.
