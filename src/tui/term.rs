@@ -148,10 +148,11 @@ impl Terminal {
 
     /// Sends what differs between the last frame and `next`: nothing at all when nothing does.
     /// `false`: the last frame was not taken yet, and this one is dropped.
-    pub fn frame(&mut self, next: Buffer, cursor: Option<Position>) -> bool {
+    pub fn frame(&mut self, mut next: Buffer, cursor: Option<Position>) -> bool {
         if !self.ready() || next.area != self.before.area {
             return false;
         }
+        encode::untangle(&mut next);
         let mut bytes = Vec::with_capacity(FRAME_BYTES);
         bytes.extend_from_slice(SYNC_BEGIN);
         bytes.append(&mut self.extra);

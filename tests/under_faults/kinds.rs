@@ -123,7 +123,7 @@ async fn go_through(kinds: &[Kind], must: impl Fn(&str) -> bool) {
     let mut session = Session::start(&site);
     session.until("first contact", BACK, |session| SOURCES.iter().all(|name| session.is_live(name))).await;
     for kind in kinds {
-        let began = session.core.now;
+        let (began, since) = (session.core.now, warroom::clock::wall());
         eprintln!("-- {} at {began}", kind.name);
         for source in SOURCES {
             site.pull(source, (kind.fault)(source));
@@ -151,7 +151,8 @@ async fn go_through(kinds: &[Kind], must: impl Fn(&str) -> bool) {
                 is_clear(kind.name, source, why);
             }
         }
-        let took = usize::try_from((session.core.now - began).num_seconds()).unwrap();
+        // Back-off goes by the wall, which a slow answer of the world does not hold.
+        let took = usize::try_from(warroom::clock::wall().duration_since(since).as_secs()).unwrap();
         for (source, before) in SOURCES.iter().zip(before) {
             let asked = site.asked(source) - before;
             let most = MOST * (1 + took / 10) + if *source == "pod-logs" { LOGS } else { 0 };

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
+use unicode_width::UnicodeWidthStr as _;
 
 /// Appends what turns `before` into `after`. Leaves the terminal's attributes reset.
 pub(super) fn cells(out: &mut Vec<u8>, before: &Buffer, after: &Buffer) {
@@ -25,6 +26,23 @@ pub(super) fn cells(out: &mut Vec<u8>, before: &Buffer, after: &Buffer) {
         at = (plain && x + 1 < after.area.width).then_some((x + 1, y));
     }
     pen.end(out);
+}
+
+/// Takes away what a later drawing covered half of: a wide character whose second column is
+/// something else now, such as a dialog's border. A terminal would show either of the two.
+pub(super) fn untangle(buffer: &mut Buffer) {
+    let area = buffer.area;
+    for y in area.top()..area.bottom() {
+        for x in area.left()..area.right().saturating_sub(1) {
+            let wide = buffer.cell((x, y)).is_some_and(|cell| cell.symbol().len() > 1 && cell.symbol().width() > 1);
+            if wide
+                && buffer.cell((x + 1, y)).is_some_and(|cell| cell.symbol() != " ")
+                && let Some(cell) = buffer.cell_mut((x, y))
+            {
+                cell.set_symbol(" ");
+            }
+        }
+    }
 }
 
 /// One row with its attributes, ended by a reset.
@@ -189,6 +207,7 @@ mod tests {
                 for (x, y, word) in words {
                     buffer.set_string(*x, *y, word, Style::new());
                 }
+                untangle(&mut buffer);
                 buffer
             };
             let (before, after) = (drawn(&before), drawn(&after));
@@ -205,6 +224,20 @@ mod tests {
             };
             prop_assert_eq!(shown(&step), shown(&whole));
         }
+    }
+
+    #[test]
+    fn a_border_over_half_of_a_wide_character_is_seen() {
+        let area = Rect::new(0, 0, 10, 1);
+        let mut drawn = Buffer::empty(area);
+        drawn.set_string(0, 0, "a漢字b", Style::new());
+        drawn.set_string(2, 0, "|", Style::new());
+        untangle(&mut drawn);
+        let mut bytes = Vec::new();
+        cells(&mut bytes, &Buffer::empty(area), &drawn);
+        let mut screen = vt100::Parser::new(1, 10, 0);
+        screen.process(&bytes);
+        assert_eq!(screen.screen().contents(), "a |字b");
     }
 
     #[test]
