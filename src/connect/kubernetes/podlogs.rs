@@ -244,8 +244,11 @@ impl PodLogs {
         let Some(known) = self.known.get_mut(key) else { return };
         known.open = None;
         let before = known.rest.map_or(SHORT_REST, |(_, rest)| rest);
+        // A log that tells something and is cut again at once is not asked for twice a second: the
+        // rest starts anew only after a stream that lasted longer than the rest before it.
+        let lasted = known.rest.map_or(Duration::MAX, |(until, _)| wall().saturating_duration_since(until));
         let rest = match &end {
-            Ok(true) => SHORT_REST,
+            Ok(true) if lasted >= before => SHORT_REST,
             Err(Fault::Retry(_, Some(after))) => (before * 2).min(LONG_REST).max(*after),
             _ => (before * 2).min(LONG_REST),
         };
