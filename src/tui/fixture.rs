@@ -18,7 +18,7 @@ use crate::model::entry::{
 use crate::model::log::{Level, LogStream};
 use crate::model::name::{EnvId, Kind, ObjectPath, Origin, ServiceName, SourceId, Target, Uid, WorkloadKey};
 use crate::model::plan::{
-    Blast, FieldChange, Owner, OwnerEffect, Permission, Plan, PlanId, Preview, Replicas, Request, Room, Tier,
+    Blast, Ends, FieldChange, Owner, OwnerEffect, Permission, Plan, PlanId, Preview, Replicas, Request, Room, Tier,
 };
 use crate::model::service::{Side, Threshold, Unit};
 use crate::model::signal::SourceState;
@@ -512,6 +512,7 @@ pub(super) fn plan(to: u32, tier: Tier) -> Plan {
             label: "replicas".into(),
             before: "6".into(),
             after: Safe::from(to.to_string()),
+            words: None,
         }],
         undo: Some(Safe::from(format!("{to} → 6, while nobody else has changed it"))),
         blast: Blast {
@@ -538,6 +539,9 @@ pub(super) fn plan(to: u32, tier: Tier) -> Plan {
         command: Safe::from(format!(
             "kubectl --context prod-eu -n payments scale deploy/payments --current-replicas=6 --replicas={to}"
         )),
+        facts: Vec::new(),
+        instead: None,
+        ends: Ends::Stays,
         read_at: at(29, 50),
         expires_at: at(30, 50),
         patience_seconds: 300,

@@ -207,7 +207,6 @@ impl Terminal {
 
     /// Enters again after [`Terminal::leave`], or after a stop that was not ours.
     pub fn enter_again(&mut self) -> Result<(), TermError> {
-        self.leave();
         self.writer.shared().enter()?;
         if let Ok((columns, rows)) = self.writer.shared().size() {
             self.resize(columns, rows);

@@ -34,7 +34,10 @@ fn ctrl_z_gives_the_shell_the_terminal_and_fg_brings_the_screen_back() {
         let mut terminal = job(&home, world);
         for round in 0..3 {
             terminal.press("\u{1a}");
-            terminal.sees("the shell", |screen| !screen.alternate_screen() && screen.contents().contains("Stopped"));
+            // What is typed before the shell has said so is still the program's.
+            terminal.sees("the shell", |screen| {
+                !screen.alternate_screen() && screen.contents().matches("Stopped").count() == round + 1
+            });
             terminal.press(&format!("echo this is round $(({round} + 100))\r"));
             terminal.reads(&format!("this is round {}", round + 100));
             // What is typed while it comes back is not lost.

@@ -46,7 +46,8 @@ pub trait Device: Send + Sync + std::fmt::Debug {
     fn hurry(&self);
     /// Whether nobody is at the other end any more.
     fn is_gone(&self) -> bool;
-    /// Turns raw mode on or off.
+    /// Turns raw mode on or off. Turned on again it is raw whatever somebody made of it meanwhile,
+    /// without a moment in which it is not.
     fn raw(&self, on: bool) -> io::Result<()>;
     /// Brings the line's modes back to what they were when raw mode was turned off last, whatever
     /// another program made of them.
@@ -67,7 +68,10 @@ pub trait Device: Send + Sync + std::fmt::Debug {
 pub struct Tty {
     own: Option<File>,
     hurried: AtomicBool,
+    /// The line's modes when raw mode was turned off last.
     modes: Mutex<Option<Termios>>,
+    /// Those of raw mode, once it was on.
+    raw: Mutex<Option<Termios>>,
 }
 
 impl Tty {
@@ -83,6 +87,7 @@ impl Tty {
             own: own.filter(File::is_terminal),
             hurried: AtomicBool::new(false),
             modes: Mutex::new(tcgetattr(rustix::stdio::stdin()).ok()),
+            raw: Mutex::new(None),
         })
     }
 
@@ -95,6 +100,18 @@ impl Tty {
 
     fn modes(&self) -> MutexGuard<'_, Option<Termios>> {
         self.modes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// crossterm (0.29) does nothing when it has turned raw mode on before, also if a shell has
+    /// turned it off since.
+    fn make_raw(&self) -> io::Result<()> {
+        crossterm::terminal::enable_raw_mode()?;
+        let mut raw = self.raw.lock().unwrap_or_else(PoisonError::into_inner);
+        match raw.as_ref() {
+            Some(modes) => tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, modes)?,
+            None => *raw = tcgetattr(rustix::stdio::stdin()).ok(),
+        }
+        Ok(())
     }
 }
 
@@ -132,7 +149,7 @@ impl Device for Tty {
     fn raw(&self, on: bool) -> io::Result<()> {
         if on {
             self.hurried.store(false, Ordering::SeqCst);
-            return crossterm::terminal::enable_raw_mode();
+            return self.make_raw();
         }
         let done = crossterm::terminal::disable_raw_mode();
         *self.modes() = tcgetattr(rustix::stdio::stdin()).ok();

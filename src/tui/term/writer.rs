@@ -35,10 +35,18 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Takes the terminal, also one that is taken already: whoever stopped us may have left it in
+    /// any state. Its line stays raw throughout, so that no key of that moment goes astray.
     pub(super) fn enter(&self) -> Result<(), TermError> {
         self.device.raw(true).map_err(|why| TermError::Refused { what: "take", why })?;
-        self.entered.store(true, Ordering::SeqCst);
-        self.device.write(ENTER, None).map_err(|why| TermError::Refused { what: "write to", why })?;
+        let again = [END_SYNC, MOUSE_OFF, LEAVE, ENTER].concat();
+        // A link that takes nothing is left first: that throws away what it does not take.
+        if !self.entered.load(Ordering::SeqCst) || self.until(wall() + RESTORE_PATIENCE, &again).is_err() {
+            self.leave();
+            self.device.raw(true).map_err(|why| TermError::Refused { what: "take", why })?;
+            self.entered.store(true, Ordering::SeqCst);
+            self.device.write(ENTER, None).map_err(|why| TermError::Refused { what: "write to", why })?;
+        }
         if self.mouse.load(Ordering::SeqCst) {
             let _ = self.device.write(MOUSE_ON, None);
         }
