@@ -62,49 +62,68 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The kinds of object that are shown or acted on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the names are Kubernetes' own")]
-pub enum Kind {
-    Deployment,
-    StatefulSet,
-    DaemonSet,
-    ReplicaSet,
-    Job,
-    Pod,
-    Node,
-    HorizontalPodAutoscaler,
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident $word:literal)*) => {
+        /// The kinds of object that are shown or acted on.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[allow(missing_docs, reason = "most names are Kubernetes' own")]
+        pub enum Kind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// The kind as its system writes it.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $word,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    Deployment "Deployment"
+    StatefulSet "StatefulSet"
+    DaemonSet "DaemonSet"
+    ReplicaSet "ReplicaSet"
+    Job "Job"
+    Pod "Pod"
+    Node "Node"
+    HorizontalPodAutoscaler "HorizontalPodAutoscaler"
+    /// KEDA's, which makes an autoscaler.
+    ScaledObject "ScaledObject"
+    /// Argo Rollouts' own Deployment.
+    Rollout "Rollout"
+    /// Argo CD's.
+    Application "Application"
+    /// Istio's.
+    VirtualService "VirtualService"
+    /// The Gateway API's.
+    HttpRoute "HTTPRoute"
+    /// Kubernetes' own: a selector of pods.
+    Service "Service"
+    /// A service of ECS; its namespace is the cluster.
+    EcsService "EcsService"
+    /// A listener of a load balancer, whose default action it is about; its name is the ARN.
+    Listener "Listener"
+    /// A rule of a listener of a load balancer; its name is the ARN.
+    ListenerRule "ListenerRule"
+    /// Records of one name and type in Route 53; its namespace is the hosted zone.
+    RecordSet "RecordSet"
+    /// A load balancer that zonal shift manages; its name is the ARN.
+    LoadBalancer "LoadBalancer"
+    /// A silence of an Alertmanager; its namespace is the source.
+    Silence "Silence"
 }
 
 impl Kind {
-    /// The kind as Kubernetes writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deployment => "Deployment",
-            Self::StatefulSet => "StatefulSet",
-            Self::DaemonSet => "DaemonSet",
-            Self::ReplicaSet => "ReplicaSet",
-            Self::Job => "Job",
-            Self::Pod => "Pod",
-            Self::Node => "Node",
-            Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
-        }
-    }
-
-    /// The kind that Kubernetes writes as `text`, if it is one of ours.
+    /// The kind that its system writes as `text`, if it is one of ours.
     pub fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Deployment,
-            Self::StatefulSet,
-            Self::DaemonSet,
-            Self::ReplicaSet,
-            Self::Job,
-            Self::Pod,
-            Self::Node,
-            Self::HorizontalPodAutoscaler,
-        ]
-        .into_iter()
-        .find(|kind| kind.as_str() == text)
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == text)
     }
 }
 

@@ -25,11 +25,154 @@ pub enum Request {
         /// How many.
         to: Replicas,
     },
+    /// Another floor or cap of an autoscaler; what is not given stays.
+    Bound {
+        /// The autoscaler, or what makes it.
+        target: Target,
+        /// The fewest replicas.
+        floor: Option<u32>,
+        /// The most.
+        cap: Option<u32>,
+    },
+    /// An earlier version.
+    RollBack {
+        /// What has versions.
+        target: Target,
+        /// Which one.
+        to: Revision,
+    },
+    /// All pods anew, as the strategy has it.
+    Restart {
+        /// The workload.
+        target: Target,
+    },
+    /// The end of a rollout that is under way.
+    Abort {
+        /// What is rolled out.
+        target: Target,
+    },
+    /// Other shares of traffic.
+    Divert {
+        /// What divides it.
+        target: Target,
+        /// The share of each destination that is named; the rest is divided as before.
+        shares: Vec<Share>,
+    },
+    /// Another value of one key of a selector: blue or green.
+    Switch {
+        /// What selects.
+        target: Target,
+        /// The key.
+        key: Safe,
+        /// Its value.
+        to: Safe,
+    },
+    /// No traffic to a zone for a time.
+    Evacuate {
+        /// The load balancer.
+        target: Target,
+        /// The zone, by name or id.
+        zone: Safe,
+        /// For how long.
+        minutes: u32,
+    },
+    /// No notifications of some alerts for a time.
+    Silence {
+        /// The Alertmanager.
+        target: Target,
+        /// What an alert's labels have to be, all of it.
+        matchers: Vec<Matcher>,
+        /// For how long.
+        minutes: u32,
+        /// Why.
+        comment: Safe,
+    },
     /// The inverse of an applied plan, as a fresh guarded plan.
     Undo {
         /// The applied plan.
         plan: Box<Plan>,
     },
+}
+
+impl Request {
+    /// What it is about.
+    pub fn target(&self) -> &Target {
+        match self {
+            Self::Scale { target, .. }
+            | Self::Bound { target, .. }
+            | Self::RollBack { target, .. }
+            | Self::Restart { target }
+            | Self::Abort { target }
+            | Self::Divert { target, .. }
+            | Self::Switch { target, .. }
+            | Self::Evacuate { target, .. }
+            | Self::Silence { target, .. } => target,
+            Self::Undo { plan } => &plan.target,
+        }
+    }
+
+    /// What was asked for in the first place: that which an undo takes back.
+    pub fn origin(&self) -> &Self {
+        match self {
+            Self::Undo { plan } => plan.request.origin(),
+            other => other,
+        }
+    }
+
+    /// Whether it takes a plan back. The undo of an undo does it again.
+    pub fn is_undo(&self) -> bool {
+        matches!(self, Self::Undo { plan } if !plan.request.is_undo())
+    }
+
+    /// `scale Deployment shop/payments in prod-eu`.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Scale { target, .. } => format!("scale {target}"),
+            Self::Bound { target, .. } => format!("change the limits of {target}"),
+            Self::RollBack { target, .. } => format!("roll back {target}"),
+            Self::Restart { target } => format!("restart {target}"),
+            Self::Abort { target } => format!("abort the rollout of {target}"),
+            Self::Divert { target, .. } => format!("divert traffic of {target}"),
+            Self::Switch { target, .. } => format!("switch {target}"),
+            Self::Evacuate { target, zone, .. } => format!("move traffic of {target} away from {zone}"),
+            Self::Silence { .. } => "silence alerts".to_owned(),
+            Self::Undo { plan } => format!("undo: {}", plan.title),
+        }
+    }
+}
+
+/// A version of something.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Revision {
+    /// The one before that which is wanted now.
+    Previous,
+    /// By its system's own name for it: a revision's number, an entry of a history, a task
+    /// definition.
+    Named(Safe),
+}
+
+/// One destination's share of traffic.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Share {
+    /// A subset, a backend, a target group, the identifier of a record.
+    pub destination: Safe,
+    /// Its weight, in the units of its system.
+    pub weight: u32,
+}
+
+/// What one label of an alert has to be, as Alertmanager has it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Matcher {
+    /// The label.
+    pub name: Safe,
+    /// Its value, or a regular expression for the whole of it.
+    pub value: Safe,
+    /// Whether `value` is a regular expression.
+    #[serde(default)]
+    pub is_regex: bool,
+    /// Whether it has to be so, or has not to be so.
+    pub is_equal: bool,
 }
 
 /// A number of replicas, absolute or relative to now.
@@ -75,12 +218,30 @@ pub struct Plan {
     pub service: Option<ServiceName>,
     /// The same as a command line, to copy.
     pub command: Safe,
+    /// What else a person has to know before confirming it, by its label: where each percent of
+    /// traffic goes, what does not come back with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<Fact>,
+    /// What to plan instead, where a controller would undo this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<Instead>,
+    /// Who ends it, if it is meant for a time only.
+    #[serde(default)]
+    pub ends: Ends,
     /// When the system was read.
     pub read_at: World,
     /// After this it is refreshed in place before it can be confirmed.
     pub expires_at: World,
     /// After this a change that is not visible counts as timed out, in seconds after the write.
     pub patience_seconds: u32,
+}
+
+impl Plan {
+    /// All that it writes, for people: `replicas 6 → 12`.
+    pub fn changed(&self) -> String {
+        let words: Vec<_> = self.changes.iter().map(FieldChange::shown).collect();
+        words.join(", ")
+    }
 }
 
 /// One field that a plan writes.
@@ -90,10 +251,65 @@ pub struct FieldChange {
     pub pointer: Safe,
     /// What people call it: `replicas`.
     pub label: Safe,
-    /// The value that was read, as JSON.
+    /// The value that was read, as JSON; `null` if there is none.
     pub before: Safe,
-    /// The value that is written, as JSON.
+    /// The value that is written, as JSON; `null` takes the field away.
     pub after: Safe,
+    /// The two for people, where they are more than a word: `payments:2.9.0 → payments:2.8.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Safe>,
+}
+
+impl FieldChange {
+    /// `replicas 6 → 12`.
+    pub fn shown(&self) -> String {
+        match &self.words {
+            Some(words) => format!("{} {words}", self.label),
+            None => format!("{} {} → {}", self.label, self.before, self.after),
+        }
+    }
+
+    /// The same change the other way round. Its words are left to whoever knows them.
+    pub fn inverse(&self) -> Self {
+        Self { before: self.after.clone(), after: self.before.clone(), words: None, ..self.clone() }
+    }
+}
+
+/// Something that a person has to know of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Fact {
+    /// One or two words: `traffic`.
+    pub label: Safe,
+    /// The fact.
+    pub words: Safe,
+    /// Whether it speaks against the plan.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub warns: bool,
+}
+
+/// A change of the controller that would undo a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Instead {
+    /// `plan the HPA's floor`.
+    pub words: Safe,
+    /// What is planned then.
+    pub request: Box<Request>,
+}
+
+/// Who ends a change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ends {
+    /// It is meant to stay.
+    #[default]
+    Stays,
+    /// The system itself, then.
+    BySystem {
+        /// When.
+        at: World,
+    },
+    /// Nobody: somebody has to be reminded.
+    Reminder,
 }
 
 /// What a plan puts at stake.

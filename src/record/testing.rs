@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use crate::clock::World;
 use crate::model::entry::{Actor, ActorKind, Draft, Entry, EntryId, EntryKind, EntryOrigin};
 use crate::model::name::{EnvId, Kind, ObjectPath, Origin, ServiceName, SourceId, Target, Uid};
-use crate::model::plan::{Blast, FieldChange, Permission, Plan, PlanId, Preview, Replicas, Request, Room, Tier};
+use crate::model::plan::{Blast, Ends, FieldChange, Permission, Plan, PlanId, Preview, Replicas, Request, Room, Tier};
 use crate::text::Safe;
 
 use super::IncidentRecord;
@@ -68,6 +68,7 @@ pub(crate) fn plan(id: &str, command: &str) -> Plan {
             label: Safe::fixed("replicas"),
             before: Safe::fixed("6"),
             after: Safe::fixed("12"),
+            words: None,
         }],
         undo: Some(Safe::fixed("12 → 6, while nobody else has changed it")),
         blast: Blast { ready_before: 6, wanted_after: 12, words: Safe::fixed("+6 of 6 (100 % more)") },
@@ -79,6 +80,9 @@ pub(crate) fn plan(id: &str, command: &str) -> Plan {
         preview: Preview::Accepted,
         service: Some(ServiceName::from("payments")),
         command: Safe::from(command),
+        facts: Vec::new(),
+        instead: None,
+        ends: Ends::Stays,
         read_at: at(23, 0),
         expires_at: at(25, 0),
         patience_seconds: 300,

@@ -51,7 +51,8 @@ pub struct Ended {
 pub struct Engine {
     env: EnvId,
     clock: Clock,
-    kubernetes: Option<Box<dyn Actuator>>,
+    /// One a system.
+    actuators: Vec<Box<dyn Actuator>>,
     busy: Mutex<HashSet<Place>>,
     /// Plans whose right to write was used up, whatever came of it.
     spent: Mutex<HashSet<PlanId>>,
@@ -69,23 +70,20 @@ impl Engine {
                 env.name
             )));
         }
-        let kubernetes = match &env.kubernetes {
-            Some(access) => Some(Box::new(Kubernetes::new(env, access, clock.clone())?) as Box<dyn Actuator>),
-            None => None,
-        };
-        Ok(Self::of(env.name.clone(), clock, kubernetes))
+        let mut actuators: Vec<Box<dyn Actuator>> = Vec::new();
+        if let Some(access) = &env.kubernetes {
+            actuators.push(Box::new(Kubernetes::new(env, access, clock.clone())?));
+        }
+        Ok(Self::of(env.name.clone(), clock, actuators))
     }
 
-    fn of(env: EnvId, clock: Clock, kubernetes: Option<Box<dyn Actuator>>) -> Self {
-        Self { env, clock, kubernetes, busy: Mutex::default(), spent: Mutex::default() }
+    fn of(env: EnvId, clock: Clock, actuators: Vec<Box<dyn Actuator>>) -> Self {
+        Self { env, clock, actuators, busy: Mutex::default(), spent: Mutex::default() }
     }
 
     /// Reads the system and makes a plan, with permission and preview filled in.
     pub async fn plan(&self, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
-        let target = match want {
-            Request::Scale { target, .. } => target,
-            Request::Undo { plan } => &plan.target,
-        };
+        let target = want.target();
         let actuator = self.actuator(&target.origin.env, target.kind)?;
         // A drill's world waits, so that a plan shows one moment of it.
         let _hold = self.clock.hold();
@@ -196,13 +194,13 @@ impl Engine {
                 self.env
             )));
         }
-        match kind {
-            Kind::Deployment | Kind::StatefulSet => self
-                .kubernetes
-                .as_deref()
-                .ok_or_else(|| refusal(format!("{} names no cluster to act on: add its kubernetes section", self.env))),
-            other => Err(refusal(format!("a {other} cannot be scaled: choose a Deployment or a StatefulSet"))),
-        }
+        self.actuators.iter().find(|actuator| actuator.serves(kind)).map(AsRef::as_ref).ok_or_else(|| {
+            refusal(format!(
+                "no system of {} that can be acted on has a {kind}: add its section to the configuration, or choose \
+                 another target",
+                self.env
+            ))
+        })
     }
 
     fn enter(&self, plan: &Plan) -> Result<Busy<'_>, Refusal> {

@@ -54,15 +54,7 @@ pub(super) fn voided(old: &Plan, new: &Plan) -> Option<Safe> {
         return Some(Safe::from(format!("{} is another object now", old.target)));
     }
     if old.changes != new.changes {
-        let shown = |plan: &Plan| {
-            let words: Vec<_> = plan
-                .changes
-                .iter()
-                .map(|change| format!("{} {} → {}", change.label, change.before, change.after))
-                .collect();
-            words.join(", ")
-        };
-        return Some(Safe::from(format!("it changed meanwhile: {} is {} now", shown(old), shown(new))));
+        return Some(Safe::from(format!("it changed meanwhile: {} is {} now", old.changed(), new.changed())));
     }
     if new.tier > old.tier {
         return Some(Safe::fixed("it takes more confirmation than before"));

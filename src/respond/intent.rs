@@ -2,6 +2,7 @@
 
 use futures::future::BoxFuture;
 
+use crate::model::name::Kind;
 use crate::model::plan::{Permission, Plan, Preview, Refusal, Request};
 use crate::record::Durable;
 use crate::text::Safe;
@@ -88,6 +89,8 @@ pub enum Seen {
 
 /// Changes one system. Its client has retries off.
 pub trait Actuator: Send + Sync {
+    /// Whether objects of this kind are of its system.
+    fn serves(&self, kind: Kind) -> bool;
     /// Reads the system and makes a plan.
     fn plan<'a>(&'a self, want: &'a Request, cluster: &'a Cluster) -> BoxFuture<'a, Result<Plan, Refusal>>;
     /// Asks whether the credentials allow it.

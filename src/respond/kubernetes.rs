@@ -1,15 +1,21 @@
-//! Kubernetes: scaling a Deployment or a StatefulSet through its `scale` subresource.
+//! Kubernetes: every change is one JSON Patch of one object, guarded by its UID and by the values
+//! that were shown.
 //!
 //! Owns: a client of its own, with retries off and an allow-list below it, so that nothing but
 //! the one guarded write can leave. Must not: know the journal, or decide what an outcome is.
+//!
+//! To add an action: its kind in `place.rs`, its requests in `gate.rs`, a file that makes the
+//! plan, a case in `look.rs` that says when it is live. Write and undo follow from the plan.
 
 mod client;
 #[cfg(test)]
 pub(in crate::respond) mod fake;
+mod fields;
 mod gate;
 mod look;
 mod objects;
 mod owners;
+mod place;
 mod scale;
 #[cfg(test)]
 mod tests;
@@ -20,13 +26,14 @@ use futures::future::BoxFuture;
 
 use crate::clock::Clock;
 use crate::config::{Environment, KubeAccess};
-use crate::model::name::{Kind, Target};
+use crate::model::name::Kind;
 use crate::model::plan::{Permission, Plan, Preview, Refusal, Replicas, Request};
 use crate::text::Safe;
 
 use super::guard::refusal;
 use super::{Ack, Actuator, Cluster, Intent, Seen, WriteError};
 use client::Api;
+use place::{Place, resource};
 
 /// Who we are in `managedFields`.
 const FIELD_MANAGER: &str = "warroom";
@@ -52,13 +59,21 @@ impl Kubernetes {
     }
 
     async fn make(&self, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
+        match want.origin() {
+            Request::Scale { .. } => self.scale(want, cluster).await,
+            other => Err(refusal(format!("cannot {}: this version does not know how", other.words()))),
+        }
+    }
+
+    async fn scale(&self, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
         let (target, to, undoes) = match want {
-            Request::Scale { target, to } => (target, *to, None),
             Request::Undo { plan } => {
                 let (before, after) = scale::replicas_of(plan)
                     .ok_or_else(|| refusal(format!("{} has no inverse that this version knows", plan.title)))?;
                 (&plan.target, Replicas::Exactly(before), Some(after))
             }
+            Request::Scale { target, to } => (target, *to, None),
+            other => return Err(refusal(format!("{} is not about replicas", other.words()))),
         };
         let place = Place::of(target)?;
         // Before the first read: a plan is never younger than what it shows.
@@ -84,6 +99,10 @@ impl Kubernetes {
 }
 
 impl Actuator for Kubernetes {
+    fn serves(&self, kind: Kind) -> bool {
+        resource(kind).is_some()
+    }
+
     fn plan<'a>(&'a self, want: &'a Request, cluster: &'a Cluster) -> BoxFuture<'a, Result<Plan, Refusal>> {
         Box::pin(self.make(want, cluster))
     }
@@ -103,50 +122,6 @@ impl Actuator for Kubernetes {
     fn progress<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Seen> {
         Box::pin(look::look(&self.api, plan))
     }
-}
-
-/// Where an object is in the API: checked to be names and nothing else, so that no path can be
-/// made of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    kind: Kind,
-    namespace: String,
-    name: String,
-}
-
-impl Place {
-    fn of(target: &Target) -> Result<Self, Refusal> {
-        let (namespace, name) = (target.path.namespace.as_str(), target.path.name.as_str());
-        if ![namespace, name].into_iter().all(is_name) {
-            return Err(refusal(format!("{target} is not a name that Kubernetes could have given: nothing was done")));
-        }
-        if !matches!(target.kind, Kind::Deployment | Kind::StatefulSet) {
-            return Err(refusal(format!("{target} cannot be scaled: choose a Deployment or a StatefulSet")));
-        }
-        Ok(Self { kind: target.kind, namespace: namespace.into(), name: name.into() })
-    }
-
-    /// The resource as RBAC and URLs call it.
-    fn resource(&self) -> &'static str {
-        if self.kind == Kind::StatefulSet { "statefulsets" } else { "deployments" }
-    }
-
-    fn path(&self) -> String {
-        format!("/apis/apps/v1/namespaces/{}/{}/{}", self.namespace, self.resource(), self.name)
-    }
-
-    fn scale_path(&self) -> String {
-        format!("{}/scale", self.path())
-    }
-}
-
-/// RFC 1123 subdomains: what namespaces and workloads may be called.
-fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 253
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 /// Text of the server's, cleaned and with secrets taken out.

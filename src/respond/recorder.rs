@@ -20,10 +20,7 @@ impl Recorder for Journal {
 
 /// The entry that has to be durable before anything is written.
 pub(super) fn intent(plan: &Plan, actor: &Actor) -> Draft {
-    let title = match change(plan) {
-        Some((label, before, after)) => format!("about to {}: {label} {before} → {after}", plan.title),
-        None => format!("about to {}", plan.title),
-    };
+    let title = format!("about to {}: {}", plan.title, plan.changed());
     Draft { body: Some(Body::Intent(Box::new(plan.clone()))), ..about(plan, actor, EntryKind::Intent, title) }
 }
 
@@ -33,25 +30,17 @@ pub(super) fn outcome(plan: &Plan, actor: &Actor, outcome: &Outcome) -> Draft {
         Outcome::Verified { after_seconds, words } => format!("{words} after {after_seconds} s"),
         other => format!("{}, {}", other.as_str(), other.words()),
     };
-    let title = match change(plan) {
-        Some((label, before, after)) => format!("{}: {label} {before} → {after}, {ended}", plan.title),
-        None => format!("{}: {ended}", plan.title),
-    };
+    let title = format!("{}: {}, {ended}", plan.title, plan.changed());
     Draft {
         body: Some(Body::Outcome { plan: plan.id.clone(), outcome: outcome.clone() }),
         ..about(plan, actor, EntryKind::Outcome, title)
     }
 }
 
-fn change(plan: &Plan) -> Option<(&Safe, &Safe, &Safe)> {
-    plan.changes.first().map(|change| (&change.label, &change.before, &change.after))
-}
-
 fn about(plan: &Plan, actor: &Actor, kind: EntryKind, title: String) -> Draft {
-    let (before, after) = match change(plan) {
-        Some((_, before, after)) => (Some(before.clone()), Some(after.clone())),
-        None => (None, None),
-    };
+    // Of a change that takes more words, the title has them.
+    let told = plan.changes.first().filter(|change| change.words.is_none());
+    let (before, after) = told.map(|change| (change.before.clone(), change.after.clone())).unzip();
     Draft {
         kind,
         source: Safe::from(plan.target.origin.to_string()),

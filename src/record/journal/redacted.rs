@@ -5,7 +5,7 @@
 //! stay as they are.
 
 use crate::model::entry::{Body, Draft, Evidence};
-use crate::model::plan::{Blast, FieldChange, Outcome, Owner, Permission, Plan, Preview, Request, Room};
+use crate::model::plan::{Blast, Fact, FieldChange, Instead, Outcome, Owner, Permission, Plan, Preview, Request, Room};
 use crate::text::redact_safe;
 
 pub(super) fn draft(draft: Draft) -> Draft {
@@ -81,6 +81,9 @@ fn planned(plan: Plan) -> Plan {
         preview,
         service,
         command,
+        facts,
+        instead,
+        ends,
         read_at,
         expires_at,
         patience_seconds,
@@ -88,19 +91,17 @@ fn planned(plan: Plan) -> Plan {
     let Blast { ready_before, wanted_after, words } = blast;
     Plan {
         id,
-        request: match request {
-            Request::Undo { plan } => Request::Undo { plan: Box::new(planned(*plan)) },
-            scale @ Request::Scale { .. } => scale,
-        },
+        request: wanted(request),
         target,
         title: redact_safe(title),
         changes: changes
             .into_iter()
-            .map(|FieldChange { pointer, label, before, after }| FieldChange {
+            .map(|FieldChange { pointer, label, before, after, words }| FieldChange {
                 pointer,
                 label,
                 before: redact_safe(before),
                 after: redact_safe(after),
+                words: words.map(redact_safe),
             })
             .collect(),
         undo: undo.map(redact_safe),
@@ -128,9 +129,29 @@ fn planned(plan: Plan) -> Plan {
         },
         service,
         command: redact_safe(command),
+        facts: facts
+            .into_iter()
+            .map(|Fact { label, words, warns }| Fact { label, words: redact_safe(words), warns })
+            .collect(),
+        instead: instead.map(|Instead { words, request }| Instead {
+            words: redact_safe(words),
+            request: Box::new(wanted(*request)),
+        }),
+        ends,
         read_at,
         expires_at,
         patience_seconds,
+    }
+}
+
+fn wanted(request: Request) -> Request {
+    match request {
+        Request::Undo { plan } => Request::Undo { plan: Box::new(planned(*plan)) },
+        Request::Silence { target, matchers, minutes, comment } => {
+            Request::Silence { target, matchers, minutes, comment: redact_safe(comment) }
+        }
+        // Names and numbers, nothing that people write.
+        other => other,
     }
 }
 

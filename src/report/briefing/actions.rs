@@ -35,12 +35,7 @@ pub(super) fn effect(facts: &Facts<'_>, entry: &Entry) -> Option<String> {
         entry.draft.service.as_ref().map_or_else(|| "a part of the system".to_owned(), |name| facts.called(name));
     let plan = intent_of(facts, entry).map(|(_, plan)| plan);
     Some(match outcome {
-        Outcome::Verified { .. } => match plan.map(direction) {
-            Some(Direction::More) => format!("Capacity was added to {name}"),
-            Some(Direction::Less) => format!("The capacity of {name} was lowered"),
-            Some(Direction::Back) => format!("An earlier change of {name} was taken back"),
-            None => format!("{name} was changed"),
-        },
+        Outcome::Verified { .. } => plan.map_or_else(|| format!("{name} was changed"), |plan| done(plan, &name)),
         Outcome::Refused { .. } | Outcome::Failed { .. } => format!("A change of {name} did not succeed"),
         Outcome::Overridden { .. } => format!("A change of {name} was undone by another system or person"),
         Outcome::TimedOut { .. } => format!("A change of {name} did not show its effect in time"),
@@ -48,18 +43,22 @@ pub(super) fn effect(facts: &Facts<'_>, entry: &Entry) -> Option<String> {
     })
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
-    More,
-    Less,
-    Back,
-}
-
-fn direction(plan: &Plan) -> Direction {
+/// What a plan that took effect did to the service of that name.
+fn done(plan: &Plan, name: &str) -> String {
     match plan.request {
-        Request::Undo { .. } => Direction::Back,
-        Request::Scale { .. } if plan.blast.wanted_after < plan.blast.ready_before => Direction::Less,
-        Request::Scale { .. } => Direction::More,
+        Request::Undo { .. } => format!("An earlier change of {name} was taken back"),
+        Request::Scale { .. } if plan.blast.wanted_after < plan.blast.ready_before => {
+            format!("The capacity of {name} was lowered")
+        }
+        Request::Scale { .. } => format!("Capacity was added to {name}"),
+        Request::Bound { .. } => format!("The limits of {name}'s capacity were changed"),
+        Request::RollBack { .. } => format!("{name} was taken back to an earlier version"),
+        Request::Restart { .. } => format!("{name} was restarted"),
+        Request::Abort { .. } => format!("The new version of {name} was stopped"),
+        Request::Divert { .. } | Request::Switch { .. } | Request::Evacuate { .. } => {
+            format!("Traffic of {name} was moved")
+        }
+        Request::Silence { .. } => format!("Notifications about {name} were paused"),
     }
 }
 

@@ -49,22 +49,19 @@ fn outcome<'a>(facts: &'a Facts<'_>, id: &PlanId) -> Option<&'a Outcome> {
 fn line(facts: &Facts<'_>, entry: &Entry, plan: &Plan) -> ActionLine {
     let ended = outcome(facts, &plan.id);
     let undone = facts.of(EntryKind::Intent).any(|later| match &later.draft.body {
-        Some(Body::Intent(other)) => match &other.request {
-            Request::Undo { plan: undone } => {
-                undone.id == plan.id && matches!(outcome(facts, &other.id), Some(Outcome::Verified { .. }))
-            }
-            Request::Scale { .. } => false,
-        },
+        Some(Body::Intent(other)) => {
+            matches!(&other.request, Request::Undo { plan: undone } if undone.id == plan.id)
+                && matches!(outcome(facts, &other.id), Some(Outcome::Verified { .. }))
+        }
         _ => false,
     });
-    let changes = plan.changes.iter().map(|change| format!("{} {} → {}", change.label, change.before, change.after));
     ActionLine {
         utc: facts.times.second(entry.occurred_at),
         t: facts.times.since(entry.occurred_at),
         who: who(&entry.draft.actor),
         title: plan.title.to_string(),
         target: plan.target.to_string(),
-        change: changes.collect::<Vec<_>>().join(", "),
+        change: plan.changed(),
         command: plan.command.to_string(),
         outcome: match ended {
             Some(Outcome::Verified { after_seconds, words }) => {

@@ -97,7 +97,7 @@ fn room(fake: &Fake) -> Room {
     let env = fake.environment();
     let kubernetes = Kubernetes::new(&env, env.kubernetes.as_ref().unwrap(), clock.clone()).unwrap();
     let kubernetes = kubernetes.write_limit(Duration::from_millis(200));
-    let engine = Engine::of(env.name, clock.clone(), Some(Box::new(kubernetes)));
+    let engine = Engine::of(env.name, clock.clone(), vec![Box::new(kubernetes)]);
     Room { engine, clock, world: tokio::spawn(run(driver)) }
 }
 

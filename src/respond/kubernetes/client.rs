@@ -20,7 +20,8 @@ use crate::text::Safe;
 
 use super::gate::{Gate, NotAllowed};
 use super::objects::{Application, Autoscaler, List, Meta, Pod, Scale, Status, Workload};
-use super::{Place, is_name, said};
+use super::place::{Place, is_name};
+use super::said;
 use crate::respond::guard::refusal;
 
 /// The longest answer that is read: far above any object of interest.
@@ -237,7 +238,7 @@ impl Api {
         Err(ApiError::Status { status, said })
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
         parsed(&self.send(Method::GET, path, None).await?)
     }
 
@@ -246,7 +247,7 @@ impl Api {
     }
 
     pub(super) async fn scale(&self, place: &Place) -> Result<Scale, ApiError> {
-        self.get(&place.scale_path()).await
+        self.get(&place.path_of(Some("scale"))).await
     }
 
     pub(super) async fn autoscalers(&self, namespace: &str) -> Result<Vec<Autoscaler>, ApiError> {

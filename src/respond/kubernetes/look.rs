@@ -1,16 +1,20 @@
 //! Looking at the target after a write: by identity, never by "stable".
 
 use http::StatusCode;
+use serde::Deserialize as _;
+use serde_json::Value;
 
 use crate::model::name::Kind;
-use crate::model::plan::Plan;
+use crate::model::plan::{Plan, Request};
 use crate::respond::Seen;
 use crate::text::Safe;
 
 use super::client::Api;
-use super::objects::{Pod, Workload};
+use super::fields::{Held, at, held};
+use super::objects::{Meta, Pod, Workload};
+use super::place::Place;
 use super::scale::replicas_of;
-use super::{FIELD_MANAGER, Place, said};
+use super::{FIELD_MANAGER, said};
 
 /// What the target shows of `plan`.
 pub(super) async fn look(api: &Api, plan: &Plan) -> Seen {
@@ -18,31 +22,70 @@ pub(super) async fn look(api: &Api, plan: &Plan) -> Seen {
         Ok(place) => place,
         Err(refusal) => return Seen::Gone { why: refusal.why },
     };
-    let Some((before, after)) = replicas_of(plan) else {
-        return Seen::Gone { why: Safe::fixed("the plan names no number of replicas") };
-    };
-    let object = match api.object(&place).await {
+    let object: Value = match api.get(&place.path()).await {
         Ok(object) => object,
         Err(error) if error.is(StatusCode::NOT_FOUND) => {
             return Seen::Gone { why: Safe::from(format!("{} was deleted", plan.target)) };
         }
         Err(error) => return Seen::Unread { why: Safe::from(format!("could not read {}: {error}", plan.target)) },
     };
-    if plan.target.uid.as_ref().is_none_or(|uid| *uid.as_str() != object.metadata.uid) {
+    let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
+    if plan.target.uid.as_ref().is_none_or(|ours| Some(ours.as_str()) != uid) {
         return Seen::Gone { why: Safe::from(format!("{} was replaced by another object of its name", plan.target)) };
     }
-    // On the object itself the server always writes replicas; not set means 1.
-    let now = object.spec.replicas.unwrap_or(1);
-    if now != after {
-        let words = set_to(&object, now);
-        return if now == before { Seen::AsBefore { words } } else { Seen::Other { words } };
+    match held(&object, plan) {
+        Held::After => {}
+        Held::Before => return Seen::AsBefore { words: holds(plan, &object) },
+        Held::Other(..) => return Seen::Other { words: holds(plan, &object) },
     }
+    match plan.request.origin() {
+        Request::Scale { .. } => scaled(api, plan, &place, &object).await,
+        other => {
+            Seen::Unread { why: Safe::from(format!("this version cannot tell whether {} is done", other.words())) }
+        }
+    }
+}
+
+/// `replicas is 9, set by kubectl at 03:24`: what the fields hold, and by whom if known.
+fn holds(plan: &Plan, object: &Value) -> Safe {
+    let meta: Meta = object.get("metadata").and_then(|meta| Meta::deserialize(meta).ok()).unwrap_or_default();
+    let words: Vec<_> = plan
+        .changes
+        .iter()
+        .map(|field| {
+            let now = at(object, field);
+            let what = if field.words.is_some() {
+                format!("{} is another one", field.label)
+            } else {
+                format!("{} is {now}", field.label)
+            };
+            match meta.set_by(&field.pointer) {
+                Some(by) if by.manager != FIELD_MANAGER => {
+                    let at = by.time.as_deref().map_or(String::new(), |time| format!(" at {time}"));
+                    format!("{what}, set by {}{at}", by.manager)
+                }
+                _ => what,
+            }
+        })
+        .collect();
+    said(&words.join("; "))
+}
+
+/// Whether the replicas that a plan wants are there.
+async fn scaled(api: &Api, plan: &Plan, place: &Place, object: &Value) -> Seen {
+    let Some((_, after)) = replicas_of(plan) else {
+        return Seen::Gone { why: Safe::fixed("the plan names no number of replicas") };
+    };
+    let object = match Workload::deserialize(object) {
+        Ok(object) => object,
+        Err(error) => return Seen::Unread { why: said(&format!("{} could not be understood ({error})", plan.target)) },
+    };
     let words = counts(&object, plan.target.kind, after);
     if is_live(&object, plan.target.kind, after) {
         return Seen::Live { words: Safe::from(words) };
     }
     let waiting = match object.status.available_replicas < after {
-        true => waiting(api, &place).await,
+        true => waiting(api, place).await,
         false => String::new(),
     };
     Seen::Under { words: said(&format!("{words}{waiting}{}", trouble(&object))) }
@@ -76,17 +119,6 @@ fn counts(object: &Workload, kind: Kind, after: u32) -> String {
         words.push_str(&format!(", {} of the newest revision", status.updated_replicas));
     }
     words
-}
-
-fn set_to(object: &Workload, now: u32) -> Safe {
-    match object.metadata.replicas_set_by() {
-        Some(field) if field.manager == FIELD_MANAGER => said(&format!("replicas is {now}")),
-        Some(field) => {
-            let at = field.time.as_deref().map_or(String::new(), |time| format!(" at {time}"));
-            said(&format!("replicas is {now}, set by {}{at}", field.manager))
-        }
-        None => said(&format!("replicas is {now}")),
-    }
 }
 
 /// What a failing condition says: a quota that is used up, a deadline that has passed.

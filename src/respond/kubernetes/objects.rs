@@ -45,13 +45,22 @@ pub(super) struct ManagedField {
 }
 
 impl Meta {
-    /// Who set `spec.replicas` last, if the server says.
-    pub(super) fn replicas_set_by(&self) -> Option<&ManagedField> {
+    /// Who set the field at a JSON Pointer last, if the server says. Fields below lists are not
+    /// followed: their owners have keys, not places.
+    pub(super) fn set_by(&self, pointer: &str) -> Option<&ManagedField> {
+        let owned = pointer.replace('/', "/f:");
         self.managed_fields
             .iter()
-            .filter(|field| field.fields_v1.pointer("/f:spec/f:replicas").is_some())
+            .filter(|field| field.fields_v1.pointer(&owned).is_some())
             .max_by(|a, b| a.time.cmp(&b.time))
     }
+}
+
+/// Anything, as far as it is identified.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Object {
+    pub(super) metadata: Meta,
 }
 
 /// A Deployment or StatefulSet.

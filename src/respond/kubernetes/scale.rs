@@ -5,7 +5,7 @@ use ulid::Ulid;
 use crate::clock::World;
 use crate::model::name::{Kind, Target, Uid};
 use crate::model::plan::{
-    Blast, FieldChange, Owner, Permission, Plan, PlanId, Preview, Refusal, Replicas, Request, Room, Tier,
+    Blast, Ends, FieldChange, Owner, Permission, Plan, PlanId, Preview, Refusal, Replicas, Request, Room, Tier,
 };
 use crate::respond::Cluster;
 use crate::respond::guard::{LIFETIME, refusal};
@@ -62,7 +62,7 @@ pub(super) fn check_ours(facts: &Facts<'_>, ours: u32, to: Replicas) -> Result<(
     if to == Replicas::Exactly(now) {
         return Err(refusal(format!("there is nothing to undo: {target} has {now} replicas again")));
     }
-    let setter = facts.object.metadata.replicas_set_by();
+    let setter = facts.object.metadata.set_by(POINTER);
     let foreign = setter.filter(|field| field.manager != FIELD_MANAGER);
     if now != ours || foreign.is_some() {
         let by = foreign.map_or(String::new(), |field| format!(", set by {}", said(&field.manager)));
@@ -124,6 +124,7 @@ pub(super) fn plan(
             label: Safe::fixed("replicas"),
             before: Safe::from(before.to_string()),
             after: Safe::from(wanted.to_string()),
+            words: None,
         }],
         undo: Some(if before == 0 {
             Safe::fixed("none from here: back to 0 would take the last replica, and that takes a second person")
@@ -139,6 +140,9 @@ pub(super) fn plan(
         preview: Preview::Unavailable { why: not_asked },
         service: cluster.service.clone(),
         command: Safe::from(command(facts, wanted)),
+        facts: Vec::new(),
+        instead: None,
+        ends: Ends::Stays,
         read_at: facts.read_at,
         expires_at: facts.read_at + LIFETIME,
         patience_seconds: u32::try_from(patience).unwrap_or(u32::MAX),

@@ -3,29 +3,33 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::model::plan::{Permission, Plan, Preview};
+use crate::model::plan::{FieldChange, Permission, Plan, Preview};
 use crate::respond::{Ack, WriteError};
 use crate::text::Safe;
 
 use super::client::{Api, ApiError, parsed};
-use super::objects::{AccessReview, Scale};
-use super::scale::{POINTER, replicas_of};
-use super::{FIELD_MANAGER, Place, said};
+use super::fields::{self, Held, held};
+use super::objects::{AccessReview, Object};
+use super::place::{Place, subresource};
+use super::{FIELD_MANAGER, said};
 
 const JSON: &str = "application/json";
 const JSON_PATCH: &str = "application/json-patch+json";
 
-/// Asks the cluster, as the one who would write: verb `patch`, subresource `scale`, by name.
+/// Asks the cluster, as the one who would write: verb `patch`, the subresource if there is one, by
+/// name.
 pub(super) async fn permitted(api: &Api, plan: &Plan) -> Permission {
     let place = match Place::of(&plan.target) {
         Ok(place) => place,
         Err(refusal) => return Permission::Denied { why: refusal.why },
     };
+    let (resource, subresource) = (place.resource, subresource(plan));
     let review = json!({
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
         "spec": { "resourceAttributes": {
-            "group": "apps", "version": "v1", "resource": place.resource(), "subresource": "scale",
+            "group": resource.group, "version": resource.version, "resource": resource.plural,
+            "subresource": subresource.unwrap_or_default(),
             "verb": "patch", "namespace": place.namespace, "name": place.name,
         }},
     });
@@ -41,8 +45,9 @@ pub(super) async fn permitted(api: &Api, plan: &Plan) -> Permission {
                 if review.status.reason.is_empty() { String::new() } else { format!(" ({})", review.status.reason) };
             Permission::Denied {
                 why: said(&format!(
-                    "not allowed to patch {}/scale of {} in {}{reason}: ask for a Role with that verb",
-                    place.resource(),
+                    "not allowed to patch {}{} of {} in {}{reason}: ask for a Role with that verb",
+                    resource.plural,
+                    subresource.map_or(String::new(), |part| format!("/{part}")),
                     place.name,
                     place.namespace
                 )),
@@ -58,7 +63,7 @@ pub(super) async fn preview(api: &Api, plan: &Plan) -> Preview {
         Ok(both) => both,
         Err(why) => return Preview::Unavailable { why },
     };
-    let path = format!("{}?dryRun=All&fieldManager={FIELD_MANAGER}", place.scale_path());
+    let path = format!("{}?dryRun=All&fieldManager={FIELD_MANAGER}", place.path_of(subresource(plan)));
     match api.send(Method::PATCH, &path, Some((JSON_PATCH, patch.to_string().into_bytes()))).await {
         Ok(_) => Preview::Accepted,
         Err(ApiError::Status { status: StatusCode::FORBIDDEN, .. }) => Preview::Unavailable {
@@ -81,13 +86,13 @@ pub(super) async fn preview(api: &Api, plan: &Plan) -> Preview {
 /// Writes, with exactly one request that could change something.
 pub(super) async fn write(api: &Api, plan: &Plan) -> Result<Ack, WriteError> {
     let (place, patch) = guarded(api, plan).await.map_err(WriteError::Refused)?;
-    let path = format!("{}?fieldManager={FIELD_MANAGER}", place.scale_path());
+    let path = format!("{}?fieldManager={FIELD_MANAGER}", place.path_of(subresource(plan)));
     let nothing = |said: &dyn std::fmt::Display| {
         WriteError::Refused(Safe::from(format!("{}: nothing was changed, {said}", plan.title)))
     };
     match api.send(Method::PATCH, &path, Some((JSON_PATCH, patch.to_string().into_bytes()))).await {
-        Ok(body) => match parsed::<Scale>(&body) {
-            Ok(scale) => Ok(Ack { identity: said(&format!("resourceVersion {}", scale.metadata.resource_version)) }),
+        Ok(body) => match parsed::<Object>(&body) {
+            Ok(object) => Ok(Ack { identity: said(&format!("resourceVersion {}", object.metadata.resource_version)) }),
             // A sign-in page says 200, too; what became of the write is looked at next.
             Err(error) => Err(WriteError::Unknown(Safe::from(format!("whether it was written is not known: {error}")))),
         },
@@ -107,19 +112,17 @@ pub(super) async fn write(api: &Api, plan: &Plan) -> Result<Ack, WriteError> {
     }
 }
 
-/// The patch of a plan: identity and every shown field tested, then replaced.
-///
-/// A failed test answers 422 and changes nothing (measured on kube-apiserver 1.36).
+/// The patch of a plan, and where it goes.
 async fn guarded(api: &Api, plan: &Plan) -> Result<(Place, Value), Safe> {
     let place = Place::of(&plan.target).map_err(|refusal| refusal.why)?;
-    let unusable = || Safe::fixed("the plan names no number of replicas of an identified object: make a new one");
-    let (before, after) = replicas_of(plan).ok_or_else(unusable)?;
-    let uid = plan.target.uid.as_ref().ok_or_else(unusable)?;
-    if after == 0 {
+    let scales = subresource(plan) == Some("scale");
+    let zero = |kept: fn(&FieldChange) -> &Safe| scales && plan.changes.iter().any(|field| **kept(field) == *"0");
+    if zero(|field| &field.after) {
         return Err(Safe::fixed("this version does not take the last replica"));
     }
-    // The server leaves a zero out, and a test of what is not there passes only against null.
-    let absent = before == 0
+    // The server leaves a zero out of a Scale, and a test of what is not there passes only
+    // against null.
+    let absent = zero(|field| &field.before)
         && api
             .scale(&place)
             .await
@@ -127,22 +130,15 @@ async fn guarded(api: &Api, plan: &Plan) -> Result<(Place, Value), Safe> {
             .spec
             .replicas
             .is_none();
-    let mut patch = vec![json!({ "op": "test", "path": "/metadata/uid", "value": uid })];
-    if absent {
-        patch.push(json!({ "op": "test", "path": POINTER, "value": null }));
-        patch.push(json!({ "op": "add", "path": POINTER, "value": after }));
-    } else {
-        patch.push(json!({ "op": "test", "path": POINTER, "value": before }));
-        patch.push(json!({ "op": "replace", "path": POINTER, "value": after }));
-    }
-    Ok((place, Value::Array(patch)))
+    let patch = fields::patch(plan, absent)
+        .ok_or_else(|| Safe::fixed("the plan names no change of an identified object: make a new one"))?;
+    Ok((place, patch))
 }
 
 /// The server's 422 and 409 do not say which test failed: a look does.
 async fn moved(api: &Api, plan: &Plan, place: &Place, said: &Safe) -> WriteError {
-    let Some((before, after)) = replicas_of(plan) else { return WriteError::Refused(said.clone()) };
-    let scale = match api.scale(place).await {
-        Ok(scale) => scale,
+    let object: Value = match api.get(&place.path_of(subresource(plan))).await {
+        Ok(object) => object,
         Err(error) if error.is(StatusCode::NOT_FOUND) => {
             return WriteError::Refused(Safe::from(format!("nothing was changed: {} is gone", plan.target)));
         }
@@ -150,17 +146,24 @@ async fn moved(api: &Api, plan: &Plan, place: &Place, said: &Safe) -> WriteError
             return WriteError::Unknown(Safe::from(format!("the server refused it ({said}), and then {error}")));
         }
     };
-    if plan.target.uid.as_ref().is_none_or(|uid| *uid.as_str() != scale.metadata.uid) {
+    let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
+    if plan.target.uid.as_ref().is_none_or(|ours| Some(ours.as_str()) != uid) {
         return WriteError::Refused(Safe::from(format!("nothing was changed: {} is another object now", plan.target)));
     }
-    match scale.replicas() {
+    match held(&object, plan) {
         // Something on the way may have delivered the write twice, and the second was refused.
-        now if now == after => WriteError::Unknown(Safe::from(format!("the server refused it, but replicas is {now}"))),
-        now if now == before => {
-            WriteError::Refused(Safe::from(format!("nothing was changed: the server refused it ({said})")))
+        Held::After => {
+            let now: Vec<_> = plan
+                .changes
+                .iter()
+                .map(|field| format!("{} is {}", field.label, field.words.as_ref().map_or(&field.after, |words| words)))
+                .collect();
+            WriteError::Unknown(Safe::from(format!("the server refused it, but {}", now.join(", "))))
         }
-        now => WriteError::Refused(Safe::from(format!(
-            "nothing was changed: replicas went from {before} to {now} since the plan was made; look again"
+        Held::Before => WriteError::Refused(Safe::from(format!("nothing was changed: the server refused it ({said})"))),
+        Held::Other(field, now) => WriteError::Refused(super::said(&format!(
+            "nothing was changed: {} since the plan was made; look again",
+            fields::moved(field, &now)
         ))),
     }
 }

@@ -159,10 +159,7 @@ pub(super) fn undo(core: &mut Core) -> Vec<Effect> {
 
 fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
     let ticket = core.next_ticket();
-    let what = match &request {
-        Request::Scale { target, .. } => format!("scale {target}"),
-        Request::Undo { plan } => format!("undo: {}", plan.title),
-    };
+    let what = request.words();
     core.desk.planning = Some(ticket);
     // A plan that is being renewed stays readable meanwhile, and cannot be confirmed.
     match &mut core.plan {
@@ -177,10 +174,8 @@ fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
 
 /// What the picture knows of a request's target.
 fn cluster(core: &Core, request: &Request) -> Cluster {
-    let (target, to) = match request {
-        Request::Scale { target, to } => (target, Some(*to)),
-        Request::Undo { plan } => (&plan.target, None),
-    };
+    let target = request.target();
+    let to = if let Request::Scale { to, .. } = request { Some(*to) } else { None };
     let row = core
         .picture
         .workloads
