@@ -12,8 +12,10 @@
 mod durability;
 mod faults;
 mod hostile;
+mod keys;
 mod proxy;
 mod terminal;
+mod wire;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
