@@ -197,6 +197,7 @@ pub enum View {
     WrapLogs,
     LogTimes,
     SelectService,
+    Sources,
     Help,
     Palette,
     Actions,

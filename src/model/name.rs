@@ -47,6 +47,19 @@ names! {
     Uid
 }
 
+/// What a source tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceKind {
+    /// Alerts and alarms.
+    Alerts,
+    /// Values of services' signals.
+    Signals,
+    /// Lines of logs.
+    Logs,
+    /// Workloads, pods, nodes and what was changed of them.
+    Cluster,
+}
+
 /// Where a signal came from: one source in one environment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {

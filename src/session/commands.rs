@@ -309,6 +309,13 @@ pub static COMMANDS: &[Declaration] = &[
         "evidence",
         "Goes to the situation line; again: to its next clause. `detail` there opens what backs the clause."
     ),
+    view!(
+        "sources",
+        Sources,
+        Anywhere,
+        "sources",
+        "Shows each source: how it is and since when, how old what it told is, what it could not read and why, and when it is tried again."
+    ),
     view!("next-pane", NextPane, Anywhere, "next pane", "Goes to the next pane."),
     view!("previous-pane", PreviousPane, Anywhere, "previous pane", "Goes to the previous pane."),
     view!("zoom", Zoom, Anywhere, "zoom", "Gives the focused pane the whole screen, or takes it back."),

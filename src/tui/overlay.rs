@@ -7,6 +7,7 @@ mod help;
 pub(super) mod palette;
 mod plan;
 mod questions;
+mod sources;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -51,6 +52,10 @@ pub(super) fn draw(
             help::draw(state, scene, brush, body, buffer);
             None
         }
+        Some(Overlay::Sources { .. }) => {
+            sources::draw(state, scene, brush, body, buffer);
+            None
+        }
         Some(Overlay::Detail { .. }) => {
             detail::draw(state, scene, brush, body, buffer);
             None
@@ -67,8 +72,8 @@ pub(super) fn draw(
             let fields = questions::Fields { env, reason, second: *second };
             Some(questions::write(fields, &state.keymap, scene, brush, body, buffer))
         }
-        Some(Overlay::Quit { under }) => {
-            questions::quit(under, &state.keymap, brush, body, buffer);
+        Some(Overlay::Quit { why }) => {
+            questions::quit(why, &state.keymap, brush, body, buffer);
             None
         }
     }

@@ -3,6 +3,7 @@
 mod large;
 mod pictures;
 mod pty;
+mod reading;
 mod rows;
 mod story;
 mod terminal;

@@ -242,7 +242,9 @@ impl State {
 
     fn overlay_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
         match &mut self.overlay {
-            Some(Overlay::Help { .. } | Overlay::Detail { .. }) => self.reading_key(key, scene, now),
+            Some(Overlay::Help { .. } | Overlay::Sources { .. } | Overlay::Detail { .. }) => {
+                self.reading_key(key, scene, now)
+            }
             Some(Overlay::Palette { .. }) => self.palette_key(key, scene, now),
             Some(Overlay::Actions { at }) => {
                 let at = *at;
@@ -258,10 +260,12 @@ impl State {
         }
     }
 
-    /// A key for a text that is read: help, a detail.
+    /// A key for a text that is read: help, the sources, a detail.
     fn reading_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
         let view = self.view_at(Where::Dialog, key);
-        let Some(Overlay::Help { scroll } | Overlay::Detail { scroll, .. }) = &mut self.overlay else {
+        let Some(Overlay::Help { scroll } | Overlay::Sources { scroll } | Overlay::Detail { scroll, .. }) =
+            &mut self.overlay
+        else {
             return Vec::new();
         };
         match view {
@@ -295,7 +299,8 @@ impl State {
                 } else if reason.is_empty() {
                     self.say(NoticeKind::Error, "say why: the reason goes on the record", now);
                 } else {
-                    self.overlay = None;
+                    // What was wrong before is mended.
+                    (self.overlay, self.said) = (None, None);
                     return vec![Command::OpenWrite { env, reason }];
                 }
             }

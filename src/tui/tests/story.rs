@@ -22,14 +22,14 @@ use crate::tui::theme::Themes;
 use crate::tui::words::Zone;
 
 /// A person at a screen of 120×40.
-struct Person {
-    fixture: Fixture,
-    state: State,
+pub(super) struct Person {
+    pub(super) fixture: Fixture,
+    pub(super) state: State,
     now: Wall,
 }
 
 impl Person {
-    fn at(fixture: Fixture) -> Self {
+    pub(super) fn at(fixture: Fixture) -> Self {
         let state = State::new(Keymap::shipped().unwrap(), vec![Zone::Utc, Zone::Relative], Duration::from_millis(250));
         let mut person = Self { fixture, state, now: wall() };
         person.sees();
@@ -37,7 +37,7 @@ impl Person {
     }
 
     /// Draws, as after every event.
-    fn sees(&mut self) -> String {
+    pub(super) fn sees(&mut self) -> String {
         let theme = Themes::shipped().load("default", Depth::Ansi16).unwrap();
         let mut buffer = Buffer::empty(Rect::new(0, 0, 120, 40));
         let scene = self.fixture.scene();
@@ -65,7 +65,7 @@ impl Person {
         self.state.event(&event, &scene, self.now)
     }
 
-    fn presses(&mut self, code: KeyCode) -> Vec<Command> {
+    pub(super) fn presses(&mut self, code: KeyCode) -> Vec<Command> {
         let modifiers = match code {
             KeyCode::Char(c) if c.is_uppercase() => KeyModifiers::SHIFT,
             _ => KeyModifiers::NONE,
@@ -282,9 +282,12 @@ fn where_nothing_may_be_changed_nothing_is_offered_that_would() {
 }
 
 #[test]
-fn leaving_asks_only_while_an_action_is_under_way() {
+fn leaving_asks_only_while_an_incident_is_open_or_an_action_under_way() {
+    assert_eq!(Person::at(Fixture::quiet()).presses(KeyCode::Char('q')), [Command::Quit]);
     let mut ana = Person::at(Fixture::burning());
-    assert_eq!(ana.presses(KeyCode::Char('q')), [Command::Quit]);
+    assert_eq!(ana.presses(KeyCode::Char('q')), []);
+    assert!(ana.sees().contains("The incident is open"), "two keys too many do not end the record");
+    assert_eq!(ana.presses(KeyCode::Char('q')), []);
     ana.fixture.actions.push(Action {
         plan: plan(12, Tier::Reversible),
         at: at(29, 0),
