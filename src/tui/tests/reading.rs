@@ -8,8 +8,9 @@ use crate::model::command::Pane;
 use crate::model::name::{SourceId, SourceKind};
 use crate::model::signal::SourceState;
 use crate::observe::sources::SourceRow;
+use crate::session::WriteWindow;
 use crate::session::commands::COMMANDS;
-use crate::tui::fixture::{Fixture, origin};
+use crate::tui::fixture::{Fixture, at, origin};
 
 fn source(fixture: &Fixture, name: &str, state: SourceState) -> SourceRow {
     let now = fixture.now;
@@ -93,7 +94,9 @@ fn a_long_row_of_the_timeline_can_be_read_to_its_end() {
 
 #[test]
 fn help_tells_every_command_to_its_last_word() {
-    let mut ana = Person::at(Fixture::burning());
+    let mut fixture = Fixture::burning();
+    fixture.window = WriteWindow::Open { until: at(40, 0), reason: "more cpu".into() };
+    let mut ana = Person::at(fixture);
     ana.presses(KeyCode::Char('?'));
     // As far as it can be scrolled, page by page.
     let mut told = String::new();
