@@ -3,6 +3,7 @@
 
 pub(in crate::respond) mod steps;
 mod tiers;
+mod rollouts;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
