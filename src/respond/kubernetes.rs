@@ -12,13 +12,20 @@ mod client;
 pub(in crate::respond) mod fake;
 mod fields;
 mod gate;
+mod httproute;
+mod keepers;
 mod look;
 mod objects;
 mod owners;
 mod place;
+mod ready;
 mod scale;
+mod selector;
 #[cfg(test)]
 mod tests;
+mod traffic;
+mod virtualservice;
+mod weights;
 mod write;
 
 use chrono::TimeDelta;
@@ -61,6 +68,8 @@ impl Kubernetes {
     async fn make(&self, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
         match want.origin() {
             Request::Scale { .. } => self.scale(want, cluster).await,
+            Request::Divert { .. } => traffic::plan(&self.api, &self.clock, want, cluster).await,
+            Request::Switch { .. } => selector::plan(&self.api, &self.clock, want, cluster).await,
             other => Err(refusal(format!("cannot {}: this version does not know how", other.words()))),
         }
     }

@@ -3,6 +3,7 @@
 mod acting;
 mod asking;
 mod carrying;
+mod diverting;
 mod recording;
 mod seeing;
 #[cfg(test)]
@@ -85,6 +86,8 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::OpenWrite { env, reason } => acting::open_write(core, &env, reason),
         Command::CloseWrite => acting::close_write(core),
         Command::Scale { workload, to } => acting::scale(core, &workload, to),
+        Command::Divert { of, shares } => diverting::divert(core, &of, shares),
+        Command::Switch { of, key, to } => diverting::switch(core, &of, key, to),
         Command::Confirm { plan, typed } => acting::confirm(core, plan.as_ref(), typed.as_ref()),
         Command::RefreshPlan => acting::refresh(core),
         Command::DiscardPlan => {

@@ -6,3 +6,4 @@ mod pty;
 mod rows;
 mod story;
 mod terminal;
+mod traffic;

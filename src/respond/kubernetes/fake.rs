@@ -1,6 +1,9 @@
 //! An API server for tests: one Deployment, every request recorded, and a network that fails as
 //! asked. Written on bare sockets, because a connection that is cut is what it is for.
 
+pub(in crate::respond) mod mesh;
+mod objects;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,6 +15,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::config::{Environment, KubeAccess, WritePolicy};
 use crate::model::name::{Kind, ObjectPath, Origin, Target};
+
+pub(in crate::respond) use objects::Objects;
 
 /// What happens to the next write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +61,8 @@ pub(in crate::respond) struct State {
     pub(in crate::respond) autoscalers: Value,
     pub(in crate::respond) application: Option<Value>,
     pub(in crate::respond) pods: Vec<Value>,
+    /// Whatever else there is.
+    pub(in crate::respond) objects: Objects,
     /// Whether the Deployment's controller follows, some pods a look.
     pub(in crate::respond) follows: bool,
     pub(in crate::respond) allowed: bool,
@@ -183,6 +190,7 @@ impl Fake {
             autoscalers: json!([]),
             application: None,
             pods: Vec::new(),
+            objects: Objects::default(),
             follows: true,
             allowed: true,
             dry_run: None,
@@ -308,6 +316,9 @@ async fn connection(socket: TcpStream, state: Arc<Mutex<State>>, intents: Arc<At
 fn answer(state: &mut State, seen: Seen) -> Reply {
     state.seen.push(seen.clone());
     let path = seen.path.split('?').next().unwrap_or_default();
+    if let Some(reply) = objects::answer(state, &seen, path) {
+        return reply;
+    }
     let ok = |value| Reply::Answer(200, value);
     let items = |items: Value| ok(json!({ "kind": "List", "metadata": {}, "items": items }));
     match (seen.method.as_str(), path) {

@@ -51,7 +51,7 @@ pub(super) fn at(object: &Value, field: &FieldChange) -> Value {
 
 /// Whether `now` is what a plan kept. Of a plan that was read from the record secrets were taken
 /// out: there they are taken out of `now`, too.
-fn same(now: &Value, kept: &Safe) -> bool {
+pub(super) fn same(now: &Value, kept: &Safe) -> bool {
     serde_json::from_str::<Value>(kept).is_ok_and(|kept| kept == *now) || *redact(&now.to_string()) == **kept
 }
 

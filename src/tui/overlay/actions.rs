@@ -14,7 +14,7 @@ use crate::tui::scene::Scene;
 use crate::tui::state::State;
 use crate::tui::theme::Role;
 
-use super::Card;
+use super::{Card, routes};
 
 /// One choice.
 pub(in crate::tui) struct Choice {
@@ -67,6 +67,9 @@ pub(in crate::tui) fn choices(
             WriteWindow::Open { .. } => {
                 for key in workloads(scene, selected, chip) {
                     offer(format!("scale {key} …"), Does::Line(format!("scale {} ", key.path)));
+                }
+                for route in routes::offers(scene, selected, chip) {
+                    offer(route.title, Does::Line(route.line));
                 }
                 let undoable = scene.actions.iter().rev().find(|action| {
                     action.undone_by.is_none()
