@@ -29,7 +29,7 @@ use crate::drill::scenario::Scenario;
 
 pub(in crate::drill) use alarms::{Alarm, AlarmState, Alarms, Metric, Transition, Watches};
 pub(in crate::drill) use alerts::{ActiveAlert, Alerts, Silence};
-pub(in crate::drill) use fleet::{Fleet, cluster_spec};
+pub(in crate::drill) use fleet::{Fleet, cluster_spec, route_specs};
 pub(in crate::drill) use logs::{LogEvent, LogStore};
 pub(in crate::drill) use rule::parse as alarm_rule;
 
@@ -81,6 +81,7 @@ impl World {
     /// The world at its epoch, and its cluster.
     pub fn new(scenario: &Arc<Scenario>, seed: u64) -> (Self, Cluster) {
         let cluster = Cluster::new(cluster_spec(scenario), scenario.epoch(), seed);
+        route_specs(scenario).iter().for_each(|route| cluster.divide(route));
         (Self::with_fleet(scenario, seed, Box::new(cluster.clone())), cluster)
     }
 
@@ -115,6 +116,7 @@ impl World {
         let views: Vec<Vec<PodView>> =
             file.workloads.iter().map(|workload| self.fleet.pods(workload.namespace(), workload.name())).collect();
         let hours = (self.now - scenario.epoch()).num_seconds() as f64 / 3600.0;
+        self.physics.route(&scenario, self.fleet.as_ref());
         self.physics.step(&scenario, hours, &views);
         for ((workload, views), body) in file.workloads.iter().zip(&views).zip(&mut self.physics.bodies) {
             let second = body.now;

@@ -10,7 +10,7 @@ use crate::text::Safe;
 use super::alert::AlertKey;
 use super::entry::{MilestoneName, Phase, Severity};
 use super::name::{Origin, ServiceName, WorkloadKey};
-use super::plan::{PlanId, Replicas, Revision};
+use super::plan::{PlanId, Replicas, Revision, Share};
 
 /// One request of a front to its session.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,6 +97,23 @@ pub enum Command {
     Restart {
         /// The workload.
         workload: WorkloadChoice,
+    },
+    /// Make a plan to divide traffic in other shares.
+    Divert {
+        /// A service, or what divides its traffic.
+        of: Safe,
+        /// The share of each destination that is named, in percent. Without any, what there is now
+        /// is told.
+        shares: Vec<Share>,
+    },
+    /// Make a plan to send traffic to other pods: blue or green.
+    Switch {
+        /// A service, or the selector that it has.
+        of: Safe,
+        /// The key of the selector.
+        key: Safe,
+        /// Its value.
+        to: Safe,
     },
     /// Confirm a plan.
     Confirm {

@@ -275,6 +275,24 @@ pub static COMMANDS: &[Declaration] = &[
         "Makes a plan to replace all pods of a workload, as its strategy has it. Nothing is changed before you confirm it, and there is no undo."
     ),
     command!(
+        "divert",
+        "SERVICE TO=PERCENT",
+        Anywhere,
+        Act,
+        args::divert,
+        "plan to divert traffic",
+        "Makes a plan to divide a service's traffic in other shares; what is not named keeps its proportion. Without shares it tells those there are."
+    ),
+    command!(
+        "switch",
+        "SERVICE KEY=VALUE",
+        Anywhere,
+        Act,
+        args::switch,
+        "plan to switch blue and green",
+        "Makes a plan to send a service's traffic to other pods, by one key of its selector."
+    ),
+    command!(
         "undo",
         "[WHICH]",
         Anywhere,
@@ -495,6 +513,37 @@ mod tests {
         assert_eq!(parse("restart payments"), Ok(Command::Restart { workload: payments() }));
         assert_eq!(parse(" pane 3 "), Ok(Command::View(View::FocusPane(Pane::Logs))));
         assert_eq!(parse("quit"), Ok(Command::Quit));
+    }
+
+    #[test]
+    fn shares_are_percents_of_destinations() {
+        let share = |destination: &str, weight| crate::model::plan::Share { destination: destination.into(), weight };
+        assert_eq!(
+            parse("divert payments partner-a=20 canary:partner-b=80%"),
+            Ok(Command::Divert {
+                of: "payments".into(),
+                shares: vec![share("partner-a", 20), share("canary:partner-b", 80)]
+            })
+        );
+        assert_eq!(
+            parse("divert VirtualService shop/checkout"),
+            Ok(Command::Divert { of: "VirtualService shop/checkout".into(), shares: Vec::new() })
+        );
+        assert_eq!(
+            parse("switch checkout app.kubernetes.io/version=green"),
+            Ok(Command::Switch { of: "checkout".into(), key: "app.kubernetes.io/version".into(), to: "green".into() })
+        );
+        for (line, why) in [
+            ("divert", "the service's name is missing"),
+            ("divert a=20", "the service's name is missing"),
+            ("divert payments a=-1", "`-1` is not a share"),
+            ("divert payments a=20 b", "`b` is not NAME=VALUE"),
+            ("divert payments a=20 a=30", "`a` is named twice"),
+            ("switch payments", "the key and its value are missing"),
+            ("switch payments a=b c=d", "one key"),
+        ] {
+            assert!(parse(line).is_err_and(|said| said.starts_with(why)), "{line}: {:?}", parse(line));
+        }
     }
 
     #[test]

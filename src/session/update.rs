@@ -3,6 +3,7 @@
 mod acting;
 mod asking;
 mod carrying;
+mod diverting;
 mod granting;
 mod owning;
 mod recording;
@@ -92,6 +93,8 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::Scale { workload, to } => acting::scale(core, &workload, to),
         Command::RollBack { workload, to } => acting::roll_back(core, &workload, to),
         Command::Restart { workload } => acting::restart(core, &workload),
+        Command::Divert { of, shares } => diverting::divert(core, &of, shares),
+        Command::Switch { of, key, to } => diverting::switch(core, &of, key, to),
         Command::Confirm { plan, typed } => acting::confirm(core, plan.as_ref(), typed.as_ref()),
         Command::RefreshPlan => acting::refresh(core),
         Command::DiscardPlan => {

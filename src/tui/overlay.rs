@@ -7,6 +7,7 @@ mod help;
 pub(super) mod palette;
 mod plan;
 mod questions;
+mod routes;
 mod sources;
 
 use ratatui::buffer::Buffer;

@@ -10,3 +10,4 @@ mod reading;
 mod rows;
 mod story;
 mod terminal;
+mod traffic;

@@ -2,7 +2,7 @@
 
 use crate::model::command::WorkloadChoice;
 use crate::model::entry::{Body, EntryKind};
-use crate::model::name::Target;
+use crate::model::name::{ServiceName, Target};
 use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Revision, Tier};
 use crate::observe::workloads::WorkloadRow;
 use crate::record::Durability;
@@ -84,7 +84,7 @@ fn why_not_act(core: &Core) -> Option<String> {
     })
 }
 
-fn why_not_now(core: &Core) -> Option<String> {
+pub(super) fn why_not_now(core: &Core) -> Option<String> {
     why_not_act(core).or_else(|| {
         (core.window == WriteWindow::Closed)
             .then(|| format!("this session is read-only: `:write {} REASON` opens a write window", core.facing.env))
@@ -207,7 +207,7 @@ fn cluster(core: &Core, request: &Request) -> Cluster {
         .rows()
         .iter()
         .find(|row| row.origin == target.origin && row.key.kind == target.kind && row.key.path == target.path);
-    let Some(row) = row else { return Cluster::default() };
+    let Some(row) = row else { return around_route(core, target) };
     let added = row.workload.as_ref().map_or(0, |workload| match (request.origin(), to) {
         (_, Some(Replicas::Exactly(wanted))) => wanted.saturating_sub(workload.desired),
         (_, Some(Replicas::By(more))) => u32::try_from(more).unwrap_or(0),
@@ -228,19 +228,39 @@ fn cluster(core: &Core, request: &Request) -> Cluster {
     }
 }
 
+/// The same of what divides a service's traffic: the load is the service's.
+fn around_route(core: &Core, target: &Target) -> Cluster {
+    let Some(service) = core.picture.catalogue.of_route(target.kind, &target.path) else { return Cluster::default() };
+    let load = signals(core, service);
+    Cluster {
+        load: (!load.is_empty()).then(|| load.join("; ").into()),
+        service: Some(service.clone()),
+        ..Cluster::default()
+    }
+}
+
 /// `cpu 97 % of the limit on 6 pods; errors 31 %, p99 9.8 s`.
 fn load(core: &Core, row: &WorkloadRow) -> Option<Safe> {
     let mut parts = Vec::new();
     if let Some(share) = row.cpu_share {
         parts.push(format!("cpu {:.0} % on {} pods", share * 100.0, row.pods.len()));
     }
-    if let Some(service) = row.service.as_ref().and_then(|name| core.picture.services.row(name)) {
-        parts.extend(service.signals.iter().filter_map(|signal| {
-            let (_, value) = signal.latest()?;
-            Some(format!("{} {}", signal.name, signal.unit.write(value)))
-        }));
+    if let Some(service) = &row.service {
+        parts.extend(signals(core, service));
     }
     (!parts.is_empty()).then(|| parts.join("; ").into())
+}
+
+/// The newest value of each of a service's signals.
+fn signals(core: &Core, service: &ServiceName) -> Vec<String> {
+    let row = core.picture.services.row(service);
+    row.into_iter()
+        .flat_map(|row| &row.signals)
+        .filter_map(|signal| {
+            let (_, value) = signal.latest()?;
+            Some(format!("{} {}", signal.name, signal.unit.write(value)))
+        })
+        .collect()
 }
 
 /// A plan was made or refused.

@@ -6,8 +6,8 @@ use ratatui::layout::Rect;
 use crate::config::WritePolicy;
 use crate::model::command::{AlertChoice, Command, WorkloadChoice};
 use crate::model::name::{ServiceName, WorkloadKey};
-use crate::session::commands::{Danger, Declaration};
 use crate::model::plan::Revision;
+use crate::session::commands::{Danger, Declaration};
 use crate::session::{ActionState, WriteWindow};
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::Where;
@@ -16,7 +16,7 @@ use crate::tui::scene::Scene;
 use crate::tui::state::State;
 use crate::tui::theme::Role;
 
-use super::Card;
+use super::{Card, routes};
 
 /// One choice.
 pub(in crate::tui) struct Choice {
@@ -80,6 +80,9 @@ pub(in crate::tui) fn choices(
                     let back = Command::RollBack { workload: workload(), to: Revision::Previous };
                     offer(format!("roll back {key}"), Does::Run(back));
                     offer(format!("restart {key}"), Does::Run(Command::Restart { workload: workload() }));
+                }
+                for route in routes::offers(scene, selected, chip) {
+                    offer(route.title, Does::Line(route.line));
                 }
                 let undoable = scene.actions.iter().rev().find(|action| {
                     action.undone_by.is_none()
