@@ -11,6 +11,7 @@ mod failure;
 mod guard;
 #[cfg(test)]
 mod harness;
+mod keys;
 mod logs;
 mod window;
 
@@ -38,6 +39,7 @@ use super::SourceError;
 use super::http::is_loopback;
 
 pub(super) use alarms::Alarms;
+pub use keys::{Keys, Lent};
 use failure::Failure;
 use guard::{BareHost, ReadOnly};
 pub(super) use logs::Logs;

@@ -10,7 +10,7 @@
 mod client;
 #[cfg(test)]
 pub(in crate::respond) mod fake;
-mod fields;
+pub(in crate::respond) mod fields;
 mod gate;
 mod look;
 mod objects;
@@ -34,6 +34,7 @@ use super::guard::refusal;
 use super::{Ack, Actuator, Cluster, Intent, Seen, WriteError};
 use client::Api;
 use place::{Place, resource};
+pub(in crate::respond) use scale::quoted;
 
 /// Who we are in `managedFields`.
 const FIELD_MANAGER: &str = "warroom";
