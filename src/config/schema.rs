@@ -3,6 +3,7 @@
 //! `assets/config/example.toml` shows every key; a test loads it and another compares.
 
 mod environment;
+mod route;
 mod service;
 
 use chrono_tz::{TZ_VARIANTS, Tz};

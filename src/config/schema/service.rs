@@ -10,6 +10,8 @@ use crate::model::name::{Kind, ServiceName};
 use crate::model::service::{Service, Side, SignalSpec, Threshold, Unit, WorkloadPattern};
 use crate::text::{Safe, clean_capped};
 
+use super::route;
+
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) fn all(section: &Section<'_>) -> Vec<Service> {
@@ -39,6 +41,7 @@ fn read<'a>(
         owner: section.line("owner").map(Safe::from),
         title: section.line("title").map(Safe::from),
         workloads: workloads(name, &section, taken),
+        routes: route::all(&section),
         log_groups: safe(section.texts("log_groups")),
         alarms: safe(section.texts("alarms")),
         signals: signals(&section),

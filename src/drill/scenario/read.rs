@@ -327,6 +327,7 @@ fn service(table: &ServiceTable) -> Service {
                 name: name.into(),
             })
             .collect(),
+        routes: Vec::new(),
         log_groups: table.log_groups.iter().map(|group| safe(group.get_ref())).collect(),
         alarms: table.alarms.iter().map(safe).collect(),
         signals: table
