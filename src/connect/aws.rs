@@ -39,9 +39,9 @@ use super::SourceError;
 use super::http::is_loopback;
 
 pub(super) use alarms::Alarms;
-pub use keys::{Keys, Lent};
 use failure::Failure;
 use guard::{BareHost, ReadOnly};
+pub use keys::{Keys, Lent};
 pub(super) use logs::Logs;
 
 /// How long making a connection may take, by the wall.

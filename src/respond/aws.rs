@@ -9,6 +9,7 @@
 //! To add a system: its operations in `gate.rs`, and a file that reads one of its things, says
 //! what its fields hold, what is written for a wish, and when that is live.
 
+mod alb;
 mod call;
 mod client;
 mod draft;
@@ -16,8 +17,15 @@ mod ecs;
 #[cfg(test)]
 pub(in crate::respond) mod fake;
 mod gate;
+mod route53;
 #[cfg(test)]
 mod tests;
+mod weights;
+mod xml;
+mod zonalshift;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -25,19 +33,24 @@ use serde_json::Value;
 use crate::clock::Clock;
 use crate::config::{AwsAccess, Environment};
 use crate::model::name::{Kind, Target};
-use crate::model::plan::{FieldChange, Permission, Plan, Preview, Refusal, Request};
+use crate::model::plan::{FieldChange, Permission, Plan, PlanId, Preview, Refusal, Request};
 use crate::text::Safe;
 
 use super::guard::refusal;
 use super::kubernetes::fields::{Held, held, moved};
 use super::{Ack, Actuator, Cluster, Intent, Seen, WriteError};
+use alb::Forward;
 use client::{Api, ApiError, said};
 use ecs::EcsService;
+use route53::{Records, Submitted};
+use zonalshift::Balancer;
 
 /// The actuator of one account in one region.
 pub(super) struct Aws {
     api: Api,
     clock: Clock,
+    /// Changes of Route 53 that were sent and are not known to have arrived everywhere.
+    submitted: Mutex<HashMap<PlanId, Submitted>>,
 }
 
 /// Why a thing was not read.
@@ -51,15 +64,19 @@ enum Unread {
 /// Something of AWS that can be acted on, as it was read.
 enum Thing {
     Ecs(Box<EcsService>),
+    Forward(Forward),
+    Records(Records),
+    Balancer(Balancer),
 }
 
 impl Thing {
     async fn read(api: &Api, target: &Target, changes: &[FieldChange]) -> Result<Self, Unread> {
         match target.kind {
             Kind::EcsService => Ok(Self::Ecs(Box::new(EcsService::read(api, target, changes).await?))),
-            kind => {
-                Err(Unread::Failed(ApiError::NotSent(Safe::from(format!("a {kind} is nothing that AWS has")))))
-            }
+            Kind::Listener | Kind::ListenerRule => Ok(Self::Forward(Forward::read(api, target).await?)),
+            Kind::RecordSet => Ok(Self::Records(Records::read(api, target).await?)),
+            Kind::LoadBalancer => Ok(Self::Balancer(Balancer::read(api, target).await?)),
+            kind => Err(Unread::Failed(ApiError::NotSent(Safe::from(format!("a {kind} is nothing that AWS has"))))),
         }
     }
 
@@ -67,6 +84,9 @@ impl Thing {
     fn uid(&self) -> String {
         match self {
             Self::Ecs(service) => service.uid(),
+            Self::Forward(forward) => forward.uid(),
+            Self::Records(records) => records.uid(),
+            Self::Balancer(balancer) => balancer.uid(),
         }
     }
 
@@ -74,6 +94,9 @@ impl Thing {
     fn fields(&self) -> Value {
         match self {
             Self::Ecs(service) => service.fields(),
+            Self::Forward(forward) => forward.fields(),
+            Self::Records(records) => records.fields(),
+            Self::Balancer(balancer) => balancer.fields(),
         }
     }
 }
@@ -81,7 +104,7 @@ impl Thing {
 impl Aws {
     /// An actuator of the account that `access` names. No request is made.
     pub(super) fn new(env: &Environment, access: &AwsAccess, clock: Clock) -> Self {
-        Self { api: Api::new(access, env.drill), clock }
+        Self { api: Api::new(access, env.drill), clock, submitted: Mutex::default() }
     }
 
     /// For tests of servers that do not answer.
@@ -114,15 +137,28 @@ impl Aws {
                 check_ours(&thing, plan)?;
                 inverse
             }
-            _ => match &mut thing {
-                Thing::Ecs(service) => ecs::wish(service, &self.api, target, want).await?,
+            _ => match (&mut thing, want) {
+                (Thing::Ecs(service), _) => ecs::wish(service, &self.api, target, want).await?,
+                (Thing::Forward(forward), Request::Divert { shares, .. }) => forward.wish(target, shares)?,
+                (Thing::Records(records), Request::Divert { shares, .. }) => records.wish(target, shares)?,
+                (Thing::Balancer(balancer), Request::Evacuate { zone, minutes, .. }) => {
+                    balancer.wish(&self.api, target, zone, *minutes).await?
+                }
+                (_, other) => return Err(refusal(format!("cannot {}: there is no such thing", other.words()))),
             },
         };
         let uid = thing.uid();
         let draft = match &mut thing {
             Thing::Ecs(service) => ecs::draft(service, &self.api, want, changes).await?,
+            Thing::Forward(forward) => forward.draft(&self.api, want, changes).await?,
+            Thing::Records(records) => records.draft(&self.api, want, changes)?,
+            Thing::Balancer(balancer) => balancer.draft(&self.api, want, changes, read_at).await?,
         };
         Ok(draft.plan(want, target, &uid, read_at, cluster))
+    }
+
+    fn sent(&self) -> std::sync::MutexGuard<'_, HashMap<PlanId, Submitted>> {
+        self.submitted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn put(&self, plan: &Plan) -> Result<Ack, WriteError> {
@@ -139,25 +175,33 @@ impl Aws {
         }
         match held(&thing.fields(), plan) {
             Held::Before => {}
-            Held::After => return Err(nothing(&"it is as planned already")),
+            Held::After => return Err(nothing(&"somebody else did the same since the plan was made; look again")),
             Held::Other(field, now) => {
                 return Err(nothing(&format!("{} since the plan was made; look again", moved(field, &now))));
             }
         }
         let call = match &thing {
             Thing::Ecs(service) => service.call(plan),
+            Thing::Forward(forward) => forward.call(plan),
+            Thing::Records(records) => records.call(plan),
+            Thing::Balancer(balancer) => balancer.call(plan),
         };
         let call = call.ok_or_else(|| nothing(&"this version does not know how to write it"))?;
         match self.api.send(&call).await {
-            Ok(_) => Ok(Ack { identity: said(&thing.uid()) }),
+            Ok(answer) => {
+                if let (Thing::Records(_), Some(sent)) = (&thing, Records::submitted(&answer)) {
+                    self.sent().insert(plan.id.clone(), sent);
+                }
+                Ok(Ack { identity: said(&thing.uid()) })
+            }
             Err(ApiError::NotSent(why)) => Err(nothing(&why)),
             // An error of the request in the service's own words comes before any change. One that
             // something on the way delivered twice may be refused the second time.
             Err(ApiError::Status { status: 400..=499, code, said: why }) if !code.is_empty() => {
                 match Thing::read(&self.api, &plan.target, &plan.changes).await {
-                    Ok(thing) if matches!(held(&thing.fields(), plan), Held::After) => Err(WriteError::Unknown(said(
-                        &format!("AWS refused it ({why}), but it is as planned"),
-                    ))),
+                    Ok(thing) if matches!(held(&thing.fields(), plan), Held::After) => {
+                        Err(WriteError::Unknown(said(&format!("AWS refused it ({why}), but it is as planned"))))
+                    }
                     _ => Err(nothing(&format!("AWS refused it ({why})"))),
                 }
             }
@@ -187,6 +231,18 @@ impl Aws {
         }
         match &thing {
             Thing::Ecs(service) => service.live(&self.api, plan).await,
+            Thing::Forward(forward) => forward.live(),
+            Thing::Balancer(balancer) => balancer.live(plan),
+            Thing::Records(records) => {
+                let mut sent = self.sent().get(&plan.id).cloned();
+                let seen = records.live(&self.api, plan, self.clock.now(), &mut sent).await;
+                match (&seen, sent) {
+                    (Seen::Live { .. }, _) => drop(self.sent().remove(&plan.id)),
+                    (_, Some(sent)) => drop(self.sent().insert(plan.id.clone(), sent)),
+                    (_, None) => {}
+                }
+                seen
+            }
         }
     }
 }
@@ -219,7 +275,7 @@ fn check_ours(thing: &Thing, plan: &Plan) -> Result<(), Refusal> {
 
 impl Actuator for Aws {
     fn serves(&self, kind: Kind) -> bool {
-        matches!(kind, Kind::EcsService)
+        matches!(kind, Kind::EcsService | Kind::Listener | Kind::ListenerRule | Kind::RecordSet | Kind::LoadBalancer)
     }
 
     fn plan<'a>(&'a self, want: &'a Request, cluster: &'a Cluster) -> BoxFuture<'a, Result<Plan, Refusal>> {
@@ -229,7 +285,9 @@ impl Actuator for Aws {
     fn permitted<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Permission> {
         Box::pin(async {
             Permission::Unknown {
-                why: Safe::fixed("AWS cannot be asked reliably: policies of the organisation and conditions count, too"),
+                why: Safe::fixed(
+                    "AWS cannot be asked reliably: policies of the organisation and conditions count, too",
+                ),
             }
         })
     }
@@ -237,7 +295,9 @@ impl Actuator for Aws {
     fn preview<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Preview> {
         Box::pin(async {
             Preview::Unavailable {
-                why: Safe::fixed("this service has no dry run and no precondition: it is read again right before the write"),
+                why: Safe::fixed(
+                    "this service has no dry run and no precondition: it is read again right before the write",
+                ),
             }
         })
     }

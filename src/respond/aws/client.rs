@@ -22,6 +22,7 @@ use crate::text::{Safe, clean_capped, redact_safe};
 
 use super::call::{Body, Call, Service};
 use super::gate;
+use super::xml::Element;
 
 /// The longest answer that is read: far above any that is of interest.
 const ANSWER_CAP: usize = 4 << 20;
@@ -136,7 +137,8 @@ impl Api {
         let exchange = async {
             let mut response = client.execute(request).await.map_err(|error| unanswered(&error, &base))?;
             let status = response.status();
-            let kind = response.headers().get("x-amzn-errortype").and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+            let kind =
+                response.headers().get("x-amzn-errortype").and_then(|kind| kind.to_str().ok()).map(str::to_owned);
             let mut body = Vec::new();
             let cut = || ApiError::NoAnswer(Safe::fixed("the connection was cut in the middle of the answer"));
             while let Some(chunk) = response.chunk().await.map_err(|_| cut())? {
@@ -170,6 +172,13 @@ impl Api {
         let body = self.send(call).await?;
         serde_json::from_slice(&body)
             .map_err(|error| ApiError::Strange(said(&format!("the answer could not be understood ({error})"))))
+    }
+
+    /// The same, of a service that answers in XML.
+    pub(super) async fn xml(&self, call: &Call) -> Result<Element, ApiError> {
+        let body = self.send(call).await?;
+        Element::parse(&body)
+            .ok_or_else(|| ApiError::Strange(Safe::fixed("the answer could not be understood: it is no XML of AWS")))
     }
 
     /// Where a service is asked, and the region that is signed for.
@@ -225,8 +234,9 @@ fn signed(call: &Call, base: &Url, region: &str, lent: &Lent) -> Result<reqwest:
     if !body.is_empty() {
         headers.push(("content-type", kind.to_owned()));
     }
-    let Body::Json { target, operation, .. } = &call.body;
-    headers.push(("x-amz-target", format!("{target}.{operation}")));
+    if let Body::Target { prefix, operation, .. } = &call.body {
+        headers.push(("x-amz-target", format!("{prefix}.{operation}")));
+    }
     let identity = lent.credentials.clone().into();
     let params = v4::SigningParams::builder()
         .identity(&identity)
@@ -282,12 +292,25 @@ fn told(kind: Option<&str>, body: &[u8]) -> (String, String) {
         let code = code.split(':').next().unwrap_or(code);
         code.rsplit('#').next().unwrap_or(code).chars().take(100).collect::<String>()
     };
-    let Ok(json) = serde_json::from_slice::<Value>(body) else { return (kind.map(bare).unwrap_or_default(), String::new()) };
-    let text = |names: &[&str]| {
-        names.iter().find_map(|name| json.get(*name)?.as_str()).map(str::to_owned).unwrap_or_default()
+    let Ok(json) = serde_json::from_slice::<Value>(body) else {
+        return told_in_xml(body).unwrap_or_else(|| (kind.map(bare).unwrap_or_default(), String::new()));
     };
+    let text =
+        |names: &[&str]| names.iter().find_map(|name| json.get(*name)?.as_str()).map(str::to_owned).unwrap_or_default();
     let code = kind.map_or_else(|| text(&["__type", "code"]), str::to_owned);
     (bare(&code), text(&["message", "Message"]))
+}
+
+/// The same of an error in XML: `Error` below its root or below `Errors`, as EC2 has it; or a root
+/// that is the code, as Route 53 has it for batches.
+fn told_in_xml(body: &[u8]) -> Option<(String, String)> {
+    let root = Element::parse(body)?;
+    let error = root.at("Error").or_else(|| root.at("Errors/Error"));
+    if let Some(error) = error {
+        return Some((error.text("Code").to_owned(), error.text("Message").to_owned()));
+    }
+    let messages: Vec<_> = root.list("Messages").iter().map(|message| message.text.trim()).collect();
+    (!messages.is_empty()).then(|| (root.name.clone(), messages.join("; ")))
 }
 
 /// What a transport error says of the request: a connection that was never made is the only case

@@ -60,7 +60,8 @@ impl EcsService {
             let why = format!("{target} is not a name that ECS could have given: nothing was done");
             return Err(Unread::Failed(ApiError::NotSent(Safe::from(why))));
         }
-        let call = Call::ecs("DescribeServices", json!({ "cluster": cluster, "services": [name], "include": ["TAGS"] }));
+        let call =
+            Call::ecs("DescribeServices", json!({ "cluster": cluster, "services": [name], "include": ["TAGS"] }));
         let answer = match api.json(&call).await {
             Err(error) if error.is(&["ClusterNotFoundException", "ServiceNotFoundException"]) => {
                 return Err(Unread::Gone(Safe::from(format!("{target} is not there ({error})"))));
@@ -99,9 +100,10 @@ impl EcsService {
 
     /// What its fields hold.
     pub(super) fn fields(&self) -> Value {
-        let scaling = self.scaling.as_ref().map(|scaling| {
-            json!({ "min": count(scaling, "/MinCapacity"), "max": count(scaling, "/MaxCapacity") })
-        });
+        let scaling = self
+            .scaling
+            .as_ref()
+            .map(|scaling| json!({ "min": count(scaling, "/MinCapacity"), "max": count(scaling, "/MaxCapacity") }));
         let rollouts: serde_json::Map<_, _> = self
             .rollouts
             .iter()
@@ -212,7 +214,13 @@ impl EcsService {
         }
         let (running, desired) = (self.running(), self.desired());
         let mut words = format!("{running} of {desired} running");
-        if let Some(scaling) = plan.changes.iter().any(|field| field.pointer.starts_with("/scaling/")).then_some(self.scaling.as_ref()).flatten() {
+        if let Some(scaling) = plan
+            .changes
+            .iter()
+            .any(|field| field.pointer.starts_with("/scaling/"))
+            .then_some(self.scaling.as_ref())
+            .flatten()
+        {
             let (min, max) = (count(scaling, "/MinCapacity"), count(scaling, "/MaxCapacity"));
             words.push_str(&format!(", limits {min}–{max}"));
             if !(min..=max).contains(&desired) {

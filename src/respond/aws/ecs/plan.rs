@@ -3,9 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::model::name::Target;
-use crate::model::plan::{
-    Blast, Ends, FieldChange, Instead, Owner, OwnerEffect, Refusal, Request, Room, Tier,
-};
+use crate::model::plan::{Blast, Ends, FieldChange, Instead, Owner, OwnerEffect, Refusal, Request, Room, Tier};
 use crate::respond::aws::call::Service;
 use crate::respond::aws::client::{Api, said};
 use crate::respond::aws::draft::{Draft, after, count, fact, list, text, warning};
@@ -72,7 +70,8 @@ fn scaling(
 
 /// Who else sets the number of tasks, and what to plan instead.
 fn scalers(service: &EcsService, target: &Target, before: u32, wanted: u32) -> (Vec<Owner>, Option<Instead>) {
-    let owner = |name: String, effect, words: String| vec![Owner { name: Safe::from(name), effect, words: said(&words) }];
+    let owner =
+        |name: String, effect, words: String| vec![Owner { name: Safe::from(name), effect, words: said(&words) }];
     if let Some(why) = &service.scaling_unknown {
         let words = format!("could not be asked ({why}): its policies may set the count back");
         return (owner("Application Auto Scaling".to_owned(), OwnerEffect::MayRevert, words), None);
@@ -89,8 +88,7 @@ fn scalers(service: &EcsService, target: &Target, before: u32, wanted: u32) -> (
         return (owner(name, OwnerEffect::Informs, "is suspended in that direction: the count stays".to_owned()), None);
     }
     let policies = service.policies.join(", ");
-    let (which, floor, cap) =
-        if wanted > before { ("floor", Some(wanted), None) } else { ("cap", None, Some(wanted)) };
+    let (which, floor, cap) = if wanted > before { ("floor", Some(wanted), None) } else { ("cap", None, Some(wanted)) };
     let instead = Instead {
         words: Safe::from(format!("plan its {which} of {wanted}")),
         request: Box::new(Request::Bound { target: target.clone(), floor, cap }),

@@ -177,9 +177,10 @@ pub(super) struct Task {
 /// A task definition that can be run.
 pub(super) async fn usable(api: &Api, task: &str) -> Result<Task, Refusal> {
     let call = Call::ecs("DescribeTaskDefinition", json!({ "taskDefinition": task }));
-    let answer = api.json(&call).await.map_err(|error| {
-        refusal(said(&format!("the task definition {} could not be read: {error}", short(task))))
-    })?;
+    let answer = api
+        .json(&call)
+        .await
+        .map_err(|error| refusal(said(&format!("the task definition {} could not be read: {error}", short(task)))))?;
     let found = answer.get("taskDefinition").cloned().unwrap_or_default();
     let (arn, status) = (text(&found, "/taskDefinitionArn").to_owned(), text(&found, "/status"));
     if arn.is_empty() || !matches!(status, "ACTIVE" | "") {
