@@ -183,6 +183,20 @@ pub struct Target {
     pub uid: Option<Uid>,
 }
 
+impl Target {
+    /// What a person types to confirm a grave change of it: its name, and of what an ARN names the
+    /// load balancer's name in it.
+    pub fn typed(&self) -> Safe {
+        let name = self.path.name.as_str();
+        match self.kind {
+            Kind::Listener | Kind::ListenerRule | Kind::LoadBalancer => {
+                Safe::from(name.split('/').nth(2).unwrap_or(name))
+            }
+            _ => self.path.name.clone(),
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} in {}", self.kind, self.path, self.origin.env)

@@ -248,6 +248,33 @@ pub static COMMANDS: &[Declaration] = &[
         "Makes a plan to set a workload's replicas. Nothing is changed before you confirm it."
     ),
     command!(
+        "rollback",
+        "WORKLOAD [REVISION]",
+        Anywhere,
+        Act,
+        args::rollback,
+        "plan to roll a workload back",
+        "Makes a plan to go back to the revision before, or to REVISION: the plan lists them, with what differs. Nothing is changed before you confirm it."
+    ),
+    command!(
+        "restart",
+        "WORKLOAD",
+        Anywhere,
+        Act,
+        args::restart,
+        "plan to restart a workload",
+        "Makes a plan to replace all pods of a workload, as its strategy has it. Nothing is changed before you confirm it, and there is no undo."
+    ),
+    command!(
+        "evacuate",
+        "SERVICE|LOADBALANCER ZONE FOR",
+        Anywhere,
+        Act,
+        args::evacuate,
+        "plan to leave a zone",
+        "Makes a plan to move a load balancer's traffic away from a zone (ARC zonal shift) for a time such as 45m or 2h; it ends by itself. Scale up in the other zones first."
+    ),
+    command!(
         "undo",
         "",
         Anywhere,
@@ -379,6 +406,13 @@ pub static COMMANDS: &[Declaration] = &[
     view!("actions", Actions, Anywhere, "actions", "Lists what can be done about the selected row."),
     view!("confirm-dialog", ConfirmDialog, InPlan, "confirm", "Confirms the dialog that is shown."),
     view!(
+        "other-revision",
+        OtherRevision,
+        InPlan,
+        "another revision",
+        "Opens the command line below a plan to roll back, for the number of another of the revisions that it lists."
+    ),
+    view!(
         "copy-selection",
         CopySelection,
         Anywhere,
@@ -438,6 +472,18 @@ mod tests {
                 to: Replicas::By(2)
             })
         );
+        let payments = || crate::model::command::WorkloadChoice::Named("payments".into());
+        let back = |to| Ok(Command::RollBack { workload: payments(), to });
+        assert_eq!(parse("rollback payments"), back(crate::model::plan::Revision::Previous));
+        assert_eq!(parse("rollback payments 3"), back(crate::model::plan::Revision::Named("3".into())));
+        assert_eq!(parse("restart payments"), Ok(Command::Restart { workload: payments() }));
+        assert_eq!(
+            parse("evacuate checkout eu-central-1b 2h"),
+            Ok(Command::Evacuate { of: "checkout".into(), zone: "eu-central-1b".into(), minutes: 120 })
+        );
+        assert!(parse("evacuate checkout eu-central-1b").is_err_and(|why| why.contains("for how long is missing")));
+        assert!(parse("evacuate a b 80h").is_err_and(|why| why.contains("between 1m and 72h")));
+        assert!(parse("evacuate a b 30s").is_err_and(|why| why.contains("between 1m and 72h")));
         assert_eq!(parse(" pane 3 "), Ok(Command::View(View::FocusPane(Pane::Logs))));
         assert_eq!(parse("quit"), Ok(Command::Quit));
     }
@@ -452,6 +498,8 @@ mod tests {
         assert!(
             parse("quit now").is_err_and(|why| why.starts_with("`quit` takes nothing") || why.contains("usage: quit"))
         );
+        assert!(parse("rollback").is_err_and(|why| why.contains("the workload's name is missing")));
+        assert!(parse("rollback payments 3 now").is_err_and(|why| why.contains("`now` is not expected")));
         assert!(parse("phase done").is_err_and(|why| why.contains("`done` is not a phase")));
     }
 }

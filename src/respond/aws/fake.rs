@@ -35,10 +35,6 @@ impl Seen {
             .iter()
             .any(|verb| self.operation.starts_with(verb))
     }
-
-    pub(in crate::respond) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap()
-    }
 }
 
 /// The account.

@@ -45,7 +45,7 @@ async fn a_plan_for_a_service_of_ecs_says_all_that_a_tired_person_needs() {
     );
     assert_eq!(*plan.command, *command);
     assert!(matches!(plan.permission, Permission::Unknown { .. }));
-    assert!(matches!(&plan.preview, Preview::Unavailable { why } if why.contains("no dry run and no precondition")));
+    assert!(matches!(&plan.preview, Preview::Unavailable { why } if why.contains("no dry run; it is read again")));
     assert_eq!(Engine::blocked(&plan), None);
     let state = fake.state();
     assert!(state.writes().is_empty(), "planning changes nothing");
@@ -112,10 +112,12 @@ async fn a_deployment_in_flight_is_stopped_instead() {
     let plan = plan(&fake, back()).await.unwrap();
     assert_eq!(plan.changed(), "deployment of payments:43 under way → rolled back to payments:42");
     assert!(plan.command.ends_with("service-deployment/prod/payments/d3 --stop-type ROLLBACK"), "{}", plan.command);
-    assert!(plan.undo.as_ref().unwrap().contains("deploy payments:43 again"));
+    assert_eq!(plan.undo, None);
+    assert!(plan.facts[0].words.ends_with("does not go on: deploy payments:43 again"));
     let undo = Request::Undo { plan: Box::new(plan) };
     fake.state().ecs.rollouts.last_mut().unwrap()["status"] = json!("ROLLBACK_SUCCESSFUL");
     assert!(refused(&fake, undo).await.contains("does not go on"));
+    fake.state().ecs.follows = false;
     fake.state().ecs.rollouts.last_mut().unwrap()["status"] = json!("ROLLBACK_IN_PROGRESS");
     assert!(refused(&fake, back()).await.contains("being rolled back already"));
 }
@@ -305,4 +307,31 @@ async fn a_zone_is_left_for_a_time_and_what_is_left_has_to_bear_it() {
     assert_eq!(last.tier, Tier::Grave, "nobody is left");
     fake.state().traffic.shifts = vec![("x".into(), "euc1-az1".into(), "game day".into())];
     assert!(refused(&fake, away("euc1-az2", 60)).await.contains("away from euc1-az1 already (game day)"));
+}
+
+/// Each plan at 80×24, and all that it tells in it.
+#[tokio::test]
+async fn plans_at_80_by_24() {
+    let fake = Fake::start().await;
+    {
+        let mut state = fake.state();
+        state.ecs.limits = Some((2, 8));
+        state.ecs.policies = vec!["cpu-60"];
+        state.traffic.tags = vec![("aws:cloudformation:stack-name", "shop")];
+    }
+    let (clock, _driver) = Clock::driven(chrono::DateTime::from_timestamp(1_795_000_000, 0).unwrap());
+    let engine = Engine::new(&fake.environment(), clock).unwrap();
+    let shown = async |want: Request| {
+        let mut plan = engine.plan(&want, &Cluster::default()).await.unwrap();
+        plan.command = plan.command.replace(&fake.url, "http://127.0.0.1:4566").as_str().into();
+        crate::tui::tests::plans::picture(&plan)
+    };
+    insta::assert_snapshot!("scale", shown(scale(8)).await);
+    insta::assert_snapshot!("limit", shown(Request::Bound { target: payments(), floor: Some(7), cap: None }).await);
+    insta::assert_snapshot!("roll_back", shown(back()).await);
+    insta::assert_snapshot!("divert_a_rule", shown(rule(&[("green", 10)])).await);
+    insta::assert_snapshot!("divert_records", shown(records(&[("b", 25)])).await);
+    insta::assert_snapshot!("evacuate", shown(away("eu-central-1a", 60)).await);
+    fake.state().ecs.roll(43, "IN_PROGRESS");
+    insta::assert_snapshot!("stop_a_deployment", shown(back()).await);
 }

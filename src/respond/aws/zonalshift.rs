@@ -168,7 +168,8 @@ impl Balancer {
     ) -> Result<Draft, Refusal> {
         for field in &mut changes {
             let forth = after(std::slice::from_ref(field), &field.pointer) == Some(json!(AWAY));
-            field.words = Some(Safe::from(if forth { format!("{SERVED} → {AWAY}") } else { format!("{AWAY} → {SERVED}") }));
+            field.words =
+                Some(Safe::from(if forth { format!("{SERVED} → {AWAY}") } else { format!("{AWAY} → {SERVED}") }));
         }
         let field = changes.first().ok_or_else(|| refusal("the plan names no zone"))?;
         let zone = last_step(&field.pointer);

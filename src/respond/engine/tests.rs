@@ -2,6 +2,7 @@
 //! asked: intent before write, one write a plan, undo is the inverse, success is identity live.
 
 mod aws;
+mod rollouts;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

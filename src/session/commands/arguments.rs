@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveTime, Utc};
 use crate::model::command::{AlertChoice, Command, Due, MilestoneTime, Pane, View, WorkloadChoice};
 use crate::model::entry::{MilestoneName, Phase, Severity};
 use crate::model::name::ServiceName;
-use crate::model::plan::Replicas;
+use crate::model::plan::{Replicas, Revision};
 use crate::text::Safe;
 
 pub(super) fn none(given: &str) -> Result<(), String> {
@@ -108,6 +108,36 @@ pub(super) fn scale(given: &str) -> Result<Command, String> {
     };
     let to = to.map_err(|_| format!("`{count}` is not a number of replicas"))?;
     Ok(Command::Scale { workload, to })
+}
+
+/// The workload, then the revision as its system calls it.
+pub(super) fn rollback(given: &str) -> Result<Command, String> {
+    let mut words = given.split_whitespace();
+    let workload = WorkloadChoice::Named(text(words.next().unwrap_or_default(), "the workload's name")?);
+    let to = words.next().map_or(Revision::Previous, |name| Revision::Named(Safe::from(name)));
+    match words.next() {
+        Some(more) => Err(format!("`{more}` is not expected")),
+        None => Ok(Command::RollBack { workload, to }),
+    }
+}
+
+pub(super) fn restart(given: &str) -> Result<Command, String> {
+    text(given, "the workload's name").map(|name| Command::Restart { workload: WorkloadChoice::Named(name) })
+}
+
+pub(super) fn evacuate(given: &str) -> Result<Command, String> {
+    let mut words = given.split_whitespace();
+    let of = text(words.next().unwrap_or_default(), "the service or load balancer")?;
+    let zone = text(words.next().unwrap_or_default(), "the zone")?;
+    let length = text(words.next().unwrap_or_default(), "for how long")?;
+    if let Some(more) = words.next() {
+        return Err(format!("`{more}` is not expected"));
+    }
+    let minutes = humantime::parse_duration(&length).ok().map(|length| length.as_secs() / 60);
+    let minutes =
+        minutes.filter(|minutes| (1..=72 * 60).contains(minutes)).and_then(|minutes| u32::try_from(minutes).ok());
+    let minutes = minutes.ok_or_else(|| format!("`{length}` is not a time between 1m and 72h"))?;
+    Ok(Command::Evacuate { of, zone, minutes })
 }
 
 pub(super) fn confirm(given: &str) -> Result<Command, String> {

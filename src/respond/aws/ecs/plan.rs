@@ -184,7 +184,7 @@ async fn stopping(service: &EcsService, api: &Api, mut changes: Vec<FieldChange>
     );
     Draft {
         title: format!("stop the deployment of EcsService {}", service.name),
-        undo: Some(said(&format!("none: a stopped deployment does not go on; deploy {new} again"))),
+        undo: None,
         blast: Blast {
             ready_before: service.running(),
             wanted_after: service.desired(),
@@ -194,7 +194,10 @@ async fn stopping(service: &EcsService, api: &Api, mut changes: Vec<FieldChange>
         owners: Vec::new(),
         tier: Tier::Reversible,
         command: words,
-        facts: vec![fact("not undone", "secrets, parameters and schemas stay as they are")],
+        facts: vec![
+            fact("no undo", said(&format!("a deployment that was stopped does not go on: deploy {new} again"))),
+            fact("not undone", "secrets, parameters and schemas stay as they are"),
+        ],
         instead: None,
         ends: Ends::Stays,
         patience: PATIENCE,

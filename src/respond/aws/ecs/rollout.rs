@@ -102,7 +102,7 @@ pub(super) async fn is_live(service: &EcsService, api: &Api) -> Seen {
     let settled = running == desired && count(&service.raw, "/pendingCount") == 0;
     match identified(service, api).await {
         Ok(Some(Stand::Done)) if settled => Seen::Live { words: said(&counts) },
-        Ok(Some(Stand::Failed(why))) => Seen::Other { words: said(&format!("{counts}; its deployment {why}")) },
+        Ok(Some(Stand::Failed(why))) => Seen::Failed { why: said(&format!("{counts}; its deployment {why}")) },
         Ok(Some(Stand::Done | Stand::Under) | None) => {
             Seen::Under { words: said(&format!("{counts}{}", service.trouble())) }
         }

@@ -176,7 +176,11 @@ fn stop(service: &mut EcsService, flying: Value) -> Result<Vec<FieldChange>, Ref
 }
 
 async fn swap(service: &EcsService, api: &Api, target: &Target, task: &str) -> Result<Vec<FieldChange>, Refusal> {
-    let to = rollout::usable(api, task).await?;
+    // A bare number is a revision of the family that runs.
+    let family = service.task().rsplit_once(':').map_or("", |(family, _)| family);
+    let bare = !task.is_empty() && task.bytes().all(|byte| byte.is_ascii_digit());
+    let task = if bare { format!("{family}:{task}") } else { task.to_owned() };
+    let to = rollout::usable(api, &task).await?;
     if to.arn == service.task() {
         return Err(refusal(format!("{target} runs {} already: there is nothing to roll back", short(&to.arn))));
     }

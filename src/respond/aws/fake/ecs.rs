@@ -61,7 +61,9 @@ impl Ecs {
         let arn = |id: usize| format!("{ARN}service-revision/prod/payments/{id}");
         self.rollouts.push(json!({
             "serviceDeploymentArn": format!("{ARN}service-deployment/prod/payments/d{id}"),
-            "createdAt": 1_790_000_000.0 + id as f64, "status": status, "statusReason": "",
+            "createdAt": 1_790_000_000.0 + id as f64, "status": status,
+            // One that is under way from the start stays so until it is stopped.
+            "statusReason": if status == "IN_PROGRESS" { "slow" } else { "" },
             "targetServiceRevisionArn": arn(id),
             "targetServiceRevision": { "arn": arn(id), "runningTaskCount": 2 },
             "sourceServiceRevisions": if id > 1 { json!([{ "arn": arn(id - 1) }]) } else { json!([]) },
@@ -96,7 +98,7 @@ impl Ecs {
                 self.service["taskDefinition"] = json!(task(before));
             }
             "PENDING" => newest["status"] = json!("IN_PROGRESS"),
-            "IN_PROGRESS" => newest["status"] = json!("SUCCESSFUL"),
+            "IN_PROGRESS" if newest["statusReason"] != "slow" => newest["status"] = json!("SUCCESSFUL"),
             _ => {}
         }
     }
