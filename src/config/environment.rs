@@ -87,7 +87,8 @@ pub struct AwsAccess {
     /// The region; the profile's if not set.
     pub region: Option<String>,
     /// Endpoint URLs by service, with the keys of the SDKs' own convention in lower case:
-    /// `cloudwatch`, `cloudwatch_logs`, `sts`.
+    /// `cloudwatch`, `cloudwatch_logs`, `sts`, and those that are acted on: `ecs`,
+    /// `application_auto_scaling`, `elastic_load_balancing_v2`, `route_53`, `arc_zonal_shift`, `ec2`.
     pub endpoints: BTreeMap<String, String>,
     /// Only alarms whose names start with one of these; empty means all.
     pub alarm_prefixes: Vec<String>,

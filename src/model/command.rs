@@ -115,6 +115,15 @@ pub enum Command {
         /// Its value.
         to: Safe,
     },
+    /// Make a plan to move a load balancer's traffic away from a zone.
+    Evacuate {
+        /// The service, or the load balancer by name or ARN.
+        of: Safe,
+        /// The zone, by name or id.
+        zone: Safe,
+        /// For how long.
+        minutes: u32,
+    },
     /// Confirm a plan.
     Confirm {
         /// The plan that whoever confirms has seen: a front fills it in, and another one that is

@@ -11,7 +11,7 @@ mod client;
 mod difference;
 #[cfg(test)]
 pub(in crate::respond) mod fake;
-mod fields;
+pub(in crate::respond) mod fields;
 mod gate;
 mod httproute;
 mod keepers;
@@ -50,6 +50,7 @@ use super::guard::refusal;
 use super::{Ack, Actuator, Cluster, Intent, Seen, WriteError};
 use client::Api;
 use place::{Place, resource};
+pub(in crate::respond) use scale::quoted;
 
 /// Who we are in `managedFields`.
 const FIELD_MANAGER: &str = "warroom";

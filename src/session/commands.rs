@@ -293,6 +293,15 @@ pub static COMMANDS: &[Declaration] = &[
         "Makes a plan to send a service's traffic to other pods, by one key of its selector."
     ),
     command!(
+        "evacuate",
+        "SERVICE|LOADBALANCER ZONE FOR",
+        Anywhere,
+        Act,
+        args::evacuate,
+        "plan to leave a zone",
+        "Makes a plan to move a load balancer's traffic away from a zone (ARC zonal shift) for a time such as 45m or 2h; it ends by itself. Scale up in the other zones first."
+    ),
+    command!(
         "undo",
         "[WHICH]",
         Anywhere,
@@ -511,6 +520,13 @@ mod tests {
         assert_eq!(parse("rollback payments"), back(crate::model::plan::Revision::Previous));
         assert_eq!(parse("rollback payments 3"), back(crate::model::plan::Revision::Named("3".into())));
         assert_eq!(parse("restart payments"), Ok(Command::Restart { workload: payments() }));
+        assert_eq!(
+            parse("evacuate checkout eu-central-1b 2h"),
+            Ok(Command::Evacuate { of: "checkout".into(), zone: "eu-central-1b".into(), minutes: 120 })
+        );
+        assert!(parse("evacuate checkout eu-central-1b").is_err_and(|why| why.contains("for how long is missing")));
+        assert!(parse("evacuate a b 80h").is_err_and(|why| why.contains("between 1m and 72h")));
+        assert!(parse("evacuate a b 30s").is_err_and(|why| why.contains("between 1m and 72h")));
         assert_eq!(parse(" pane 3 "), Ok(Command::View(View::FocusPane(Pane::Logs))));
         assert_eq!(parse("quit"), Ok(Command::Quit));
     }

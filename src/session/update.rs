@@ -3,6 +3,7 @@
 mod acting;
 mod asking;
 mod carrying;
+mod declared;
 mod diverting;
 mod granting;
 mod owning;
@@ -95,6 +96,7 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::Restart { workload } => acting::restart(core, &workload),
         Command::Divert { of, shares } => diverting::divert(core, &of, shares),
         Command::Switch { of, key, to } => diverting::switch(core, &of, key, to),
+        Command::Evacuate { of, zone, minutes } => acting::evacuate(core, &of, zone, minutes),
         Command::Confirm { plan, typed } => acting::confirm(core, plan.as_ref(), typed.as_ref()),
         Command::RefreshPlan => acting::refresh(core),
         Command::DiscardPlan => {

@@ -18,7 +18,17 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The services whose endpoints can be set, in the words of the SDKs.
-const ENDPOINTS: [&str; 3] = ["cloudwatch", "cloudwatch_logs", "sts"];
+const ENDPOINTS: [&str; 9] = [
+    "cloudwatch",
+    "cloudwatch_logs",
+    "sts",
+    "ecs",
+    "application_auto_scaling",
+    "elastic_load_balancing_v2",
+    "route_53",
+    "arc_zonal_shift",
+    "ec2",
+];
 
 pub(super) fn read(name: &str, section: Section<'_>, around: &Around<'_>) -> Environment {
     let policy = [("deny", WritePolicy::Deny), ("ask", WritePolicy::Ask)];

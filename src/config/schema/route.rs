@@ -21,6 +21,10 @@ const KINDS: &[Form] = &[
     Form { kind: Kind::VirtualService, usage: "NAMESPACE/NAME", read: in_namespace },
     Form { kind: Kind::HttpRoute, usage: "NAMESPACE/NAME", read: in_namespace },
     Form { kind: Kind::Service, usage: "NAMESPACE/NAME", read: in_namespace },
+    Form { kind: Kind::ListenerRule, usage: "ARN", read: |text| arn(text, ":listener-rule/") },
+    Form { kind: Kind::Listener, usage: "ARN", read: |text| arn(text, ":listener/") },
+    Form { kind: Kind::LoadBalancer, usage: "ARN", read: |text| arn(text, ":loadbalancer/") },
+    Form { kind: Kind::RecordSet, usage: "ZONEID/NAME/TYPE", read: records },
 ];
 
 pub(super) fn all(section: &Section<'_>) -> Vec<Route> {
@@ -61,4 +65,20 @@ fn in_namespace(text: &str) -> Option<ObjectPath> {
     let (namespace, name) = text.split_once('/')?;
     let good = |word: &str| !word.is_empty() && !word.contains(['/', ' ']) && !word.contains(char::is_control);
     (good(namespace) && good(name)).then(|| ObjectPath::new(namespace, name))
+}
+
+/// The ARN of a part of a load balancer.
+fn arn(text: &str, part: &str) -> Option<ObjectPath> {
+    let good = text.starts_with("arn:") && text.contains(part) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    good.then(|| ObjectPath::new("", text))
+}
+
+/// `Z0123456789/api.example.com/A`: all records of one name and type.
+fn records(text: &str) -> Option<ObjectPath> {
+    let (zone, rest) = text.split_once('/')?;
+    let (name, kind) = rest.split_once('/')?;
+    let plain =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    let good = plain(zone) && plain(kind) && !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
+    good.then(|| ObjectPath::new(zone, rest))
 }

@@ -79,7 +79,10 @@ fn workload(text: &str, at: &At, problems: &Problems) -> Option<WorkloadPattern>
         None => (Some(Kind::Deployment), text),
     };
     let kind = kind.filter(|kind| {
-        matches!(kind, Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet | Kind::Job)
+        matches!(
+            kind,
+            Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet | Kind::Job | Kind::EcsService
+        )
     });
     match (kind, place.split_once('/')) {
         (Some(kind), Some((namespace, name)))
@@ -88,7 +91,7 @@ fn workload(text: &str, at: &At, problems: &Problems) -> Option<WorkloadPattern>
             Some(WorkloadPattern { kind, namespace: Safe::from(namespace), name: Safe::from(name) })
         }
         _ => {
-            problems.add(at, "a workload is \"NAMESPACE/NAME\" of a Deployment, or \"StatefulSet NAMESPACE/NAME\" (or DaemonSet, ReplicaSet, Job)");
+            problems.add(at, "a workload is \"NAMESPACE/NAME\" of a Deployment, or \"StatefulSet NAMESPACE/NAME\" (or DaemonSet, ReplicaSet, Job), or \"EcsService CLUSTER/NAME\"");
             None
         }
     }

@@ -14,6 +14,7 @@ use crate::model::name::{Kind, ObjectPath, ServiceName};
 use crate::model::service::{Route, Service, SignalSpec, Threshold, WorkloadPattern};
 use crate::text::Safe;
 
+use super::cloud::{BalancerShape, EcsShape, Part};
 use super::schema::{File, Scenario};
 use super::shipped::SHIPPED;
 use super::watch::ServiceTable;
@@ -124,7 +125,7 @@ impl Scenario {
         let file: File =
             toml::from_str(text).map_err(|error| place(error.span().unwrap_or(0..0), error.message().to_owned()))?;
         check(&file).map_err(|wrong| place(wrong.span, wrong.why))?;
-        let services = file.services.iter().map(service).collect();
+        let services = file.services.iter().map(|table| service(&file, table)).collect();
         Ok(Self { file, services })
     }
 }
@@ -176,11 +177,25 @@ fn check(file: &File) -> Result<(), Wrong> {
             return Err(wrong(&route.path, "one weight of a route at least is not 0"));
         }
     }
+    let mut runs = workloads.clone();
+    runs.extend(file.ecs.iter().map(|service| service.path.get_ref().as_str()));
+    let zones: BTreeSet<_> = file.nodes.iter().map(|node| node.zone.as_str()).collect();
+    account(file, &workloads)?;
 
     let mut names = BTreeSet::from(["epoch"]);
     for event in &file.events {
         anchored(&event.at, &names)?;
-        known(&event.workload, &workloads, "workload")?;
+        match (&event.workload, &event.zone) {
+            (Some(workload), None) => known(workload, &workloads, "workload")?,
+            (None, Some(zone)) => known(zone, &zones, "zone of a node")?,
+            _ => return Err(wrong(&event.name, "an event has either a workload, with an image, or a zone")),
+        }
+        if event.workload.is_some() && (event.image.is_empty() || event.by.is_empty()) {
+            return Err(wrong(&event.name, "a release has an image, and somebody who rolls it out"));
+        }
+        if !(0.0..=1.0).contains(&event.loses) {
+            return Err(wrong(&event.name, "`loses` is a share between 0 and 1"));
+        }
         if !names.insert(event.name.get_ref()) {
             return Err(wrong(&event.name, format!("there is another event `{}`", event.name.get_ref())));
         }
@@ -206,7 +221,12 @@ fn check(file: &File) -> Result<(), Wrong> {
         }
     }
     if let Some(truth) = &file.truth {
-        known(&truth.culprit, &workloads, "workload")?;
+        if let Some(culprit) = &truth.culprit {
+            known(culprit, &workloads, "workload")?;
+        }
+        if let Some(zone) = &truth.culprit_zone {
+            known(zone, &zones, "zone of a node")?;
+        }
         for service in &truth.affected {
             known(service, &services, "service")?;
         }
@@ -217,7 +237,7 @@ fn check(file: &File) -> Result<(), Wrong> {
 
     for service in &file.services {
         for workload in &service.workloads {
-            known(workload, &workloads, "workload")?;
+            known(workload, &runs, "workload or service of ECS")?;
         }
         for one in &service.routes {
             // A workload's Service has its name.
@@ -265,6 +285,38 @@ fn check(file: &File) -> Result<(), Wrong> {
         known(&log.workload, &workloads, "workload")?;
     }
     Ok(())
+}
+
+/// What the AWS account of the scenario holds.
+fn account(file: &File, workloads: &BTreeSet<&str>) -> Result<(), Wrong> {
+    unique(file.balancers.iter().map(|balancer| &balancer.name), "balancer")?;
+    for service in unique_paths(file)? {
+        if service.images.is_empty() {
+            return Err(wrong(&service.path, "a service of ECS has at least one image"));
+        }
+    }
+    for balancer in &file.balancers {
+        for workload in balancer.serves.iter().chain(balancer.groups.iter().filter_map(|group| group.workload.as_ref()))
+        {
+            known(workload, workloads, "workload")?;
+        }
+        if balancer.groups.iter().all(|group| group.weight == 0)
+            || balancer.groups.iter().any(|group| group.weight > 999)
+        {
+            return Err(wrong(&balancer.name, "a target group's weight is at most 999, and not all are 0"));
+        }
+    }
+    for records in &file.records {
+        if records.sets.is_empty() || records.sets.iter().any(|set| set.weight > 255) {
+            return Err(wrong(&records.name, "records have weights up to 255, and there is one at least"));
+        }
+    }
+    Ok(())
+}
+
+fn unique_paths(file: &File) -> Result<&[EcsShape], Wrong> {
+    unique(file.ecs.iter().map(|service| &service.path), "service of ECS")?;
+    Ok(&file.ecs)
 }
 
 /// The physics go from callers to callees, so nobody may call himself by a detour.
@@ -363,7 +415,21 @@ fn route(text: &str) -> Option<Route> {
     Some(Route { kind: Kind::parse(kind)?, path: ObjectPath::new(namespace, name) })
 }
 
-fn service(table: &ServiceTable) -> Service {
+/// The load balancers that serve one of a service's workloads.
+fn balanced(file: &File, table: &ServiceTable) -> Vec<Route> {
+    let serves = |balancer: &&BalancerShape| {
+        balancer.serves.iter().any(|path| table.workloads.iter().any(|own| own.get_ref() == path.get_ref()))
+    };
+    let parts =
+        [(Kind::LoadBalancer, Part::Balancer), (Kind::Listener, Part::Listener), (Kind::ListenerRule, Part::Rule)];
+    let of = |balancer: &BalancerShape| {
+        let name = balancer.name.get_ref().clone();
+        parts.map(|(kind, part)| Route { kind, path: ObjectPath::new("", BalancerShape::arn(file, &name, part)) })
+    };
+    file.balancers.iter().filter(serves).flat_map(of).collect()
+}
+
+fn service(file: &File, table: &ServiceTable) -> Service {
     let safe = |text: &String| Safe::from(text.as_str());
     Service {
         name: ServiceName::from(table.name.get_ref().as_str()),
@@ -374,12 +440,15 @@ fn service(table: &ServiceTable) -> Service {
             .iter()
             .filter_map(|path| path.get_ref().split_once('/'))
             .map(|(namespace, name)| WorkloadPattern {
-                kind: Kind::Deployment,
+                kind: match file.ecs.iter().any(|one| *one.path.get_ref() == format!("{namespace}/{name}")) {
+                    true => Kind::EcsService,
+                    false => Kind::Deployment,
+                },
                 namespace: namespace.into(),
                 name: name.into(),
             })
             .collect(),
-        routes: table.routes.iter().filter_map(|text| route(text.get_ref())).collect(),
+        routes: table.routes.iter().filter_map(|text| route(text.get_ref())).chain(balanced(file, table)).collect(),
         log_groups: table.log_groups.iter().map(|group| safe(group.get_ref())).collect(),
         alarms: table.alarms.iter().map(safe).collect(),
         signals: table

@@ -76,6 +76,8 @@ pub(in crate::drill) struct Body {
     seen: Face,
     queue: f64,
     drift: f64,
+    /// Share of its requests that is lost on the way to it.
+    pub(in crate::drill) lost: f64,
     rng: Rng,
 }
 
@@ -132,6 +134,7 @@ impl Physics {
                 seen: Face { fixed: workload.serves.latency, tail: workload.serves.tail, ..Face::default() },
                 queue: 0.0,
                 drift: 0.0,
+                lost: 0.0,
                 rng: Rng::named(seed, &format!("load {}", workload.path.get_ref())),
             })
             .collect();
@@ -377,7 +380,7 @@ impl Body {
             now.in_flight += worker * (face.fixed + face.tail)
                 + f64::from(spec.loops) * traits.unlimited * ready as f64 * (1.0 - done);
         }
-        let own_fails = serves.fails + traits.fails;
+        let own_fails = serves.fails + traits.fails + self.lost;
         let failing = (own_fails + lost + overflow_share).min(1.0);
         let refusing = passed.min(1.0 - failing);
         let deferring = deferred.min(1.0 - failing - refusing);

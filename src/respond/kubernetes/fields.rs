@@ -45,7 +45,7 @@ pub(super) fn lean(value: &Value) -> Value {
 
 /// What the fields of a plan hold.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Held<'a> {
+pub(in crate::respond) enum Held<'a> {
     /// What the plan writes, all of them.
     After,
     /// What the plan read, all of them.
@@ -55,7 +55,7 @@ pub(super) enum Held<'a> {
 }
 
 /// What the fields of `plan` hold in `object`.
-pub(super) fn held<'a>(object: &Value, plan: &'a Plan) -> Held<'a> {
+pub(in crate::respond) fn held<'a>(object: &Value, plan: &'a Plan) -> Held<'a> {
     let all = |kept: fn(&FieldChange) -> &Safe| plan.changes.iter().all(|field| same(&at(object, field), kept(field)));
     if all(|field| &field.after) {
         return Held::After;
@@ -118,7 +118,7 @@ pub(super) fn patch(plan: &Plan, absent: bool) -> Option<Value> {
 }
 
 /// `replicas went from 6 to 9`, of a field that holds something else than the plan read.
-pub(super) fn moved(field: &FieldChange, now: &Value) -> String {
+pub(in crate::respond) fn moved(field: &FieldChange, now: &Value) -> String {
     if field.words.is_some() {
         return format!("{} was changed", field.label);
     }

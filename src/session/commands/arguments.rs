@@ -175,6 +175,21 @@ fn named_pairs(given: &str) -> Result<(Safe, Vec<(&str, &str)>), String> {
     Ok((name, pairs.collect::<Result<_, _>>()?))
 }
 
+pub(super) fn evacuate(given: &str) -> Result<Command, String> {
+    let mut words = given.split_whitespace();
+    let of = text(words.next().unwrap_or_default(), "the service or load balancer")?;
+    let zone = text(words.next().unwrap_or_default(), "the zone")?;
+    let length = text(words.next().unwrap_or_default(), "for how long")?;
+    if let Some(more) = words.next() {
+        return Err(format!("`{more}` is not expected"));
+    }
+    let minutes = humantime::parse_duration(&length).ok().map(|length| length.as_secs() / 60);
+    let minutes =
+        minutes.filter(|minutes| (1..=72 * 60).contains(minutes)).and_then(|minutes| u32::try_from(minutes).ok());
+    let minutes = minutes.ok_or_else(|| format!("`{length}` is not a time between 1m and 72h"))?;
+    Ok(Command::Evacuate { of, zone, minutes })
+}
+
 pub(super) fn confirm(given: &str) -> Result<Command, String> {
     Ok(Command::Confirm { plan: None, typed: (!given.is_empty()).then(|| Safe::from(given)) })
 }

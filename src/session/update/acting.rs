@@ -2,7 +2,7 @@
 
 use crate::model::command::WorkloadChoice;
 use crate::model::entry::{Body, EntryKind};
-use crate::model::name::{ServiceName, Target};
+use crate::model::name::Target;
 use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Revision, Tier};
 use crate::observe::workloads::WorkloadRow;
 use crate::record::Durability;
@@ -11,7 +11,7 @@ use crate::session::core::{Core, Next};
 use crate::session::{Action, ActionState, Effect, NoticeKind, PlanView, WriteWindow};
 use crate::text::Safe;
 
-use super::{granting, owning, recording};
+use super::{declared, granting, owning, recording};
 
 pub(super) fn open_write(core: &mut Core, env: &Safe, reason: Safe) -> Vec<Effect> {
     if let Some(why) = why_not_act(core) {
@@ -110,15 +110,7 @@ fn of_workload(core: &mut Core, choice: &WorkloadChoice, wish: impl FnOnce(Targe
         return Vec::new();
     }
     match find(core, choice) {
-        Ok(row) => {
-            let target = Target {
-                origin: row.origin.clone(),
-                kind: row.key.kind,
-                path: row.key.path.clone(),
-                uid: row.workload.as_ref().map(|workload| workload.uid.clone()),
-            };
-            want(core, wish(target))
-        }
+        Ok(target) => want(core, wish(target)),
         Err(why) => {
             core.say(NoticeKind::Error, why);
             Vec::new()
@@ -126,23 +118,52 @@ fn of_workload(core: &mut Core, choice: &WorkloadChoice, wish: impl FnOnce(Targe
     }
 }
 
-fn find<'a>(core: &'a Core, choice: &WorkloadChoice) -> Result<&'a WorkloadRow, String> {
-    match choice {
-        WorkloadChoice::Exactly(key) => {
-            core.picture.workloads.row(key).ok_or_else(|| format!("{key} is not known any more: nothing was planned"))
+pub(super) fn evacuate(core: &mut Core, of: &Safe, zone: Safe, minutes: u32) -> Vec<Effect> {
+    if let Some(why) = why_not_now(core) {
+        core.say(NoticeKind::Error, why);
+        return Vec::new();
+    }
+    match declared::balancer(core, of) {
+        Ok(target) => want(core, Request::Evacuate { target, zone, minutes }),
+        Err(why) => {
+            core.say(NoticeKind::Error, why);
+            Vec::new()
         }
-        WorkloadChoice::Named(name) => match core.picture.workloads.named(name).as_slice() {
-            [row] => Ok(row),
-            [] => Err(format!("no workload `{name}` is known: nothing was planned")),
-            several => {
-                let names: Vec<_> = several.iter().take(4).map(|row| row.key.to_string()).collect();
-                Err(format!(
-                    "`{name}` is not one workload but {}: {}; give its namespace",
-                    several.len(),
-                    names.join(", ")
-                ))
-            }
-        },
+    }
+}
+
+/// The target of a workload as a pane lists it.
+fn listed(row: &WorkloadRow) -> Target {
+    Target {
+        origin: row.origin.clone(),
+        kind: row.key.kind,
+        path: row.key.path.clone(),
+        uid: row.workload.as_ref().map(|workload| workload.uid.clone()),
+    }
+}
+
+fn find(core: &Core, choice: &WorkloadChoice) -> Result<Target, String> {
+    let named = match choice {
+        WorkloadChoice::Exactly(key) => {
+            let row = core.picture.workloads.row(key);
+            return row.map(listed).ok_or_else(|| format!("{key} is not known any more: nothing was planned"));
+        }
+        WorkloadChoice::Named(name) => name,
+    };
+    let mut found: Vec<Target> = core.picture.workloads.named(named).into_iter().map(listed).collect();
+    found.extend(declared::ecs(core, named));
+    match found.as_slice() {
+        [_] => found.pop().ok_or_else(String::new),
+        [] => Err(format!("no workload `{named}` is known: nothing was planned")),
+        several => {
+            let names: Vec<_> =
+                several.iter().take(4).map(|target| format!("{} {}", target.kind, target.path)).collect();
+            Err(format!(
+                "`{named}` is not one workload but {}: {}; give its namespace",
+                several.len(),
+                names.join(", ")
+            ))
+        }
     }
 }
 
@@ -207,7 +228,7 @@ fn cluster(core: &Core, request: &Request) -> Cluster {
         .rows()
         .iter()
         .find(|row| row.origin == target.origin && row.key.kind == target.kind && row.key.path == target.path);
-    let Some(row) = row else { return around_route(core, target) };
+    let Some(row) = row else { return declared::known(core, target) };
     let added = row.workload.as_ref().map_or(0, |workload| match (request.origin(), to) {
         (_, Some(Replicas::Exactly(wanted))) => wanted.saturating_sub(workload.desired),
         (_, Some(Replicas::By(more))) => u32::try_from(more).unwrap_or(0),
@@ -228,39 +249,14 @@ fn cluster(core: &Core, request: &Request) -> Cluster {
     }
 }
 
-/// The same of what divides a service's traffic: the load is the service's.
-fn around_route(core: &Core, target: &Target) -> Cluster {
-    let Some(service) = core.picture.catalogue.of_route(target.kind, &target.path) else { return Cluster::default() };
-    let load = signals(core, service);
-    Cluster {
-        load: (!load.is_empty()).then(|| load.join("; ").into()),
-        service: Some(service.clone()),
-        ..Cluster::default()
-    }
-}
-
 /// `cpu 97 % of the limit on 6 pods; errors 31 %, p99 9.8 s`.
 fn load(core: &Core, row: &WorkloadRow) -> Option<Safe> {
     let mut parts = Vec::new();
     if let Some(share) = row.cpu_share {
         parts.push(format!("cpu {:.0} % on {} pods", share * 100.0, row.pods.len()));
     }
-    if let Some(service) = &row.service {
-        parts.extend(signals(core, service));
-    }
+    parts.extend(row.service.as_ref().map(|name| declared::signals(core, name)).unwrap_or_default());
     (!parts.is_empty()).then(|| parts.join("; ").into())
-}
-
-/// The newest value of each of a service's signals.
-fn signals(core: &Core, service: &ServiceName) -> Vec<String> {
-    let row = core.picture.services.row(service);
-    row.into_iter()
-        .flat_map(|row| &row.signals)
-        .filter_map(|signal| {
-            let (_, value) = signal.latest()?;
-            Some(format!("{} {}", signal.name, signal.unit.write(value)))
-        })
-        .collect()
 }
 
 /// A plan was made or refused.
