@@ -6,6 +6,7 @@
 //! To add a system: one actuator here that implements [`Actuator`], one line in
 //! [`Engine::new`], one command in the command table.
 
+mod aws;
 mod engine;
 mod guard;
 mod intent;

@@ -62,6 +62,7 @@ fn the_example_loads_and_says_what_it_says() {
     assert!(signal.query.starts_with("sum(rate(") && !signal.query.contains('\n'));
     let threshold = signal.threshold.unwrap();
     assert_eq!((signal.unit, threshold.side, threshold.limit), (Unit::Ratio, Side::Above, 0.05));
+    assert_eq!(checkout.routes[0].to_string(), "VirtualService shop/checkout");
     assert_eq!(config.services[1].workloads[1].kind, Kind::StatefulSet);
 }
 
@@ -191,6 +192,12 @@ fn a_bad_url_is_refused_without_being_repeated() {
 fn what_is_there_twice_is_refused() {
     let twice = "[[environments.prod.prometheus]]\nurl = \"https://a\"\n[[environments.prod.prometheus]]\nurl = \"https://b\"\n";
     assert!(problem(twice).contains(":3:1: this environment has a source prometheus already"), "{}", problem(twice));
+    let second = twice.replace("\"https://b\"", "\"https://b\"\nname = \"eu\"");
+    assert!(
+        problem(&second).contains(":4:7: only the first Prometheus of an environment is asked"),
+        "{}",
+        problem(&second)
+    );
     let reserved = "[environments.prod.alertmanager]\nurl = \"https://a\"\nname = \"pods\"\n";
     assert!(problem(reserved).contains(":3:8: this environment has a source pods already"));
     let workload =
@@ -208,6 +215,17 @@ fn services_are_checked_against_each_other() {
     assert!(with("depends_on = [\"checkout\"]").contains("does not depend on itself"));
     assert!(with("workloads = [\"checkout\"]").contains("NAMESPACE/NAME"));
     assert!(with("workloads = [\"Node shop/x\"]").contains("StatefulSet"));
+    assert!(
+        with("routes = [\"Virtualservice shop/checkout\"]").contains(
+            ":5:11: nothing of the kind \"Virtualservice\" divides traffic: did you mean \"VirtualService\"?"
+        )
+    );
+    assert!(with("routes = [\"Node a\"]").contains("one of \"VirtualService NAMESPACE/NAME\""));
+    for bare in ["HTTPRoute", "HTTPRoute checkout", "HTTPRoute shop/", "HTTPRoute shop/a/b", "HTTPRoute shop/a b"] {
+        let said = with(&format!("routes = [\"{bare}\"]"));
+        assert!(said.contains(":5:11: this route is \"HTTPRoute NAMESPACE/NAME\""), "{said}");
+    }
+    assert!(with("routes = [\"Service shop/x\", \"Service  shop/x\"]").contains(":5:29: \"Service  shop/x\" stands"));
     assert!(with("[[services.checkout.signals]]\nname = \"errors\"\nquery = \"up\"").contains("has no unit"));
     let both = "[[services.checkout.signals]]\nname = \"e\"\nquery = \"up\"\nunit = \"count\"\nabove = 1\nbelow = 0";
     assert!(with(both).contains("not both"));

@@ -4,6 +4,7 @@
 
 mod environment;
 mod policy;
+mod route;
 mod service;
 
 use chrono_tz::{TZ_VARIANTS, Tz};

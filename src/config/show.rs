@@ -339,6 +339,7 @@ fn service(out: &mut Out, one: &Service) {
         .map(|pattern| format!("{} {}/{}", pattern.kind, pattern.namespace, pattern.name))
         .collect();
     out.list("workloads", &workloads);
+    out.list("routes", &one.routes);
     out.list("log_groups", &one.log_groups);
     out.list("alarms", &one.alarms);
     out.list("dashboards", &one.dashboards);

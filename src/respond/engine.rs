@@ -19,6 +19,7 @@ use crate::model::plan::{Outcome, Plan, PlanId, Progress, Refusal, Request};
 use crate::record::Durability;
 use crate::text::Safe;
 
+use super::aws::Aws;
 use super::guard::{self, refusal};
 use super::kubernetes::Kubernetes;
 use super::{Actuator, Intent, Recorder, Warrant, WriteError, recorder, warrant};
@@ -75,6 +76,9 @@ impl Engine {
         let mut actuators: Vec<Box<dyn Actuator>> = Vec::new();
         if let Some(access) = &env.kubernetes {
             actuators.push(Box::new(Kubernetes::new(env, access, clock.clone())?));
+        }
+        if let Some(access) = &env.aws {
+            actuators.push(Box::new(Aws::new(env, access, clock.clone())));
         }
         Ok(Self::of(env.name.clone(), clock, actuators))
     }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::clock::World;
 use crate::config::{Case, Policy, Verdict};
-use crate::model::plan::{Fact, OwnerEffect, Permission, Plan, Preview, Refusal, Tier};
+use crate::model::plan::{Fact, FieldChange, OwnerEffect, Permission, Plan, Preview, Refusal, Tier};
 use crate::text::Safe;
 
 /// How long a plan may be confirmed after the system was read.
@@ -12,6 +12,8 @@ pub(super) const LIFETIME: TimeDelta = TimeDelta::seconds(90);
 
 /// The label of facts that a policy of the configuration put on a plan.
 pub(super) const POLICY: &str = "policy";
+/// What a restart writes: the time at which it was planned. Reading again moves it, and nothing else.
+pub(super) const RESTARTED: &str = "restarted";
 
 /// A refusal with these words.
 pub(super) fn refusal(why: impl Into<Safe>) -> Refusal {
@@ -62,6 +64,11 @@ pub(super) fn expired(plan: &Plan, now: World) -> Option<Safe> {
     })
 }
 
+/// Whether two changes are the same one, planned twice.
+fn alike(old: &FieldChange, new: &FieldChange) -> bool {
+    old == new || (*old.label == *RESTARTED && FieldChange { after: old.after.clone(), ..new.clone() } == *old)
+}
+
 /// Why a plan that was read again is not the one that was judged, if so: a field that it writes
 /// has moved, it is about another object, or it takes more confirmation. An owner that came up, or
 /// a right that went, blocks it and leaves it the plan that it is: see [`blocked`].
@@ -69,7 +76,8 @@ pub(super) fn voided(old: &Plan, new: &Plan) -> Option<Safe> {
     if old.target != new.target {
         return Some(Safe::from(format!("{} is another object now", old.target)));
     }
-    if old.changes != new.changes {
+    if old.changes.len() != new.changes.len() || !old.changes.iter().zip(&new.changes).all(|(old, new)| alike(old, new))
+    {
         return Some(Safe::from(format!("it changed meanwhile: {} is {} now", old.changed(), new.changed())));
     }
     (new.tier > old.tier).then(|| Safe::fixed("it takes more confirmation than before"))

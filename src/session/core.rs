@@ -10,7 +10,7 @@ use crate::config::{Catalogue, Environment, WritePolicy};
 use crate::model::alert::AlertKey;
 use crate::model::entry::{Actor, Entry, EntryKind, Phase, Severity};
 use crate::model::finding::Finding;
-use crate::model::name::{EnvId, IncidentId, Origin};
+use crate::model::name::{EnvId, IncidentId, Origin, SourceId, SourceKind};
 use crate::model::plan::{Outcome, Plan, PlanId};
 use crate::model::signal::{Signal, Stamped};
 use crate::observe::Picture;
@@ -177,6 +177,7 @@ impl Core {
                 drill: env.drill,
                 write: env.write,
                 window: chrono::TimeDelta::from_std(env.write_window).unwrap_or(chrono::TimeDelta::minutes(15)),
+                sources: env.source_kinds(),
             },
             picture,
             scans: Scans::default(),
@@ -271,6 +272,8 @@ pub struct Facing {
     pub write: WritePolicy,
     /// How long a write window stays open.
     pub window: chrono::TimeDelta,
+    /// What each of its sources tells of.
+    pub sources: BTreeMap<SourceId, SourceKind>,
 }
 
 /// The incident that is written.

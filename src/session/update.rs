@@ -3,6 +3,8 @@
 mod acting;
 mod asking;
 mod carrying;
+mod declared;
+mod diverting;
 mod granting;
 mod owning;
 mod recording;
@@ -90,6 +92,11 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::OpenWrite { env, reason } => acting::open_write(core, &env, reason),
         Command::CloseWrite => acting::close_write(core),
         Command::Scale { workload, to } => acting::scale(core, &workload, to),
+        Command::RollBack { workload, to } => acting::roll_back(core, &workload, to),
+        Command::Restart { workload } => acting::restart(core, &workload),
+        Command::Divert { of, shares } => diverting::divert(core, &of, shares),
+        Command::Switch { of, key, to } => diverting::switch(core, &of, key, to),
+        Command::Evacuate { of, zone, minutes } => acting::evacuate(core, &of, zone, minutes),
         Command::Confirm { plan, typed } => acting::confirm(core, plan.as_ref(), typed.as_ref()),
         Command::RefreshPlan => acting::refresh(core),
         Command::DiscardPlan => {

@@ -16,7 +16,9 @@ use crate::model::entry::{
     Actor, ActorKind, Draft, Entry, EntryId, EntryKind, EntryOrigin, MilestoneName, Phase, Severity,
 };
 use crate::model::log::{Level, LogStream};
-use crate::model::name::{EnvId, Kind, ObjectPath, Origin, ServiceName, SourceId, Target, Uid, WorkloadKey};
+use crate::model::name::{
+    EnvId, Kind, ObjectPath, Origin, ServiceName, SourceId, SourceKind, Target, Uid, WorkloadKey,
+};
 use crate::model::plan::{
     Blast, Ends, FieldChange, Owner, OwnerEffect, Permission, Plan, PlanId, Preview, Replicas, Request, Room, Tier,
 };
@@ -107,6 +109,7 @@ impl Fixture {
             now: at(29, 52),
             facing: Facing {
                 window: chrono::TimeDelta::minutes(15),
+                sources: sources(),
                 env: EnvId::from("prod-eu"),
                 production: true,
                 color: None,
@@ -498,6 +501,24 @@ fn timeline() -> Vec<Row> {
             1,
         ),
     ]
+}
+
+/// The sources of the fixture's environment.
+fn sources() -> BTreeMap<SourceId, SourceKind> {
+    [
+        ("alertmanager", SourceKind::Alerts),
+        ("cloudwatch", SourceKind::Alerts),
+        ("prometheus", SourceKind::Signals),
+        ("cloudwatch-logs", SourceKind::Logs),
+        ("pod-logs", SourceKind::Logs),
+        ("kubernetes", SourceKind::Cluster),
+        ("pods", SourceKind::Cluster),
+        ("workloads", SourceKind::Cluster),
+        ("nodes", SourceKind::Cluster),
+    ]
+    .into_iter()
+    .map(|(name, kind)| (SourceId::from(name), kind))
+    .collect()
 }
 
 /// A plan to scale `payments`.

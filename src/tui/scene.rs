@@ -6,7 +6,7 @@ use crate::clock::World;
 use crate::config::Catalogue;
 use crate::model::cluster::NamedPod;
 use crate::model::command::Pane;
-use crate::model::name::{Origin, ServiceName, WorkloadKey};
+use crate::model::name::{Origin, ServiceName, SourceKind, WorkloadKey};
 use crate::model::signal::SourceState;
 use crate::observe::alerts::{AlertCounts, AlertRow};
 use crate::observe::changes::ChangeRow;
@@ -183,18 +183,16 @@ impl<'a> Scene<'a> {
             return Feed::default();
         }
         let feeds = |row: &&SourceRow| {
-            let name = row.origin.source.as_str();
-            let has = |part: &str| name.contains(part);
-            let logs = has("log");
-            rows.contains(&&row.origin)
-                || match pane {
-                    Pane::Alerts => has("alert") || (has("cloudwatch") && !logs),
-                    Pane::Services => has("prom"),
-                    Pane::Logs => logs,
-                    Pane::Workloads => ["kube", "workloads", "pods", "nodes"].iter().any(|part| has(part)) && !logs,
-                    Pane::Changes => (has("kube") || has("rollouts")) && !logs,
-                    Pane::Timeline => false,
-                }
+            let kind = match pane {
+                Pane::Alerts => SourceKind::Alerts,
+                Pane::Services => SourceKind::Signals,
+                Pane::Logs => SourceKind::Logs,
+                Pane::Workloads => SourceKind::Cluster,
+                // Rollouts are told with the workloads that are rolled out.
+                Pane::Changes => return rows.contains(&&row.origin) || row.origin.source.as_str() == "workloads",
+                Pane::Timeline => return false,
+            };
+            rows.contains(&&row.origin) || self.facing.sources.get(&row.origin.source) == Some(&kind)
         };
         let sources: Vec<_> = self.sources.iter().filter(feeds).collect();
         let dropped: u64 = sources.iter().map(|row| row.dropped).sum();

@@ -105,11 +105,21 @@ pub(super) enum PromptKind {
 /// What lies over the panes.
 pub(super) enum Overlay {
     Help { scroll: usize },
+    Sources { scroll: usize },
     Detail { of: Shown, scroll: usize },
     Palette { input: Input, at: usize, back: Option<usize> },
     Actions { at: usize },
     Write { env: Input, reason: Input, second: bool },
-    Quit { under: String },
+    Quit { why: Leaving },
+}
+
+/// Why it is asked whether to leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// This action is under way.
+    Action(String),
+    /// This incident is open, and this process records it.
+    Incident(String),
 }
 
 /// What a detail shows.

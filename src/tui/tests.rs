@@ -6,6 +6,8 @@ mod large;
 mod pictures;
 pub(crate) mod plans;
 mod pty;
+mod reading;
 mod rows;
 mod story;
 mod terminal;
+mod traffic;

@@ -79,6 +79,7 @@ async fn systems_that_do_not_answer_are_told_with_their_address_and_the_rest_goe
         cloudwatch: url.clone(),
         cloudwatch_logs: url.clone(),
         sts: url.clone(),
+        aws: url.clone(),
         alertmanager: url.clone(),
         prometheus: url.clone(),
         region: "eu-central-1".into(),

@@ -1,8 +1,11 @@
 //! The promises of the gateway, for scaling, against an API server on loopback that fails as
 //! asked: intent before write, one write a plan, undo is the inverse, success is identity live.
 
+mod aws;
+mod rollouts;
 pub(in crate::respond) mod steps;
 mod tiers;
+mod traffic;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,7 @@
 //! What a plan says, against an API server on loopback.
 
+mod traffic;
+
 use serde_json::json;
 
 use super::fake::{Fake, payments};

@@ -19,6 +19,7 @@ const JSON_PATCH: &str = "application/json-patch+json";
 /// Asks the cluster, as the one who would write: verb `patch`, the subresource if there is one, by
 /// name.
 pub(super) async fn permitted(api: &Api, plan: &Plan) -> Permission {
+    // The version has no part in rights.
     let place = match Place::of(&plan.target) {
         Ok(place) => place,
         Err(refusal) => return Permission::Denied { why: refusal.why },
@@ -115,6 +116,8 @@ pub(super) async fn write(api: &Api, plan: &Plan) -> Result<Ack, WriteError> {
 /// The patch of a plan, and where it goes.
 async fn guarded(api: &Api, plan: &Plan) -> Result<(Place, Value), Safe> {
     let place = Place::of(&plan.target).map_err(|refusal| refusal.why)?;
+    let place =
+        api.served(place).await.map_err(|error| Safe::from(format!("could not ask for its version: {error}")))?;
     let scales = subresource(plan) == Some("scale");
     // The server leaves a zero out of a Scale, and a test of what is not there passes only
     // against null.

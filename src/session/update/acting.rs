@@ -3,7 +3,7 @@
 use crate::model::command::WorkloadChoice;
 use crate::model::entry::{Body, EntryKind};
 use crate::model::name::Target;
-use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Tier};
+use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Revision, Tier};
 use crate::observe::workloads::WorkloadRow;
 use crate::record::Durability;
 use crate::respond::{Cluster, Engine};
@@ -11,7 +11,7 @@ use crate::session::core::{Core, Next};
 use crate::session::{Action, ActionState, Effect, NoticeKind, PlanView, WriteWindow};
 use crate::text::Safe;
 
-use super::{granting, owning, recording};
+use super::{declared, granting, owning, recording};
 
 pub(super) fn open_write(core: &mut Core, env: &Safe, reason: Safe) -> Vec<Effect> {
     if let Some(why) = why_not_act(core) {
@@ -84,7 +84,7 @@ fn why_not_act(core: &Core) -> Option<String> {
     })
 }
 
-fn why_not_now(core: &Core) -> Option<String> {
+pub(super) fn why_not_now(core: &Core) -> Option<String> {
     why_not_act(core).or_else(|| {
         (core.window == WriteWindow::Closed)
             .then(|| format!("this session is read-only: `:write {} REASON` opens a write window", core.facing.env))
@@ -92,20 +92,25 @@ fn why_not_now(core: &Core) -> Option<String> {
 }
 
 pub(super) fn scale(core: &mut Core, choice: &WorkloadChoice, to: Replicas) -> Vec<Effect> {
+    of_workload(core, choice, |target| Request::Scale { target, to })
+}
+
+pub(super) fn roll_back(core: &mut Core, choice: &WorkloadChoice, to: Revision) -> Vec<Effect> {
+    of_workload(core, choice, |target| Request::RollBack { target, to })
+}
+
+pub(super) fn restart(core: &mut Core, choice: &WorkloadChoice) -> Vec<Effect> {
+    of_workload(core, choice, |target| Request::Restart { target })
+}
+
+/// A plan of what is wanted of one workload.
+fn of_workload(core: &mut Core, choice: &WorkloadChoice, wish: impl FnOnce(Target) -> Request) -> Vec<Effect> {
     if let Some(why) = why_not_now(core) {
         core.say(NoticeKind::Error, why);
         return Vec::new();
     }
     match find(core, choice) {
-        Ok(row) => {
-            let target = Target {
-                origin: row.origin.clone(),
-                kind: row.key.kind,
-                path: row.key.path.clone(),
-                uid: row.workload.as_ref().map(|workload| workload.uid.clone()),
-            };
-            want(core, Request::Scale { target, to })
-        }
+        Ok(target) => want(core, wish(target)),
         Err(why) => {
             core.say(NoticeKind::Error, why);
             Vec::new()
@@ -113,23 +118,52 @@ pub(super) fn scale(core: &mut Core, choice: &WorkloadChoice, to: Replicas) -> V
     }
 }
 
-fn find<'a>(core: &'a Core, choice: &WorkloadChoice) -> Result<&'a WorkloadRow, String> {
-    match choice {
-        WorkloadChoice::Exactly(key) => {
-            core.picture.workloads.row(key).ok_or_else(|| format!("{key} is not known any more: nothing was planned"))
+pub(super) fn evacuate(core: &mut Core, of: &Safe, zone: Safe, minutes: u32) -> Vec<Effect> {
+    if let Some(why) = why_not_now(core) {
+        core.say(NoticeKind::Error, why);
+        return Vec::new();
+    }
+    match declared::balancer(core, of) {
+        Ok(target) => want(core, Request::Evacuate { target, zone, minutes }),
+        Err(why) => {
+            core.say(NoticeKind::Error, why);
+            Vec::new()
         }
-        WorkloadChoice::Named(name) => match core.picture.workloads.named(name).as_slice() {
-            [row] => Ok(row),
-            [] => Err(format!("no workload `{name}` is known: nothing was planned")),
-            several => {
-                let names: Vec<_> = several.iter().take(4).map(|row| row.key.to_string()).collect();
-                Err(format!(
-                    "`{name}` is not one workload but {}: {}; give its namespace",
-                    several.len(),
-                    names.join(", ")
-                ))
-            }
-        },
+    }
+}
+
+/// The target of a workload as a pane lists it.
+fn listed(row: &WorkloadRow) -> Target {
+    Target {
+        origin: row.origin.clone(),
+        kind: row.key.kind,
+        path: row.key.path.clone(),
+        uid: row.workload.as_ref().map(|workload| workload.uid.clone()),
+    }
+}
+
+fn find(core: &Core, choice: &WorkloadChoice) -> Result<Target, String> {
+    let named = match choice {
+        WorkloadChoice::Exactly(key) => {
+            let row = core.picture.workloads.row(key);
+            return row.map(listed).ok_or_else(|| format!("{key} is not known any more: nothing was planned"));
+        }
+        WorkloadChoice::Named(name) => name,
+    };
+    let mut found: Vec<Target> = core.picture.workloads.named(named).into_iter().map(listed).collect();
+    found.extend(declared::ecs(core, named));
+    match found.as_slice() {
+        [_] => found.pop().ok_or_else(String::new),
+        [] => Err(format!("no workload `{named}` is known: nothing was planned")),
+        several => {
+            let names: Vec<_> =
+                several.iter().take(4).map(|target| format!("{} {}", target.kind, target.path)).collect();
+            Err(format!(
+                "`{named}` is not one workload but {}: {}; give its namespace",
+                several.len(),
+                names.join(", ")
+            ))
+        }
     }
 }
 
@@ -140,6 +174,7 @@ pub(super) fn undo(core: &mut Core) -> Vec<Effect> {
     }
     let last = core.actions.iter().rev().find(|action| {
         action.undone_by.is_none()
+            && action.plan.undo.is_some()
             && matches!(
                 action.state,
                 ActionState::Ended(
@@ -193,11 +228,13 @@ fn cluster(core: &Core, request: &Request) -> Cluster {
         .rows()
         .iter()
         .find(|row| row.origin == target.origin && row.key.kind == target.kind && row.key.path == target.path);
-    let Some(row) = row else { return Cluster::default() };
-    let added = row.workload.as_ref().map_or(0, |workload| match to {
-        Some(Replicas::Exactly(wanted)) => wanted.saturating_sub(workload.desired),
-        Some(Replicas::By(more)) => u32::try_from(more).unwrap_or(0),
-        None => 0,
+    let Some(row) = row else { return declared::known(core, target) };
+    let added = row.workload.as_ref().map_or(0, |workload| match (request.origin(), to) {
+        (_, Some(Replicas::Exactly(wanted))) => wanted.saturating_sub(workload.desired),
+        (_, Some(Replicas::By(more))) => u32::try_from(more).unwrap_or(0),
+        // So many at the most are there in addition while all are replaced.
+        (Request::RollBack { .. } | Request::Restart { .. }, None) => workload.desired,
+        (_, None) => 0,
     });
     let fit = row.workload.as_ref().and_then(|workload| {
         core.picture.workloads.fit(&row.origin, workload.cpu_request, workload.memory_request, added)
@@ -218,12 +255,7 @@ fn load(core: &Core, row: &WorkloadRow) -> Option<Safe> {
     if let Some(share) = row.cpu_share {
         parts.push(format!("cpu {:.0} % on {} pods", share * 100.0, row.pods.len()));
     }
-    if let Some(service) = row.service.as_ref().and_then(|name| core.picture.services.row(name)) {
-        parts.extend(service.signals.iter().filter_map(|signal| {
-            let (_, value) = signal.latest()?;
-            Some(format!("{} {}", signal.name, signal.unit.write(value)))
-        }));
-    }
+    parts.extend(row.service.as_ref().map(|name| declared::signals(core, name)).unwrap_or_default());
     (!parts.is_empty()).then(|| parts.join("; ").into())
 }
 

@@ -11,7 +11,7 @@ use crate::tui::scene::Scene;
 use crate::tui::theme::Role;
 use crate::tui::words;
 
-use super::{Card, actions};
+use super::{Card, actions, routes};
 
 /// Commands that are shown at once.
 const SHOWN: usize = 9;
@@ -69,6 +69,9 @@ pub(in crate::tui) fn complete(
     let Some((id, rest)) = line.split_once(' ') else {
         return offers.get(at).map(|it| format!("{} ", it.id));
     };
+    if find(id)?.args.starts_with("SERVICE ") {
+        return routes::complete(id, rest, scene);
+    }
     let names: Vec<String> = match find(id)?.args.split(' ').next()? {
         "WORKLOAD" => scene.workloads.iter().map(|row| row.key.path.to_string()).collect(),
         "ALERT" => scene.alerts.iter().map(|row| row.alert.name.to_string()).collect(),

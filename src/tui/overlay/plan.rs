@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
-use crate::model::plan::{Ends, FieldChange, OwnerEffect, Permission, Plan, Preview, Room, Tier};
+use crate::model::plan::{Ends, FieldChange, OwnerEffect, Permission, Plan, Preview, Request, Room, Tier};
 use crate::record::short;
 use crate::session::{Grant, PlanView};
 use crate::tui::chrome::Brush;
@@ -33,6 +33,13 @@ const CONFIRMED: [(&str, &str); 4] = [
     ("confirm-dialog", "confirm"),
     ("discard-plan", "leave"),
     ("copy-selection", "copy the command"),
+    ("refresh-plan", "read again"),
+];
+/// The same of a plan that could go to another revision.
+const REVISIONS: [(&str, &str); 4] = [
+    ("confirm-dialog", "confirm"),
+    ("discard-plan", "leave"),
+    ("other-revision", "another revision"),
     ("refresh-plan", "read again"),
 ];
 const BLOCKED: [(&str, &str); 3] =
@@ -130,7 +137,8 @@ fn shown(
         let x = words::width(&label) + state.typed.visual_cursor();
         return Some(Position::new(foot.x + u16::try_from(x).unwrap_or(0).min(foot.width.saturating_sub(1)), foot.y));
     }
-    card.foot = vec![Line::default(), keys(&card, state, &CONFIRMED)];
+    let words = if matches!(plan.request, Request::RollBack { .. }) { &REVISIONS } else { &CONFIRMED };
+    card.foot = vec![Line::default(), keys(&card, state, words)];
     card.draw(body, &mut state.plan_scroll, buffer);
     None
 }

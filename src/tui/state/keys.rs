@@ -39,7 +39,7 @@ impl State {
     /// Pasted text only ever becomes text in a field: it triggers no key and confirms nothing.
     fn paste(&mut self, text: &str, scene: &Scene<'_>, now: Wall) {
         let name = matches!(self.overlay, Some(Overlay::Write { second: false, .. }));
-        if scene.plan.is_some() || self.resume(scene).is_some() || name {
+        if (scene.plan.is_some() && !self.is_typing()) || self.resume(scene).is_some() || name {
             self.say(NoticeKind::Info, "a paste confirms nothing: type it", now);
             return;
         }
@@ -63,6 +63,8 @@ impl State {
 
     fn key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
         match scene.plan {
+            // The command line below a plan, for another of the revisions that it lists.
+            Some(PlanView::Shown { .. }) if self.is_typing() => return self.overlay_key(key, scene, now),
             Some(PlanView::Shown { plan, blocked }) => return self.plan_key(key, plan, blocked.is_some(), scene, now),
             Some(PlanView::Planning { .. } | PlanView::Refused { .. }) => {
                 // The keys of somebody who is ahead of the program are not kept for the dialog.
@@ -153,6 +155,11 @@ impl State {
             }
         };
         self.say(NoticeKind::Info, why, now);
+    }
+
+    /// Whether the command line has the keys.
+    pub(in crate::tui) fn is_typing(&self) -> bool {
+        matches!(self.overlay, Some(Overlay::Palette { .. }))
     }
 
     pub(super) fn open_palette(&mut self, prefill: &str) {
@@ -270,7 +277,9 @@ impl State {
 
     fn overlay_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
         match &mut self.overlay {
-            Some(Overlay::Help { .. } | Overlay::Detail { .. }) => self.reading_key(key, scene, now),
+            Some(Overlay::Help { .. } | Overlay::Sources { .. } | Overlay::Detail { .. }) => {
+                self.reading_key(key, scene, now)
+            }
             Some(Overlay::Palette { .. }) => self.palette_key(key, scene, now),
             Some(Overlay::Actions { at }) => {
                 let at = *at;
@@ -286,10 +295,12 @@ impl State {
         }
     }
 
-    /// A key for a text that is read: help, a detail.
+    /// A key for a text that is read: help, the sources, a detail.
     fn reading_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
         let view = self.view_at(Where::Dialog, key);
-        let Some(Overlay::Help { scroll } | Overlay::Detail { scroll, .. }) = &mut self.overlay else {
+        let Some(Overlay::Help { scroll } | Overlay::Sources { scroll } | Overlay::Detail { scroll, .. }) =
+            &mut self.overlay
+        else {
             return Vec::new();
         };
         match view {
@@ -323,7 +334,8 @@ impl State {
                 } else if reason.is_empty() {
                     self.say(NoticeKind::Error, "say why: the reason goes on the record", now);
                 } else {
-                    self.overlay = None;
+                    // What was wrong before is mended.
+                    (self.overlay, self.said) = (None, None);
                     return vec![Command::OpenWrite { env, reason }];
                 }
             }
