@@ -16,7 +16,7 @@ use crate::model::service::Service;
 use super::units::duration;
 use super::watch::{AlarmSpec, AlertRule, CompositeSpec, LogSpec, MetricSpec, ServiceTable};
 use super::when::{Jitter, When};
-use super::workload::{External, NodeShape, Workload};
+use super::workload::{ApplicationShape, External, NodeShape, Workload};
 
 /// A scenario, read and checked.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub(in crate::drill) struct File {
     pub(in crate::drill) nodes: Vec<NodeShape>,
     #[serde(rename = "workload")]
     pub(in crate::drill) workloads: Vec<Workload>,
+    #[serde(default, rename = "application")]
+    pub(in crate::drill) applications: Vec<ApplicationShape>,
     #[serde(default, rename = "external")]
     pub(in crate::drill) externals: Vec<External>,
     #[serde(default, rename = "event")]

@@ -4,7 +4,7 @@
 //! without one. Must not: decide anything.
 
 use crate::clock;
-use crate::drill::kube::{AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, Kill, NodeSpec, PodView, Taken};
+use crate::drill::kube::{ApplicationSpec, AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, Kill, NodeSpec, PodView, Taken};
 use crate::drill::scenario::Scenario;
 
 /// Runs pods. See [`Cluster`] for what each call means.
@@ -103,7 +103,23 @@ pub(in crate::drill) fn cluster_spec(scenario: &Scenario) -> ClusterSpec {
                     min: shape.min,
                     max: shape.max,
                     cpu_percent: shape.cpu_percent,
+                    keda: shape.keda,
                 })
+            })
+            .collect(),
+        applications: file
+            .applications
+            .iter()
+            .map(|app| ApplicationSpec {
+                name: app.name.get_ref().clone(),
+                workloads: app
+                    .workloads
+                    .iter()
+                    .filter_map(|path| path.get_ref().split_once('/'))
+                    .map(|(namespace, name)| (namespace.to_owned(), name.to_owned()))
+                    .collect(),
+                repository: app.repository.clone(),
+                self_heal: app.self_heal,
             })
             .collect(),
     }

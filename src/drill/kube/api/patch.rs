@@ -35,7 +35,8 @@ pub(super) fn json_patch(document: &Value, patch: &Value) -> Result<Value, Refus
         let from = || pointer(field("from").ok_or(Refused::Malformed)?);
         match field("op").ok_or(Refused::Malformed)? {
             "test" => {
-                if find(&out, &path) != Some(&value()?) {
+                // What is not there is null, and nothing else.
+                if *find(&out, &path).unwrap_or(&Value::Null) != value()? {
                     return Err(Refused::Inapplicable);
                 }
             }

@@ -1,5 +1,5 @@
-//! Writing: patches and replacements of deployments, their scale and autoscalers; deletion of
-//! pods; events that clients post.
+//! Writing: patches and replacements of deployments, their scale, autoscalers and custom
+//! resources; deletion of pods; events that clients post.
 //!
 //! Owns: preconditions, validation, dry runs, and the list of what was taken. Must not: run a
 //! controller: what a write sets off happens from the next tick on.
@@ -73,7 +73,7 @@ pub(super) fn change(
         let scaling = call.sub.as_deref() == Some("scale");
         let before = if scaling { scale_of(&old) } else { shown(call.resource, &old) };
         let wanted = match verb {
-            "patch" => patched(&before, headers, body)?,
+            "patch" => patched(kind, &before, headers, body)?,
             _ => read(call.resource, headers, body)?,
         };
         preconditions(call, verb, &before, &wanted)?;
@@ -110,8 +110,11 @@ fn take(state: &mut State, verb: &str, call: &Call) {
     state.taken.push(Taken { at: state.now, what });
 }
 
-fn patched(before: &Value, headers: &HeaderMap, body: &Bytes) -> Result<Value, Failure> {
+fn patched(kind: Kind, before: &Value, headers: &HeaderMap, body: &Bytes) -> Result<Value, Failure> {
     let media = media(headers);
+    if kind.is_custom() && media.contains("strategic") {
+        return Err(Failure::unsupported());
+    }
     let patch = match media {
         "application/json-patch+json" | "application/merge-patch+json" | "application/strategic-merge-patch+json" => {
             serde_json::from_slice(body).map_err(|error| {
@@ -202,7 +205,14 @@ fn admit(call: &Call, kind: Kind, old: &Value, wanted: Value) -> Result<Value, F
     }
     let name = call.name.as_deref().unwrap_or_default();
     let invalid = |field: &str, why: &str| Failure::invalid(call.resource, name, field, why);
+    if kind.is_custom() {
+        return Ok(next);
+    }
     if kind == Kind::Autoscaler {
+        // The API's default.
+        if at(&next, &["spec", "minReplicas"]).is_null() {
+            put(&mut next, &["spec", "minReplicas"], json!(1));
+        }
         let (least, most) = (int(&next, &["spec", "minReplicas"]), int(&next, &["spec", "maxReplicas"]));
         if least < 0 || most > MOST {
             return Err(invalid("spec.maxReplicas", &format!("{most}: the drill scales from 0 to {MOST}")));
