@@ -10,7 +10,7 @@ use crate::text::Safe;
 use super::alert::AlertKey;
 use super::entry::{MilestoneName, Phase, Severity};
 use super::name::{Origin, ServiceName, WorkloadKey};
-use super::plan::{PlanId, Replicas};
+use super::plan::{PlanId, Replicas, Revision};
 
 /// One request of a front to its session.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +68,18 @@ pub enum Command {
         workload: WorkloadChoice,
         /// How many.
         to: Replicas,
+    },
+    /// Make a plan to take a workload back to an earlier version.
+    RollBack {
+        /// The workload.
+        workload: WorkloadChoice,
+        /// Which version.
+        to: Revision,
+    },
+    /// Make a plan to start all pods of a workload anew.
+    Restart {
+        /// The workload.
+        workload: WorkloadChoice,
     },
     /// Confirm a plan.
     Confirm {
@@ -201,6 +213,7 @@ pub enum View {
     Palette,
     Actions,
     ConfirmDialog,
+    OtherRevision,
     CycleZone,
     CycleTheme,
     ToggleMouse,

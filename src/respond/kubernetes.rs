@@ -8,6 +8,7 @@
 //! plan, a case in `look.rs` that says when it is live. Write and undo follow from the plan.
 
 mod client;
+mod difference;
 #[cfg(test)]
 pub(in crate::respond) mod fake;
 mod fields;
@@ -15,7 +16,15 @@ mod gate;
 mod look;
 mod objects;
 mod owners;
+mod pace;
 mod place;
+mod restart;
+mod revisions;
+mod rollback;
+mod rolled;
+mod rollout;
+#[cfg(test)]
+mod rollout_tests;
 mod scale;
 #[cfg(test)]
 mod tests;
@@ -61,6 +70,8 @@ impl Kubernetes {
     async fn make(&self, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
         match want.origin() {
             Request::Scale { .. } => self.scale(want, cluster).await,
+            Request::RollBack { target, .. } if revisions::has(target.kind) => self.roll_back(want, cluster).await,
+            Request::Restart { target } if revisions::has(target.kind) => self.restart(want, cluster).await,
             other => Err(refusal(format!("cannot {}: this version does not know how", other.words()))),
         }
     }

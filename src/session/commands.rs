@@ -248,6 +248,24 @@ pub static COMMANDS: &[Declaration] = &[
         "Makes a plan to set a workload's replicas. Nothing is changed before you confirm it."
     ),
     command!(
+        "rollback",
+        "WORKLOAD [REVISION]",
+        Anywhere,
+        Act,
+        args::rollback,
+        "plan to roll a workload back",
+        "Makes a plan to go back to the revision before, or to REVISION: the plan lists them, with what differs. Nothing is changed before you confirm it."
+    ),
+    command!(
+        "restart",
+        "WORKLOAD",
+        Anywhere,
+        Act,
+        args::restart,
+        "plan to restart a workload",
+        "Makes a plan to replace all pods of a workload, as its strategy has it. Nothing is changed before you confirm it, and there is no undo."
+    ),
+    command!(
         "undo",
         "",
         Anywhere,
@@ -379,6 +397,13 @@ pub static COMMANDS: &[Declaration] = &[
     view!("actions", Actions, Anywhere, "actions", "Lists what can be done about the selected row."),
     view!("confirm-dialog", ConfirmDialog, InPlan, "confirm", "Confirms the dialog that is shown."),
     view!(
+        "other-revision",
+        OtherRevision,
+        InPlan,
+        "another revision",
+        "Opens the command line below a plan to roll back, for the number of another of the revisions that it lists."
+    ),
+    view!(
         "copy-selection",
         CopySelection,
         Anywhere,
@@ -438,6 +463,11 @@ mod tests {
                 to: Replicas::By(2)
             })
         );
+        let payments = || crate::model::command::WorkloadChoice::Named("payments".into());
+        let back = |to| Ok(Command::RollBack { workload: payments(), to });
+        assert_eq!(parse("rollback payments"), back(crate::model::plan::Revision::Previous));
+        assert_eq!(parse("rollback payments 3"), back(crate::model::plan::Revision::Named("3".into())));
+        assert_eq!(parse("restart payments"), Ok(Command::Restart { workload: payments() }));
         assert_eq!(parse(" pane 3 "), Ok(Command::View(View::FocusPane(Pane::Logs))));
         assert_eq!(parse("quit"), Ok(Command::Quit));
     }
@@ -452,6 +482,8 @@ mod tests {
         assert!(
             parse("quit now").is_err_and(|why| why.starts_with("`quit` takes nothing") || why.contains("usage: quit"))
         );
+        assert!(parse("rollback").is_err_and(|why| why.contains("the workload's name is missing")));
+        assert!(parse("rollback payments 3 now").is_err_and(|why| why.contains("`now` is not expected")));
         assert!(parse("phase done").is_err_and(|why| why.contains("`done` is not a phase")));
     }
 }

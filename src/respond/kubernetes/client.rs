@@ -26,8 +26,8 @@ use crate::respond::guard::refusal;
 
 /// The longest answer that is read: far above any object of interest.
 const ANSWER_CAP: usize = 16 << 20;
-/// Pages of autoscalers that are read: 500 each.
-const PAGES: usize = 20;
+/// Pages of a list that are read.
+pub(super) const PAGES: usize = 20;
 
 /// Time-outs by the wall.
 #[derive(Clone, Copy, Debug)]
@@ -332,7 +332,7 @@ fn is_loopback(uri: &http::Uri) -> bool {
 }
 
 /// Percent-encoding of a query value.
-fn encoded(value: &str) -> String {
+pub(super) fn encoded(value: &str) -> String {
     use std::fmt::Write as _;
     value.bytes().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {

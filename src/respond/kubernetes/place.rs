@@ -27,6 +27,7 @@ pub(super) struct Resource {
 const RESOURCES: &[(Kind, Resource)] = &[
     (Kind::Deployment, Resource { group: "apps", version: "v1", plural: "deployments" }),
     (Kind::StatefulSet, Resource { group: "apps", version: "v1", plural: "statefulsets" }),
+    (Kind::DaemonSet, Resource { group: "apps", version: "v1", plural: "daemonsets" }),
 ];
 
 /// What the API calls a kind, if it can be acted on.

@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveTime, Utc};
 use crate::model::command::{AlertChoice, Command, Due, MilestoneTime, Pane, View, WorkloadChoice};
 use crate::model::entry::{MilestoneName, Phase, Severity};
 use crate::model::name::ServiceName;
-use crate::model::plan::Replicas;
+use crate::model::plan::{Replicas, Revision};
 use crate::text::Safe;
 
 pub(super) fn none(given: &str) -> Result<(), String> {
@@ -108,6 +108,21 @@ pub(super) fn scale(given: &str) -> Result<Command, String> {
     };
     let to = to.map_err(|_| format!("`{count}` is not a number of replicas"))?;
     Ok(Command::Scale { workload, to })
+}
+
+/// The workload, then the revision as its system calls it.
+pub(super) fn rollback(given: &str) -> Result<Command, String> {
+    let mut words = given.split_whitespace();
+    let workload = WorkloadChoice::Named(text(words.next().unwrap_or_default(), "the workload's name")?);
+    let to = words.next().map_or(Revision::Previous, |name| Revision::Named(Safe::from(name)));
+    match words.next() {
+        Some(more) => Err(format!("`{more}` is not expected")),
+        None => Ok(Command::RollBack { workload, to }),
+    }
+}
+
+pub(super) fn restart(given: &str) -> Result<Command, String> {
+    text(given, "the workload's name").map(|name| Command::Restart { workload: WorkloadChoice::Named(name) })
 }
 
 pub(super) fn confirm(given: &str) -> Result<Command, String> {

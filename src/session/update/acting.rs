@@ -3,7 +3,7 @@
 use crate::model::command::WorkloadChoice;
 use crate::model::entry::{Body, EntryKind};
 use crate::model::name::Target;
-use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Tier};
+use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Revision, Tier};
 use crate::observe::workloads::WorkloadRow;
 use crate::record::Durability;
 use crate::respond::{Cluster, Engine};
@@ -90,6 +90,19 @@ fn why_not_now(core: &Core) -> Option<String> {
 }
 
 pub(super) fn scale(core: &mut Core, choice: &WorkloadChoice, to: Replicas) -> Vec<Effect> {
+    of_workload(core, choice, |target| Request::Scale { target, to })
+}
+
+pub(super) fn roll_back(core: &mut Core, choice: &WorkloadChoice, to: Revision) -> Vec<Effect> {
+    of_workload(core, choice, |target| Request::RollBack { target, to })
+}
+
+pub(super) fn restart(core: &mut Core, choice: &WorkloadChoice) -> Vec<Effect> {
+    of_workload(core, choice, |target| Request::Restart { target })
+}
+
+/// A plan of what is wanted of one workload.
+fn of_workload(core: &mut Core, choice: &WorkloadChoice, want: impl FnOnce(Target) -> Request) -> Vec<Effect> {
     if let Some(why) = why_not_now(core) {
         core.say(NoticeKind::Error, why);
         return Vec::new();
@@ -102,7 +115,7 @@ pub(super) fn scale(core: &mut Core, choice: &WorkloadChoice, to: Replicas) -> V
                 path: row.key.path.clone(),
                 uid: row.workload.as_ref().map(|workload| workload.uid.clone()),
             };
-            plan(core, Request::Scale { target, to })
+            plan(core, want(target))
         }
         Err(why) => {
             core.say(NoticeKind::Error, why);
@@ -138,6 +151,7 @@ pub(super) fn undo(core: &mut Core) -> Vec<Effect> {
     }
     let last = core.actions.iter().rev().find(|action| {
         action.undone_by.is_none()
+            && action.plan.undo.is_some()
             && matches!(
                 action.state,
                 ActionState::Ended(
@@ -183,10 +197,12 @@ fn cluster(core: &Core, request: &Request) -> Cluster {
         .iter()
         .find(|row| row.origin == target.origin && row.key.kind == target.kind && row.key.path == target.path);
     let Some(row) = row else { return Cluster::default() };
-    let added = row.workload.as_ref().map_or(0, |workload| match to {
-        Some(Replicas::Exactly(wanted)) => wanted.saturating_sub(workload.desired),
-        Some(Replicas::By(more)) => u32::try_from(more).unwrap_or(0),
-        None => 0,
+    let added = row.workload.as_ref().map_or(0, |workload| match (request.origin(), to) {
+        (_, Some(Replicas::Exactly(wanted))) => wanted.saturating_sub(workload.desired),
+        (_, Some(Replicas::By(more))) => u32::try_from(more).unwrap_or(0),
+        // So many at the most are there in addition while all are replaced.
+        (Request::RollBack { .. } | Request::Restart { .. }, None) => workload.desired,
+        (_, None) => 0,
     });
     let fit = row.workload.as_ref().and_then(|workload| {
         core.picture.workloads.fit(&row.origin, workload.cpu_request, workload.memory_request, added)

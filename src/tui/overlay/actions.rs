@@ -4,8 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::config::WritePolicy;
-use crate::model::command::{AlertChoice, Command};
+use crate::model::command::{AlertChoice, Command, WorkloadChoice};
 use crate::model::name::{ServiceName, WorkloadKey};
+use crate::model::plan::Revision;
 use crate::session::{ActionState, WriteWindow};
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::Where;
@@ -67,6 +68,10 @@ pub(in crate::tui) fn choices(
             WriteWindow::Open { .. } => {
                 for key in workloads(scene, selected, chip) {
                     offer(format!("scale {key} …"), Does::Line(format!("scale {} ", key.path)));
+                    let workload = || WorkloadChoice::Exactly(key.clone());
+                    let back = Command::RollBack { workload: workload(), to: Revision::Previous };
+                    offer(format!("roll back {key}"), Does::Run(back));
+                    offer(format!("restart {key}"), Does::Run(Command::Restart { workload: workload() }));
                 }
                 let undoable = scene.actions.iter().rev().find(|action| {
                     action.undone_by.is_none()
