@@ -4,7 +4,9 @@
 //! without one. Must not: decide anything.
 
 use crate::clock;
-use crate::drill::kube::{ApplicationSpec, AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, Kill, NodeSpec, PodView, Taken};
+use crate::drill::kube::{
+    ApplicationSpec, AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, Kill, NodeSpec, PodView, Taken,
+};
 use crate::drill::scenario::Scenario;
 
 /// Runs pods. See [`Cluster`] for what each call means.
