@@ -10,7 +10,7 @@ use crate::text::Safe;
 use super::alert::AlertKey;
 use super::entry::{MilestoneName, Phase, Severity};
 use super::name::{Origin, ServiceName, WorkloadKey};
-use super::plan::{PlanId, Replicas};
+use super::plan::{PlanId, Replicas, Revision};
 
 /// One request of a front to its session.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +69,20 @@ pub enum Command {
         /// How many.
         to: Replicas,
     },
+    /// Make a plan to take a workload back to an earlier version.
+    RollBack {
+        /// The workload.
+        workload: WorkloadChoice,
+        /// Which version.
+        to: Revision,
+    },
+    /// Make a plan to end a rollout that is under way.
+    Abort {
+        /// The workload.
+        workload: WorkloadChoice,
+    },
+    /// Make the plan that the one that is shown names instead of itself.
+    PlanInstead,
     /// Confirm a plan.
     Confirm {
         /// The plan that whoever confirms has seen: a front fills it in, and another one that is
@@ -161,7 +175,8 @@ pub enum AlertChoice {
 pub enum WorkloadChoice {
     /// By kind and place.
     Exactly(WorkloadKey),
-    /// By name, with or without `namespace/`; refused if there are several.
+    /// By name, with or without `namespace/`, and before that a kind or not; refused if there are
+    /// several.
     Named(Safe),
 }
 

@@ -75,6 +75,11 @@ pub enum Seen {
         /// What they hold, and who set them if known.
         words: Safe,
     },
+    /// The fields hold what the plan writes, and its system says that it did not work out.
+    Failed {
+        /// What it says.
+        why: Safe,
+    },
     /// The target is gone, or another object has its name.
     Gone {
         /// Which of the two.

@@ -7,7 +7,9 @@
 //! To add an action: its kind in `place.rs`, its requests in `gate.rs`, a file that makes the
 //! plan, a case in `look.rs` that says when it is live. Write and undo follow from the plan.
 
+mod argocd;
 mod client;
+mod draft;
 #[cfg(test)]
 pub(in crate::respond) mod fake;
 mod fields;
@@ -16,6 +18,7 @@ mod look;
 mod objects;
 mod owners;
 mod place;
+mod rollouts;
 mod scale;
 #[cfg(test)]
 mod tests;
@@ -60,6 +63,15 @@ impl Kubernetes {
 
     async fn make(&self, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
         match want.origin() {
+            Request::RollBack { target, .. } if target.kind == Kind::Application => {
+                argocd::make(&self.api, self.clock.now(), want, cluster).await
+            }
+            Request::RollBack { target, .. } | Request::Abort { target } if target.kind == Kind::Rollout => {
+                rollouts::make(&self.api, self.clock.now(), want, cluster).await
+            }
+            Request::Scale { target, .. } if target.kind == Kind::Application => {
+                Err(refusal(format!("{target} has no replicas of its own: scale one of its workloads")))
+            }
             Request::Scale { .. } => self.scale(want, cluster).await,
             other => Err(refusal(format!("cannot {}: this version does not know how", other.words()))),
         }
@@ -93,8 +105,10 @@ impl Kubernetes {
         }
         let wanted = scale::wanted(&facts, to)?;
         let gitops = self.api.application(&facts.object.metadata).await;
+        let application = gitops.as_ref().map(|(name, _)| name.clone());
         let owners = owners::of(&facts, wanted, autoscalers, gitops);
-        scale::plan(&facts, want, wanted, owners, cluster)
+        let instead = argocd::hold_instead(target, application.as_deref(), &owners);
+        Ok(Plan { instead, ..scale::plan(&facts, want, wanted, owners, cluster)? })
     }
 }
 

@@ -248,6 +248,24 @@ pub static COMMANDS: &[Declaration] = &[
         "Makes a plan to set a workload's replicas. Nothing is changed before you confirm it."
     ),
     command!(
+        "rollback",
+        "WORKLOAD [REVISION]",
+        Anywhere,
+        Act,
+        args::rollback,
+        "plan to roll a workload back",
+        "Makes a plan to go back to the version before, or to REVISION, of a workload, of `Rollout NAMESPACE/NAME`, or of Argo CD's `Application NAME`. Nothing is changed before you confirm it."
+    ),
+    command!(
+        "abort",
+        "ROLLOUT",
+        Anywhere,
+        Act,
+        args::abort,
+        "plan to abort a rollout",
+        "Makes a plan to end the rollout of an Argo Rollout that is under way: its stable version takes over again. Nothing is changed before you confirm it."
+    ),
+    command!(
         "undo",
         "",
         Anywhere,
@@ -273,6 +291,15 @@ pub static COMMANDS: &[Declaration] = &[
         |given| args::none(given).map(|()| Command::RefreshPlan),
         "read again",
         "Reads the system again and renews the plan that is shown."
+    ),
+    command!(
+        "plan-instead",
+        "",
+        InPlan,
+        Act,
+        |given| args::none(given).map(|()| Command::PlanInstead),
+        "plan that instead",
+        "Makes the plan that the one that is shown names instead of itself: of the controller that would undo it."
     ),
     command!(
         "discard-plan",
@@ -414,7 +441,8 @@ pub static COMMANDS: &[Declaration] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::plan::Replicas;
+    use crate::model::command::WorkloadChoice;
+    use crate::model::plan::{Replicas, Revision};
 
     #[test]
     fn every_command_is_declared_once_and_explains_itself() {
@@ -438,6 +466,23 @@ mod tests {
                 to: Replicas::By(2)
             })
         );
+        let back = |name: &str, to| Ok(Command::RollBack { workload: WorkloadChoice::Named(name.into()), to });
+        assert_eq!(parse("rollback payments"), back("payments", Revision::Previous));
+        assert_eq!(parse("rollback payments 3"), back("payments", Revision::Named("3".into())));
+        assert_eq!(parse("rollback Application shop"), back("Application shop", Revision::Previous));
+        assert_eq!(parse("rollback Application  shop  3"), back("Application shop", Revision::Named("3".into())));
+        assert_eq!(
+            parse("rollback Rollout shop/checkout 4"),
+            back("Rollout shop/checkout", Revision::Named("4".into()))
+        );
+        assert_eq!(
+            parse("rollback \"Application shop\" current"),
+            back("Application shop", Revision::Named("current".into()))
+        );
+        assert_eq!(
+            parse("abort Rollout shop/checkout"),
+            Ok(Command::Abort { workload: WorkloadChoice::Named("Rollout shop/checkout".into()) })
+        );
         assert_eq!(parse(" pane 3 "), Ok(Command::View(View::FocusPane(Pane::Logs))));
         assert_eq!(parse("quit"), Ok(Command::Quit));
     }
@@ -452,6 +497,10 @@ mod tests {
         assert!(
             parse("quit now").is_err_and(|why| why.starts_with("`quit` takes nothing") || why.contains("usage: quit"))
         );
+        assert!(parse("rollback").is_err_and(|why| why.contains("the workload's name is missing")));
+        assert!(parse("rollback payments 3 now").is_err_and(|why| why.contains("`now` is not expected")));
+        assert!(parse("rollback \"Application shop").is_err_and(|why| why.contains("closing quote")));
+        assert!(parse("abort checkout now").is_err_and(|why| why.contains("`now` is not expected")));
         assert!(parse("phase done").is_err_and(|why| why.contains("`done` is not a phase")));
     }
 }

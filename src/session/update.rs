@@ -3,6 +3,7 @@
 mod acting;
 mod asking;
 mod carrying;
+mod naming;
 mod recording;
 mod seeing;
 #[cfg(test)]
@@ -85,6 +86,9 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::OpenWrite { env, reason } => acting::open_write(core, &env, reason),
         Command::CloseWrite => acting::close_write(core),
         Command::Scale { workload, to } => acting::scale(core, &workload, to),
+        Command::RollBack { workload, to } => acting::roll_back(core, &workload, to),
+        Command::Abort { workload } => acting::abort(core, &workload),
+        Command::PlanInstead => acting::instead(core),
         Command::Confirm { plan, typed } => acting::confirm(core, plan.as_ref(), typed.as_ref()),
         Command::RefreshPlan => acting::refresh(core),
         Command::DiscardPlan => {

@@ -19,7 +19,7 @@ use crate::model::plan::Refusal;
 use crate::text::Safe;
 
 use super::gate::{Gate, NotAllowed};
-use super::objects::{Application, Autoscaler, List, Meta, Pod, Scale, Status, Workload};
+use super::objects::{Autoscaler, List, Meta, Pod, Scale, Status, Workload};
 use super::place::{Place, is_name};
 use super::said;
 use crate::respond::guard::refusal;
@@ -281,7 +281,7 @@ impl Api {
 
     /// The Argo CD Application that the object says it is part of: its name, and the object if it
     /// could be read.
-    pub(super) async fn application(&self, meta: &Meta) -> Option<(String, Result<Application, ApiError>)> {
+    pub(super) async fn application<T: DeserializeOwned>(&self, meta: &Meta) -> Option<(String, Result<T, ApiError>)> {
         let tracking = meta.annotations.get("argocd.argoproj.io/tracking-id").and_then(|id| id.split(':').next());
         let name = tracking
             .or_else(|| meta.labels.get("argocd.argoproj.io/instance").map(String::as_str))
@@ -332,7 +332,7 @@ fn is_loopback(uri: &http::Uri) -> bool {
 }
 
 /// Percent-encoding of a query value.
-fn encoded(value: &str) -> String {
+pub(super) fn encoded(value: &str) -> String {
     use std::fmt::Write as _;
     value.bytes().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {

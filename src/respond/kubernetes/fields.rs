@@ -3,7 +3,45 @@
 use serde_json::{Value, json};
 
 use crate::model::plan::{FieldChange, Plan};
-use crate::text::{Safe, redact};
+use crate::text::{Safe, TEXT_CAP, clean_capped, redact};
+
+/// The most bytes of a value that a plan may hold. Reading a text back from the record cuts it at
+/// 16 times the cap of a text, and half a template is a wrong patch.
+pub(super) const KEPT: usize = 16 * TEXT_CAP;
+
+/// A value as a plan keeps it: JSON in printable ASCII, which no cleaning changes. `None` if the
+/// record would give it back cut, with its secrets or without them.
+pub(super) fn kept(value: &Value) -> Option<Safe> {
+    let text = ascii(value);
+    (text.len() <= KEPT && redact(&text).len() <= KEPT).then(|| clean_capped(&text, KEPT))
+}
+
+/// JSON in printable ASCII: what is not is written `\uXXXX`, which it may be in strings alone, and
+/// nowhere else does it occur.
+fn ascii(value: &Value) -> String {
+    let mut out = String::new();
+    for c in value.to_string().chars() {
+        match c {
+            ' '..='~' => out.push(c),
+            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
+        }
+    }
+    out
+}
+
+/// Without members that are `null`: to Kubernetes they are not there.
+pub(super) fn lean(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (key.clone(), lean(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        Value::Array(list) => list.iter().map(lean).collect(),
+        other => other.clone(),
+    }
+}
 
 /// What the fields of a plan hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,16 +81,47 @@ pub(super) fn held<'a>(object: &Value, plan: &'a Plan) -> Held<'a> {
 /// always writes them.
 pub(super) fn at(object: &Value, field: &FieldChange) -> Value {
     match object.pointer(&field.pointer) {
+        now if *field.pointer == *OPERATION => operation(object, now, field),
         Some(value) => value.clone(),
         None if *field.pointer == *"/spec/replicas" => json!(0),
         None => Value::Null,
     }
 }
 
+/// Where an Application holds what Argo CD is to do.
+pub(super) const OPERATION: &str = "/operation";
+
+/// Argo CD takes an operation away when it is over; what it was is told in the status, until the
+/// next one, with fields of Argo CD's own added.
+fn operation(object: &Value, now: Option<&Value>, field: &FieldChange) -> Value {
+    let pending = now.filter(|now| !now.is_null());
+    let told = pending.or_else(|| object.pointer("/status/operationState/operation"));
+    let ours = serde_json::from_str(&field.after).unwrap_or(Value::Null);
+    match told.map(|told| common(told, &ours)) {
+        Some(told) if same(&told, &field.after) => told,
+        _ => pending.cloned().unwrap_or(Value::Null),
+    }
+}
+
+/// As much of `now` as `ours` has.
+fn common(now: &Value, ours: &Value) -> Value {
+    match (now, ours) {
+        (Value::Object(now), Value::Object(ours)) => {
+            ours.iter().filter_map(|(key, ours)| Some((key.clone(), common(now.get(key)?, ours)))).collect()
+        }
+        (Value::Array(now), Value::Array(ours)) if now.len() == ours.len() => {
+            now.iter().zip(ours).map(|(now, ours)| common(now, ours)).collect()
+        }
+        _ => now.clone(),
+    }
+}
+
 /// Whether `now` is what a plan kept. Of a plan that was read from the record secrets were taken
 /// out: there they are taken out of `now`, too.
-fn same(now: &Value, kept: &Safe) -> bool {
-    serde_json::from_str::<Value>(kept).is_ok_and(|kept| kept == *now) || *redact(&now.to_string()) == **kept
+pub(super) fn same(now: &Value, kept: &Safe) -> bool {
+    serde_json::from_str::<Value>(kept).is_ok_and(|kept| kept == *now || lean(&kept) == lean(now))
+        || *redact(&now.to_string()) == **kept
+        || *redact(&ascii(now)) == **kept
 }
 
 /// The guarded patch: identity and every shown field tested, then written. All or nothing.

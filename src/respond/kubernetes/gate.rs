@@ -63,11 +63,26 @@ fn allowed(method: &Method, path: &str) -> bool {
     matches!(
         (method.as_str(), parts.as_slice()),
         ("PATCH", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _, "scale"])
+            | ("PATCH", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "rollouts", _, "scale" | "status"])
+            | ("PATCH", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "rollouts" | "applications", _])
             | ("POST", ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"])
             | ("GET", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _])
             | ("GET", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _, "scale"])
             | ("GET", ["apis", "autoscaling", "v2", "namespaces", _, "horizontalpodautoscalers"])
-            | ("GET", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "applications", _])
+            | ("GET", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "rollouts", _, "scale"])
+            | (
+                "GET",
+                [
+                    "apis",
+                    "argoproj.io",
+                    "v1alpha1",
+                    "namespaces",
+                    _,
+                    "rollouts" | "applications" | "applicationsets",
+                    _
+                ],
+            )
+            | ("GET", ["apis", "apps", "v1", "namespaces", _, "replicasets"])
             | ("GET", ["api", "v1", "namespaces", _, "pods"])
     )
 }
@@ -83,6 +98,9 @@ mod tests {
             (Method::PATCH, "/apis/apps/v1/namespaces/shop/deployments/payments/scale"),
             (Method::PATCH, "/apis/apps/v1/namespaces/shop/statefulsets/db/scale"),
             (Method::GET, "/apis/apps/v1/namespaces/shop/deployments/payments"),
+            (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/checkout"),
+            (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/checkout/status"),
+            (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/shop"),
             (Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
         ] {
             assert!(allowed(&method, path), "{method} {path}");
@@ -94,6 +112,10 @@ mod tests {
         for (method, path) in [
             (Method::PATCH, "/apis/apps/v1/namespaces/shop/deployments/payments"),
             (Method::PUT, "/apis/apps/v1/namespaces/shop/deployments/payments/scale"),
+            (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/shop/status"),
+            (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/argocd/applicationsets/shops"),
+            (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/argocd/appprojects/default"),
+            (Method::DELETE, "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/shop"),
             (Method::DELETE, "/apis/apps/v1/namespaces/shop/deployments/payments"),
             (Method::POST, "/api/v1/namespaces/shop/pods"),
             (Method::POST, "/api/v1/namespaces/shop/pods/p/eviction"),

@@ -14,7 +14,7 @@ use super::fields::{Held, at, held};
 use super::objects::{Meta, Pod, Workload};
 use super::place::Place;
 use super::scale::replicas_of;
-use super::{FIELD_MANAGER, said};
+use super::{FIELD_MANAGER, argocd, rollouts, said};
 
 /// What the target shows of `plan`.
 pub(super) async fn look(api: &Api, plan: &Plan) -> Seen {
@@ -39,6 +39,10 @@ pub(super) async fn look(api: &Api, plan: &Plan) -> Seen {
         Held::Other(..) => return Seen::Other { words: holds(plan, &object) },
     }
     match plan.request.origin() {
+        Request::RollBack { .. } if place.kind == Kind::Application => argocd::look(plan, &object),
+        Request::RollBack { .. } | Request::Abort { .. } if place.kind == Kind::Rollout => {
+            rollouts::look(api, plan, &place, &object).await
+        }
         Request::Scale { .. } => scaled(api, plan, &place, &object).await,
         other => {
             Seen::Unread { why: Safe::from(format!("this version cannot tell whether {} is done", other.words())) }
@@ -97,10 +101,20 @@ async fn scaled(api: &Api, plan: &Plan, place: &Place, object: &Value) -> Seen {
 /// before ours.
 fn is_live(object: &Workload, kind: Kind, after: u32) -> bool {
     let status = &object.status;
+    let fits = after..=after.saturating_add(on_top(object));
     status.observed_generation >= object.metadata.generation
-        && status.replicas == after
-        && status.available_replicas == after
+        && fits.contains(&status.replicas)
+        && fits.contains(&status.available_replicas)
         && (!rolls_out(object, kind) || status.updated_replicas == after)
+}
+
+/// The pods of a new version that a Rollout keeps beside those that were asked for: where traffic
+/// does not follow the number of pods.
+fn on_top(object: &Workload) -> u32 {
+    let strategy = &object.spec.strategy;
+    let beside = ["/canary/trafficRouting", "/blueGreen"].iter().any(|part| strategy.pointer(part).is_some());
+    let under_way = object.status.current_pod_hash != object.status.stable_rs;
+    if beside && under_way { object.status.updated_replicas } else { 0 }
 }
 
 /// Whether all replicas have to come to the newest revision. A StatefulSet may hold older ones on

@@ -27,6 +27,8 @@ pub(super) struct Resource {
 const RESOURCES: &[(Kind, Resource)] = &[
     (Kind::Deployment, Resource { group: "apps", version: "v1", plural: "deployments" }),
     (Kind::StatefulSet, Resource { group: "apps", version: "v1", plural: "statefulsets" }),
+    (Kind::Rollout, Resource { group: "argoproj.io", version: "v1alpha1", plural: "rollouts" }),
+    (Kind::Application, Resource { group: "argoproj.io", version: "v1alpha1", plural: "applications" }),
 ];
 
 /// What the API calls a kind, if it can be acted on.

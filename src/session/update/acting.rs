@@ -3,7 +3,7 @@
 use crate::model::command::WorkloadChoice;
 use crate::model::entry::{Body, EntryKind};
 use crate::model::name::Target;
-use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Tier};
+use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Revision, Tier};
 use crate::observe::workloads::WorkloadRow;
 use crate::record::Durability;
 use crate::respond::{Cluster, Engine};
@@ -11,7 +11,7 @@ use crate::session::core::{Core, Next};
 use crate::session::{Action, ActionState, Effect, NoticeKind, PlanView, WriteWindow};
 use crate::text::Safe;
 
-use super::recording;
+use super::{naming, recording};
 
 pub(super) fn open_write(core: &mut Core, env: &Safe, reason: Safe) -> Vec<Effect> {
     if let Some(why) = why_not_act(core) {
@@ -90,20 +90,25 @@ fn why_not_now(core: &Core) -> Option<String> {
 }
 
 pub(super) fn scale(core: &mut Core, choice: &WorkloadChoice, to: Replicas) -> Vec<Effect> {
+    of_workload(core, choice, |target| Request::Scale { target, to })
+}
+
+pub(super) fn roll_back(core: &mut Core, choice: &WorkloadChoice, to: Revision) -> Vec<Effect> {
+    of_workload(core, choice, |target| Request::RollBack { target, to })
+}
+
+pub(super) fn abort(core: &mut Core, choice: &WorkloadChoice) -> Vec<Effect> {
+    of_workload(core, choice, |target| Request::Abort { target })
+}
+
+/// A plan of what is wanted of one workload.
+fn of_workload(core: &mut Core, choice: &WorkloadChoice, want: impl FnOnce(Target) -> Request) -> Vec<Effect> {
     if let Some(why) = why_not_now(core) {
         core.say(NoticeKind::Error, why);
         return Vec::new();
     }
-    match find(core, choice) {
-        Ok(row) => {
-            let target = Target {
-                origin: row.origin.clone(),
-                kind: row.key.kind,
-                path: row.key.path.clone(),
-                uid: row.workload.as_ref().map(|workload| workload.uid.clone()),
-            };
-            plan(core, Request::Scale { target, to })
-        }
+    match naming::target(core, choice) {
+        Ok(target) => plan(core, want(target)),
         Err(why) => {
             core.say(NoticeKind::Error, why);
             Vec::new()
@@ -111,23 +116,22 @@ pub(super) fn scale(core: &mut Core, choice: &WorkloadChoice, to: Replicas) -> V
     }
 }
 
-fn find<'a>(core: &'a Core, choice: &WorkloadChoice) -> Result<&'a WorkloadRow, String> {
-    match choice {
-        WorkloadChoice::Exactly(key) => {
-            core.picture.workloads.row(key).ok_or_else(|| format!("{key} is not known any more: nothing was planned"))
+/// What the plan that is shown offers instead of itself.
+pub(super) fn instead(core: &mut Core) -> Vec<Effect> {
+    if let Some(why) = why_not_now(core) {
+        core.say(NoticeKind::Error, why);
+        return Vec::new();
+    }
+    let offered = match &core.plan {
+        Some(PlanView::Shown { plan, .. }) => plan.instead.as_ref().map(|instead| (*instead.request).clone()),
+        _ => None,
+    };
+    match offered {
+        Some(request) => plan(core, request),
+        None => {
+            core.say(NoticeKind::Error, "no plan is shown that offers another one instead");
+            Vec::new()
         }
-        WorkloadChoice::Named(name) => match core.picture.workloads.named(name).as_slice() {
-            [row] => Ok(row),
-            [] => Err(format!("no workload `{name}` is known: nothing was planned")),
-            several => {
-                let names: Vec<_> = several.iter().take(4).map(|row| row.key.to_string()).collect();
-                Err(format!(
-                    "`{name}` is not one workload but {}: {}; give its namespace",
-                    several.len(),
-                    names.join(", ")
-                ))
-            }
-        },
     }
 }
 

@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::config::WritePolicy;
-use crate::model::command::{AlertChoice, Command};
-use crate::model::name::{ServiceName, WorkloadKey};
+use crate::model::command::{AlertChoice, Command, WorkloadChoice};
+use crate::model::name::{Kind, ServiceName, WorkloadKey};
 use crate::session::{ActionState, WriteWindow};
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::Where;
@@ -46,6 +46,19 @@ fn workloads<'a>(scene: &Scene<'a>, selected: Option<&Item<'a>>, chip: Option<&S
     }
 }
 
+/// A workload as a command line names it.
+fn called(key: &WorkloadKey) -> String {
+    format!("{} {}", key.kind, key.path)
+}
+
+/// The Argo CD Application that a workload is part of, as a command line names it: those outside
+/// Argo CD's own namespace are tracked as `namespace_name`.
+fn application(scene: &Scene<'_>, key: &WorkloadKey) -> Option<String> {
+    let row = scene.workloads.iter().find(|row| row.key == *key)?;
+    let name = row.workload.as_ref()?.managed_by.as_ref()?.strip_prefix("Argo CD ")?;
+    Some(name.replacen('_', "/", 1))
+}
+
 /// What can be done about `selected` now.
 pub(in crate::tui) fn choices(
     scene: &Scene<'_>,
@@ -67,6 +80,17 @@ pub(in crate::tui) fn choices(
             WriteWindow::Open { .. } => {
                 for key in workloads(scene, selected, chip) {
                     offer(format!("scale {key} …"), Does::Line(format!("scale {} ", key.path)));
+                    if key.kind == Kind::Rollout {
+                        let named = WorkloadChoice::Exactly(key.clone());
+                        offer(format!("abort the rollout of {key}"), Does::Run(Command::Abort { workload: named }));
+                        offer(format!("roll back {key} …"), Does::Line(format!("rollback {} ", called(key))));
+                    }
+                    if let Some(app) = application(scene, key) {
+                        offer(
+                            format!("roll back Argo CD app {app} …"),
+                            Does::Line(format!("rollback Application {app} ")),
+                        );
+                    }
                 }
                 let undoable = scene.actions.iter().rev().find(|action| {
                     action.undone_by.is_none()

@@ -21,6 +21,8 @@ const CONFIRMED: [(&str, &str); 4] = [
     ("copy-selection", "copy the command"),
     ("refresh-plan", "read again"),
 ];
+/// First, where the plan names another one instead of itself.
+const INSTEAD: (&str, &str) = ("plan-instead", "plan that instead");
 const BLOCKED: [(&str, &str); 3] =
     [("discard-plan", "leave"), ("refresh-plan", "read again"), ("copy-selection", "copy the command")];
 
@@ -84,7 +86,8 @@ fn shown(
     let expires = (plan.expires_at - scene.now).num_seconds();
     if let Some(why) = blocked {
         card.blank().text(&format!("Cannot be confirmed as it is: {why}"), Role::Bad);
-        card.foot = vec![hints(&card, state, Where::Plan, &BLOCKED)];
+        let words: Vec<_> = plan.instead.iter().map(|_| INSTEAD).chain(BLOCKED).collect();
+        card.foot = vec![hints(&card, state, Where::Plan, &words)];
         card.draw(body, &mut state.plan_scroll, buffer);
         return None;
     }
@@ -145,6 +148,9 @@ fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, ascii: bool) {
             OwnerEffect::Informs => Role::Text,
         };
         card.fact("owner", &format!("{} {}", owner.name, owner.words), role);
+    }
+    if let Some(instead) = &plan.instead {
+        card.fact("instead", &instead.words, Role::Good);
     }
     if let Some(load) = &plan.load {
         card.fact("load", load, Role::Text);
