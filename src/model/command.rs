@@ -83,6 +83,11 @@ pub enum Command {
     },
     /// Make the plan that the one that is shown names instead of itself.
     PlanInstead,
+    /// Make a plan to start all pods of a workload anew.
+    Restart {
+        /// The workload.
+        workload: WorkloadChoice,
+    },
     /// Confirm a plan.
     Confirm {
         /// The plan that whoever confirms has seen: a front fills it in, and another one that is
@@ -216,6 +221,7 @@ pub enum View {
     Palette,
     Actions,
     ConfirmDialog,
+    OtherRevision,
     CycleZone,
     CycleTheme,
     ToggleMouse,

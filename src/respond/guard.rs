@@ -3,11 +3,14 @@
 use chrono::TimeDelta;
 
 use crate::clock::World;
-use crate::model::plan::{OwnerEffect, Permission, Plan, Preview, Refusal, Tier};
+use crate::model::plan::{FieldChange, OwnerEffect, Permission, Plan, Preview, Refusal, Tier};
 use crate::text::Safe;
 
 /// How long a plan may be confirmed after the system was read.
 pub(super) const LIFETIME: TimeDelta = TimeDelta::seconds(90);
+
+/// What a restart writes: the time at which it was planned. Reading again moves it, and nothing else.
+pub(super) const RESTARTED: &str = "restarted";
 
 /// A refusal with these words.
 pub(super) fn refusal(why: impl Into<Safe>) -> Refusal {
@@ -47,13 +50,19 @@ pub(super) fn expired(plan: &Plan, now: World) -> Option<Safe> {
     })
 }
 
+/// Whether two changes are the same one, planned twice.
+fn alike(old: &FieldChange, new: &FieldChange) -> bool {
+    old == new || (*old.label == *RESTARTED && FieldChange { after: old.after.clone(), ..new.clone() } == *old)
+}
+
 /// Why a plan that was read again is not the one that was judged, if so: a field that it writes
 /// has moved, it is about another object, it takes more confirmation, or an owner came up.
 pub(super) fn voided(old: &Plan, new: &Plan) -> Option<Safe> {
     if old.target != new.target {
         return Some(Safe::from(format!("{} is another object now", old.target)));
     }
-    if old.changes != new.changes {
+    if old.changes.len() != new.changes.len() || !old.changes.iter().zip(&new.changes).all(|(old, new)| alike(old, new))
+    {
         return Some(Safe::from(format!("it changed meanwhile: {} is {} now", old.changed(), new.changed())));
     }
     if new.tier > old.tier {

@@ -7,8 +7,10 @@
 //! To add an action: its kind in `place.rs`, its requests in `gate.rs`, a file that makes the
 //! plan, a case in `look.rs` that says when it is live. Write and undo follow from the plan.
 
+mod argo_rollouts;
 mod argocd;
 mod client;
+mod difference;
 mod draft;
 #[cfg(test)]
 pub(in crate::respond) mod fake;
@@ -17,8 +19,15 @@ mod gate;
 mod look;
 mod objects;
 mod owners;
+mod pace;
 mod place;
-mod rollouts;
+mod restart;
+mod revisions;
+mod rollback;
+mod rolled;
+mod rollout;
+#[cfg(test)]
+mod rollout_tests;
 mod scale;
 #[cfg(test)]
 mod tests;
@@ -67,12 +76,14 @@ impl Kubernetes {
                 argocd::make(&self.api, self.clock.now(), want, cluster).await
             }
             Request::RollBack { target, .. } | Request::Abort { target } if target.kind == Kind::Rollout => {
-                rollouts::make(&self.api, self.clock.now(), want, cluster).await
+                argo_rollouts::make(&self.api, self.clock.now(), want, cluster).await
             }
             Request::Scale { target, .. } if target.kind == Kind::Application => {
                 Err(refusal(format!("{target} has no replicas of its own: scale one of its workloads")))
             }
             Request::Scale { .. } => self.scale(want, cluster).await,
+            Request::RollBack { target, .. } if revisions::has(target.kind) => self.roll_back(want, cluster).await,
+            Request::Restart { target } if revisions::has(target.kind) => self.restart(want, cluster).await,
             other => Err(refusal(format!("cannot {}: this version does not know how", other.words()))),
         }
     }

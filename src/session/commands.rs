@@ -254,7 +254,16 @@ pub static COMMANDS: &[Declaration] = &[
         Act,
         args::rollback,
         "plan to roll a workload back",
-        "Makes a plan to go back to the version before, or to REVISION, of a workload, of `Rollout NAMESPACE/NAME`, or of Argo CD's `Application NAME`. Nothing is changed before you confirm it."
+        "Makes a plan to go back to the version before, or to REVISION, of a workload, of `Rollout NAMESPACE/NAME`, or of Argo CD's `Application NAME`: the plan tells what differs. Nothing is changed before you confirm it."
+    ),
+    command!(
+        "restart",
+        "WORKLOAD",
+        Anywhere,
+        Act,
+        args::restart,
+        "plan to restart a workload",
+        "Makes a plan to replace all pods of a workload, as its strategy has it. Nothing is changed before you confirm it, and there is no undo."
     ),
     command!(
         "abort",
@@ -406,6 +415,13 @@ pub static COMMANDS: &[Declaration] = &[
     view!("actions", Actions, Anywhere, "actions", "Lists what can be done about the selected row."),
     view!("confirm-dialog", ConfirmDialog, InPlan, "confirm", "Confirms the dialog that is shown."),
     view!(
+        "other-revision",
+        OtherRevision,
+        InPlan,
+        "another revision",
+        "Opens the command line below a plan to roll back, for the number of another of the revisions that it lists."
+    ),
+    view!(
         "copy-selection",
         CopySelection,
         Anywhere,
@@ -469,6 +485,10 @@ mod tests {
         let back = |name: &str, to| Ok(Command::RollBack { workload: WorkloadChoice::Named(name.into()), to });
         assert_eq!(parse("rollback payments"), back("payments", Revision::Previous));
         assert_eq!(parse("rollback payments 3"), back("payments", Revision::Named("3".into())));
+        assert_eq!(
+            parse("restart payments"),
+            Ok(Command::Restart { workload: WorkloadChoice::Named("payments".into()) })
+        );
         assert_eq!(parse("rollback Application shop"), back("Application shop", Revision::Previous));
         assert_eq!(parse("rollback Application  shop  3"), back("Application shop", Revision::Named("3".into())));
         assert_eq!(

@@ -89,6 +89,7 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::RollBack { workload, to } => acting::roll_back(core, &workload, to),
         Command::Abort { workload } => acting::abort(core, &workload),
         Command::PlanInstead => acting::instead(core),
+        Command::Restart { workload } => acting::restart(core, &workload),
         Command::Confirm { plan, typed } => acting::confirm(core, plan.as_ref(), typed.as_ref()),
         Command::RefreshPlan => acting::refresh(core),
         Command::DiscardPlan => {

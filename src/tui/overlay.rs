@@ -11,6 +11,8 @@ mod questions;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use crate::session::PlanView;
+
 use super::chrome::Brush;
 use super::keymap::{Keymap, Where};
 use super::panes::Ink;
@@ -39,7 +41,13 @@ pub(super) fn draw(
     buffer: &mut Buffer,
 ) -> Option<Position> {
     if let Some(view) = scene.plan {
-        return plan::draw(view, state, scene, brush, body, buffer);
+        let cursor = plan::draw(view, state, scene, brush, body, buffer);
+        return match (view, &state.overlay) {
+            (PlanView::Shown { .. }, Some(Overlay::Palette { input, at, .. })) => {
+                Some(palette::draw(input, *at, &state.keymap, scene, brush, body, buffer))
+            }
+            _ => cursor,
+        };
     }
     if let Some(offer) = state.resume(scene) {
         questions::resume(offer, state, scene, brush, body, buffer);

@@ -2,6 +2,7 @@
 
 mod large;
 mod pictures;
+pub(crate) mod plans;
 mod pty;
 mod rows;
 mod story;

@@ -30,7 +30,7 @@ use super::place::Place;
 use super::said;
 use super::scale::kubectl;
 pub(super) use look::look;
-pub(super) use manager::{Managing, hold_instead, managing};
+pub(super) use manager::{hold_instead, owner, roll_back_instead};
 use objects::{App, Entry};
 
 /// The block that makes an Application follow git by itself.

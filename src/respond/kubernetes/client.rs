@@ -26,8 +26,8 @@ use crate::respond::guard::refusal;
 
 /// The longest answer that is read: far above any object of interest.
 const ANSWER_CAP: usize = 16 << 20;
-/// Pages of autoscalers that are read: 500 each.
-const PAGES: usize = 20;
+/// Pages of a list that are read.
+pub(super) const PAGES: usize = 20;
 
 /// Time-outs by the wall.
 #[derive(Clone, Copy, Debug)]

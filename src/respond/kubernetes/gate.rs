@@ -56,7 +56,7 @@ where
     }
 }
 
-/// What a scale needs: the guarded write, the access review, and plain reads. Of reads, only
+/// What actions need: the guarded writes, the access review, and plain reads. Of reads, only
 /// those of listed kinds: `get` of `nodes/proxy` or `pods/exec` is an action in disguise.
 fn allowed(method: &Method, path: &str) -> bool {
     let parts: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
@@ -65,8 +65,10 @@ fn allowed(method: &Method, path: &str) -> bool {
         ("PATCH", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _, "scale"])
             | ("PATCH", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "rollouts", _, "scale" | "status"])
             | ("PATCH", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "rollouts" | "applications", _])
+            | ("PATCH", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets" | "daemonsets", _])
             | ("POST", ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"])
-            | ("GET", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _])
+            | ("GET", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets" | "daemonsets", _])
+            | ("GET", ["apis", "apps", "v1", "namespaces", _, "replicasets" | "controllerrevisions"])
             | ("GET", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _, "scale"])
             | ("GET", ["apis", "autoscaling", "v2", "namespaces", _, "horizontalpodautoscalers"])
             | ("GET", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "rollouts", _, "scale"])
@@ -82,7 +84,6 @@ fn allowed(method: &Method, path: &str) -> bool {
                     _
                 ],
             )
-            | ("GET", ["apis", "apps", "v1", "namespaces", _, "replicasets"])
             | ("GET", ["api", "v1", "namespaces", _, "pods"])
     )
 }
@@ -97,10 +98,12 @@ mod tests {
         for (method, path) in [
             (Method::PATCH, "/apis/apps/v1/namespaces/shop/deployments/payments/scale"),
             (Method::PATCH, "/apis/apps/v1/namespaces/shop/statefulsets/db/scale"),
+            (Method::PATCH, "/apis/apps/v1/namespaces/shop/daemonsets/agent"),
             (Method::GET, "/apis/apps/v1/namespaces/shop/deployments/payments"),
             (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/checkout"),
             (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/checkout/status"),
             (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/shop"),
+            (Method::GET, "/apis/apps/v1/namespaces/shop/controllerrevisions"),
             (Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
         ] {
             assert!(allowed(&method, path), "{method} {path}");
@@ -110,7 +113,9 @@ mod tests {
     #[test]
     fn nothing_else_leaves() {
         for (method, path) in [
-            (Method::PATCH, "/apis/apps/v1/namespaces/shop/deployments/payments"),
+            (Method::PATCH, "/apis/apps/v1/namespaces/shop/replicasets/payments-1"),
+            (Method::PATCH, "/apis/apps/v1/namespaces/shop/deployments/payments/status"),
+            (Method::PATCH, "/apis/apps/v1/namespaces/shop/deployments"),
             (Method::PUT, "/apis/apps/v1/namespaces/shop/deployments/payments/scale"),
             (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/shop/status"),
             (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/argocd/applicationsets/shops"),

@@ -10,11 +10,12 @@ use crate::respond::Seen;
 use crate::text::Safe;
 
 use super::client::Api;
-use super::fields::{Held, at, held};
+use super::fields::{Held, at, held, same};
 use super::objects::{Meta, Pod, Workload};
 use super::place::Place;
+use super::rolled::rolled;
 use super::scale::replicas_of;
-use super::{FIELD_MANAGER, argocd, rollouts, said};
+use super::{FIELD_MANAGER, argo_rollouts, argocd, revisions, said};
 
 /// What the target shows of `plan`.
 pub(super) async fn look(api: &Api, plan: &Plan) -> Seen {
@@ -41,9 +42,12 @@ pub(super) async fn look(api: &Api, plan: &Plan) -> Seen {
     match plan.request.origin() {
         Request::RollBack { .. } if place.kind == Kind::Application => argocd::look(plan, &object),
         Request::RollBack { .. } | Request::Abort { .. } if place.kind == Kind::Rollout => {
-            rollouts::look(api, plan, &place, &object).await
+            argo_rollouts::look(api, plan, &place, &object).await
         }
         Request::Scale { .. } => scaled(api, plan, &place, &object).await,
+        Request::RollBack { target, .. } | Request::Restart { target } if revisions::has(target.kind) => {
+            rolled(api, plan, &place, &object).await
+        }
         other => {
             Seen::Unread { why: Safe::from(format!("this version cannot tell whether {} is done", other.words())) }
         }
@@ -59,7 +63,8 @@ fn holds(plan: &Plan, object: &Value) -> Safe {
         .map(|field| {
             let now = at(object, field);
             let what = if field.words.is_some() {
-                format!("{} is another one", field.label)
+                let as_before = if same(&now, &field.before) { "as before" } else { "another one" };
+                format!("{} is {as_before}", field.label)
             } else {
                 format!("{} is {now}", field.label)
             };
@@ -147,7 +152,7 @@ fn trouble(object: &Workload) -> String {
 }
 
 /// How many pods wait and why. Best effort: the counts stand without it.
-async fn waiting(api: &Api, place: &Place) -> String {
+pub(super) async fn waiting(api: &Api, place: &Place) -> String {
     let Ok(scale) = api.scale(place).await else { return String::new() };
     if scale.status.selector.is_empty() {
         return String::new();

@@ -29,6 +29,7 @@ const RESOURCES: &[(Kind, Resource)] = &[
     (Kind::StatefulSet, Resource { group: "apps", version: "v1", plural: "statefulsets" }),
     (Kind::Rollout, Resource { group: "argoproj.io", version: "v1alpha1", plural: "rollouts" }),
     (Kind::Application, Resource { group: "argoproj.io", version: "v1alpha1", plural: "applications" }),
+    (Kind::DaemonSet, Resource { group: "apps", version: "v1", plural: "daemonsets" }),
 ];
 
 /// What the API calls a kind, if it can be acted on.

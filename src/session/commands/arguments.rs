@@ -120,6 +120,14 @@ pub(super) fn rollback(given: &str) -> Result<Command, String> {
     }
 }
 
+pub(super) fn restart(given: &str) -> Result<Command, String> {
+    let (workload, rest) = workload(given)?;
+    match rest.first() {
+        Some(more) => Err(format!("`{more}` is not expected")),
+        None => Ok(Command::Restart { workload }),
+    }
+}
+
 pub(super) fn abort(given: &str) -> Result<Command, String> {
     let (workload, rest) = workload(given)?;
     match rest.first() {

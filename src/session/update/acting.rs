@@ -97,6 +97,10 @@ pub(super) fn roll_back(core: &mut Core, choice: &WorkloadChoice, to: Revision) 
     of_workload(core, choice, |target| Request::RollBack { target, to })
 }
 
+pub(super) fn restart(core: &mut Core, choice: &WorkloadChoice) -> Vec<Effect> {
+    of_workload(core, choice, |target| Request::Restart { target })
+}
+
 pub(super) fn abort(core: &mut Core, choice: &WorkloadChoice) -> Vec<Effect> {
     of_workload(core, choice, |target| Request::Abort { target })
 }
@@ -142,6 +146,7 @@ pub(super) fn undo(core: &mut Core) -> Vec<Effect> {
     }
     let last = core.actions.iter().rev().find(|action| {
         action.undone_by.is_none()
+            && action.plan.undo.is_some()
             && matches!(
                 action.state,
                 ActionState::Ended(
@@ -187,10 +192,12 @@ fn cluster(core: &Core, request: &Request) -> Cluster {
         .iter()
         .find(|row| row.origin == target.origin && row.key.kind == target.kind && row.key.path == target.path);
     let Some(row) = row else { return Cluster::default() };
-    let added = row.workload.as_ref().map_or(0, |workload| match to {
-        Some(Replicas::Exactly(wanted)) => wanted.saturating_sub(workload.desired),
-        Some(Replicas::By(more)) => u32::try_from(more).unwrap_or(0),
-        None => 0,
+    let added = row.workload.as_ref().map_or(0, |workload| match (request.origin(), to) {
+        (_, Some(Replicas::Exactly(wanted))) => wanted.saturating_sub(workload.desired),
+        (_, Some(Replicas::By(more))) => u32::try_from(more).unwrap_or(0),
+        // So many at the most are there in addition while all are replaced.
+        (Request::RollBack { .. } | Request::Restart { .. }, None) => workload.desired,
+        (_, None) => 0,
     });
     let fit = row.workload.as_ref().and_then(|workload| {
         core.picture.workloads.fit(&row.origin, workload.cpu_request, workload.memory_request, added)

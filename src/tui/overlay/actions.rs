@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use crate::config::WritePolicy;
 use crate::model::command::{AlertChoice, Command, WorkloadChoice};
 use crate::model::name::{Kind, ServiceName, WorkloadKey};
+use crate::model::plan::Revision;
 use crate::session::{ActionState, WriteWindow};
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::Where;
@@ -46,11 +47,6 @@ fn workloads<'a>(scene: &Scene<'a>, selected: Option<&Item<'a>>, chip: Option<&S
     }
 }
 
-/// A workload as a command line names it.
-fn called(key: &WorkloadKey) -> String {
-    format!("{} {}", key.kind, key.path)
-}
-
 /// The Argo CD Application that a workload is part of, as a command line names it: those outside
 /// Argo CD's own namespace are tracked as `namespace_name`.
 fn application(scene: &Scene<'_>, key: &WorkloadKey) -> Option<String> {
@@ -80,10 +76,16 @@ pub(in crate::tui) fn choices(
             WriteWindow::Open { .. } => {
                 for key in workloads(scene, selected, chip) {
                     offer(format!("scale {key} …"), Does::Line(format!("scale {} ", key.path)));
+                    let workload = || WorkloadChoice::Exactly(key.clone());
+                    let back = Command::RollBack { workload: workload(), to: Revision::Previous };
+                    offer(format!("roll back {key}"), Does::Run(back));
                     if key.kind == Kind::Rollout {
-                        let named = WorkloadChoice::Exactly(key.clone());
-                        offer(format!("abort the rollout of {key}"), Does::Run(Command::Abort { workload: named }));
-                        offer(format!("roll back {key} …"), Does::Line(format!("rollback {} ", called(key))));
+                        offer(
+                            format!("abort the rollout of {key}"),
+                            Does::Run(Command::Abort { workload: workload() }),
+                        );
+                    } else {
+                        offer(format!("restart {key}"), Does::Run(Command::Restart { workload: workload() }));
                     }
                     if let Some(app) = application(scene, key) {
                         offer(

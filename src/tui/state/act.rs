@@ -6,6 +6,7 @@ use crate::clock::Wall;
 use crate::model::command::{AlertChoice, Command, Pane, View};
 use crate::model::log::Level;
 use crate::model::name::ServiceName;
+use crate::model::plan::Request;
 use crate::session::{ActionState, NoticeKind, PlanView, Purpose};
 use crate::text::Safe;
 use crate::tui::editor::Edited;
@@ -110,6 +111,12 @@ impl State {
                     return self.confirm(plan, now);
                 }
             }
+            View::OtherRevision => match scene.plan {
+                Some(PlanView::Shown { plan, .. }) if matches!(plan.request, Request::RollBack { .. }) => {
+                    self.open_palette(&format!("rollback {} ", plan.target.path));
+                }
+                _ => self.say(NoticeKind::Info, "this plan goes to no revision that could be another", now),
+            },
             View::CycleZone => self.zone = (self.zone + 1) % self.zones.len().max(1),
             View::CycleTheme => self.wishes.push(Wish::CycleTheme),
             View::ToggleMouse => self.wishes.push(Wish::ToggleMouse),

@@ -37,7 +37,7 @@ impl State {
     /// Pasted text only ever becomes text in a field: it triggers no key and confirms nothing.
     fn paste(&mut self, text: &str, scene: &Scene<'_>, now: Wall) {
         let name = matches!(self.overlay, Some(Overlay::Write { second: false, .. }));
-        if scene.plan.is_some() || self.resume(scene).is_some() || name {
+        if (scene.plan.is_some() && !self.is_typing()) || self.resume(scene).is_some() || name {
             self.say(NoticeKind::Info, "a paste confirms nothing: type it", now);
             return;
         }
@@ -61,6 +61,8 @@ impl State {
 
     fn key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
         match scene.plan {
+            // The command line below a plan, for another of the revisions that it lists.
+            Some(PlanView::Shown { .. }) if self.is_typing() => return self.overlay_key(key, scene, now),
             Some(PlanView::Shown { plan, blocked }) => return self.plan_key(key, plan, blocked.is_some(), scene, now),
             Some(PlanView::Planning { .. } | PlanView::Refused { .. }) => {
                 // The keys of somebody who is ahead of the program are not kept for the dialog.
@@ -151,6 +153,11 @@ impl State {
             }
         };
         self.say(NoticeKind::Info, why, now);
+    }
+
+    /// Whether the command line has the keys.
+    pub(in crate::tui) fn is_typing(&self) -> bool {
+        matches!(self.overlay, Some(Overlay::Palette { .. }))
     }
 
     pub(super) fn open_palette(&mut self, prefill: &str) {

@@ -1,35 +1,18 @@
-//! Who follows git: the Application that a workload is part of, and what made an Application.
-//!
-//! A change of what they follow is undone by them, so a plan names them, and offers the change of
-//! the Application instead.
+//! Who follows git: the change of the Application that is offered where a change of its workload
+//! would be undone, and those that would undo the change of an Application.
 
 use http::StatusCode;
 
 use crate::model::name::{Kind, ObjectPath, Target};
 use crate::model::plan::{Instead, Owner, OwnerEffect, Request, Revision};
 use crate::respond::kubernetes::client::{Api, ApiError};
-use crate::respond::kubernetes::objects::{IgnoreDifference, Meta};
+use crate::respond::kubernetes::objects::IgnoreDifference;
 use crate::respond::kubernetes::place::is_name;
 use crate::respond::kubernetes::said;
 use crate::text::Safe;
 
 use super::objects::{App, ApplicationSet};
 use super::{AUTOMATED, CURRENT};
-
-/// An Application that says what an object is to be.
-pub(in crate::respond::kubernetes) struct Managing {
-    /// As it is tracked: `shop`, or `namespace_shop`.
-    name: String,
-    read: Result<App, ApiError>,
-    /// The object it says it of.
-    of: Target,
-}
-
-/// The Application that `target` says it is part of.
-pub(in crate::respond::kubernetes) async fn managing(api: &Api, target: &Target, meta: &Meta) -> Option<Managing> {
-    let (name, read) = api.application(meta).await?;
-    Some(Managing { name, read, of: target.clone() })
-}
 
 /// The Application of a tracked name, as a target: Applications outside Argo CD's own namespace
 /// are tracked as `namespace_name`.
@@ -38,8 +21,15 @@ fn application(of: &Target, tracked: &str) -> Target {
     Target { origin: of.origin.clone(), kind: Kind::Application, path: ObjectPath::new(namespace, name), uid: None }
 }
 
-fn named(tracked: &str) -> Safe {
+/// What an Application is called as an owner.
+pub(in crate::respond::kubernetes) fn owner(tracked: &str) -> Safe {
     said(&format!("Argo CD app {tracked}"))
+}
+
+/// Whether it is the Application, first of all, that would undo a change.
+fn undoes(tracked: &str, owners: &[Owner]) -> bool {
+    let first = owners.iter().find(|owner| owner.effect == OwnerEffect::Reverts);
+    first.is_some_and(|first| first.name == owner(tracked))
 }
 
 /// Where an Application that heals itself would take a number of replicas back: its auto-sync can
@@ -49,51 +39,27 @@ pub(in crate::respond::kubernetes) fn hold_instead(
     tracked: Option<&str>,
     owners: &[Owner],
 ) -> Option<Instead> {
-    let tracked = tracked?;
-    owners.iter().find(|owner| owner.effect == OwnerEffect::Reverts).filter(|owner| owner.name == named(tracked)).map(
-        |_| Instead {
-            words: said(&format!("turn auto-sync of Application {tracked} off first, at the version that runs")),
-            request: Box::new(Request::RollBack {
-                target: application(of, tracked),
-                to: Revision::Named(Safe::fixed(CURRENT)),
-            }),
-        },
-    )
+    let tracked = tracked.filter(|tracked| undoes(tracked, owners))?;
+    Some(Instead {
+        words: said(&format!("turn auto-sync of Application {tracked} off first, at the version that runs")),
+        request: Box::new(Request::RollBack {
+            target: application(of, tracked),
+            to: Revision::Named(Safe::fixed(CURRENT)),
+        }),
+    })
 }
 
-impl Managing {
-    /// `Argo CD app shop`.
-    pub(in crate::respond::kubernetes) fn name(&self) -> Safe {
-        named(&self.name)
-    }
-
-    /// What it will do to another template of the object.
-    pub(in crate::respond::kubernetes) fn of_a_template(&self) -> Owner {
-        let (effect, words) = match &self.read {
-            Ok(app) if app.heals() => (
-                OwnerEffect::Reverts,
-                "heals itself: undone in seconds; roll the Application back instead, and revert the commit".to_owned(),
-            ),
-            Ok(app) if app.is_automated() => (
-                OwnerEffect::MayRevert,
-                "rolls forward when the next commit is synced; revert the commit too".to_owned(),
-            ),
-            Ok(_) => (OwnerEffect::MayRevert, "rolls forward at the next sync; revert the commit too".to_owned()),
-            Err(error) => (
-                OwnerEffect::MayRevert,
-                format!("undoes it in seconds if it heals itself: its Application could not be read ({error})"),
-            ),
-        };
-        Owner { name: self.name(), effect, words: said(&words) }
-    }
-
-    /// The rollback of the Application, where a rollback of the object would be undone.
-    pub(in crate::respond::kubernetes) fn roll_back_instead(&self) -> Option<Instead> {
-        self.read.as_ref().is_ok_and(App::heals).then(|| Instead {
-            words: said(&format!("roll back Application {} and turn its auto-sync off", self.name)),
-            request: Box::new(Request::RollBack { target: application(&self.of, &self.name), to: Revision::Previous }),
-        })
-    }
+/// Where it would take a template back: the Application itself can go back to the version before.
+pub(in crate::respond::kubernetes) fn roll_back_instead(
+    of: &Target,
+    tracked: Option<&str>,
+    owners: &[Owner],
+) -> Option<Instead> {
+    let tracked = tracked.filter(|tracked| undoes(tracked, owners))?;
+    Some(Instead {
+        words: said(&format!("roll back Application {tracked} and turn its auto-sync off")),
+        request: Box::new(Request::RollBack { target: application(of, tracked), to: Revision::Previous }),
+    })
 }
 
 /// Those that would write the auto-sync of an Application again: the ApplicationSet that made it,

@@ -22,10 +22,13 @@ use crate::respond::Cluster;
 use crate::respond::guard::refusal;
 use crate::text::Safe;
 
-use super::argocd::{self, Managing};
-use super::client::Api;
+use super::argocd;
+use super::client::{Api, ApiError};
+use super::difference::{self, leaves};
 use super::draft::{check_identity, draft, fact, warning};
 use super::fields::{self, Held, held};
+use super::objects::Application;
+use super::owners::{self, Field};
 use super::place::Place;
 use super::said;
 use super::scale::kubectl;
@@ -42,7 +45,8 @@ struct Facts<'a> {
     rollout: Rollout,
     /// Its own ReplicaSets.
     sets: Vec<ReplicaSet>,
-    managing: Option<Managing>,
+    /// The Application that it is part of, if it is part of one, as it is tracked.
+    application: Option<(String, Result<Application, ApiError>)>,
     read_at: World,
     api: &'a Api,
     cluster: &'a Cluster,
@@ -59,12 +63,10 @@ pub(super) async fn make(api: &Api, read_at: World, want: &Request, cluster: &Cl
     let rollout = Rollout::deserialize(&object)
         .map_err(|error| refusal(said(&format!("{target} could not be understood ({error})"))))?;
     check_identity(target, &rollout.metadata)?;
-    let (sets, managing) = futures::join!(
-        objects::replica_sets(api, &place.namespace, &rollout),
-        argocd::managing(api, target, &rollout.metadata)
-    );
+    let (sets, application) =
+        futures::join!(objects::replica_sets(api, &place.namespace, &rollout), api.application(&rollout.metadata));
     let sets = sets.map_err(|error| error.refusal("read the ReplicaSets of", target))?;
-    let facts = Facts { target, object, rollout, sets, managing, read_at, api, cluster };
+    let facts = Facts { target, object, rollout, sets, application, read_at, api, cluster };
     match want {
         Request::Abort { .. } => facts.abort(want),
         Request::RollBack { to, .. } => facts.roll_back(want, to),
@@ -134,8 +136,8 @@ impl Facts<'_> {
             warning("spec", "still holds the new version afterwards: roll back as well, and revert the commit"),
         ];
         (plan.blast, plan.tier) = self.stakes();
-        plan.owners.extend(self.managing.as_ref().map(|managing| Owner {
-            name: managing.name(),
+        plan.owners.extend(self.application.as_ref().map(|(tracked, _)| Owner {
+            name: argocd::owner(tracked),
             effect: OwnerEffect::Informs,
             words: Safe::fixed("writes no status, so the abort stays; its git still says the new version"),
         }));
@@ -182,12 +184,7 @@ impl Facts<'_> {
             return Err(refusal(format!("{target} is at {} already: there is nothing to roll back", set.name())));
         }
         let template = template::of(set);
-        let before = self.rollout.spec.template.clone().unwrap_or_default();
-        let words = match self.set_of(&status.current_pod_hash) {
-            Some(current) => template::words(&template::of(current), &template, true),
-            None => template::words(&before, &template, false),
-        };
-        let mut plan = self.write_template(want, &before, &template, words)?;
+        let mut plan = self.write_template(want, &template)?;
         plan.title = Safe::from(format!("roll back {} {}", target.kind, target.path.name));
         let current = self.name_of(&status.current_pod_hash);
         plan.undo = Some(said(&format!("back to {current}, while nobody else has changed the template")));
@@ -276,8 +273,7 @@ impl Facts<'_> {
                 applied.title
             )));
         }
-        let words = template::words(&before, &after, false);
-        let mut plan = self.write_template(want, &before, &after, words)?;
+        let mut plan = self.write_template(want, &after)?;
         plan.title = Safe::from(format!("undo the rollback of {} {}", target.kind, target.path.name));
         plan.undo = Some(Safe::fixed("the rollback once more, while nobody else has changed the template"));
         Ok(plan)
@@ -312,20 +308,27 @@ impl Facts<'_> {
     }
 
     /// A plan that writes a template.
-    fn write_template(&self, want: &Request, before: &Value, after: &Value, words: String) -> Result<Plan, Refusal> {
-        let (Some(kept_before), Some(kept_after)) = (fields::kept(before), fields::kept(after)) else {
+    fn write_template(&self, want: &Request, after: &Value) -> Result<Plan, Refusal> {
+        let before = self.rollout.spec.template.clone().unwrap_or_default();
+        let (Some(kept_before), Some(kept_after)) = (fields::kept(&before), fields::kept(after)) else {
             return Err(refusal(format!(
                 "the template of {} is too large to be kept in the record, and without that nothing is changed",
                 self.target
             )));
         };
+        // A ReplicaSet keeps a template with every default written down: of two that do, what
+        // differs was meant to.
+        let current = self.set_of(&self.rollout.status.current_pod_hash).map(template::of);
+        let by_set = self.sets.iter().any(|set| template::of(set) == *after);
+        let current = current.filter(|_| by_set).unwrap_or_else(|| before.clone());
+        let differs = leaves(&current, after);
         let mut plan = self.draft(want);
         plan.changes = vec![FieldChange {
             pointer: Safe::fixed(TEMPLATE),
             label: Safe::fixed("template"),
             before: kept_before,
             after: kept_after,
-            words: Some(said(&words)),
+            words: Some(said(difference::images(&differs).as_deref().unwrap_or("another of the same image"))),
         }];
         let (status, wanted) = (&self.rollout.status, self.rollout.wanted());
         plan.blast = Blast {
@@ -333,11 +336,15 @@ impl Facts<'_> {
             wanted_after: wanted,
             words: Safe::from(format!("all {wanted} pods are made anew, {} ready now", status.ready_replicas)),
         };
-        plan.facts = vec![warning("stays", "ConfigMaps, Secrets and schemas are not rolled back with it")];
-        if let Some(managing) = &self.managing {
-            plan.owners.push(managing.of_a_template());
-            plan.instead = managing.roll_back_instead();
-        }
+        plan.facts.extend(difference::words(&differs).filter(|_| by_set).map(|words| fact("differs", &words)));
+        let stay: Vec<_> = difference::sources(after).into_iter().take(6).collect();
+        let stay = if stay.is_empty() { "ConfigMaps, Secrets".to_owned() } else { stay.join(", ") };
+        plan.facts.push(warning("stays", &format!("{stay} and schemas do not roll back")));
+        let pointers: Vec<_> = differs.iter().map(|leaf| format!("{TEMPLATE}{}", leaf.pointer)).collect();
+        let (meta, kind) = (&self.rollout.metadata, self.target.kind.as_str());
+        plan.owners = owners::of_template(Field::Template(&pointers), meta, kind, self.application.clone());
+        let tracked = self.application.as_ref().map(|(tracked, _)| tracked.as_str());
+        plan.instead = argocd::roll_back_instead(self.target, tracked, &plan.owners);
         let path = &self.target.path;
         plan.command = Safe::from(kubectl(
             self.api.context(),
@@ -382,7 +389,7 @@ impl ReplicaSet {
 
     /// `revision 4 (checkout:2.8.0)`.
     fn name(&self) -> String {
-        let images = template::images(&self.spec.template).join(", ");
+        let images = difference::runs(&self.spec.template);
         match self.revision() {
             Some(number) => format!("revision {number} ({images})"),
             None => format!("{} ({images})", self.metadata.name),
