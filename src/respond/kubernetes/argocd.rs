@@ -35,6 +35,8 @@ use objects::{App, Entry};
 
 /// The block that makes an Application follow git by itself.
 const AUTOMATED: &str = "/spec/syncPolicy/automated";
+/// Where it is. Argo CD takes it away when nothing is left in it.
+const POLICY: &str = "/spec/syncPolicy";
 /// Goes back to what runs already: nothing but auto-sync is turned off.
 const CURRENT: &str = "current";
 /// What keeps pods; the rest of an Application's resources has no capacity.
@@ -137,7 +139,7 @@ impl Facts<'_> {
 
     /// What takes an applied plan back, if auto-sync, or the last sync, is still what it made of it.
     fn undo(&self, want: &Request, applied: &Plan) -> Result<Plan, Refusal> {
-        match applied.changes.iter().find(|change| change.pointer == AUTOMATED) {
+        match applied.changes.iter().find(|change| change.pointer == AUTOMATED || change.pointer == POLICY) {
             Some(change) => self.undo_automation(want, change),
             None => self.undo_sync(want, applied),
         }
@@ -145,8 +147,7 @@ impl Facts<'_> {
 
     fn undo_automation(&self, want: &Request, change: &FieldChange) -> Result<Plan, Refusal> {
         let target = self.target;
-        let read = |text: &Safe| serde_json::from_str::<Value>(text).ok();
-        let (Some(before), Some(ours)) = (read(&change.before), read(&change.after)) else {
+        let (Some(before), Some(ours)) = (block(change, &change.before), block(change, &change.after)) else {
             return Err(refusal(format!("the plan does not hold the auto-sync of {target} before it")));
         };
         let now = self.object.pointer(AUTOMATED).cloned().unwrap_or_default();
@@ -169,12 +170,9 @@ impl Facts<'_> {
         plan.facts = if !on {
             vec![fact("version", &self.running())]
         } else if status.sync.status == "Synced" {
-            vec![fact("rolls forward", &format!("no: git says what runs, {git}"))]
+            vec![fact("forward", &format!("no: git says what runs, {git}"))]
         } else {
-            vec![warning(
-                "rolls forward",
-                &format!("within seconds, to what git says: {git} when it was last looked at"),
-            )]
+            vec![warning("forward", &format!("within seconds, to what git says: {git} when it was last looked at"))]
         };
         if on {
             (plan.blast, plan.tier) = self.stakes();
@@ -257,15 +255,21 @@ impl Facts<'_> {
     /// Auto-sync from what it is to `after`.
     fn automation(&self, after: &Value) -> Result<FieldChange, Refusal> {
         let before = self.object.pointer(AUTOMATED).cloned().unwrap_or_default();
-        let (Some(kept_before), Some(kept_after)) = (fields::kept(&before), fields::kept(after)) else {
+        let words = Safe::from(format!("{} → {}", automation(&before), automation(after)));
+        // A test of what is not there takes a parent that is there.
+        let (pointer, written) = match self.object.pointer(POLICY).is_some_and(Value::is_object) {
+            true => (AUTOMATED, after.clone()),
+            false => (POLICY, json!({ "automated": after })),
+        };
+        let (Some(kept_before), Some(kept_after)) = (fields::kept(&before), fields::kept(&written)) else {
             return Err(refusal(format!("the auto-sync of {} is too large to be kept in the record", self.target)));
         };
         Ok(FieldChange {
-            pointer: Safe::fixed(AUTOMATED),
+            pointer: Safe::fixed(pointer),
             label: Safe::fixed("auto-sync"),
             before: kept_before,
             after: kept_after,
-            words: Some(Safe::from(format!("{} → {}", automation(&before), automation(after)))),
+            words: Some(words),
         })
     }
 
@@ -301,6 +305,7 @@ impl Facts<'_> {
             let value: Value = serde_json::from_str(&change.after).unwrap_or_default();
             match change.pointer.as_str() {
                 AUTOMATED => patch["spec"] = json!({ "syncPolicy": { "automated": value } }),
+                POLICY => patch["spec"] = json!({ "syncPolicy": value }),
                 _ => patch["operation"] = value,
             }
         }
@@ -311,6 +316,12 @@ impl Facts<'_> {
             &["patch", "application", &path.name, "--type=merge", "-p", &patch.to_string()],
         ))
     }
+}
+
+/// The block of auto-sync that a change holds in one of its values.
+fn block(change: &FieldChange, value: &Safe) -> Option<Value> {
+    let value: Value = serde_json::from_str(value).ok()?;
+    Some(if change.pointer == POLICY { value.get("automated").cloned().unwrap_or_default() } else { value })
 }
 
 /// Whether a block of auto-sync is in force.

@@ -52,6 +52,7 @@ struct Selector {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Status {
+    #[serde(deserialize_with = "or_default")]
     pub(super) abort: bool,
     pub(super) phase: String,
     pub(super) message: String,

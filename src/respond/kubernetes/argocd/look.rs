@@ -10,7 +10,7 @@ use crate::respond::kubernetes::fields::OPERATION;
 use crate::respond::kubernetes::said;
 
 use super::objects::{App, OperationState};
-use super::{is_on, version};
+use super::{block, is_on, version};
 
 /// What the Application shows of `plan`, whose fields it holds.
 pub(in crate::respond::kubernetes) fn look(plan: &Plan, object: &Value) -> Seen {
@@ -21,7 +21,7 @@ pub(in crate::respond::kubernetes) fn look(plan: &Plan, object: &Value) -> Seen 
     if plan.changes.iter().any(|change| change.pointer == OPERATION) {
         return synced(&app);
     }
-    let on = plan.changes.iter().any(|change| serde_json::from_str(&change.after).is_ok_and(|after| is_on(&after)));
+    let on = plan.changes.iter().any(|change| block(change, &change.after).is_some_and(|after| is_on(&after)));
     if on { forward(&app, plan.read_at) } else { held_still(&app) }
 }
 
