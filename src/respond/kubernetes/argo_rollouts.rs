@@ -319,7 +319,8 @@ impl Facts<'_> {
         // A ReplicaSet keeps a template with every default written down: of two that do, what
         // differs was meant to.
         let current = self.set_of(&self.rollout.status.current_pod_hash).map(template::of);
-        let by_set = self.sets.iter().any(|set| template::of(set) == *after);
+        let set = self.sets.iter().find(|set| template::of(set) == *after);
+        let (by_set, pods) = (set.is_some(), set.map_or(0, |set| set.status.replicas));
         let current = current.filter(|_| by_set).unwrap_or_else(|| before.clone());
         let differs = leaves(&current, after);
         let mut plan = self.draft(want);
@@ -334,7 +335,10 @@ impl Facts<'_> {
         plan.blast = Blast {
             ready_before: status.ready_replicas,
             wanted_after: wanted,
-            words: Safe::from(format!("all {wanted} pods are made anew, {} ready now", status.ready_replicas)),
+            words: Safe::from(format!(
+                "{pods} of {wanted} pods are of it already, the others are made anew; {} ready now",
+                status.ready_replicas
+            )),
         };
         plan.facts.extend(difference::words(&differs).filter(|_| by_set).map(|words| fact("differs", &words)));
         let stay: Vec<_> = difference::sources(after).into_iter().take(6).collect();

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use crate::model::plan::{Ends, FieldChange, OwnerEffect, Permission, Plan, Preview, Room, Tier};
+use crate::model::plan::{Ends, FieldChange, OwnerEffect, Permission, Plan, Preview, Request, Room, Tier};
 use crate::session::PlanView;
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::Where;
@@ -24,6 +24,13 @@ const CONFIRMED: [(&str, &str); 4] = [
     ("confirm-dialog", "confirm"),
     ("discard-plan", "leave"),
     ("copy-selection", "copy the command"),
+    ("refresh-plan", "read again"),
+];
+/// The same of a plan that could go to another revision.
+const REVISIONS: [(&str, &str); 4] = [
+    ("confirm-dialog", "confirm"),
+    ("discard-plan", "leave"),
+    ("other-revision", "another revision"),
     ("refresh-plan", "read again"),
 ];
 /// First, where the plan names another one instead of itself.
@@ -115,7 +122,8 @@ fn shown(
         let x = words::width(&label) + state.typed.visual_cursor();
         return Some(Position::new(foot.x + u16::try_from(x).unwrap_or(0).min(foot.width.saturating_sub(1)), foot.y));
     }
-    card.foot = vec![ratatui::text::Line::default(), keys(&card, state, &CONFIRMED)];
+    let words = if matches!(plan.request, Request::RollBack { .. }) { &REVISIONS } else { &CONFIRMED };
+    card.foot = vec![ratatui::text::Line::default(), keys(&card, state, words)];
     card.draw(body, &mut state.plan_scroll, buffer);
     None
 }

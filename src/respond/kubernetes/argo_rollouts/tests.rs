@@ -204,5 +204,7 @@ async fn plans_for_a_rollout_at_80_by_24() {
 fn steady(mut plan: Plan) -> Plan {
     let command = plan.command.split_once(" --context").unwrap().1;
     plan.command = format!("kubectl --context{command}").into();
+    plan.read_at = "2026-11-21T03:29:50Z".parse().unwrap();
+    plan.expires_at = plan.read_at + chrono::TimeDelta::seconds(90);
     plan
 }

@@ -279,11 +279,6 @@ async fn an_application_has_no_replicas_and_no_rollout_of_its_own() {
 #[tokio::test]
 async fn plans_for_an_application_at_80_by_24() {
     let fake = staged().await;
-    let steady = |mut plan: Plan| {
-        let command = plan.command.split_once(" --context").unwrap().1;
-        plan.command = format!("kubectl --context{command}").into();
-        plan
-    };
     insta::assert_snapshot!("rollback", picture(&steady(to(&fake, Revision::Previous).await.unwrap())));
     let held = steady(named(&fake, "current").await.unwrap());
     insta::assert_snapshot!("auto_sync_off", picture(&held));
@@ -295,4 +290,13 @@ async fn plans_for_an_application_at_80_by_24() {
     let on = steady(planned(&fake, Request::Undo { plan: Box::new(held) }).await.unwrap());
     assert_eq!(fact(&on, "forward"), "within seconds, to what git says: 3333333 when it was last looked at");
     insta::assert_snapshot!("auto_sync_on", picture(&on));
+}
+
+/// Without what is another on every run.
+fn steady(mut plan: Plan) -> Plan {
+    let command = plan.command.split_once(" --context").unwrap().1;
+    plan.command = format!("kubectl --context{command}").into();
+    plan.read_at = "2026-11-21T03:29:50Z".parse().unwrap();
+    plan.expires_at = plan.read_at + chrono::TimeDelta::seconds(90);
+    plan
 }
