@@ -37,6 +37,8 @@ use objects::{REVISION, ReplicaSet, Rollout};
 
 const ABORT: &str = "/status/abort";
 const TEMPLATE: &str = "/spec/template";
+/// Revisions that are told beside the one that is meant.
+const TOLD: usize = 4;
 
 /// What was read of one Rollout.
 struct Facts<'a> {
@@ -189,6 +191,16 @@ impl Facts<'_> {
         let current = self.name_of(&status.current_pod_hash);
         plan.undo = Some(said(&format!("back to {current}, while nobody else has changed the template")));
         plan.facts.push(fact("to", &self.way_to(set)));
+        let mut others: Vec<_> = self
+            .sets
+            .iter()
+            .filter(|other| ![set.hash(), status.current_pod_hash.as_str()].contains(&other.hash()))
+            .collect();
+        others.sort_by_key(|other| std::cmp::Reverse(other.revision()));
+        let others: Vec<_> = others.into_iter().take(TOLD).map(ReplicaSet::name).collect();
+        if !others.is_empty() {
+            plan.facts.push(fact("revisions", &others.join("; ")));
+        }
         if status.abort {
             plan.facts.push(fact("abort", "is cleared by Argo Rollouts when the template changes"));
         }

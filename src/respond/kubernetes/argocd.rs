@@ -94,6 +94,10 @@ impl Facts<'_> {
         let mut plan = self.sync(want, entry)?;
         plan.title = Safe::from(format!("roll back {} {}", self.target.kind, self.target.path.name));
         plan.facts.push(fact("to", &entry.told()));
+        let others = version::others(app, entry);
+        if !others.is_empty() {
+            plan.facts.push(fact("revisions", &others));
+        }
         if app.is_automated() {
             plan.changes.insert(0, self.automation(&Value::Null)?);
             plan.undo = Some(Safe::fixed(

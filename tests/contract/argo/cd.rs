@@ -183,7 +183,7 @@ async fn a_rollback_of_an_application_stays_and_its_undo_follows_git_again() {
     assert!(gateway.try_plan(&again).await.unwrap_err().why.contains("already"));
 
     let (undone, words) = gateway.undo(done).await;
-    assert_eq!(words, format!("auto-sync is on, {} is synced and Healthy", short(&second)));
+    assert!(words.starts_with("auto-sync is on") && words.ends_with("Healthy"), "{words}");
     let app = it.follows(&second).await;
     assert_eq!(app.pointer(AUTOMATED), Some(&heals), "the very block");
     let now = it.until_deployed("it rolls forward", |now| image(now).ends_with(":2.0.0")).await;

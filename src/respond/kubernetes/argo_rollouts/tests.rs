@@ -126,6 +126,7 @@ async fn a_rollback_goes_to_the_stable_version_while_another_is_rolled_out() {
     let plan = back(&fake, Revision::Previous).await.unwrap();
     assert_eq!(plan.changed(), "template checkout:2.9.0 → checkout:2.8.0");
     assert_eq!(fact(&plan, "to"), "revision 4 (checkout:2.8.0), which is stable: its steps are skipped");
+    assert_eq!(fact(&plan, "revisions"), "revision 3 (checkout:2.7.4)");
     assert_eq!(fact(&plan, "stays"), "ConfigMaps, Secrets and schemas do not roll back");
     assert_eq!(
         plan.undo.as_deref(),

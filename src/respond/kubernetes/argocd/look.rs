@@ -72,9 +72,10 @@ fn healthy(app: &App, state: &OperationState, words: &str) -> Seen {
 fn forward(app: &App, since: World) -> Seen {
     let status = &app.status;
     let git = version::short(&status.sync.revision, &status.sync.revisions);
-    let own = status.operation_state.as_ref().filter(|state| {
-        state.operation.initiated_by.automated && time(&state.started_at).is_some_and(|at| at >= since)
-    });
+    let state = status.operation_state.as_ref();
+    // Its times are whole seconds.
+    let later = |text: &str| time(text).is_some_and(|at| at.timestamp() >= since.timestamp());
+    let own = state.filter(|state| state.operation.initiated_by.automated && later(&state.started_at));
     if app.operation.is_some() {
         return Seen::Under { words: said(&format!("auto-sync is on; it rolls forward to {git}")) };
     }
@@ -87,7 +88,8 @@ fn forward(app: &App, since: World) -> Seen {
             phase => Seen::Under { words: said(&format!("auto-sync is on; {phase}: {}", state.message)) },
         };
     }
-    let compared = time(&status.reconciled_at).is_some_and(|at| at > since);
+    let compared = time(&status.reconciled_at).is_some_and(|at| at > since)
+        && state.is_none_or(|state| is_after(&status.reconciled_at, &state.finished_at));
     let words = format!("auto-sync is on, {}, {}", status.sync.status, status.health.status);
     if compared && status.sync.status == "Synced" && status.health.status == "Healthy" {
         return Seen::Live { words: said(&words) };

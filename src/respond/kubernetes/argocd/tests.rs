@@ -65,6 +65,7 @@ async fn a_rollback_turns_auto_sync_off_and_syncs_the_version_before_in_one_writ
         })
     );
     assert_eq!(fact(&plan, "to"), "2222222 (entry 1), deployed 2026-11-11T02:30:00Z by auto-sync");
+    assert_eq!(fact(&plan, "revisions"), "1111111 (entry 0)");
     assert!(fact(&plan, "auto-sync").contains("nobody turns it on again"));
     assert_eq!(fact(&plan, "cure"), "revert the commit in https://git.example/shop.git, then undo this");
     assert!(plan.undo.as_ref().unwrap().contains("that rolls forward to what git says"));

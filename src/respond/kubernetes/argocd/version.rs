@@ -12,6 +12,8 @@ use super::objects::{App, Entry, Version};
 
 /// The shortest beginning of a commit that names it.
 const SHORTEST: usize = 7;
+/// Entries that are told beside the one that is meant.
+const TOLD: usize = 4;
 
 /// The entry that is meant. The one before is the newest of another version than that which was
 /// synced, or tried, last: a sync that failed has no entry, and one that was repeated has two.
@@ -45,6 +47,15 @@ fn named<'a>(history: &'a [Entry], name: &str) -> Option<&'a Entry> {
         history.iter().rev().find(|entry| begins(&entry.version.revision) || entry.version.revisions.iter().any(begins))
     };
     by_id().or_else(by_revision)
+}
+
+/// What else there is to go back to, the newest first.
+pub(super) fn others(app: &App, chosen: &Entry) -> String {
+    let fits = |entry: &&Entry| entry.id != chosen.id && !is_current(app, entry);
+    let all: Vec<_> = app.status.history.iter().rev().filter(fits).map(Entry::name).collect();
+    let (told, more) = all.split_at(all.len().min(TOLD));
+    let more = if more.is_empty() { String::new() } else { format!("; and {} older", more.len()) };
+    format!("{}{more}", told.join("; "))
 }
 
 /// The entry with that number.
