@@ -102,6 +102,13 @@ pub enum Command {
         /// Which version.
         to: Revision,
     },
+    /// Make a plan to end a rollout that is under way.
+    Abort {
+        /// The workload.
+        workload: WorkloadChoice,
+    },
+    /// Make the plan that the one that is shown names instead of itself.
+    PlanInstead,
     /// Make a plan to start all pods of a workload anew.
     Restart {
         /// The workload.
@@ -225,7 +232,8 @@ pub enum AlertChoice {
 pub enum WorkloadChoice {
     /// By kind and place.
     Exactly(WorkloadKey),
-    /// By name, with or without `namespace/`; refused if there are several.
+    /// By name, with or without `namespace/`, and before that a kind or not; refused if there are
+    /// several.
     Named(Safe),
 }
 

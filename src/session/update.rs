@@ -6,6 +6,7 @@ mod carrying;
 mod declared;
 mod diverting;
 mod granting;
+mod naming;
 mod owning;
 mod recording;
 mod seeing;
@@ -94,6 +95,8 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::Scale { workload, to } => acting::scale(core, &workload, to),
         Command::Bound { workload, floor, cap } => acting::bound(core, &workload, floor, cap),
         Command::RollBack { workload, to } => acting::roll_back(core, &workload, to),
+        Command::Abort { workload } => acting::abort(core, &workload),
+        Command::PlanInstead => acting::instead(core),
         Command::Restart { workload } => acting::restart(core, &workload),
         Command::Divert { of, shares } => diverting::divert(core, &of, shares),
         Command::Switch { of, key, to } => diverting::switch(core, &of, key, to),

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveTime, Utc};
 
 use crate::model::command::{AlertChoice, Command, Due, MilestoneTime, Pane, View, WorkloadChoice};
 use crate::model::entry::{MilestoneName, Phase, Severity};
-use crate::model::name::ServiceName;
+use crate::model::name::{Kind, ServiceName};
 use crate::model::plan::{Replicas, Revision, Share};
 use crate::text::Safe;
 
@@ -146,17 +146,45 @@ pub(super) fn bound(given: &str) -> Result<Command, String> {
 
 /// The workload, then the revision as its system calls it.
 pub(super) fn rollback(given: &str) -> Result<Command, String> {
-    let mut words = given.split_whitespace();
-    let workload = WorkloadChoice::Named(text(words.next().unwrap_or_default(), "the workload's name")?);
-    let to = words.next().map_or(Revision::Previous, |name| Revision::Named(Safe::from(name)));
-    match words.next() {
+    let (workload, rest) = workload(given)?;
+    let to = rest.first().map_or(Revision::Previous, |name| Revision::Named(Safe::from(*name)));
+    match rest.get(1) {
         Some(more) => Err(format!("`{more}` is not expected")),
         None => Ok(Command::RollBack { workload, to }),
     }
 }
 
 pub(super) fn restart(given: &str) -> Result<Command, String> {
-    text(given, "the workload's name").map(|name| Command::Restart { workload: WorkloadChoice::Named(name) })
+    let (workload, rest) = workload(given)?;
+    match rest.first() {
+        Some(more) => Err(format!("`{more}` is not expected")),
+        None => Ok(Command::Restart { workload }),
+    }
+}
+
+pub(super) fn abort(given: &str) -> Result<Command, String> {
+    let (workload, rest) = workload(given)?;
+    match rest.first() {
+        Some(more) => Err(format!("`{more}` is not expected")),
+        None => Ok(Command::Abort { workload }),
+    }
+}
+
+/// A workload, with its kind in front or not, in quotes or not; and the words after it.
+fn workload(given: &str) -> Result<(WorkloadChoice, Vec<&str>), String> {
+    let (name, rest) = match given.trim().strip_prefix('"') {
+        Some(quoted) => {
+            let (name, rest) = quoted.split_once('"').ok_or("the closing quote is missing")?;
+            (name.to_owned(), rest.split_whitespace().collect())
+        }
+        None => {
+            let words: Vec<_> = given.split_whitespace().collect();
+            let kind = words.first().is_some_and(|first| Kind::parse(first).is_some());
+            let (name, rest) = words.split_at(words.len().min(if kind { 2 } else { 1 }));
+            (name.join(" "), rest.to_vec())
+        }
+    };
+    text(&name, "the workload's name").map(|name| (WorkloadChoice::Named(name), rest))
 }
 
 /// A service or a route, then `DESTINATION=PERCENT` for each destination that gets another share.

@@ -12,7 +12,7 @@ use crate::model::alert::AlertSeverity;
 use crate::model::command::{AlertChoice, Command, Pane};
 use crate::model::log::Level;
 use crate::model::name::{Kind, ObjectPath};
-use crate::model::plan::Tier;
+use crate::model::plan::{Instead, Tier};
 use crate::model::service::{Route, Service};
 use crate::session::{Action, ActionState, Core, PlanView, WriteWindow};
 use crate::tui::chrome::{self, Brush};
@@ -304,6 +304,31 @@ fn leaving_asks_only_while_an_incident_is_open_or_an_action_under_way() {
     assert_eq!(ana.presses(KeyCode::Char('n')), []);
     ana.presses(KeyCode::Char('q'));
     assert_eq!(ana.presses(KeyCode::Char('y')), [Command::Quit]);
+}
+
+#[test]
+fn what_argo_keeps_is_acted_on_where_it_stays() {
+    let mut fixture = Fixture::burning();
+    fixture.workloads[0].workload.as_mut().unwrap().managed_by = Some("Argo CD team_shop".into());
+    let mut ana = Person::at(fixture);
+    ana.presses(KeyCode::Char('4'));
+    ana.presses(KeyCode::Char('x'));
+    assert!(ana.sees().contains("roll back Argo CD app team/shop …"), "{}", ana.sees());
+    assert!(!ana.sees().contains("abort the rollout"));
+    ana.presses(KeyCode::Esc);
+    let row = &mut ana.fixture.workloads[0];
+    (row.key.kind, row.workload) = (Kind::Rollout, None);
+    let key = row.key.clone();
+    ana.presses(KeyCode::Char('x'));
+    assert!(ana.sees().contains(&format!("abort the rollout of {key}")), "{}", ana.sees());
+    assert!(!ana.sees().contains("restart Rollout"), "this version does not restart a Rollout");
+    ana.presses(KeyCode::Esc);
+
+    let mut undone = plan(12, Tier::Reversible);
+    undone.instead = Some(Instead { words: "the Application".into(), request: Box::new(undone.request.clone()) });
+    ana.fixture.plan = Some(PlanView::Shown { plan: Box::new(undone), blocked: Some("it would be undone".into()) });
+    ana.sees();
+    assert_eq!(ana.presses(KeyCode::Char('f')), [Command::PlanInstead]);
 }
 
 #[test]
