@@ -368,8 +368,8 @@ fn routes(file: &File, table: &ServiceTable) -> Vec<Route> {
     let serves = |balancer: &&BalancerShape| {
         balancer.serves.iter().any(|path| table.workloads.iter().any(|own| own.get_ref() == path.get_ref()))
     };
-    let parts =
-        [(Kind::LoadBalancer, Part::Balancer), (Kind::Listener, Part::Listener), (Kind::ListenerRule, Part::Rule)];
+    // Its rule takes all requests; what the listener does by default is nobody's.
+    let parts = [(Kind::LoadBalancer, Part::Balancer), (Kind::ListenerRule, Part::Rule)];
     let of = |balancer: &BalancerShape| {
         let name = balancer.name.get_ref().clone();
         parts.map(|(kind, part)| Route { kind, path: ObjectPath::new("", BalancerShape::arn(file, &name, part)) })
