@@ -31,7 +31,7 @@ use crate::drill::scenario::Scenario;
 
 pub(in crate::drill) use alarms::{Alarm, AlarmState, Alarms, Metric, Transition, Watches};
 pub(in crate::drill) use alerts::{ActiveAlert, Alerts, Silence};
-pub(in crate::drill) use fleet::{Fleet, cluster_spec};
+pub(in crate::drill) use fleet::{Fleet, cluster_spec, route_specs};
 pub(in crate::drill) use logs::{LogEvent, LogStore};
 pub(in crate::drill) use rule::parse as alarm_rule;
 
@@ -86,6 +86,7 @@ impl World {
     /// The world at its epoch, and its cluster.
     pub fn new(scenario: &Arc<Scenario>, seed: u64) -> (Self, Cluster) {
         let cluster = Cluster::new(cluster_spec(scenario), scenario.epoch(), seed);
+        route_specs(scenario).iter().for_each(|route| cluster.divide(route));
         (Self::with_fleet(scenario, seed, Box::new(cluster.clone())), cluster)
     }
 
@@ -134,6 +135,7 @@ impl World {
             let away = self.cloud.away(workload.path.get_ref(), self.now);
             body.lost = self.zones.step(file, &self.cloud, workload, views, &away);
         }
+        self.physics.route(&scenario, self.fleet.as_ref());
         self.physics.step(&scenario, hours, &serving);
         for ((workload, views), body) in file.workloads.iter().zip(&serving).zip(&mut self.physics.bodies) {
             let second = body.now;

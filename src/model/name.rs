@@ -47,6 +47,19 @@ names! {
     Uid
 }
 
+/// What a source tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceKind {
+    /// Alerts and alarms.
+    Alerts,
+    /// Values of services' signals.
+    Signals,
+    /// Lines of logs.
+    Logs,
+    /// Workloads, pods, nodes and what was changed of them.
+    Cluster,
+}
+
 /// Where a signal came from: one source in one environment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
@@ -181,20 +194,6 @@ pub struct Target {
     pub path: ObjectPath,
     /// Which one it is: another object of the same name has another UID.
     pub uid: Option<Uid>,
-}
-
-impl Target {
-    /// What a person types to confirm a grave change of it: its name, and of what an ARN names the
-    /// load balancer's name in it.
-    pub fn typed(&self) -> Safe {
-        let name = self.path.name.as_str();
-        match self.kind {
-            Kind::Listener | Kind::ListenerRule | Kind::LoadBalancer => {
-                Safe::from(name.split('/').nth(2).unwrap_or(name))
-            }
-            _ => self.path.name.clone(),
-        }
-    }
 }
 
 impl fmt::Display for Target {

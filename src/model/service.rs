@@ -57,6 +57,22 @@ pub struct Route {
     pub path: ObjectPath,
 }
 
+impl Route {
+    /// Whether it divides traffic by weights. A Service does so by its selector, and a zone is left
+    /// as a whole.
+    pub fn divides_by_weights(&self) -> bool {
+        !matches!(self.kind, Kind::Service | Kind::LoadBalancer)
+    }
+
+    /// The source whose system it is part of.
+    pub fn source(&self) -> &'static str {
+        match self.kind {
+            Kind::Listener | Kind::ListenerRule | Kind::RecordSet | Kind::LoadBalancer => "aws",
+            _ => "kubernetes",
+        }
+    }
+}
+
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind, self.path)

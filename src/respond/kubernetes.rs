@@ -13,11 +13,14 @@ mod difference;
 pub(in crate::respond) mod fake;
 pub(in crate::respond) mod fields;
 mod gate;
+mod httproute;
+mod keepers;
 mod look;
 mod objects;
 mod owners;
 mod pace;
 mod place;
+mod ready;
 mod restart;
 mod revisions;
 mod rollback;
@@ -26,8 +29,12 @@ mod rollout;
 #[cfg(test)]
 mod rollout_tests;
 mod scale;
+mod selector;
 #[cfg(test)]
 mod tests;
+mod traffic;
+mod virtualservice;
+mod weights;
 mod write;
 
 use chrono::TimeDelta;
@@ -73,6 +80,8 @@ impl Kubernetes {
             Request::Scale { .. } => self.scale(want, cluster).await,
             Request::RollBack { target, .. } if revisions::has(target.kind) => self.roll_back(want, cluster).await,
             Request::Restart { target } if revisions::has(target.kind) => self.restart(want, cluster).await,
+            Request::Divert { .. } => traffic::plan(&self.api, &self.clock, want, cluster).await,
+            Request::Switch { .. } => selector::plan(&self.api, &self.clock, want, cluster).await,
             other => Err(refusal(format!("cannot {}: this version does not know how", other.words()))),
         }
     }

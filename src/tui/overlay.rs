@@ -7,6 +7,8 @@ mod help;
 pub(super) mod palette;
 mod plan;
 mod questions;
+mod routes;
+mod sources;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -59,6 +61,10 @@ pub(super) fn draw(
             help::draw(state, scene, brush, body, buffer);
             None
         }
+        Some(Overlay::Sources { .. }) => {
+            sources::draw(state, scene, brush, body, buffer);
+            None
+        }
         Some(Overlay::Detail { .. }) => {
             detail::draw(state, scene, brush, body, buffer);
             None
@@ -75,8 +81,8 @@ pub(super) fn draw(
             let fields = questions::Fields { env, reason, second: *second };
             Some(questions::write(fields, &state.keymap, scene, brush, body, buffer))
         }
-        Some(Overlay::Quit { under }) => {
-            questions::quit(under, &state.keymap, brush, body, buffer);
+        Some(Overlay::Quit { why }) => {
+            questions::quit(why, &state.keymap, brush, body, buffer);
             None
         }
     }

@@ -162,6 +162,25 @@ fn check(file: &File) -> Result<(), Wrong> {
     runs.extend(file.ecs.iter().map(|service| service.path.get_ref().as_str()));
     let zones: BTreeSet<_> = file.nodes.iter().map(|node| node.zone.as_str()).collect();
     account(file, &workloads)?;
+    let mut routes = BTreeSet::new();
+    for route in &file.routes {
+        match route.path.get_ref().split_once('/') {
+            Some((namespace, name)) if is_dns_label(namespace) && is_dns_label(name) => {}
+            _ => return Err(wrong(&route.path, "a route's path is `namespace/name`, in lower-case letters")),
+        }
+        if !routes.insert(format!("{} {}", route.kind.as_str(), route.path.get_ref())) {
+            return Err(wrong(&route.path, format!("there is another {} of this path", route.kind.as_str())));
+        }
+        for service in route.to.iter().map(|way| &way.service).chain([&route.host]) {
+            let path = format!("{}/{}", route.namespace(), service.get_ref());
+            if !workloads.contains(path.as_str()) {
+                return Err(wrong(service, format!("there is no workload `{path}` for the route to lead to")));
+            }
+        }
+        if route.to.iter().all(|way| way.weight == 0) {
+            return Err(wrong(&route.path, "one weight of a route at least is not 0"));
+        }
+    }
 
     let mut names = BTreeSet::from(["epoch"]);
     for event in &file.events {
@@ -219,6 +238,14 @@ fn check(file: &File) -> Result<(), Wrong> {
     for service in &file.services {
         for workload in &service.workloads {
             known(workload, &runs, "workload or service of ECS")?;
+        }
+        for one in &service.routes {
+            // A workload's Service has its name.
+            let there = routes.contains(one.get_ref())
+                || one.get_ref().strip_prefix("Service ").is_some_and(|path| workloads.contains(path));
+            if !there {
+                return Err(wrong(one, format!("there is no route `{}`", one.get_ref())));
+            }
         }
         for group in &service.log_groups {
             known(group, &groups, "log group of a workload")?;
@@ -300,12 +327,30 @@ fn no_circles(file: &File) -> Result<(), Wrong> {
         for (at, workload) in file.workloads.iter().enumerate() {
             let callees =
                 workload.calls.iter().map(|call| &call.to).chain(workload.worker.iter().map(|worker| &worker.to));
-            let free = callees.into_iter().all(|callee| {
-                file.workloads
+            let routed = |callee: &str| {
+                let about = file
+                    .routes
                     .iter()
-                    .position(|other| other.path.get_ref() == callee.get_ref())
-                    .is_none_or(|other| settled.contains(&other))
-            });
+                    .filter(|route| format!("{}/{}", route.namespace(), route.host.get_ref()) == callee);
+                about
+                    .flat_map(|route| {
+                        route.to.iter().map(|way| format!("{}/{}", route.namespace(), way.service.get_ref()))
+                    })
+                    .collect::<Vec<_>>()
+            };
+            let free = callees
+                .into_iter()
+                .flat_map(|callee| {
+                    let mut all = routed(callee.get_ref());
+                    all.push(callee.get_ref().clone());
+                    all
+                })
+                .all(|callee| {
+                    file.workloads
+                        .iter()
+                        .position(|other| *other.path.get_ref() == callee)
+                        .is_none_or(|other| settled.contains(&other))
+                });
             if free {
                 settled.insert(at);
             }
@@ -363,8 +408,15 @@ fn is_dns_label(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-/// What divides the traffic of a service: the load balancers that serve one of its workloads.
-fn routes(file: &File, table: &ServiceTable) -> Vec<Route> {
+/// `VirtualService namespace/name`, or the Service of a workload: `Service namespace/name`.
+fn route(text: &str) -> Option<Route> {
+    let (kind, place) = text.split_once(' ')?;
+    let (namespace, name) = place.split_once('/')?;
+    Some(Route { kind: Kind::parse(kind)?, path: ObjectPath::new(namespace, name) })
+}
+
+/// What comes before the workloads of a service: its load balancers.
+fn balanced(file: &File, table: &ServiceTable) -> Vec<Route> {
     let serves = |balancer: &&BalancerShape| {
         balancer.serves.iter().any(|path| table.workloads.iter().any(|own| own.get_ref() == path.get_ref()))
     };
@@ -396,7 +448,7 @@ fn service(file: &File, table: &ServiceTable) -> Service {
                 name: name.into(),
             })
             .collect(),
-        routes: routes(file, table),
+        routes: table.routes.iter().filter_map(|text| route(text.get_ref())).chain(balanced(file, table)).collect(),
         log_groups: table.log_groups.iter().map(|group| safe(group.get_ref())).collect(),
         alarms: table.alarms.iter().map(safe).collect(),
         signals: table

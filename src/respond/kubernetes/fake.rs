@@ -1,6 +1,8 @@
 //! An API server for tests: one Deployment, every request recorded, and a network that fails as
 //! asked. Written on bare sockets, because a connection that is cut is what it is for.
 
+pub(in crate::respond) mod mesh;
+mod objects;
 pub(in crate::respond) mod rollout;
 
 use std::path::PathBuf;
@@ -14,6 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::config::{Environment, KubeAccess, WritePolicy};
 use crate::model::name::{Kind, ObjectPath, Origin, Target};
+
+pub(in crate::respond) use objects::Objects;
 
 /// What happens to the next write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +64,8 @@ pub(in crate::respond) struct State {
     pub(in crate::respond) pods: Vec<Value>,
     /// ReplicaSets or ControllerRevisions.
     pub(in crate::respond) revisions: Vec<Value>,
+    /// Whatever else there is.
+    pub(in crate::respond) objects: Objects,
     /// Whether the Deployment's controller follows, some pods a look.
     pub(in crate::respond) follows: bool,
     pub(in crate::respond) allowed: bool,
@@ -192,6 +198,7 @@ impl Fake {
             application: None,
             pods: Vec::new(),
             revisions: Vec::new(),
+            objects: Objects::default(),
             follows: true,
             allowed: true,
             dry_run: None,
@@ -320,6 +327,9 @@ fn answer(state: &mut State, seen: Seen) -> Reply {
         return reply;
     }
     let path = seen.path.split('?').next().unwrap_or_default();
+    if let Some(reply) = objects::answer(state, &seen, path) {
+        return reply;
+    }
     let ok = |value| Reply::Answer(200, value);
     let items = |items: Value| ok(json!({ "kind": "List", "metadata": {}, "items": items }));
     match (seen.method.as_str(), path) {

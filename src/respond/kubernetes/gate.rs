@@ -64,12 +64,22 @@ fn allowed(method: &Method, path: &str) -> bool {
         (method.as_str(), parts.as_slice()),
         ("PATCH", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _, "scale"])
             | ("PATCH", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets" | "daemonsets", _])
+            | ("PATCH", ["apis", "networking.istio.io", "v1" | "v1beta1", "namespaces", _, "virtualservices", _])
+            | ("PATCH", ["apis", "gateway.networking.k8s.io", "v1" | "v1beta1", "namespaces", _, "httproutes", _])
+            | ("PATCH", ["api", "v1", "namespaces", _, "services", _])
             | ("POST", ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"])
             | ("GET", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets" | "daemonsets", _])
             | ("GET", ["apis", "apps", "v1", "namespaces", _, "replicasets" | "controllerrevisions"])
             | ("GET", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _, "scale"])
             | ("GET", ["apis", "autoscaling", "v2", "namespaces", _, "horizontalpodautoscalers"])
             | ("GET", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "applications", _])
+            | ("GET", ["apis", "networking.istio.io" | "gateway.networking.k8s.io"])
+            | ("GET", ["apis", "networking.istio.io", "v1" | "v1beta1", "namespaces", _, "virtualservices", _])
+            | ("GET", ["apis", "networking.istio.io", "v1" | "v1beta1", "namespaces", _, "destinationrules"])
+            | ("GET", ["apis", "gateway.networking.k8s.io", "v1" | "v1beta1", "namespaces", _, "httproutes", _])
+            | ("GET", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "rollouts"])
+            | ("GET", ["apis", "discovery.k8s.io", "v1", "namespaces", _, "endpointslices"])
+            | ("GET", ["api", "v1", "namespaces", _, "services", _])
             | ("GET", ["api", "v1", "namespaces", _, "pods"])
     )
 }
@@ -85,6 +95,10 @@ mod tests {
             (Method::PATCH, "/apis/apps/v1/namespaces/shop/deployments/payments/scale"),
             (Method::PATCH, "/apis/apps/v1/namespaces/shop/statefulsets/db/scale"),
             (Method::PATCH, "/apis/apps/v1/namespaces/shop/daemonsets/agent"),
+            (Method::PATCH, "/apis/networking.istio.io/v1/namespaces/shop/virtualservices/checkout"),
+            (Method::PATCH, "/apis/gateway.networking.k8s.io/v1beta1/namespaces/shop/httproutes/checkout"),
+            (Method::PATCH, "/api/v1/namespaces/shop/services/checkout"),
+            (Method::GET, "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"),
             (Method::GET, "/apis/apps/v1/namespaces/shop/deployments/payments"),
             (Method::GET, "/apis/apps/v1/namespaces/shop/controllerrevisions"),
             (Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
@@ -99,6 +113,11 @@ mod tests {
             (Method::PATCH, "/apis/apps/v1/namespaces/shop/replicasets/payments-1"),
             (Method::PATCH, "/apis/apps/v1/namespaces/shop/deployments/payments/status"),
             (Method::PATCH, "/apis/apps/v1/namespaces/shop/deployments"),
+            (Method::PATCH, "/apis/networking.istio.io/v1/namespaces/shop/virtualservices"),
+            (Method::PATCH, "/apis/networking.istio.io/v1/namespaces/shop/destinationrules/checkout"),
+            (Method::PATCH, "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/checkout/status"),
+            (Method::PATCH, "/apis/gateway.networking.k8s.io/v1/namespaces/shop/gateways/checkout"),
+            (Method::GET, "/api/v1/namespaces/shop/services/checkout/proxy"),
             (Method::PUT, "/apis/apps/v1/namespaces/shop/deployments/payments/scale"),
             (Method::DELETE, "/apis/apps/v1/namespaces/shop/deployments/payments"),
             (Method::POST, "/api/v1/namespaces/shop/pods"),

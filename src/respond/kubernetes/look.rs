@@ -15,13 +15,17 @@ use super::objects::{Meta, Pod, Workload};
 use super::place::Place;
 use super::rolled::rolled;
 use super::scale::replicas_of;
-use super::{FIELD_MANAGER, revisions, said};
+use super::{FIELD_MANAGER, httproute, revisions, said, selector, virtualservice};
 
 /// What the target shows of `plan`.
 pub(super) async fn look(api: &Api, plan: &Plan) -> Seen {
     let place = match Place::of(&plan.target) {
         Ok(place) => place,
         Err(refusal) => return Seen::Gone { why: refusal.why },
+    };
+    let place = match api.served(place).await {
+        Ok(place) => place,
+        Err(error) => return Seen::Unread { why: Safe::from(format!("could not read {}: {error}", plan.target)) },
     };
     let object: Value = match api.get(&place.path()).await {
         Ok(object) => object,
@@ -44,6 +48,9 @@ pub(super) async fn look(api: &Api, plan: &Plan) -> Seen {
         Request::RollBack { target, .. } | Request::Restart { target } if revisions::has(target.kind) => {
             rolled(api, plan, &place, &object).await
         }
+        Request::Divert { .. } if plan.target.kind == Kind::VirtualService => virtualservice::look(plan, &object),
+        Request::Divert { .. } => httproute::look(plan, &object),
+        Request::Switch { .. } => selector::look(api, plan, &place, &object).await,
         other => {
             Seen::Unread { why: Safe::from(format!("this version cannot tell whether {} is done", other.words())) }
         }

@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveTime, Utc};
 use crate::model::command::{AlertChoice, Command, Due, MilestoneTime, Pane, View, WorkloadChoice};
 use crate::model::entry::{MilestoneName, Phase, Severity};
 use crate::model::name::ServiceName;
-use crate::model::plan::{Replicas, Revision};
+use crate::model::plan::{Replicas, Revision, Share};
 use crate::text::Safe;
 
 pub(super) fn none(given: &str) -> Result<(), String> {
@@ -110,6 +110,20 @@ pub(super) fn scale(given: &str) -> Result<Command, String> {
     Ok(Command::Scale { workload, to })
 }
 
+/// The last action, or what is left over under a handle or a target's name.
+pub(super) fn undo(given: &str) -> Result<Command, String> {
+    Ok(if given.is_empty() { Command::Undo } else { Command::UndoLeftover { which: Safe::from(given) } })
+}
+
+pub(super) fn own(given: &str) -> Result<Command, String> {
+    let (which, owner) = given.split_once(char::is_whitespace).unwrap_or((given, ""));
+    Ok(Command::Own { which: text(which, "which change")?, owner: text(owner, "the name of who sees to it")? })
+}
+
+pub(super) fn break_glass(given: &str) -> Result<Command, String> {
+    text(given, "the reason").map(|reason| Command::BreakGlass { reason })
+}
+
 /// The workload, then the revision as its system calls it.
 pub(super) fn rollback(given: &str) -> Result<Command, String> {
     let mut words = given.split_whitespace();
@@ -126,7 +140,8 @@ pub(super) fn restart(given: &str) -> Result<Command, String> {
 }
 
 pub(super) fn evacuate(given: &str) -> Result<Command, String> {
-    let mut words = given.split_whitespace();
+    // As a route is written, or by its name alone.
+    let mut words = given.strip_prefix("LoadBalancer ").unwrap_or(given).split_whitespace();
     let of = text(words.next().unwrap_or_default(), "the service or load balancer")?;
     let zone = text(words.next().unwrap_or_default(), "the zone")?;
     let length = text(words.next().unwrap_or_default(), "for how long")?;
@@ -138,6 +153,42 @@ pub(super) fn evacuate(given: &str) -> Result<Command, String> {
         minutes.filter(|minutes| (1..=72 * 60).contains(minutes)).and_then(|minutes| u32::try_from(minutes).ok());
     let minutes = minutes.ok_or_else(|| format!("`{length}` is not a time between 1m and 72h"))?;
     Ok(Command::Evacuate { of, zone, minutes })
+}
+
+/// A service or a route, then `DESTINATION=PERCENT` for each destination that gets another share.
+pub(super) fn divert(given: &str) -> Result<Command, String> {
+    let (name, pairs) = named_pairs(given)?;
+    let mut shares: Vec<Share> = Vec::new();
+    for (destination, weight) in pairs {
+        let number = weight.strip_suffix('%').unwrap_or(weight);
+        let weight = number.parse().map_err(|_| format!("`{weight}` is not a share in percent"))?;
+        if shares.iter().any(|share| *share.destination == *destination) {
+            return Err(format!("`{destination}` is named twice"));
+        }
+        shares.push(Share { destination: Safe::from(destination), weight });
+    }
+    Ok(Command::Divert { of: name, shares })
+}
+
+pub(super) fn switch(given: &str) -> Result<Command, String> {
+    let (of, pairs) = named_pairs(given)?;
+    match pairs.as_slice() {
+        [(key, to)] => Ok(Command::Switch { of, key: Safe::from(*key), to: Safe::from(*to) }),
+        [] => Err("the key and its value are missing, such as version=green,".into()),
+        _ => Err("one key is switched at a time".into()),
+    }
+}
+
+/// A name, which may have spaces in it, then words with a `=`.
+fn named_pairs(given: &str) -> Result<(Safe, Vec<(&str, &str)>), String> {
+    let words: Vec<&str> = given.split_whitespace().collect();
+    let first = words.iter().position(|word| word.contains('=')).unwrap_or(words.len());
+    let name = text(&words[..first].join(" "), "the service's name")?;
+    let pairs = words[first..].iter().map(|word| match word.rsplit_once('=') {
+        Some((key, value)) if !key.is_empty() && !value.is_empty() => Ok((key, value)),
+        _ => Err(format!("`{word}` is not NAME=VALUE")),
+    });
+    Ok((name, pairs.collect::<Result<_, _>>()?))
 }
 
 pub(super) fn confirm(given: &str) -> Result<Command, String> {

@@ -2,7 +2,7 @@
 
 use crate::model::command::WorkloadChoice;
 use crate::model::entry::{Body, EntryKind};
-use crate::model::name::Target;
+use crate::model::name::{ServiceName, Target, WorkloadKey};
 use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Revision, Tier};
 use crate::observe::workloads::WorkloadRow;
 use crate::record::Durability;
@@ -11,7 +11,7 @@ use crate::session::core::{Core, Next};
 use crate::session::{Action, ActionState, Effect, NoticeKind, PlanView, WriteWindow};
 use crate::text::Safe;
 
-use super::{declared, recording};
+use super::{declared, granting, owning, recording};
 
 pub(super) fn open_write(core: &mut Core, env: &Safe, reason: Safe) -> Vec<Effect> {
     if let Some(why) = why_not_act(core) {
@@ -58,6 +58,7 @@ fn shut(core: &mut Core, title: &str) -> Vec<Effect> {
     // A plan that is shown stays readable; it is neither confirmed nor read again, since even a
     // dry run is a request to write.
     let why = why_not_now(core).map(Safe::from);
+    let mut effects = granting::over(core);
     core.desk.planning = None;
     match &mut core.plan {
         Some(PlanView::Shown { blocked, .. }) => *blocked = why,
@@ -67,7 +68,8 @@ fn shut(core: &mut Core, title: &str) -> Vec<Effect> {
     let mut draft = recording::said(core, EntryKind::WriteWindow, core.facing.env.0.clone(), title);
     draft.before = Some(Safe::fixed("open"));
     draft.after = Some(Safe::fixed("read-only"));
-    vec![recording::record_now(core, draft, Durability::Now, Next::CloseWindow)]
+    effects.push(recording::record_now(core, draft, Durability::Now, Next::CloseWindow));
+    effects
 }
 
 fn why_not_act(core: &Core) -> Option<String> {
@@ -82,7 +84,7 @@ fn why_not_act(core: &Core) -> Option<String> {
     })
 }
 
-fn why_not_now(core: &Core) -> Option<String> {
+pub(super) fn why_not_now(core: &Core) -> Option<String> {
     why_not_act(core).or_else(|| {
         (core.window == WriteWindow::Closed)
             .then(|| format!("this session is read-only: `:write {} REASON` opens a write window", core.facing.env))
@@ -102,13 +104,13 @@ pub(super) fn restart(core: &mut Core, choice: &WorkloadChoice) -> Vec<Effect> {
 }
 
 /// A plan of what is wanted of one workload.
-fn of_workload(core: &mut Core, choice: &WorkloadChoice, want: impl FnOnce(Target) -> Request) -> Vec<Effect> {
+fn of_workload(core: &mut Core, choice: &WorkloadChoice, wish: impl FnOnce(Target) -> Request) -> Vec<Effect> {
     if let Some(why) = why_not_now(core) {
         core.say(NoticeKind::Error, why);
         return Vec::new();
     }
     match find(core, choice) {
-        Ok(target) => plan(core, want(target)),
+        Ok(target) => want(core, wish(target)),
         Err(why) => {
             core.say(NoticeKind::Error, why);
             Vec::new()
@@ -117,14 +119,10 @@ fn of_workload(core: &mut Core, choice: &WorkloadChoice, want: impl FnOnce(Targe
 }
 
 pub(super) fn evacuate(core: &mut Core, of: &Safe, zone: Safe, minutes: u32) -> Vec<Effect> {
-    if let Some(why) = why_not_now(core) {
-        core.say(NoticeKind::Error, why);
-        return Vec::new();
-    }
     match declared::balancer(core, of) {
-        Ok(target) => plan(core, Request::Evacuate { target, zone, minutes }),
+        Ok(target) => want(core, Request::Evacuate { target, zone, minutes }),
         Err(why) => {
-            core.say(NoticeKind::Error, why);
+            core.say(NoticeKind::Error, why_not_now(core).unwrap_or(why));
             Vec::new()
         }
     }
@@ -184,12 +182,21 @@ pub(super) fn undo(core: &mut Core) -> Vec<Effect> {
             )
     });
     match last.map(|action| action.plan.clone()) {
-        Some(applied) => plan(core, Request::Undo { plan: Box::new(applied) }),
+        Some(applied) => want(core, Request::Undo { plan: Box::new(applied) }),
         None => {
             core.say(NoticeKind::Error, "nothing was applied in this session that could be undone");
             Vec::new()
         }
     }
+}
+
+/// Asks for a plan, if one may be confirmed here now.
+pub(super) fn want(core: &mut Core, request: Request) -> Vec<Effect> {
+    if let Some(why) = why_not_now(core) {
+        core.say(NoticeKind::Error, why);
+        return Vec::new();
+    }
+    plan(core, request)
 }
 
 fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
@@ -204,7 +211,7 @@ fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
         shown => *shown = Some(PlanView::Planning { what: what.into() }),
     }
     let cluster = cluster(core, &request);
-    vec![Effect::Plan { ticket, request, cluster }]
+    vec![Effect::Plan { ticket, request, cluster, incident: core.incident.is_some() }]
 }
 
 /// What the picture knows of a request's target.
@@ -217,7 +224,7 @@ fn cluster(core: &Core, request: &Request) -> Cluster {
         .rows()
         .iter()
         .find(|row| row.origin == target.origin && row.key.kind == target.kind && row.key.path == target.path);
-    let Some(row) = row else { return declared::known(core, target) };
+    let Some(row) = row else { return around_route(core, target) };
     let added = row.workload.as_ref().map_or(0, |workload| match (request.origin(), to) {
         (_, Some(Replicas::Exactly(wanted))) => wanted.saturating_sub(workload.desired),
         (_, Some(Replicas::By(more))) => u32::try_from(more).unwrap_or(0),
@@ -238,14 +245,42 @@ fn cluster(core: &Core, request: &Request) -> Cluster {
     }
 }
 
+/// The same of what no pane lists, such as what divides a service's traffic: the load is the
+/// service's.
+fn around_route(core: &Core, target: &Target) -> Cluster {
+    let (catalogue, key) = (&core.picture.catalogue, WorkloadKey { kind: target.kind, path: target.path.clone() });
+    let service = catalogue.of_route(target.kind, &target.path).or_else(|| catalogue.of_workload(&key));
+    let Some(service) = service else { return Cluster::default() };
+    let load = signals(core, service);
+    Cluster {
+        load: (!load.is_empty()).then(|| load.join("; ").into()),
+        service: Some(service.clone()),
+        ..Cluster::default()
+    }
+}
+
 /// `cpu 97 % of the limit on 6 pods; errors 31 %, p99 9.8 s`.
 fn load(core: &Core, row: &WorkloadRow) -> Option<Safe> {
     let mut parts = Vec::new();
     if let Some(share) = row.cpu_share {
         parts.push(format!("cpu {:.0} % on {} pods", share * 100.0, row.pods.len()));
     }
-    parts.extend(row.service.as_ref().map(|name| declared::signals(core, name)).unwrap_or_default());
+    if let Some(service) = &row.service {
+        parts.extend(signals(core, service));
+    }
     (!parts.is_empty()).then(|| parts.join("; ").into())
+}
+
+/// The newest value of each of a service's signals.
+fn signals(core: &Core, service: &ServiceName) -> Vec<String> {
+    let row = core.picture.services.row(service);
+    row.into_iter()
+        .flat_map(|row| &row.signals)
+        .filter_map(|signal| {
+            let (_, value) = signal.latest()?;
+            Some(format!("{} {}", signal.name, signal.unit.write(value)))
+        })
+        .collect()
 }
 
 /// A plan was made or refused.
@@ -255,18 +290,24 @@ pub(super) fn planned(core: &mut Core, ticket: u64, result: Result<Plan, Refusal
     }
     core.desk.planning = None;
     let before = core.plan.take();
-    core.plan = Some(match result {
-        Ok(plan) => {
-            if let Some(PlanView::Shown { plan: old, .. }) = before
-                && let Some(why) = Engine::voided(&old, &plan)
-            {
-                core.say(NoticeKind::Error, format!("the plan is another now, look at it anew: {why}"));
-            }
-            PlanView::Shown { blocked: Engine::blocked(&plan), plan: Box::new(plan) }
+    let plan = match result {
+        Ok(plan) => plan,
+        Err(refusal) => {
+            core.plan = Some(PlanView::Refused { why: refusal.why });
+            return granting::put_away(core);
         }
-        Err(refusal) => PlanView::Refused { why: refusal.why },
-    });
-    Vec::new()
+    };
+    let blocked = Engine::blocked(&plan).or_else(|| granting::blocked(core, &plan));
+    if let Some(PlanView::Shown { plan: old, .. }) = before {
+        if let Some(why) = Engine::voided(&old, &plan) {
+            core.say(NoticeKind::Error, format!("the plan is another now, look at it anew: {why}"));
+        } else if let (None, Some(why)) = (Engine::blocked(&old), &blocked) {
+            core.say(NoticeKind::Error, format!("the plan cannot be confirmed any more: {why}"));
+        }
+    }
+    let effects = if blocked.is_none() { granting::ask(core, &plan) } else { Vec::new() };
+    core.plan = Some(PlanView::Shown { blocked, plan: Box::new(plan) });
+    effects
 }
 
 pub(super) fn refresh(core: &mut Core) -> Vec<Effect> {
@@ -314,7 +355,7 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
         core.say(NoticeKind::Error, "no plan is shown: there is nothing to confirm");
         return Vec::new();
     };
-    let name = &plan.target.typed();
+    let name = plan.name_to_type();
     let why = match (blocked, plan.tier) {
         // What is confirmed is what was seen, whatever took its place meanwhile.
         _ if seen != Some(&plan.id) => Some("not confirmed: another plan is shown by now; look at it anew".to_owned()),
@@ -326,15 +367,22 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
             );
             return refresh(core);
         }
-        (None, Tier::Lowers) if typed != Some(name) => {
-            Some(format!("the plan lowers capacity: type the target's name, `{name}`, to confirm it"))
+        (None, Tier::Lowers | Tier::Grave) if typed.is_none_or(|typed| *typed != *name) => {
+            Some(format!("the plan lowers capacity or moves traffic: type the target's name, `{name}`, to confirm it"))
         }
         (None, _) => None,
     };
-    if let Some(why) = why {
-        core.say(NoticeKind::Error, why);
-        return Vec::new();
-    }
+    let warrant = match why {
+        Some(why) => Err(why),
+        None => granting::warrant(core, plan).map_err(|why| format!("not confirmed: {why}")),
+    };
+    let warrant = match warrant {
+        Ok(warrant) => warrant,
+        Err(why) => {
+            core.say(NoticeKind::Error, why);
+            return Vec::new();
+        }
+    };
     let plan = (**plan).clone();
     core.plan = None;
     core.actions.push(Action {
@@ -343,7 +391,10 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
         state: ActionState::Under(Safe::fixed("the intent is being recorded")),
         undone_by: None,
     });
-    vec![Effect::Apply { plan, actor: core.actor.clone() }]
+    // Whoever consented did so to this one, once.
+    let mut effects = if warrant.is_some() { granting::over(core) } else { Vec::new() };
+    effects.push(Effect::Apply { plan, warrant, actor: core.actor.clone() });
+    effects
 }
 
 pub(super) fn progressed(core: &mut Core, plan: &PlanId, words: Safe) -> Vec<Effect> {
@@ -363,6 +414,8 @@ pub(super) fn ended(core: &mut Core, plan: &PlanId, result: Result<Outcome, Refu
     };
     let action = &mut core.actions[at];
     let text = format!("{}: {}, {}", action.plan.title, outcome.as_str(), outcome.words());
+    let applied = action.plan.clone();
+    let told = outcome.clone();
     let undone = match (&action.plan.request, &outcome) {
         (Request::Undo { plan }, Outcome::Verified { .. }) => Some(plan.id.clone()),
         _ => None,
@@ -374,7 +427,7 @@ pub(super) fn ended(core: &mut Core, plan: &PlanId, result: Result<Outcome, Refu
         before.undone_by = Some(plan.clone());
     }
     core.say(kind, text);
-    Vec::new()
+    owning::undone(core, &applied, &told)
 }
 
 /// Intents without an outcome, of processes that are gone: the systems tell what became of them.

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 
 mod act;
 mod declared;
+mod grave;
 mod incident;
 mod record;
 mod see;

@@ -18,7 +18,7 @@ use crate::tui::scene::Scene;
 use crate::tui::theme::Theme;
 use crate::tui::words;
 
-use super::{Commands, Overlay, Prompt, PromptKind, Shown, State, Wish};
+use super::{Commands, Leaving, Overlay, Prompt, PromptKind, Shown, State, Wish};
 
 /// Columns of one step sideways.
 const SIDEWAYS: usize = 8;
@@ -39,9 +39,10 @@ impl State {
                     ActionState::Under(words) => Some(format!("{}: {words}", action.plan.title)),
                     ActionState::Ended(_) => None,
                 });
-                match under {
-                    Some(under) if !matches!(self.overlay, Some(Overlay::Quit { .. })) => {
-                        self.overlay = Some(Overlay::Quit { under });
+                let open = || scene.incident.map(|incident| Leaving::Incident(incident.id.to_string()));
+                match under.map(Leaving::Action).or_else(open) {
+                    Some(why) if !matches!(self.overlay, Some(Overlay::Quit { .. })) => {
+                        self.overlay = Some(Overlay::Quit { why });
                         Vec::new()
                     }
                     _ => vec![Command::Quit],
@@ -101,12 +102,14 @@ impl State {
             View::WrapLogs => self.logs.wrap = !self.logs.wrap,
             View::LogTimes => self.logs.times = !self.logs.times,
             View::SelectService => return self.select_service(scene, now),
+            View::Sources => self.overlay = Some(Overlay::Sources { scroll: 0 }),
             View::Help => self.overlay = Some(Overlay::Help { scroll: 0 }),
             View::Palette => self.open_palette(""),
             View::Actions => self.overlay = Some(Overlay::Actions { at: 0 }),
             View::ConfirmDialog => {
                 if let Some(PlanView::Shown { plan, blocked: None }) = scene.plan
                     && self.armed(plan, now)
+                    && !Self::waits(plan, scene)
                 {
                     return self.confirm(plan, now);
                 }
