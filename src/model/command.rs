@@ -98,15 +98,6 @@ pub enum Command {
         /// The workload.
         workload: WorkloadChoice,
     },
-    /// Make a plan to move a load balancer's traffic away from a zone.
-    Evacuate {
-        /// The service, or the load balancer by name or ARN.
-        of: Safe,
-        /// The zone, by name or id.
-        zone: Safe,
-        /// For how long.
-        minutes: u32,
-    },
     /// Make a plan to divide traffic in other shares.
     Divert {
         /// A service, or what divides its traffic.
@@ -123,6 +114,15 @@ pub enum Command {
         key: Safe,
         /// Its value.
         to: Safe,
+    },
+    /// Make a plan to move a load balancer's traffic away from a zone.
+    Evacuate {
+        /// The service, or the load balancer by name or ARN.
+        of: Safe,
+        /// The zone, by name or id.
+        zone: Safe,
+        /// For how long.
+        minutes: u32,
     },
     /// Confirm a plan.
     Confirm {

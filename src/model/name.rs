@@ -196,6 +196,22 @@ pub struct Target {
     pub uid: Option<Uid>,
 }
 
+impl Target {
+    /// What is typed to confirm a grave change of it: its name. Of an ARN, which nobody can type, the
+    /// part that people gave.
+    pub fn typed(&self) -> &str {
+        let name = self.path.name.as_str();
+        match name.strip_prefix("arn:").and_then(|arn| arn.splitn(5, ':').last()) {
+            // `listener-rule/app/NAME/…`, `loadbalancer/net/NAME/…`; else the last part.
+            Some(resource) => match resource.split('/').collect::<Vec<_>>().as_slice() {
+                [_, "app" | "net" | "gwy", name, ..] => name,
+                parts => parts.last().copied().unwrap_or(name),
+            },
+            None => name,
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} in {}", self.kind, self.path, self.origin.env)

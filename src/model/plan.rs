@@ -251,18 +251,9 @@ impl Plan {
         serde_json::to_string(&(&self.request, &self.target, fields, self.tier)).unwrap_or_default()
     }
 
-    /// What is typed to confirm it: the target's name. Of an ARN, which nobody can type, the part
-    /// that people gave.
+    /// What is typed to confirm it.
     pub fn name_to_type(&self) -> &str {
-        let name = self.target.path.name.as_str();
-        match name.strip_prefix("arn:").and_then(|arn| arn.splitn(5, ':').last()) {
-            // `listener-rule/app/NAME/…`, `loadbalancer/net/NAME/…`; else the last part.
-            Some(resource) => match resource.split('/').collect::<Vec<_>>().as_slice() {
-                [_, "app" | "net" | "gwy", name, ..] => name,
-                parts => parts.last().copied().unwrap_or(name),
-            },
-            None => name,
-        }
+        self.target.typed()
     }
 }
 

@@ -275,15 +275,6 @@ pub static COMMANDS: &[Declaration] = &[
         "Makes a plan to replace all pods of a workload, as its strategy has it. Nothing is changed before you confirm it, and there is no undo."
     ),
     command!(
-        "evacuate",
-        "SERVICE|LOADBALANCER ZONE FOR",
-        Anywhere,
-        Act,
-        args::evacuate,
-        "plan to leave a zone",
-        "Makes a plan to move a load balancer's traffic away from a zone (ARC zonal shift) for a time such as 45m or 2h; it ends by itself. Scale up in the other zones first."
-    ),
-    command!(
         "divert",
         "SERVICE TO=PERCENT",
         Anywhere,
@@ -300,6 +291,15 @@ pub static COMMANDS: &[Declaration] = &[
         args::switch,
         "plan to switch blue and green",
         "Makes a plan to send a service's traffic to other pods, by one key of its selector."
+    ),
+    command!(
+        "evacuate",
+        "SERVICE|LOADBALANCER ZONE FOR",
+        Anywhere,
+        Act,
+        args::evacuate,
+        "plan to leave a zone",
+        "Makes a plan to move a load balancer's traffic away from a zone (ARC zonal shift) for a time such as 45m or 2h; it ends by itself. Scale up in the other zones first."
     ),
     command!(
         "undo",

@@ -94,9 +94,9 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::Scale { workload, to } => acting::scale(core, &workload, to),
         Command::RollBack { workload, to } => acting::roll_back(core, &workload, to),
         Command::Restart { workload } => acting::restart(core, &workload),
-        Command::Evacuate { of, zone, minutes } => acting::evacuate(core, &of, zone, minutes),
         Command::Divert { of, shares } => diverting::divert(core, &of, shares),
         Command::Switch { of, key, to } => diverting::switch(core, &of, key, to),
+        Command::Evacuate { of, zone, minutes } => acting::evacuate(core, &of, zone, minutes),
         Command::Confirm { plan, typed } => acting::confirm(core, plan.as_ref(), typed.as_ref()),
         Command::RefreshPlan => acting::refresh(core),
         Command::DiscardPlan => {

@@ -158,10 +158,6 @@ fn check(file: &File) -> Result<(), Wrong> {
         }
     }
     no_circles(file)?;
-    let mut runs = workloads.clone();
-    runs.extend(file.ecs.iter().map(|service| service.path.get_ref().as_str()));
-    let zones: BTreeSet<_> = file.nodes.iter().map(|node| node.zone.as_str()).collect();
-    account(file, &workloads)?;
     let mut routes = BTreeSet::new();
     for route in &file.routes {
         match route.path.get_ref().split_once('/') {
@@ -181,6 +177,10 @@ fn check(file: &File) -> Result<(), Wrong> {
             return Err(wrong(&route.path, "one weight of a route at least is not 0"));
         }
     }
+    let mut runs = workloads.clone();
+    runs.extend(file.ecs.iter().map(|service| service.path.get_ref().as_str()));
+    let zones: BTreeSet<_> = file.nodes.iter().map(|node| node.zone.as_str()).collect();
+    account(file, &workloads)?;
 
     let mut names = BTreeSet::from(["epoch"]);
     for event in &file.events {
@@ -415,13 +415,13 @@ fn route(text: &str) -> Option<Route> {
     Some(Route { kind: Kind::parse(kind)?, path: ObjectPath::new(namespace, name) })
 }
 
-/// What comes before the workloads of a service: its load balancers.
+/// The load balancers that serve one of a service's workloads.
 fn balanced(file: &File, table: &ServiceTable) -> Vec<Route> {
     let serves = |balancer: &&BalancerShape| {
         balancer.serves.iter().any(|path| table.workloads.iter().any(|own| own.get_ref() == path.get_ref()))
     };
-    // Its rule takes all requests; what the listener does by default is nobody's.
-    let parts = [(Kind::LoadBalancer, Part::Balancer), (Kind::ListenerRule, Part::Rule)];
+    let parts =
+        [(Kind::LoadBalancer, Part::Balancer), (Kind::Listener, Part::Listener), (Kind::ListenerRule, Part::Rule)];
     let of = |balancer: &BalancerShape| {
         let name = balancer.name.get_ref().clone();
         parts.map(|(kind, part)| Route { kind, path: ObjectPath::new("", BalancerShape::arn(file, &name, part)) })

@@ -139,22 +139,6 @@ pub(super) fn restart(given: &str) -> Result<Command, String> {
     text(given, "the workload's name").map(|name| Command::Restart { workload: WorkloadChoice::Named(name) })
 }
 
-pub(super) fn evacuate(given: &str) -> Result<Command, String> {
-    // As a route is written, or by its name alone.
-    let mut words = given.strip_prefix("LoadBalancer ").unwrap_or(given).split_whitespace();
-    let of = text(words.next().unwrap_or_default(), "the service or load balancer")?;
-    let zone = text(words.next().unwrap_or_default(), "the zone")?;
-    let length = text(words.next().unwrap_or_default(), "for how long")?;
-    if let Some(more) = words.next() {
-        return Err(format!("`{more}` is not expected"));
-    }
-    let minutes = humantime::parse_duration(&length).ok().map(|length| length.as_secs() / 60);
-    let minutes =
-        minutes.filter(|minutes| (1..=72 * 60).contains(minutes)).and_then(|minutes| u32::try_from(minutes).ok());
-    let minutes = minutes.ok_or_else(|| format!("`{length}` is not a time between 1m and 72h"))?;
-    Ok(Command::Evacuate { of, zone, minutes })
-}
-
 /// A service or a route, then `DESTINATION=PERCENT` for each destination that gets another share.
 pub(super) fn divert(given: &str) -> Result<Command, String> {
     let (name, pairs) = named_pairs(given)?;
@@ -189,6 +173,22 @@ fn named_pairs(given: &str) -> Result<(Safe, Vec<(&str, &str)>), String> {
         _ => Err(format!("`{word}` is not NAME=VALUE")),
     });
     Ok((name, pairs.collect::<Result<_, _>>()?))
+}
+
+pub(super) fn evacuate(given: &str) -> Result<Command, String> {
+    // As a route is written, or by its name alone.
+    let mut words = given.strip_prefix("LoadBalancer ").unwrap_or(given).split_whitespace();
+    let of = text(words.next().unwrap_or_default(), "the service or load balancer")?;
+    let zone = text(words.next().unwrap_or_default(), "the zone")?;
+    let length = text(words.next().unwrap_or_default(), "for how long")?;
+    if let Some(more) = words.next() {
+        return Err(format!("`{more}` is not expected"));
+    }
+    let minutes = humantime::parse_duration(&length).ok().map(|length| length.as_secs() / 60);
+    let minutes =
+        minutes.filter(|minutes| (1..=72 * 60).contains(minutes)).and_then(|minutes| u32::try_from(minutes).ok());
+    let minutes = minutes.ok_or_else(|| format!("`{length}` is not a time between 1m and 72h"))?;
+    Ok(Command::Evacuate { of, zone, minutes })
 }
 
 pub(super) fn confirm(given: &str) -> Result<Command, String> {

@@ -2,7 +2,7 @@
 
 use crate::model::command::WorkloadChoice;
 use crate::model::entry::{Body, EntryKind};
-use crate::model::name::{ServiceName, Target, WorkloadKey};
+use crate::model::name::Target;
 use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Revision, Tier};
 use crate::observe::workloads::WorkloadRow;
 use crate::record::Durability;
@@ -119,10 +119,14 @@ fn of_workload(core: &mut Core, choice: &WorkloadChoice, wish: impl FnOnce(Targe
 }
 
 pub(super) fn evacuate(core: &mut Core, of: &Safe, zone: Safe, minutes: u32) -> Vec<Effect> {
+    if let Some(why) = why_not_now(core) {
+        core.say(NoticeKind::Error, why);
+        return Vec::new();
+    }
     match declared::balancer(core, of) {
         Ok(target) => want(core, Request::Evacuate { target, zone, minutes }),
         Err(why) => {
-            core.say(NoticeKind::Error, why_not_now(core).unwrap_or(why));
+            core.say(NoticeKind::Error, why);
             Vec::new()
         }
     }
@@ -224,7 +228,7 @@ fn cluster(core: &Core, request: &Request) -> Cluster {
         .rows()
         .iter()
         .find(|row| row.origin == target.origin && row.key.kind == target.kind && row.key.path == target.path);
-    let Some(row) = row else { return around_route(core, target) };
+    let Some(row) = row else { return declared::known(core, target) };
     let added = row.workload.as_ref().map_or(0, |workload| match (request.origin(), to) {
         (_, Some(Replicas::Exactly(wanted))) => wanted.saturating_sub(workload.desired),
         (_, Some(Replicas::By(more))) => u32::try_from(more).unwrap_or(0),
@@ -245,42 +249,14 @@ fn cluster(core: &Core, request: &Request) -> Cluster {
     }
 }
 
-/// The same of what no pane lists, such as what divides a service's traffic: the load is the
-/// service's.
-fn around_route(core: &Core, target: &Target) -> Cluster {
-    let (catalogue, key) = (&core.picture.catalogue, WorkloadKey { kind: target.kind, path: target.path.clone() });
-    let service = catalogue.of_route(target.kind, &target.path).or_else(|| catalogue.of_workload(&key));
-    let Some(service) = service else { return Cluster::default() };
-    let load = signals(core, service);
-    Cluster {
-        load: (!load.is_empty()).then(|| load.join("; ").into()),
-        service: Some(service.clone()),
-        ..Cluster::default()
-    }
-}
-
 /// `cpu 97 % of the limit on 6 pods; errors 31 %, p99 9.8 s`.
 fn load(core: &Core, row: &WorkloadRow) -> Option<Safe> {
     let mut parts = Vec::new();
     if let Some(share) = row.cpu_share {
         parts.push(format!("cpu {:.0} % on {} pods", share * 100.0, row.pods.len()));
     }
-    if let Some(service) = &row.service {
-        parts.extend(signals(core, service));
-    }
+    parts.extend(row.service.as_ref().map(|name| declared::signals(core, name)).unwrap_or_default());
     (!parts.is_empty()).then(|| parts.join("; ").into())
-}
-
-/// The newest value of each of a service's signals.
-fn signals(core: &Core, service: &ServiceName) -> Vec<String> {
-    let row = core.picture.services.row(service);
-    row.into_iter()
-        .flat_map(|row| &row.signals)
-        .filter_map(|signal| {
-            let (_, value) = signal.latest()?;
-            Some(format!("{} {}", signal.name, signal.unit.write(value)))
-        })
-        .collect()
 }
 
 /// A plan was made or refused.
