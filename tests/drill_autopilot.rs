@@ -108,7 +108,11 @@ fn incident_in(out: &Path) -> PathBuf {
 }
 
 fn shipped() -> &'static str {
-    SHIPPED.iter().find(|shipped| shipped.id == SCENARIO).unwrap().text
+    text_of(SCENARIO)
+}
+
+fn text_of(id: &str) -> &'static str {
+    SHIPPED.iter().find(|shipped| shipped.id == id).unwrap().text
 }
 
 /// The scenario without the responder's steps whose command line begins so.
@@ -162,7 +166,7 @@ fn a_seed_tells_one_story_which_the_truth_does_not_touch_and_leaves_a_whole_reco
     any_changed_byte_is_found(&played);
 }
 
-fn the_story_is_the_truths(played: &Played) {
+fn the_milestones_are_the_truths(played: &Played) {
     let truth = played.truth();
     use MilestoneName::{Acknowledged, Detected, ImpactStart, Mitigated, Resolved};
     for (name, told) in [
@@ -174,6 +178,11 @@ fn the_story_is_the_truths(played: &Played) {
     ] {
         near(played.milestone(name), told, name.as_str());
     }
+}
+
+fn the_story_is_the_truths(played: &Played) {
+    the_milestones_are_the_truths(played);
+    let truth = played.truth();
     let lead_up = played.one(EntryKind::Rollout, "payments 2.9.0");
     assert!(lead_up.occurred_at < truth.impact_start && lead_up.draft.title.ends_with(", by ci/payments"));
     assert!(played.all(EntryKind::Claimed).count() == 2);
@@ -205,6 +214,39 @@ fn the_postmortem_tells_it(played: &Played) {
         let at = rest.find(part).unwrap_or_else(|| panic!("`{part}` is not in its place in:\n{timeline}"));
         rest = &rest[at..];
     }
+}
+
+#[test]
+fn a_bad_deploy_under_an_autoscaler_and_self_heal_is_eased_by_the_autoscalers_bounds_which_are_undone() {
+    let text = text_of("bad-deploy");
+    let (played, again) = std::thread::scope(|scope| {
+        let one = scope.spawn(|| Played::new(text, 1, &[]));
+        let other = scope.spawn(|| Played::new(&without_truth(text), 1, &[]));
+        (one.join().unwrap(), other.join().unwrap())
+    });
+    same_story(&played.story(), &again.story());
+    the_milestones_are_the_truths(&played);
+    let truth = played.truth();
+    let lead_up = played.one(EntryKind::Rollout, "checkout 6.2.0");
+    assert!(lead_up.occurred_at < truth.impact_start && lead_up.draft.title.ends_with(", by ci/checkout"));
+    assert_eq!(played.record.title(), "Checkout is slow and orders fail");
+
+    // Not the workload is scaled, which its autoscaler would set back: its floor and cap are.
+    let intents: Vec<_> = played.all(EntryKind::Intent).map(|entry| entry.draft.title.to_string()).collect();
+    let [raised, lowered] = intents.as_slice() else { panic!("{intents:?}") };
+    assert!(raised.contains("scale Deployment checkout by HPA checkout: floor 3 → 12, cap 6 → 12"), "{raised}");
+    assert!(lowered.contains("scale Deployment checkout by HPA checkout back: floor 12 → 3, cap 12 → 6"), "{lowered}");
+    let eased = played.one(EntryKind::Outcome, "12 of 12 ready under HPA checkout 12–12");
+    assert!(eased.occurred_at < truth.mitigated);
+    let undone = played.one(EntryKind::Outcome, "under HPA checkout 3–6");
+    assert!(undone.occurred_at > truth.mitigated && undone.occurred_at < truth.resolved);
+    let quick = played.one(EntryKind::Recovered, "checkout p99").occurred_at;
+    let fix = played.one(EntryKind::Rollout, "checkout 6.2.1").occurred_at;
+    assert!(eased.occurred_at < quick && quick < fix && fix < truth.mitigated, "{quick} {fix}");
+    assert_eq!(played.all(EntryKind::Breach).count(), played.all(EntryKind::Recovered).count());
+    let affected: BTreeSet<_> = played.all(EntryKind::Breach).filter_map(|entry| entry.draft.service.clone()).collect();
+    assert_eq!(affected.iter().map(|name| name.as_str()).collect::<Vec<_>>(), truth.affected);
+    assert!(played.postmortem().contains("floor 3 → 12, cap 6 → 12"), "{}", played.postmortem());
 }
 
 /// One byte of each file and of some more places, across all files of the record.

@@ -86,6 +86,15 @@ pub enum Command {
         /// Why.
         reason: Safe,
     },
+    /// Make a plan of other bounds for a workload's autoscaler.
+    Bound {
+        /// The workload.
+        workload: WorkloadChoice,
+        /// The fewest replicas; as they are, if not given.
+        floor: Option<u32>,
+        /// The most.
+        cap: Option<u32>,
+    },
     /// Make a plan to take a workload back to an earlier version.
     RollBack {
         /// The workload.

@@ -7,6 +7,7 @@
 //! To add an action: its kind in `place.rs`, its requests in `gate.rs`, a file that makes the
 //! plan, a case in `look.rs` that says when it is live. Write and undo follow from the plan.
 
+mod autoscaler;
 mod client;
 mod difference;
 #[cfg(test)]
@@ -76,7 +77,9 @@ impl Kubernetes {
     }
 
     async fn make(&self, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
+        let by_autoscaler = matches!(want.target().kind, Kind::HorizontalPodAutoscaler | Kind::ScaledObject);
         match want.origin() {
+            Request::Scale { .. } | Request::Bound { .. } if by_autoscaler => self.bound(want, cluster).await,
             Request::Scale { .. } => self.scale(want, cluster).await,
             Request::RollBack { target, .. } if revisions::has(target.kind) => self.roll_back(want, cluster).await,
             Request::Restart { target } if revisions::has(target.kind) => self.restart(want, cluster).await,
@@ -111,6 +114,8 @@ impl Kubernetes {
         scale::check_identity(&facts)?;
         if let Some(ours) = undoes {
             scale::check_ours(&facts, ours, to)?;
+        } else if let Some(made) = self.scale_by_holder(want, &facts, to, &autoscalers, cluster).await {
+            return made;
         }
         let wanted = scale::wanted(&facts, to)?;
         let gitops = self.api.application(&facts.object.metadata).await;

@@ -257,6 +257,15 @@ pub static COMMANDS: &[Declaration] = &[
         "Makes a plan to set a workload's replicas. Nothing is changed before you confirm it."
     ),
     command!(
+        "bound",
+        "WORKLOAD MIN..MAX",
+        Anywhere,
+        Act,
+        args::bound,
+        "plan an autoscaler's floor and cap",
+        "Makes a plan to keep a workload's replicas between MIN and MAX by its autoscaler; either may be left out. Nobody ends it by itself: undo it when the load allows."
+    ),
+    command!(
         "rollback",
         "WORKLOAD [REVISION]",
         Anywhere,
@@ -574,6 +583,19 @@ mod tests {
         );
         assert!(parse("rollback").is_err_and(|why| why.contains("the workload's name is missing")));
         assert!(parse("rollback payments 3 now").is_err_and(|why| why.contains("`now` is not expected")));
+        let named = || crate::model::command::WorkloadChoice::Named("payments".into());
+        let bound = |floor, cap| Ok(Command::Bound { workload: named(), floor, cap });
+        assert_eq!(parse("bound payments 4..12"), bound(Some(4), Some(12)));
+        assert_eq!(parse("bound payments 4.."), bound(Some(4), None));
+        assert_eq!(parse("bound payments ..12"), bound(None, Some(12)));
+        for (line, why) in [
+            ("bound payments", "the bounds are missing"),
+            ("bound payments 12", "`12` is no MIN..MAX"),
+            ("bound payments ..", "is no MIN..MAX"),
+            ("bound payments 12..4", "12 is more than 4"),
+        ] {
+            assert!(parse(line).is_err_and(|said| said.contains(why)), "{line}: {:?}", parse(line));
+        }
         assert!(parse("phase done").is_err_and(|why| why.contains("`done` is not a phase")));
     }
 }

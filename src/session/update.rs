@@ -92,6 +92,7 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::OpenWrite { env, reason } => acting::open_write(core, &env, reason),
         Command::CloseWrite => acting::close_write(core),
         Command::Scale { workload, to } => acting::scale(core, &workload, to),
+        Command::Bound { workload, floor, cap } => acting::bound(core, &workload, floor, cap),
         Command::RollBack { workload, to } => acting::roll_back(core, &workload, to),
         Command::Restart { workload } => acting::restart(core, &workload),
         Command::Divert { of, shares } => diverting::divert(core, &of, shares),

@@ -278,11 +278,23 @@ impl Api {
     }
 
     pub(super) async fn autoscalers(&self, namespace: &str) -> Result<Vec<Autoscaler>, ApiError> {
-        let path = format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers?limit=500");
+        self.pages(&format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers")).await
+    }
+
+    /// KEDA's objects; none in a cluster without KEDA.
+    pub(super) async fn scaled_objects(&self, namespace: &str) -> Result<Vec<serde_json::Value>, ApiError> {
+        match self.pages(&format!("/apis/keda.sh/v1alpha1/namespaces/{namespace}/scaledobjects")).await {
+            Err(error) if error.is(StatusCode::NOT_FOUND) => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
+    /// A whole list, page by page.
+    async fn pages<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ApiError> {
         let mut all = Vec::new();
         let mut next = String::new();
         for _ in 0..PAGES {
-            let page: List<Autoscaler> = self.get(&format!("{path}{next}")).await?;
+            let page: List<T> = self.get(&format!("{path}?limit=500{next}")).await?;
             all.extend(page.items);
             match page.metadata.next {
                 Some(token) if !token.is_empty() => next = format!("&continue={}", encoded(&token)),

@@ -4,6 +4,7 @@
 pub(in crate::respond) mod mesh;
 mod objects;
 pub(in crate::respond) mod rollout;
+pub(in crate::respond) mod scalers;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -60,6 +61,8 @@ impl Seen {
 pub(in crate::respond) struct State {
     pub(in crate::respond) object: Value,
     pub(in crate::respond) autoscalers: Value,
+    /// KEDA's ScaledObjects; without any the cluster has no KEDA.
+    pub(in crate::respond) scaled: Vec<Value>,
     pub(in crate::respond) application: Option<Value>,
     pub(in crate::respond) pods: Vec<Value>,
     /// ReplicaSets or ControllerRevisions.
@@ -195,6 +198,7 @@ impl Fake {
                 },
             }),
             autoscalers: json!([]),
+            scaled: Vec::new(),
             application: None,
             pods: Vec::new(),
             revisions: Vec::new(),
@@ -323,7 +327,7 @@ async fn connection(socket: TcpStream, state: Arc<Mutex<State>>, intents: Arc<At
 
 fn answer(state: &mut State, seen: Seen) -> Reply {
     state.seen.push(seen.clone());
-    if let Some(reply) = rollout::answer(state, &seen) {
+    if let Some(reply) = rollout::answer(state, &seen).or_else(|| scalers::answer(state, &seen)) {
         return reply;
     }
     let path = seen.path.split('?').next().unwrap_or_default();

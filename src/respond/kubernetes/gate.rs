@@ -72,6 +72,9 @@ fn allowed(method: &Method, path: &str) -> bool {
             | ("GET", ["apis", "apps", "v1", "namespaces", _, "replicasets" | "controllerrevisions"])
             | ("GET", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _, "scale"])
             | ("GET", ["apis", "autoscaling", "v2", "namespaces", _, "horizontalpodautoscalers"])
+            | ("GET" | "PATCH", ["apis", "autoscaling", "v2", "namespaces", _, "horizontalpodautoscalers", _])
+            | ("GET", ["apis", "keda.sh", "v1alpha1", "namespaces", _, "scaledobjects"])
+            | ("GET" | "PATCH", ["apis", "keda.sh", "v1alpha1", "namespaces", _, "scaledobjects", _])
             | ("GET", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "applications", _])
             | ("GET", ["apis", "networking.istio.io" | "gateway.networking.k8s.io"])
             | ("GET", ["apis", "networking.istio.io", "v1" | "v1beta1", "namespaces", _, "virtualservices", _])
@@ -99,6 +102,8 @@ mod tests {
             (Method::PATCH, "/apis/gateway.networking.k8s.io/v1beta1/namespaces/shop/httproutes/checkout"),
             (Method::PATCH, "/api/v1/namespaces/shop/services/checkout"),
             (Method::GET, "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"),
+            (Method::PATCH, "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers/payments"),
+            (Method::PATCH, "/apis/keda.sh/v1alpha1/namespaces/shop/scaledobjects/payments"),
             (Method::GET, "/apis/apps/v1/namespaces/shop/deployments/payments"),
             (Method::GET, "/apis/apps/v1/namespaces/shop/controllerrevisions"),
             (Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
@@ -120,6 +125,9 @@ mod tests {
             (Method::GET, "/api/v1/namespaces/shop/services/checkout/proxy"),
             (Method::PUT, "/apis/apps/v1/namespaces/shop/deployments/payments/scale"),
             (Method::DELETE, "/apis/apps/v1/namespaces/shop/deployments/payments"),
+            (Method::DELETE, "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers/payments"),
+            (Method::PATCH, "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers/payments/status"),
+            (Method::PATCH, "/apis/keda.sh/v1alpha1/namespaces/shop/scaledobjects"),
             (Method::POST, "/api/v1/namespaces/shop/pods"),
             (Method::POST, "/api/v1/namespaces/shop/pods/p/eviction"),
             (Method::GET, "/api/v1/namespaces/shop/pods/p/exec"),

@@ -43,6 +43,9 @@ pub(super) async fn look(api: &Api, plan: &Plan) -> Seen {
         Held::Before => return Seen::AsBefore { words: holds(plan, &object) },
         Held::Other(..) => return Seen::Other { words: holds(plan, &object) },
     }
+    if matches!(plan.target.kind, Kind::HorizontalPodAutoscaler | Kind::ScaledObject) {
+        return super::autoscaler::look(api, plan, &place, &object).await;
+    }
     match plan.request.origin() {
         Request::Scale { .. } => scaled(api, plan, &place, &object).await,
         Request::RollBack { target, .. } | Request::Restart { target } if revisions::has(target.kind) => {
@@ -107,7 +110,7 @@ async fn scaled(api: &Api, plan: &Plan, place: &Place, object: &Value) -> Seen {
 ///
 /// `observedGeneration` may not lag behind `generation`: until then `status` tells of the spec
 /// before ours.
-fn is_live(object: &Workload, kind: Kind, after: u32) -> bool {
+pub(super) fn is_live(object: &Workload, kind: Kind, after: u32) -> bool {
     let status = &object.status;
     status.observed_generation >= object.metadata.generation
         && status.replicas == after
@@ -134,7 +137,7 @@ fn counts(object: &Workload, kind: Kind, after: u32) -> String {
 }
 
 /// What a failing condition says: a quota that is used up, a deadline that has passed.
-fn trouble(object: &Workload) -> String {
+pub(super) fn trouble(object: &Workload) -> String {
     let failing = |kind: &str, status: &str| {
         object.status.conditions.iter().find(|condition| condition.kind == kind && condition.status == status)
     };

@@ -179,6 +179,27 @@ pub(super) struct ListMeta {
 pub(super) struct Autoscaler {
     pub(super) metadata: Meta,
     pub(super) spec: AutoscalerSpec,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) status: AutoscalerStatus,
+}
+
+impl Autoscaler {
+    /// What its conditions say against it: it cannot reach its target, or has no metrics.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let failing = |kind: &str| {
+            self.status.conditions.iter().find(|condition| condition.kind == kind && condition.status == "False")
+        };
+        let condition = failing("AbleToScale").or_else(|| failing("ScalingActive"))?;
+        Some(format!("{}: {}", condition.reason, condition.message))
+    }
+}
+
+/// Its `status`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AutoscalerStatus {
+    #[serde(deserialize_with = "or_default")]
+    pub(super) conditions: Vec<Condition>,
 }
 
 /// Its `spec`.
@@ -302,6 +323,6 @@ pub(super) struct Status {
 }
 
 /// The server writes some empty lists and maps as `null`.
-fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
 }

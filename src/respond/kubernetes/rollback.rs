@@ -44,8 +44,7 @@ impl Kubernetes {
         let now = read.template()?;
         let differs = leaves(now, &change.template);
         let pointers: Vec<String> = differs.iter().map(|leaf| format!("{POINTER}{}", leaf.pointer)).collect();
-        let owners =
-            super::owners::of_template(Field::Template(&pointers), &read.meta, target.kind.as_str(), application);
+        let owners = super::owners::of_field(Field::Template(&pointers), &read.meta, target.kind.as_str(), application);
         let images = difference::images(&differs);
         let kind = format!("{} {}", target.kind, target.path.name);
         let verb = if want.is_undo() { "roll forward" } else { "roll back" };

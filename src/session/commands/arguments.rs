@@ -124,6 +124,26 @@ pub(super) fn break_glass(given: &str) -> Result<Command, String> {
     text(given, "the reason").map(|reason| Command::BreakGlass { reason })
 }
 
+/// The workload, then `MIN..MAX`, of which one may be missing.
+pub(super) fn bound(given: &str) -> Result<Command, String> {
+    let (workload, bounds) = given.rsplit_once(char::is_whitespace).unwrap_or((given, ""));
+    let workload = WorkloadChoice::Named(text(workload, "the workload's name")?);
+    if bounds.is_empty() {
+        return Err("the bounds are missing".into());
+    }
+    let wrong = || format!("`{bounds}` is no MIN..MAX");
+    let (floor, cap) = bounds.split_once("..").ok_or_else(wrong)?;
+    let end = |text: &str| match text {
+        "" => Ok(None),
+        text => text.parse::<u32>().map(Some).map_err(|_| wrong()),
+    };
+    match (end(floor)?, end(cap)?) {
+        (None, None) => Err(wrong()),
+        (Some(floor), Some(cap)) if floor > cap => Err(format!("{floor} is more than {cap}")),
+        (floor, cap) => Ok(Command::Bound { workload, floor, cap }),
+    }
+}
+
 /// The workload, then the revision as its system calls it.
 pub(super) fn rollback(given: &str) -> Result<Command, String> {
     let mut words = given.split_whitespace();

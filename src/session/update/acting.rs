@@ -2,7 +2,7 @@
 
 use crate::model::command::WorkloadChoice;
 use crate::model::entry::{Body, EntryKind};
-use crate::model::name::Target;
+use crate::model::name::{Kind, Target, WorkloadKey};
 use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Revision, Tier};
 use crate::observe::workloads::WorkloadRow;
 use crate::record::Durability;
@@ -93,6 +93,29 @@ pub(super) fn why_not_now(core: &Core) -> Option<String> {
 
 pub(super) fn scale(core: &mut Core, choice: &WorkloadChoice, to: Replicas) -> Vec<Effect> {
     of_workload(core, choice, |target| Request::Scale { target, to })
+}
+
+/// Other bounds, of the autoscaler that the workload has.
+pub(super) fn bound(core: &mut Core, choice: &WorkloadChoice, floor: Option<u32>, cap: Option<u32>) -> Vec<Effect> {
+    let scaler = find(core, choice).map(|target| {
+        let key = WorkloadKey { kind: target.kind, path: target.path };
+        let row = core.picture.workloads.row(&key);
+        let path = row.and_then(|row| row.autoscaler.as_ref()).map(|one| one.path.clone());
+        (key, path)
+    });
+    if let Ok((key, None)) = &scaler
+        && matches!(key.kind, Kind::Deployment | Kind::StatefulSet)
+    {
+        core.say(NoticeKind::Error, format!("{key} has no autoscaler that is known: `:scale` sets its replicas"));
+        return Vec::new();
+    }
+    of_workload(core, choice, |target| match scaler {
+        Ok((_, Some(path))) => {
+            let target = Target { kind: Kind::HorizontalPodAutoscaler, path, uid: None, ..target };
+            Request::Bound { target, floor, cap }
+        }
+        _ => Request::Bound { target, floor, cap },
+    })
 }
 
 pub(super) fn roll_back(core: &mut Core, choice: &WorkloadChoice, to: Revision) -> Vec<Effect> {
@@ -218,18 +241,33 @@ fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
     vec![Effect::Plan { ticket, request, cluster, incident: core.incident.is_some() }]
 }
 
+/// How many replicas a request comes to at least, if it says so.
+fn wanted(request: &Request) -> Option<Replicas> {
+    match request {
+        Request::Scale { to, .. } => Some(*to),
+        Request::Bound { floor, .. } => floor.map(Replicas::Exactly),
+        Request::Undo { plan } => {
+            let counts = ["/spec/replicas", "/spec/minReplicas", "/spec/minReplicaCount"];
+            let change = plan.changes.iter().find(|change| counts.contains(&change.pointer.as_str()))?;
+            change.before.parse().ok().map(Replicas::Exactly)
+        }
+        _ => None,
+    }
+}
+
 /// What the picture knows of a request's target.
 fn cluster(core: &Core, request: &Request) -> Cluster {
-    let target = request.target();
-    let to = if let Request::Scale { to, .. } = request { Some(*to) } else { None };
-    let row = core
-        .picture
-        .workloads
-        .rows()
-        .iter()
-        .find(|row| row.origin == target.origin && row.key.kind == target.kind && row.key.path == target.path);
+    // What is changed may be the workload's autoscaler; an undo names what was changed.
+    let target = request.origin().target();
+    let row =
+        core.picture.workloads.rows().iter().filter(|row| row.origin.env == target.origin.env).find(|row| match target
+            .kind
+        {
+            Kind::HorizontalPodAutoscaler => row.autoscaler.as_ref().is_some_and(|one| one.path == target.path),
+            kind => row.origin == target.origin && row.key.kind == kind && row.key.path == target.path,
+        });
     let Some(row) = row else { return declared::known(core, target) };
-    let added = row.workload.as_ref().map_or(0, |workload| match (request.origin(), to) {
+    let added = row.workload.as_ref().map_or(0, |workload| match (request.origin(), wanted(request)) {
         (_, Some(Replicas::Exactly(wanted))) => wanted.saturating_sub(workload.desired),
         (_, Some(Replicas::By(more))) => u32::try_from(more).unwrap_or(0),
         // So many at the most are there in addition while all are replaced.

@@ -76,6 +76,10 @@ pub(in crate::tui) fn choices(
             WriteWindow::Open { .. } => {
                 for key in workloads(scene, selected, chip) {
                     offer(format!("scale {key} …"), Does::Line(format!("scale {} ", key.path)));
+                    if scene.workloads.iter().any(|row| row.key == *key && row.autoscaler.is_some()) {
+                        let line = format!("bound {} ", key.path);
+                        offer(format!("set floor and cap of {key}'s autoscaler …"), Does::Line(line));
+                    }
                     let workload = || WorkloadChoice::Exactly(key.clone());
                     let back = Command::RollBack { workload: workload(), to: Revision::Previous };
                     offer(format!("roll back {key}"), Does::Run(back));

@@ -170,6 +170,7 @@ impl Side {
             nodes: vec![node("node-0"), node("node-1"), node("node-2")],
             deployments: vec![deployment("payments", 4), deployment("catalog", 2)],
             autoscalers: Vec::new(),
+            applications: Vec::new(),
         };
         let cluster = Cluster::new(spec, epoch, 1);
         for pod in ["payments", "catalog"].iter().flat_map(|app| cluster.pods("shop", app)) {

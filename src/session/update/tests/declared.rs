@@ -45,6 +45,10 @@ fn a_service_of_ecs_is_scaled_and_rolled_back_by_its_name() {
     let Request::Scale { target, to: Replicas::Exactly(4) } = &request else { panic!("{request:?}") };
     assert_eq!(target.to_string(), "EcsService prod/invoices in prod-eu");
     assert_eq!((target.origin.source.as_str(), service.as_deref()), ("aws", Some("invoices")));
+    let (request, _) = planned("bound prod/invoices 4..8").unwrap();
+    assert!(
+        matches!(&request, Request::Bound { floor: Some(4), cap: Some(8), target } if target.kind == Kind::EcsService)
+    );
     let (request, _) = planned("rollback legacy/invoices 41").unwrap();
     assert!(matches!(&request, Request::RollBack { to: Revision::Named(to), .. } if *to == "41"), "{request:?}");
     let several = planned("scale invoices 4").unwrap_err();
