@@ -224,7 +224,8 @@ fn named_pairs(given: &str) -> Result<(Safe, Vec<(&str, &str)>), String> {
 }
 
 pub(super) fn evacuate(given: &str) -> Result<Command, String> {
-    let mut words = given.split_whitespace();
+    // As a route is written, or by its name alone.
+    let mut words = given.strip_prefix("LoadBalancer ").unwrap_or(given).split_whitespace();
     let of = text(words.next().unwrap_or_default(), "the service or load balancer")?;
     let zone = text(words.next().unwrap_or_default(), "the zone")?;
     let length = text(words.next().unwrap_or_default(), "for how long")?;
