@@ -8,3 +8,5 @@ mod api;
 mod controllers;
 #[path = "drill_kube/shop.rs"]
 mod shop;
+#[path = "drill_kube/traffic.rs"]
+mod traffic;

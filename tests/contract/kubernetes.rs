@@ -6,6 +6,7 @@ mod logs;
 mod program;
 mod read;
 pub(crate) mod side;
+mod traffic;
 mod watch;
 mod write;
 
