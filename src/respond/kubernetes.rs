@@ -21,6 +21,7 @@ mod place;
 mod ready;
 mod scale;
 mod selector;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod traffic;
