@@ -34,6 +34,7 @@ mod rollout;
 mod rollout_tests;
 mod scale;
 mod selector;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod traffic;

@@ -211,8 +211,11 @@ pub(super) fn switch(given: &str) -> Result<Command, String> {
     }
 }
 
+/// A name, and pairs of what it is about and a value.
+type Named<'a> = (Safe, Vec<(&'a str, &'a str)>);
+
 /// A name, which may have spaces in it, then words with a `=`.
-fn named_pairs(given: &str) -> Result<(Safe, Vec<(&str, &str)>), String> {
+fn named_pairs(given: &str) -> Result<Named<'_>, String> {
     let words: Vec<&str> = given.split_whitespace().collect();
     let first = words.iter().position(|word| word.contains('=')).unwrap_or(words.len());
     let name = text(&words[..first].join(" "), "the service's name")?;
