@@ -11,7 +11,9 @@ mod guard;
 mod intent;
 mod kubernetes;
 mod recorder;
+mod warrant;
 
 pub use engine::{Cluster, Ended, Engine};
 pub use intent::{Ack, Actuator, Intent, Seen, WriteError};
 pub use recorder::Recorder;
+pub use warrant::{By, Warrant};

@@ -79,7 +79,7 @@ fn the_example_has_every_key_that_is_shown() {
         match value {
             toml::Value::Table(table) => {
                 for (key, value) in table {
-                    let key = if ["environments.", "services."].contains(&path) { "*" } else { key };
+                    let key = if ["environments.", "services.", "policies."].contains(&path) { "*" } else { key };
                     keys(value, &format!("{path}{key}."), all);
                 }
             }
@@ -322,4 +322,64 @@ proptest! {
             prop_assert!(!all.is_empty() && all.iter().all(|one| one.line >= 1 && one.column >= 1));
         }
     }
+}
+
+const POLICY: &str = r#"
+[environments.prod.kubernetes]
+context = "prod"
+
+[policies.floor]
+say = "three are needed"
+targets = ["shop/*"]
+effect = "least-ready"
+ready = 3
+
+[[policies.floor.tests]]
+action = "scale"
+target = "shop/payments"
+ready = 6
+wanted = 2
+expect = "denied"
+
+[[policies.floor.tests]]
+action = "scale"
+target = "web/front"
+ready = 6
+wanted = 2
+expect = "allowed"
+"#;
+
+#[test]
+fn a_test_of_a_policy_that_fails_is_told_with_its_place_and_keeps_nobody_from_working() {
+    let config = read(POLICY).unwrap();
+    assert_eq!((config.policies.len(), config.policies[0].tests.len(), config.untrue.len()), (1, 2, 0));
+    let config = read(&POLICY.replace("web/front", "shop/front")).unwrap();
+    let failed: Vec<_> = config.untrue.iter().map(Problem::to_string).collect();
+    assert_eq!(
+        failed,
+        ["/etc/warroom/config.toml:23:10: the policy floor is to say \"allowed\" of this plan, and says \"denied\""]
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let env = ProcessEnv { home: Some(dir.path().into()), ..ProcessEnv::default() };
+    let places = Places::of(&env).unwrap();
+    let file = places.config.last().unwrap();
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, POLICY.replace("web/front", "shop/front")).unwrap();
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let checked = check(&places, &env);
+    assert!(!checked.good && checked.text.contains("config.toml:23:10"), "{}", checked.text);
+    std::fs::write(file, POLICY).unwrap();
+    let checked = check(&places, &env);
+    assert!(checked.good && checked.text.contains("1 policy, 2 tests of theirs passed"), "{}", checked.text);
+}
+
+#[test]
+fn a_policy_that_cannot_be_meant_is_refused() {
+    let wrong = |from: &str, to: &str| problem(&POLICY.replace(from, to));
+    assert!(wrong("say = \"three are needed\"\n", "").contains("policies.floor has no say"));
+    assert!(wrong("\"least-ready\"", "\"least-redy\"").contains("did you mean \"least-ready\"?"));
+    assert!(wrong("ready = 3\n", "").contains("has no ready"));
+    assert!(wrong("targets = [\"shop/*\"]", "actions = [\"scael\"]").contains("did you mean \"scale\"?"));
+    assert!(wrong("\"least-ready\"\nready = 3", "\"freeze\"\nfrom = \"16:00\"").contains("a freeze is from and to"));
+    assert!(wrong("expect = \"denied\"", "expect = \"no\"").contains("expect is one of"));
 }

@@ -129,6 +129,7 @@ async fn rehearse(
     let opening = Opening {
         incident: named(&archive, session)?,
         env,
+        policies: Vec::new(),
         catalogue,
         archive: archive.clone(),
         actor,

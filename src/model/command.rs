@@ -81,6 +81,23 @@ pub enum Command {
         /// The workload.
         workload: WorkloadChoice,
     },
+    /// Make a plan to undo a change that is left over.
+    UndoLeftover {
+        /// Which: by its handle, or the target's name.
+        which: Safe,
+    },
+    /// Say who sees to a change that is left over.
+    Own {
+        /// Which: by its handle, or the target's name.
+        which: Safe,
+        /// Who.
+        owner: Safe,
+    },
+    /// Let the plan that is shown be confirmed without a second person, after a countdown.
+    BreakGlass {
+        /// Why.
+        reason: Safe,
+    },
     /// Confirm a plan.
     Confirm {
         /// The plan that whoever confirms has seen: a front fills it in, and another one that is

@@ -242,6 +242,28 @@ impl Plan {
         let words: Vec<_> = self.changes.iter().map(FieldChange::shown).collect();
         words.join(", ")
     }
+
+    /// What it comes to: everything that a confirmation is about, and nothing that reading the
+    /// system again changes, such as its times, its load or the words for them.
+    pub fn meaning(&self) -> String {
+        let fields: Vec<_> = self.changes.iter().map(|field| (&field.pointer, &field.before, &field.after)).collect();
+        // Texts and numbers alone: nothing of it can fail to be written.
+        serde_json::to_string(&(&self.request, &self.target, fields, self.tier)).unwrap_or_default()
+    }
+
+    /// What is typed to confirm it: the target's name. Of an ARN, which nobody can type, the part
+    /// that people gave.
+    pub fn name_to_type(&self) -> &str {
+        let name = self.target.path.name.as_str();
+        match name.strip_prefix("arn:").and_then(|arn| arn.splitn(5, ':').last()) {
+            // `listener-rule/app/NAME/…`, `loadbalancer/net/NAME/…`; else the last part.
+            Some(resource) => match resource.split('/').collect::<Vec<_>>().as_slice() {
+                [_, "app" | "net" | "gwy", name, ..] => name,
+                parts => parts.last().copied().unwrap_or(name),
+            },
+            None => name,
+        }
+    }
 }
 
 /// One field that a plan writes.

@@ -202,6 +202,15 @@ pub static COMMANDS: &[Declaration] = &[
         "Leaves the incident of an earlier process as it is."
     ),
     command!(
+        "own",
+        "WHICH NAME",
+        Anywhere,
+        Record,
+        args::own,
+        "say who sees to what is left over",
+        "Says who sees to a change that is left over and that nobody undoes now: an incident is closed when each is undone or owned."
+    ),
+    command!(
         "ask",
         "WHOM",
         Anywhere,
@@ -267,12 +276,12 @@ pub static COMMANDS: &[Declaration] = &[
     ),
     command!(
         "undo",
-        "",
+        "[WHICH]",
         Anywhere,
         Act,
-        |given| args::none(given).map(|()| Command::Undo),
-        "plan to undo the last action",
-        "Makes a plan that takes the last applied action back, if nobody else has changed it since."
+        args::undo,
+        "plan to undo an action",
+        "Makes a plan that takes the last applied action back, or what is left over from before, if nobody else has changed it since."
     ),
     command!(
         "confirm",
@@ -282,6 +291,15 @@ pub static COMMANDS: &[Declaration] = &[
         args::confirm,
         "confirm the plan",
         "Applies the plan that is shown. Plans that lower capacity want the target's name."
+    ),
+    command!(
+        "break-glass",
+        "REASON",
+        InPlan,
+        Act,
+        args::break_glass,
+        "go ahead without a second person",
+        "Lets a plan that takes a second person be confirmed without one: after ten seconds in which it can be put away, and with a loud entry."
     ),
     command!(
         "refresh-plan",

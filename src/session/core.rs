@@ -15,7 +15,8 @@ use crate::model::plan::{Outcome, Plan, PlanId};
 use crate::model::signal::{Signal, Stamped};
 use crate::observe::Picture;
 use crate::observe::alerts::Claim;
-use crate::record::{Milestones, milestones};
+use crate::record::{Leftover, Milestones, milestones};
+use crate::respond::Warrant;
 use crate::text::Safe;
 
 use super::message::Dated;
@@ -46,6 +47,10 @@ pub struct Core {
     pub milestones: Milestones,
     /// The plan that is shown.
     pub plan: Option<PlanView>,
+    /// What a plan of the top tier waits for.
+    pub consent: Option<Consent>,
+    /// Changes for a time that nobody has ended yet, of this record and of earlier ones.
+    pub left_over: Vec<Leftover>,
     /// Plans that were applied in this session, oldest first.
     pub actions: Vec<Action>,
     /// Whether the world may be changed now.
@@ -99,6 +104,8 @@ pub(super) struct Desk {
     pub(super) forgotten: World,
     /// The last minute whose samples were handed to the tracks.
     pub(super) tracked: Option<World>,
+    /// What earlier records left over.
+    pub(super) left_before: Vec<Leftover>,
 }
 
 /// What follows when an entry is durable.
@@ -112,6 +119,10 @@ pub(super) enum Next {
     OpenWindow { until: World, reason: Safe },
     /// The write window closes.
     CloseWindow,
+    /// A second person can judge the plan of this hash.
+    AwaitConsent { hash: Safe },
+    /// The plan of this hash can be confirmed without one.
+    GlassBroken { hash: Safe },
 }
 
 /// What one finding is recognised by: its kind, its key and when it occurred.
@@ -176,6 +187,8 @@ impl Core {
             journal_failed: None,
             milestones: milestones(&[]),
             plan: None,
+            consent: None,
+            left_over: Vec::new(),
             actions: Vec::new(),
             window: WriteWindow::Closed,
             actor,
@@ -201,6 +214,7 @@ impl Core {
         self.journal_failed = Some(why);
         self.window = WriteWindow::Closed;
         self.plan = None;
+        self.consent = None;
         self.desk.planning = None;
     }
 
@@ -309,6 +323,42 @@ pub enum PlanView {
         /// Why.
         why: Safe,
     },
+}
+
+/// What a plan of the top tier waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Consent {
+    /// The incident in whose record it is asked for.
+    pub incident: IncidentId,
+    /// The plan that was shown first: reading it again asks nobody anew.
+    pub asked: PlanId,
+    /// What a consent names.
+    pub hash: Safe,
+    /// How far it is.
+    pub grant: Grant,
+}
+
+/// How far the consent to a plan is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Grant {
+    /// The plan is on its way to the record.
+    Recording,
+    /// A second person can judge it.
+    Awaited,
+    /// The glass is going to be broken, unless the plan is put away.
+    Counting {
+        /// Why.
+        reason: Safe,
+        /// When, in world time.
+        until: World,
+    },
+    /// That is on its way to the record.
+    Breaking {
+        /// Why.
+        reason: Safe,
+    },
+    /// The plan can be confirmed.
+    Given(Warrant),
 }
 
 /// A plan that was confirmed.

@@ -4,12 +4,13 @@ use std::io::{self, Write};
 
 use crate::clock::World;
 use crate::model::entry::{ActorKind, Entry, EntryId, EntryKind};
-use crate::model::plan::PlanId;
+use crate::model::plan::{PlanId, Tier};
+use crate::record::short;
 use crate::text::Safe;
 
 use super::core::Told;
 use super::outflow::Outflow;
-use super::{Core, Notice, PlanView, ResumeOffer};
+use super::{Consent, Core, Grant, Notice, PlanView, ResumeOffer};
 
 /// Prints each entry, notice and plan once, a line each, in the order it became known.
 #[derive(Debug)]
@@ -118,11 +119,16 @@ impl Transcript {
                 let changes: Vec<_> = plan
                     .changes
                     .iter()
-                    .map(|change| format!("{} {} -> {}", change.label, change.before, change.after))
+                    .map(|change| match &change.words {
+                        Some(words) => format!("{} {}", change.label, words.replace('→', "->")),
+                        None => format!("{} {} -> {}", change.label, change.before, change.after),
+                    })
                     .collect();
+                let grave = core.consent.as_ref().filter(|_| plan.tier == Tier::Grave && blocked.is_none());
+                let second = grave.map(second_person).unwrap_or_default();
                 let blocked = blocked.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
                 Some(Safe::from(format!(
-                    "plan: {} in {}: {}{blocked}; same as {}",
+                    "plan: {} in {}: {}{blocked}{second}; same as {}",
                     plan.title,
                     plan.target.origin.env,
                     changes.join(", "),
@@ -140,6 +146,18 @@ impl Transcript {
         }
         self.plan_id = core.shown_plan().map(|plan| plan.id.clone());
         Ok(())
+    }
+}
+
+/// What a plan of the top tier takes.
+fn second_person(consent: &Consent) -> String {
+    match &consent.grant {
+        Grant::Given(warrant) => format!("; {}", warrant.words()),
+        _ => format!(
+            "; it takes a second person: `warroom incident consent {} {}` as another user, or `break-glass REASON`",
+            consent.incident,
+            short(&consent.hash)
+        ),
     }
 }
 

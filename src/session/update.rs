@@ -3,6 +3,8 @@
 mod acting;
 mod asking;
 mod carrying;
+mod granting;
+mod owning;
 mod recording;
 mod seeing;
 #[cfg(test)]
@@ -54,6 +56,9 @@ fn take(core: &mut Core, message: Message) -> Vec<Effect> {
         Message::Planned { ticket, result } => acting::planned(core, ticket, result),
         Message::Progressed { plan, words } => acting::progressed(core, &plan, words),
         Message::Ended { plan, result } => acting::ended(core, &plan, result),
+        Message::Consented { hash, name, uid, void } => granting::consented(core, &hash, &name, uid, void.as_ref()),
+        Message::LeftOver(left) => owning::found(core, left),
+        Message::Added { plan, result } => owning::added(core, &plan, result),
         Message::Identified(actor) => {
             core.actor = actor;
             Vec::new()
@@ -92,8 +97,11 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::DiscardPlan => {
             core.plan = None;
             core.desk.planning = None;
-            Vec::new()
+            granting::put_away(core)
         }
+        Command::BreakGlass { reason } => granting::break_glass(core, reason),
+        Command::UndoLeftover { which } => owning::undo(core, &which),
+        Command::Own { which, owner } => owning::own(core, &which, owner),
         Command::Undo => acting::undo(core),
         Command::Ask { whom } => asking::ask(core, whom),
         Command::FollowLogs { service } => asking::follow(core, service),

@@ -29,8 +29,8 @@ use crate::observe::services::{Health, ServiceRow, SignalRow};
 use crate::observe::situation::Clause;
 use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, PodRow, WorkloadRow};
-use crate::record::{Milestone, Milestones, Row};
-use crate::session::{Action, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, WriteWindow};
+use crate::record::{Leftover, Milestone, Milestones, Row};
+use crate::session::{Action, Consent, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, WriteWindow};
 use crate::text::Safe;
 
 use super::scene::{Lines, Scene};
@@ -44,6 +44,8 @@ pub(super) struct Fixture {
     pub(super) journal_failed: Option<Safe>,
     pub(super) milestones: Milestones,
     pub(super) plan: Option<PlanView>,
+    pub(super) consent: Option<Consent>,
+    pub(super) left_over: Vec<Leftover>,
     pub(super) actions: Vec<Action>,
     pub(super) window: WriteWindow,
     pub(super) notice: Option<Notice>,
@@ -73,6 +75,8 @@ impl Fixture {
             journal_failed: self.journal_failed.as_ref(),
             milestones: &self.milestones,
             plan: self.plan.as_ref(),
+            consent: self.consent.as_ref(),
+            left_over: &self.left_over,
             actions: &self.actions,
             window: &self.window,
             notice: self.notice.as_ref(),
@@ -114,6 +118,8 @@ impl Fixture {
             journal_failed: None,
             milestones: Milestones::default(),
             plan: None,
+            consent: None,
+            left_over: Vec::new(),
             actions: Vec::new(),
             window: WriteWindow::Closed,
             notice: None,

@@ -15,8 +15,10 @@ use crate::observe::services::{Health, ServiceRow};
 use crate::observe::situation::{Clause, situation};
 use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, WorkloadRow};
-use crate::record::{Milestones, Row};
-use crate::session::{Action, Core, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, WriteWindow};
+use crate::record::{Leftover, Milestones, Row};
+use crate::session::{
+    Action, Consent, Core, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, WriteWindow,
+};
 use crate::text::Safe;
 
 use super::words;
@@ -94,6 +96,8 @@ pub(super) struct Scene<'a> {
     pub(super) journal_failed: Option<&'a Safe>,
     pub(super) milestones: &'a Milestones,
     pub(super) plan: Option<&'a PlanView>,
+    pub(super) consent: Option<&'a Consent>,
+    pub(super) left_over: &'a [Leftover],
     pub(super) actions: &'a [Action],
     pub(super) window: &'a WriteWindow,
     pub(super) notice: Option<&'a Notice>,
@@ -128,6 +132,8 @@ impl<'a> Scene<'a> {
             journal_failed: core.journal_failed.as_ref(),
             milestones: &core.milestones,
             plan: core.plan.as_ref(),
+            consent: core.consent.as_ref(),
+            left_over: &core.left_over,
             actions: &core.actions,
             window: &core.window,
             notice: core.notice.as_ref(),

@@ -1,5 +1,7 @@
 //! The user's story on the screen: what is seen, what keys do, what a terminal receives.
 
+pub(crate) mod fingers;
+mod grave;
 mod large;
 mod pictures;
 pub(crate) mod plans;

@@ -25,6 +25,7 @@ pub(super) fn bare(archive: &Archive) -> Opening {
     let scenario = Scenario::shipped("rate-limit-storm").unwrap();
     Opening {
         env: Environment { drill: false, ..environment(&scenario, None) },
+        policies: Vec::new(),
         catalogue: Arc::new(Catalogue::new(Vec::new())),
         archive: archive.clone(),
         actor: ana(),

@@ -125,6 +125,20 @@ pub(super) fn restart(given: &str) -> Result<Command, String> {
     text(given, "the workload's name").map(|name| Command::Restart { workload: WorkloadChoice::Named(name) })
 }
 
+/// The last action, or what is left over under a handle or a target's name.
+pub(super) fn undo(given: &str) -> Result<Command, String> {
+    Ok(if given.is_empty() { Command::Undo } else { Command::UndoLeftover { which: Safe::from(given) } })
+}
+
+pub(super) fn own(given: &str) -> Result<Command, String> {
+    let (which, owner) = given.split_once(char::is_whitespace).unwrap_or((given, ""));
+    Ok(Command::Own { which: text(which, "which change")?, owner: text(owner, "the name of who sees to it")? })
+}
+
+pub(super) fn break_glass(given: &str) -> Result<Command, String> {
+    text(given, "the reason").map(|reason| Command::BreakGlass { reason })
+}
+
 pub(super) fn confirm(given: &str) -> Result<Command, String> {
     Ok(Command::Confirm { plan: None, typed: (!given.is_empty()).then(|| Safe::from(given)) })
 }

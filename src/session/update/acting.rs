@@ -11,7 +11,7 @@ use crate::session::core::{Core, Next};
 use crate::session::{Action, ActionState, Effect, NoticeKind, PlanView, WriteWindow};
 use crate::text::Safe;
 
-use super::recording;
+use super::{granting, owning, recording};
 
 pub(super) fn open_write(core: &mut Core, env: &Safe, reason: Safe) -> Vec<Effect> {
     if let Some(why) = why_not_act(core) {
@@ -58,6 +58,7 @@ fn shut(core: &mut Core, title: &str) -> Vec<Effect> {
     // A plan that is shown stays readable; it is neither confirmed nor read again, since even a
     // dry run is a request to write.
     let why = why_not_now(core).map(Safe::from);
+    let mut effects = granting::over(core);
     core.desk.planning = None;
     match &mut core.plan {
         Some(PlanView::Shown { blocked, .. }) => *blocked = why,
@@ -67,7 +68,8 @@ fn shut(core: &mut Core, title: &str) -> Vec<Effect> {
     let mut draft = recording::said(core, EntryKind::WriteWindow, core.facing.env.0.clone(), title);
     draft.before = Some(Safe::fixed("open"));
     draft.after = Some(Safe::fixed("read-only"));
-    vec![recording::record_now(core, draft, Durability::Now, Next::CloseWindow)]
+    effects.push(recording::record_now(core, draft, Durability::Now, Next::CloseWindow));
+    effects
 }
 
 fn why_not_act(core: &Core) -> Option<String> {
@@ -102,7 +104,7 @@ pub(super) fn restart(core: &mut Core, choice: &WorkloadChoice) -> Vec<Effect> {
 }
 
 /// A plan of what is wanted of one workload.
-fn of_workload(core: &mut Core, choice: &WorkloadChoice, want: impl FnOnce(Target) -> Request) -> Vec<Effect> {
+fn of_workload(core: &mut Core, choice: &WorkloadChoice, made: impl FnOnce(Target) -> Request) -> Vec<Effect> {
     if let Some(why) = why_not_now(core) {
         core.say(NoticeKind::Error, why);
         return Vec::new();
@@ -115,7 +117,7 @@ fn of_workload(core: &mut Core, choice: &WorkloadChoice, want: impl FnOnce(Targe
                 path: row.key.path.clone(),
                 uid: row.workload.as_ref().map(|workload| workload.uid.clone()),
             };
-            plan(core, want(target))
+            want(core, made(target))
         }
         Err(why) => {
             core.say(NoticeKind::Error, why);
@@ -163,12 +165,21 @@ pub(super) fn undo(core: &mut Core) -> Vec<Effect> {
             )
     });
     match last.map(|action| action.plan.clone()) {
-        Some(applied) => plan(core, Request::Undo { plan: Box::new(applied) }),
+        Some(applied) => want(core, Request::Undo { plan: Box::new(applied) }),
         None => {
             core.say(NoticeKind::Error, "nothing was applied in this session that could be undone");
             Vec::new()
         }
     }
+}
+
+/// Asks for a plan, if one may be confirmed here now.
+pub(super) fn want(core: &mut Core, request: Request) -> Vec<Effect> {
+    if let Some(why) = why_not_now(core) {
+        core.say(NoticeKind::Error, why);
+        return Vec::new();
+    }
+    plan(core, request)
 }
 
 fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
@@ -183,7 +194,7 @@ fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
         shown => *shown = Some(PlanView::Planning { what: what.into() }),
     }
     let cluster = cluster(core, &request);
-    vec![Effect::Plan { ticket, request, cluster }]
+    vec![Effect::Plan { ticket, request, cluster, incident: core.incident.is_some() }]
 }
 
 /// What the picture knows of a request's target.
@@ -239,18 +250,24 @@ pub(super) fn planned(core: &mut Core, ticket: u64, result: Result<Plan, Refusal
     }
     core.desk.planning = None;
     let before = core.plan.take();
-    core.plan = Some(match result {
-        Ok(plan) => {
-            if let Some(PlanView::Shown { plan: old, .. }) = before
-                && let Some(why) = Engine::voided(&old, &plan)
-            {
-                core.say(NoticeKind::Error, format!("the plan is another now, look at it anew: {why}"));
-            }
-            PlanView::Shown { blocked: Engine::blocked(&plan), plan: Box::new(plan) }
+    let plan = match result {
+        Ok(plan) => plan,
+        Err(refusal) => {
+            core.plan = Some(PlanView::Refused { why: refusal.why });
+            return granting::put_away(core);
         }
-        Err(refusal) => PlanView::Refused { why: refusal.why },
-    });
-    Vec::new()
+    };
+    let blocked = Engine::blocked(&plan).or_else(|| granting::blocked(core, &plan));
+    if let Some(PlanView::Shown { plan: old, .. }) = before {
+        if let Some(why) = Engine::voided(&old, &plan) {
+            core.say(NoticeKind::Error, format!("the plan is another now, look at it anew: {why}"));
+        } else if let (None, Some(why)) = (Engine::blocked(&old), &blocked) {
+            core.say(NoticeKind::Error, format!("the plan cannot be confirmed any more: {why}"));
+        }
+    }
+    let effects = if blocked.is_none() { granting::ask(core, &plan) } else { Vec::new() };
+    core.plan = Some(PlanView::Shown { blocked, plan: Box::new(plan) });
+    effects
 }
 
 pub(super) fn refresh(core: &mut Core) -> Vec<Effect> {
@@ -298,7 +315,7 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
         core.say(NoticeKind::Error, "no plan is shown: there is nothing to confirm");
         return Vec::new();
     };
-    let name = &plan.target.path.name;
+    let name = plan.name_to_type();
     let why = match (blocked, plan.tier) {
         // What is confirmed is what was seen, whatever took its place meanwhile.
         _ if seen != Some(&plan.id) => Some("not confirmed: another plan is shown by now; look at it anew".to_owned()),
@@ -310,15 +327,22 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
             );
             return refresh(core);
         }
-        (None, Tier::Lowers) if typed != Some(name) => {
-            Some(format!("the plan lowers capacity: type the target's name, `{name}`, to confirm it"))
+        (None, Tier::Lowers | Tier::Grave) if typed.is_none_or(|typed| *typed != *name) => {
+            Some(format!("the plan lowers capacity or moves traffic: type the target's name, `{name}`, to confirm it"))
         }
         (None, _) => None,
     };
-    if let Some(why) = why {
-        core.say(NoticeKind::Error, why);
-        return Vec::new();
-    }
+    let warrant = match why {
+        Some(why) => Err(why),
+        None => granting::warrant(core, plan).map_err(|why| format!("not confirmed: {why}")),
+    };
+    let warrant = match warrant {
+        Ok(warrant) => warrant,
+        Err(why) => {
+            core.say(NoticeKind::Error, why);
+            return Vec::new();
+        }
+    };
     let plan = (**plan).clone();
     core.plan = None;
     core.actions.push(Action {
@@ -327,7 +351,10 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
         state: ActionState::Under(Safe::fixed("the intent is being recorded")),
         undone_by: None,
     });
-    vec![Effect::Apply { plan, actor: core.actor.clone() }]
+    // Whoever consented did so to this one, once.
+    let mut effects = if warrant.is_some() { granting::over(core) } else { Vec::new() };
+    effects.push(Effect::Apply { plan, warrant, actor: core.actor.clone() });
+    effects
 }
 
 pub(super) fn progressed(core: &mut Core, plan: &PlanId, words: Safe) -> Vec<Effect> {
@@ -347,6 +374,8 @@ pub(super) fn ended(core: &mut Core, plan: &PlanId, result: Result<Outcome, Refu
     };
     let action = &mut core.actions[at];
     let text = format!("{}: {}, {}", action.plan.title, outcome.as_str(), outcome.words());
+    let applied = action.plan.clone();
+    let told = outcome.clone();
     let undone = match (&action.plan.request, &outcome) {
         (Request::Undo { plan }, Outcome::Verified { .. }) => Some(plan.id.clone()),
         _ => None,
@@ -358,7 +387,7 @@ pub(super) fn ended(core: &mut Core, plan: &PlanId, result: Result<Outcome, Refu
         before.undone_by = Some(plan.clone());
     }
     core.say(kind, text);
-    Vec::new()
+    owning::undone(core, &applied, &told)
 }
 
 /// Intents without an outcome, of processes that are gone: the systems tell what became of them.

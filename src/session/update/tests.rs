@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 mod act;
+mod grave;
 mod incident;
 mod record;
 mod see;

@@ -7,6 +7,7 @@ use crate::config::WritePolicy;
 use crate::model::command::{AlertChoice, Command, WorkloadChoice};
 use crate::model::name::{ServiceName, WorkloadKey};
 use crate::model::plan::Revision;
+use crate::session::commands::{Danger, Declaration};
 use crate::session::{ActionState, WriteWindow};
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::Where;
@@ -35,6 +36,13 @@ pub(in crate::tui) enum Does {
 /// Whether anything may ever be changed here.
 pub(in crate::tui) fn may_act(scene: &Scene<'_>) -> bool {
     scene.facing.write == WritePolicy::Ask && scene.journal_failed.is_none()
+}
+
+/// The commands that are offered now: those that act are absent while the session is read-only,
+/// but for the one that opens the write window, where that may be opened.
+pub(in crate::tui) fn offered(scene: &Scene<'_>) -> impl Fn(&Declaration) -> bool + use<> {
+    let (ever, now) = (may_act(scene), matches!(scene.window, WriteWindow::Open { .. }));
+    move |it| it.danger != Danger::Act || (ever && (now || it.id == "write"))
 }
 
 fn workloads<'a>(scene: &Scene<'a>, selected: Option<&Item<'a>>, chip: Option<&ServiceName>) -> Vec<&'a WorkloadKey> {
@@ -81,9 +89,18 @@ pub(in crate::tui) fn choices(
                 if let Some(action) = undoable {
                     offer(format!("undo: {}", action.plan.title), Does::Run(Command::Undo));
                 }
+                for one in scene.left_over {
+                    let undo = Command::UndoLeftover { which: one.handle().into() };
+                    offer(format!("undo what is left over: {}", one.plan.title), Does::Run(undo));
+                }
                 offer("close the write window".into(), Does::Run(Command::CloseWrite));
             }
         }
+    }
+    for one in scene.left_over {
+        let (title, line) =
+            (format!("say who owns what is left over: {} …", one.plan.title), format!("own {} ", one.handle()));
+        offer(title, Does::Line(line));
     }
     if scene.incident.is_some() {
         offer("write a note …".into(), Does::Line("note ".into()));

@@ -3,6 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::session::WriteWindow;
 use crate::session::commands::{COMMANDS, Danger, Declaration, Scope};
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::Where;
@@ -26,14 +27,17 @@ fn group(it: &Declaration) -> &'static str {
 pub(super) fn draw(state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body: Rect, buffer: &mut Buffer) {
     let mut card = Card::new(brush, Role::Dialog, body, 116, 12);
     card.title(Role::TitleFocus, "Help").title(Role::Dim, "  keys and commands");
-    let may_act = actions::may_act(scene);
+    let (may_act, offered) = (actions::may_act(scene), actions::offered(scene));
     for title in ["Seeing", "In one pane", "The record", "Acting"] {
         card.text(title, Role::Title);
         if title == "Acting" && !may_act {
             card.text("This environment is read-only: nothing can be changed from here.", Role::Dim);
             continue;
         }
-        for it in COMMANDS.iter().filter(|it| group(it) == title) {
+        if title == "Acting" && scene.window == &WriteWindow::Closed {
+            card.text("This session is read-only until the write window is open.", Role::Dim);
+        }
+        for it in COMMANDS.iter().filter(|it| group(it) == title && offered(it)) {
             let keys = state.keymap.keys_of(it.id).join(" ");
             let args = if it.args.is_empty() { String::new() } else { format!(" {}", it.args) };
             let mut ink = card.ink();

@@ -2,13 +2,15 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use ratatui::text::Line;
 
 use crate::model::plan::{Ends, FieldChange, OwnerEffect, Permission, Plan, Preview, Request, Room, Tier};
-use crate::session::PlanView;
+use crate::record::short;
+use crate::session::{Grant, PlanView};
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::Where;
 use crate::tui::scene::Scene;
-use crate::tui::state::State;
+use crate::tui::state::{BREAK_GLASS, State};
 use crate::tui::theme::Role;
 use crate::tui::words::{self, Zone};
 
@@ -19,6 +21,13 @@ const COMMAND_LINES: usize = 3;
 /// Columns that a value may take in a change. A whole template is told by its words.
 const VALUE: usize = 160;
 
+/// What can be done with a plan that waits for a second person.
+const WAITING: [(&str, &str); 4] = [
+    (BREAK_GLASS, "break the glass"),
+    ("discard-plan", "leave"),
+    ("copy-selection", "copy"),
+    ("refresh-plan", "read again"),
+];
 /// What can be done with a plan, and with one that cannot be confirmed.
 const CONFIRMED: [(&str, &str); 4] = [
     ("confirm-dialog", "confirm"),
@@ -96,7 +105,7 @@ fn shown(
         1.. => (format!("valid for {expires} s"), Role::Dim),
         _ => ("too old: r reads again".to_owned(), Role::Warn),
     };
-    let keys = |card: &Card<'_>, state: &State, words| {
+    let keys = |card: &Card<'_>, state: &State, words: &[(&str, &str)]| {
         let mut foot = card.ink();
         super::keys(&mut foot, &state.keymap, Where::Plan, words);
         foot.right(role, &age);
@@ -108,10 +117,19 @@ fn shown(
         card.draw(body, &mut state.plan_scroll, buffer);
         return None;
     }
+    if State::waits(plan, scene) {
+        return waiting(card, state, scene, body, buffer, keys);
+    }
     if State::wants_name(plan) {
-        let why = if plan.tier == Tier::Grave { "This may take the last capacity." } else { "This lowers capacity." };
-        card.blank().text(why, Role::Warn);
-        let label = format!("Type {} and press Enter to confirm: ", plan.target.path.name);
+        let given = scene.consent.and_then(|consent| match &consent.grant {
+            Grant::Given(warrant) if plan.tier == Tier::Grave => Some(warrant.words()),
+            _ => None,
+        });
+        match given {
+            Some(words) => card.blank().text(&words, Role::Warn),
+            None => card.blank().text("This lowers capacity or moves traffic.", Role::Warn),
+        };
+        let label = format!("Type {} and press Enter to confirm: ", plan.name_to_type());
         let mut line = card.ink();
         line.put(Role::Name, &label).put(Role::Text, state.typed.value());
         card.foot = vec![line.line(), keys(&card, state, &[("discard-plan", "leave")])];
@@ -120,9 +138,53 @@ fn shown(
         return Some(Position::new(foot.x + u16::try_from(x).unwrap_or(0).min(foot.width.saturating_sub(1)), foot.y));
     }
     let words = if matches!(plan.request, Request::RollBack { .. }) { &REVISIONS } else { &CONFIRMED };
-    card.foot = vec![ratatui::text::Line::default(), keys(&card, state, words)];
+    card.foot = vec![Line::default(), keys(&card, state, words)];
     card.draw(body, &mut state.plan_scroll, buffer);
     None
+}
+
+/// The end of a plan that takes a second person and has none yet.
+fn waiting(
+    mut card: Card<'_>,
+    state: &mut State,
+    scene: &Scene<'_>,
+    body: Rect,
+    buffer: &mut Buffer,
+    keys: impl Fn(&Card<'_>, &State, &[(&str, &str)]) -> Line<'static>,
+) -> Option<Position> {
+    card.blank();
+    let Some(consent) = scene.consent else {
+        card.text("This takes a second person. Read it again to ask one.", Role::Warn);
+        card.foot = vec![keys(&card, state, &BLOCKED)];
+        card.draw(body, &mut state.plan_scroll, buffer);
+        return None;
+    };
+    if let Grant::Counting { reason, until } = &consent.grant {
+        let left = (*until - scene.now).num_seconds().max(0);
+        card.text(&format!("BREAK-GLASS in {left} s: {reason}"), Role::Bad);
+        card.foot = vec![keys(&card, state, &[("discard-plan", "leave: nothing is broken")])];
+        card.draw(body, &mut state.plan_scroll, buffer);
+        return None;
+    }
+    card.text("This takes a second person, who runs as another user of this machine:", Role::Warn);
+    card.text(&format!("warroom incident consent {} {}", consent.incident, short(&consent.hash)), Role::Name);
+    let Some(glass) = &state.glass else {
+        let words = match consent.grant {
+            Grant::Awaited => "The record is looked at each second. Who is alone breaks the glass.",
+            _ => "It is being written to the record.",
+        };
+        card.text(words, Role::Dim);
+        card.foot = vec![keys(&card, state, &WAITING)];
+        card.draw(body, &mut state.plan_scroll, buffer);
+        return None;
+    };
+    let label = "Break the glass (Enter, then ten seconds), because: ";
+    let mut line = card.ink();
+    line.put(Role::Bad, label).put(Role::Text, glass.value());
+    let x = words::width(label) + glass.visual_cursor();
+    card.foot = vec![line.line(), keys(&card, state, &[("back", "back")])];
+    let foot = card.draw(body, &mut state.plan_scroll, buffer);
+    Some(Position::new(foot.x + u16::try_from(x).unwrap_or(0).min(foot.width.saturating_sub(1)), foot.y))
 }
 
 /// One change, short enough to be read: `replicas 6 → 12`.
@@ -231,7 +293,7 @@ fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, zone: Zone, ascii:
     card.fact("checked", &format!("{permission}; {preview}; read {read} ago"), role);
 }
 
-fn hints(card: &Card<'_>, state: &State, at: Where, words: &[(&str, &str)]) -> ratatui::text::Line<'static> {
+fn hints(card: &Card<'_>, state: &State, at: Where, words: &[(&str, &str)]) -> Line<'static> {
     let mut ink = card.ink();
     super::keys(&mut ink, &state.keymap, at, words);
     ink.line()

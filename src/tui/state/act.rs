@@ -107,6 +107,7 @@ impl State {
             View::ConfirmDialog => {
                 if let Some(PlanView::Shown { plan, blocked: None }) = scene.plan
                     && self.armed(plan, now)
+                    && !Self::waits(plan, scene)
                 {
                     return self.confirm(plan, now);
                 }

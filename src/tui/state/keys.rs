@@ -19,6 +19,8 @@ use crate::tui::scene::Scene;
 
 use super::{Commands, Overlay, Prompt, PromptKind, State, Wish};
 
+/// What the key that asks for the reason of break-glass is bound to.
+pub(in crate::tui) const BREAK_GLASS: &str = ":break-glass";
 /// Rows of a page in a dialog.
 const PAGE: usize = 10;
 
@@ -165,11 +167,27 @@ impl State {
     }
 
     fn plan_key(&mut self, key: KeyEvent, plan: &Plan, blocked: bool, scene: &Scene<'_>, now: Wall) -> Commands {
+        if let Some(reason) = &mut self.glass {
+            match key.code {
+                KeyCode::Esc => self.glass = None,
+                KeyCode::Enter if reason.value().trim().is_empty() => {
+                    self.say(NoticeKind::Error, "say why: the reason goes on the record", now);
+                }
+                KeyCode::Enter => {
+                    let reason = Safe::from(reason.value().trim());
+                    self.glass = None;
+                    return vec![Command::BreakGlass { reason }];
+                }
+                _ => drop(reason.handle_event(&Event::Key(key))),
+            }
+            return Vec::new();
+        }
         if key.code == KeyCode::Esc {
             return vec![Command::DiscardPlan];
         }
+        let waits = Self::waits(plan, scene) && !blocked;
         let found = self.keymap.find(Where::Plan, &[chord(key)]);
-        let typed = Self::wants_name(plan) && !blocked;
+        let typed = Self::wants_name(plan) && !blocked && !waits;
         // Only what confirms waits until the plan can have been read: leaving it harms nobody.
         if (typed || found == Found::Line("confirm-dialog".into())) && !self.armed(plan, now) {
             self.say(NoticeKind::Info, "that key came before the plan was on the screen: press it again", now);
@@ -186,6 +204,16 @@ impl State {
             }
         }
         match found {
+            Found::Line(line) if line == BREAK_GLASS => {
+                if waits && self.armed(plan, now) {
+                    self.glass = Some(Input::default());
+                }
+                Vec::new()
+            }
+            Found::Line(line) if line == "confirm-dialog" && waits => {
+                self.say(NoticeKind::Error, "this plan takes a second person, or break-glass", now);
+                Vec::new()
+            }
             Found::Line(line) if line == "confirm-dialog" && blocked => {
                 self.say(NoticeKind::Error, "this plan cannot be confirmed as it is", now);
                 Vec::new()
@@ -200,8 +228,8 @@ impl State {
             return vec![Command::Confirm { plan: Some(plan.id.clone()), typed: None }];
         }
         let typed = self.typed.value().trim().to_owned();
-        if plan.target.path.name != typed.as_str() {
-            self.say(NoticeKind::Error, format!("type `{}` to confirm", plan.target.path.name), now);
+        if plan.name_to_type() != typed {
+            self.say(NoticeKind::Error, format!("type `{}` to confirm", plan.name_to_type()), now);
             return Vec::new();
         }
         vec![Command::Confirm { plan: Some(plan.id.clone()), typed: Some(Safe::from(typed)) }]
@@ -317,7 +345,7 @@ impl State {
     fn palette_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
         let view = self.view_at(Where::Line, key);
         let Some(Overlay::Palette { input, at, back }) = &mut self.overlay else { return Vec::new() };
-        let offers = palette::offers(input.value(), actions::may_act(scene));
+        let offers = palette::offers(input.value(), actions::offered(scene));
         match view {
             Some(View::Back) => self.overlay = None,
             Some(View::Up) if input.value().is_empty() || back.is_some() => {
@@ -356,7 +384,7 @@ impl State {
     /// Runs what is typed in the command line, or what is chosen below it.
     fn run_line(&mut self, scene: &Scene<'_>, now: Wall) -> Commands {
         let Some(Overlay::Palette { input, at, .. }) = &mut self.overlay else { return Vec::new() };
-        let offers = palette::offers(input.value(), actions::may_act(scene));
+        let offers = palette::offers(input.value(), actions::offered(scene));
         let line = palette::chosen(input.value(), *at, &offers);
         if line.trim() == "write" {
             self.overlay = None;
