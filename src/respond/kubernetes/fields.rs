@@ -114,7 +114,7 @@ pub(super) fn patch(plan: &Plan, absent: bool) -> Option<Value> {
             (false, false) => json!({ "op": "replace", "path": path, "value": after }),
         });
     }
-    (patch.len() > 1).then(|| Value::Array(patch))
+    (patch.len() > 1).then_some(Value::Array(patch))
 }
 
 /// `replicas went from 6 to 9`, of a field that holds something else than the plan read.

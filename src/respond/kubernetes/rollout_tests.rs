@@ -127,9 +127,14 @@ async fn all_pods_at_once_take_the_name() {
     assert!(plan.blast.words.contains("all of them end before the first new one starts"), "{}", plan.blast.words);
 }
 
+/// Tracked by Argo CD since before its first revision: the controller copies annotations to each.
 fn tracked(fake: &Fake) {
-    fake.state().object["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] =
-        json!("shop:apps/Deployment:shop/payments");
+    let mut state = fake.state();
+    let state = &mut *state;
+    for object in state.revisions.iter_mut().chain([&mut state.object]) {
+        object["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] =
+            json!("shop:apps/Deployment:shop/payments");
+    }
 }
 
 #[tokio::test]

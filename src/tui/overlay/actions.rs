@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use crate::config::WritePolicy;
 use crate::model::command::{AlertChoice, Command, WorkloadChoice};
-use crate::model::name::{ServiceName, WorkloadKey};
+use crate::model::name::{Kind, ServiceName, WorkloadKey};
 use crate::model::plan::Revision;
 use crate::session::commands::{Danger, Declaration};
 use crate::session::{ActionState, WriteWindow};
@@ -76,10 +76,12 @@ pub(in crate::tui) fn choices(
             WriteWindow::Open { .. } => {
                 for key in workloads(scene, selected, chip) {
                     offer(format!("scale {key} …"), Does::Line(format!("scale {} ", key.path)));
-                    let workload = || WorkloadChoice::Exactly(key.clone());
-                    let back = Command::RollBack { workload: workload(), to: Revision::Previous };
-                    offer(format!("roll back {key}"), Does::Run(back));
-                    offer(format!("restart {key}"), Does::Run(Command::Restart { workload: workload() }));
+                    if matches!(key.kind, Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet) {
+                        let workload = || WorkloadChoice::Exactly(key.clone());
+                        let back = Command::RollBack { workload: workload(), to: Revision::Previous };
+                        offer(format!("roll back {key}"), Does::Run(back));
+                        offer(format!("restart {key}"), Does::Run(Command::Restart { workload: workload() }));
+                    }
                 }
                 let undoable = scene.actions.iter().rev().find(|action| {
                     action.undone_by.is_none()
