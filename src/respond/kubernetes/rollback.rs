@@ -33,14 +33,15 @@ impl Kubernetes {
     pub(super) async fn roll_back(&self, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
         let target = want.target();
         let read = self.read_rollout(target).await?;
-        let listed = revisions::read(&self.api, &Place::of(target)?, &read.object).await;
+        let place = Place::of(target)?;
+        let (listed, application) =
+            futures::join!(revisions::read(&self.api, &place, &read.object), self.api.application(&read.meta));
         let revisions = listed.map_err(|error| error.refusal("read the revisions of", target))?;
         let change = match want {
             Request::Undo { plan } => undone(&read, plan, &revisions)?,
             Request::RollBack { to, .. } => picked(&read, to, &revisions)?,
             other => return Err(refusal(format!("{} is not about revisions", other.words()))),
         };
-        let application = self.api.application(&read.meta).await;
         let tracked = application.as_ref().map(|(tracked, _)| tracked.clone());
         let now = read.template()?;
         let differs = leaves(now, &change.template);

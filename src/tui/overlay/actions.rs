@@ -89,14 +89,16 @@ pub(in crate::tui) fn choices(
                         offer(format!("set floor and cap of {key}'s autoscaler …"), Does::Line(line));
                     }
                     let workload = || WorkloadChoice::Exactly(key.clone());
-                    let back = Command::RollBack { workload: workload(), to: Revision::Previous };
-                    offer(format!("roll back {key}"), Does::Run(back));
+                    if matches!(key.kind, Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::Rollout) {
+                        let back = Command::RollBack { workload: workload(), to: Revision::Previous };
+                        offer(format!("roll back {key}"), Does::Run(back));
+                    }
                     if key.kind == Kind::Rollout {
                         offer(
                             format!("abort the rollout of {key}"),
                             Does::Run(Command::Abort { workload: workload() }),
                         );
-                    } else {
+                    } else if matches!(key.kind, Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet) {
                         offer(format!("restart {key}"), Does::Run(Command::Restart { workload: workload() }));
                     }
                     if let Some(app) = application(scene, key) {

@@ -9,10 +9,10 @@ use ratatui::layout::Rect;
 use crate::clock::{Wall, wall};
 use crate::config::Catalogue;
 use crate::model::alert::AlertSeverity;
-use crate::model::command::{AlertChoice, Command, Pane};
+use crate::model::command::{AlertChoice, Command, Pane, WorkloadChoice};
 use crate::model::log::Level;
 use crate::model::name::{Kind, ObjectPath};
-use crate::model::plan::{Instead, Tier};
+use crate::model::plan::{Fact, Instead, Request, Revision, Tier};
 use crate::model::service::{Route, Service};
 use crate::session::{Action, ActionState, Core, PlanView, WriteWindow};
 use crate::tui::chrome::{self, Brush};
@@ -224,6 +224,35 @@ fn lowering_capacity_takes_the_targets_name_typed_not_pasted() {
         ana.presses(KeyCode::Enter),
         [Command::Confirm { plan: Some(plan(2, Tier::Lowers).id), typed: Some("payments".into()) }]
     );
+}
+
+#[test]
+fn another_revision_is_typed_below_the_plan_that_lists_them_and_confirms_nothing() {
+    let mut fixture = planned(Tier::Reversible);
+    let Some(PlanView::Shown { plan: shown, .. }) = &mut fixture.plan else { panic!("a plan is shown") };
+    shown.request = Request::RollBack { target: shown.target.clone(), to: Revision::Previous };
+    shown.facts =
+        vec![Fact { label: "revisions".into(), words: "4 payments:2.9.0; 1 payments:2.7.4".into(), warns: false }];
+    let mut ana = Person::at(fixture);
+    ana.waits();
+    assert!(ana.sees().contains("v another revision"));
+    assert_eq!(ana.presses(KeyCode::Char('v')), []);
+    let seen = ana.sees();
+    assert!(seen.contains("rollback payments/payments") && seen.contains("1 payments:2.7.4"), "{seen}");
+    assert_eq!(ana.types("y"), [], "it is a letter now");
+    ana.presses(KeyCode::Backspace);
+    assert_eq!(ana.types("1"), []);
+    let workload = WorkloadChoice::Named("payments/payments".into());
+    assert_eq!(ana.presses(KeyCode::Enter), [Command::RollBack { workload, to: Revision::Named("1".into()) }]);
+    // Leaving the line leaves the plan.
+    ana.presses(KeyCode::Char('v'));
+    assert_eq!(ana.presses(KeyCode::Esc), []);
+    assert_eq!(ana.presses(KeyCode::Esc), [Command::DiscardPlan]);
+    // A plan of another sort has none.
+    let mut ana = Person::at(planned(Tier::Reversible));
+    ana.waits();
+    ana.presses(KeyCode::Char('v'));
+    assert!(ana.sees().contains("goes to no revision"));
 }
 
 #[test]
