@@ -212,7 +212,7 @@ impl Runner {
             let mut told: Vec<Voice> = Vec::new();
             loop {
                 let look = look.clone();
-                for voice in tokio::task::spawn_blocking(move || look()).await.unwrap_or_default() {
+                for voice in tokio::task::spawn_blocking(look).await.unwrap_or_default() {
                     if told.contains(&voice) {
                         continue;
                     }

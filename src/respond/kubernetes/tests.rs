@@ -1,5 +1,6 @@
 //! What a plan says, against an API server on loopback.
 
+mod pictures;
 mod traffic;
 
 use serde_json::json;
