@@ -29,6 +29,8 @@ pub use environment::{
 pub use load::{from_texts, load};
 pub use places::Places;
 pub use problem::{ConfigError, Problem};
+#[cfg(feature = "operator")]
+pub(crate) use process::Inherited;
 pub use process::{AwsEnv, ProcessEnv};
 #[cfg(feature = "operator")]
 pub(crate) use secret::command_output;

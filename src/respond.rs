@@ -6,11 +6,14 @@
 //! To add a system: one actuator here that implements [`Actuator`], one line in
 //! [`Engine::new`], one command in the command table.
 
+mod alertmanager;
 mod engine;
 mod guard;
+mod http;
 mod intent;
 mod kubernetes;
 mod recorder;
+mod steps;
 
 pub use engine::{Cluster, Ended, Engine};
 pub use intent::{Ack, Actuator, Intent, Seen, WriteError};

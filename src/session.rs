@@ -21,7 +21,8 @@ mod update;
 mod vitals;
 
 pub use self::core::{
-    Action, ActionState, Core, Facing, IncidentView, Notice, NoticeKind, PlanView, ResumeOffer, WriteWindow,
+    Action, ActionState, Core, Facing, IncidentView, Notice, NoticeKind, PlanView, ResumeOffer, RunbookState, RunbookView,
+    WriteWindow,
 };
 pub use autopilot::{Autopilot, Step};
 pub use effect::Effect;

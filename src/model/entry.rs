@@ -134,6 +134,8 @@ pub enum EntryKind {
     Outcome,
     /// The write window was opened or closed.
     WriteWindow,
+    /// A command was run outside the program, as somebody says.
+    Ran,
     /// Somebody was asked for something.
     Asked,
     /// An update for stakeholders.
@@ -190,6 +192,7 @@ impl EntryKind {
             Self::Intent => "intent",
             Self::Outcome => "outcome",
             Self::WriteWindow => "write_window",
+            Self::Ran => "ran",
             Self::Asked => "asked",
             Self::Update => "update",
             Self::Exported => "exported",

@@ -104,6 +104,7 @@ pub fn is_key(kind: EntryKind) -> bool {
         | EntryKind::Severity
         | EntryKind::Milestone
         | EntryKind::Outcome
+        | EntryKind::Ran
         | EntryKind::Asked
         | EntryKind::Update => true,
         // An intent is told by its outcome, see `timeline`; the rest is the journal's own

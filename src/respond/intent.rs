@@ -2,6 +2,7 @@
 
 use futures::future::BoxFuture;
 
+use crate::model::entry::Evidence;
 use crate::model::name::Kind;
 use crate::model::plan::{Permission, Plan, Preview, Refusal, Request};
 use crate::record::Durable;
@@ -75,6 +76,11 @@ pub enum Seen {
         /// What they hold, and who set them if known.
         words: Safe,
     },
+    /// It failed after it was accepted, and does not come any further.
+    Failed {
+        /// Why.
+        why: Safe,
+    },
     /// The target is gone, or another object has its name.
     Gone {
         /// Which of the two.
@@ -101,4 +107,8 @@ pub trait Actuator: Send + Sync {
     fn write(&self, intent: Intent) -> BoxFuture<'_, Result<Ack, WriteError>>;
     /// How far the change has come, by the target's identity; also after a crash.
     fn progress<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Seen>;
+    /// What shows how it ended, for the outcome's entry, beside the plan's command.
+    fn evidence(&self, _plan: &Plan) -> Vec<Evidence> {
+        Vec::new()
+    }
 }

@@ -33,7 +33,9 @@ use crate::text::Safe;
 use super::guard::refusal;
 use super::{Ack, Actuator, Cluster, Intent, Seen, WriteError};
 use client::Api;
+pub(super) use client::Context;
 use place::{Place, resource};
+pub(super) use scale::quoted;
 
 /// Who we are in `managedFields`.
 const FIELD_MANAGER: &str = "warroom";
@@ -49,6 +51,11 @@ impl Kubernetes {
     /// interest. No request is made.
     pub(super) fn new(env: &Environment, access: &KubeAccess, clock: Clock) -> Result<Self, Refusal> {
         Ok(Self { api: Api::new(env, access)?, clock })
+    }
+
+    /// How the cluster is reached, for who else has to be pointed at the same.
+    pub(super) fn context(&self) -> &Context {
+        self.api.context()
     }
 
     /// For tests of servers that do not answer.

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Hold};
-use crate::connect::Follow;
+use crate::connect::{Follow, read_runbook};
 use crate::model::plan::{Plan, Progress, Refusal};
 use crate::observe::Picture;
 use crate::record::{Durability, JournalError, Receipt};
@@ -181,6 +181,10 @@ impl Runner {
                 });
             }
             Effect::StopScan(purpose) => self.scanner.stop(purpose),
+            Effect::ReadRunbook { service, path } => self.beside(async move {
+                let result = read_runbook(&path).await.map(Arc::new);
+                vec![Message::RunbookRead { service, result }]
+            }),
             Effect::Export { incident, path } => {
                 let work = self.ledger.export(incident, path);
                 self.blocking(work, || Message::Exported(Err(Safe::fixed(EXPORT_CRASHED))));

@@ -3,8 +3,10 @@
 mod acting;
 mod asking;
 mod carrying;
+mod reading;
 mod recording;
 mod seeing;
+mod silencing;
 #[cfg(test)]
 mod tests;
 
@@ -59,6 +61,7 @@ fn take(core: &mut Core, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Answered(answer) => asking::answered(core, answer),
+        Message::RunbookRead { service, result } => reading::read(core, &service, result),
         Message::Exported(result) => asking::exported(core, result),
         Message::Look(wanted) => core.scans.look(wanted, &core.picture.logs),
         Message::Scanned(scanned) => core.scans.scanned(scanned, &core.picture.logs),
@@ -85,6 +88,10 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::OpenWrite { env, reason } => acting::open_write(core, &env, reason),
         Command::CloseWrite => acting::close_write(core),
         Command::Scale { workload, to } => acting::scale(core, &workload, to),
+        Command::Silence { what, minutes, comment } => silencing::silence(core, &what, minutes, comment),
+        Command::Runbook { service } => reading::open(core, service.as_ref()),
+        Command::RunStep { step } => reading::run_step(core, step),
+        Command::Ran { at, command } => reading::ran(core, at, command),
         Command::Confirm { plan, typed } => acting::confirm(core, plan.as_ref(), typed.as_ref()),
         Command::RefreshPlan => acting::refresh(core),
         Command::DiscardPlan => {

@@ -57,7 +57,7 @@ impl Watch<'_> {
             }),
             (Seen::Under { words }, _) if patient => Progress::Under { words },
             (Seen::Under { words }, _) => Progress::Ended(Outcome::TimedOut { words }),
-            (Seen::Gone { why }, _) => Progress::Ended(Outcome::Failed { why }),
+            (Seen::Gone { why } | Seen::Failed { why }, _) => Progress::Ended(Outcome::Failed { why }),
             (Seen::Other { words }, _) | (Seen::AsBefore { words }, Written::Yes) => {
                 Progress::Ended(Outcome::Overridden { words })
             }

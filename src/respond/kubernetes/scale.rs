@@ -217,7 +217,7 @@ pub(super) fn kubectl(context: &Context, namespace: &str, arguments: &[&str]) ->
 }
 
 /// `word` as a shell takes it for one word.
-pub(super) fn quoted(word: &str) -> String {
+pub(in crate::respond) fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@%_+=:,./-".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {
         return word.to_owned();

@@ -2,7 +2,7 @@
 
 use crate::model::command::WorkloadChoice;
 use crate::model::entry::{Body, EntryKind};
-use crate::model::name::Target;
+use crate::model::name::{Kind, Target};
 use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Tier};
 use crate::observe::workloads::WorkloadRow;
 use crate::record::Durability;
@@ -11,7 +11,7 @@ use crate::session::core::{Core, Next};
 use crate::session::{Action, ActionState, Effect, NoticeKind, PlanView, WriteWindow};
 use crate::text::Safe;
 
-use super::recording;
+use super::{recording, silencing};
 
 pub(super) fn open_write(core: &mut Core, env: &Safe, reason: Safe) -> Vec<Effect> {
     if let Some(why) = why_not_act(core) {
@@ -82,7 +82,7 @@ fn why_not_act(core: &Core) -> Option<String> {
     })
 }
 
-fn why_not_now(core: &Core) -> Option<String> {
+pub(super) fn why_not_now(core: &Core) -> Option<String> {
     why_not_act(core).or_else(|| {
         (core.window == WriteWindow::Closed)
             .then(|| format!("this session is read-only: `:write {} REASON` opens a write window", core.facing.env))
@@ -157,7 +157,7 @@ pub(super) fn undo(core: &mut Core) -> Vec<Effect> {
     }
 }
 
-fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
+pub(super) fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
     let ticket = core.next_ticket();
     let what = request.words();
     core.desk.planning = Some(ticket);
@@ -175,6 +175,9 @@ fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
 /// What the picture knows of a request's target.
 fn cluster(core: &Core, request: &Request) -> Cluster {
     let target = request.target();
+    if target.kind == Kind::Silence {
+        return silencing::cluster(core, target, request);
+    }
     let to = if let Request::Scale { to, .. } = request { Some(*to) } else { None };
     let row = core
         .picture
@@ -198,6 +201,7 @@ fn cluster(core: &Core, request: &Request) -> Cluster {
         }),
         load: load(core, row),
         service: row.service.clone(),
+        ..Cluster::default()
     }
 }
 
@@ -295,7 +299,7 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
             return refresh(core);
         }
         (None, Tier::Lowers) if typed != Some(name) => {
-            Some(format!("the plan lowers capacity: type the target's name, `{name}`, to confirm it"))
+            Some(format!("the plan takes more than a key: type the target's name, `{name}`, to confirm it"))
         }
         (None, _) => None,
     };
