@@ -12,6 +12,8 @@ mod guard;
 mod http;
 mod intent;
 mod kubernetes;
+#[cfg(test)]
+mod pad;
 mod recorder;
 mod steps;
 

@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use crate::clock::World;
 use crate::model::entry::{ActorKind, Entry, EntryId, EntryKind};
 use crate::model::plan::PlanId;
+use crate::model::runbook::Block;
 use crate::text::Safe;
 
 use super::core::Told;
 use super::outflow::Outflow;
-use super::{Core, Notice, PlanView, ResumeOffer};
+use super::{Core, Notice, PlanView, ResumeOffer, RunbookState, RunbookView};
 
 /// Prints each entry, notice and plan once, a line each, in the order it became known.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub(super) struct Transcript {
     plan_id: Option<PlanId>,
     incident: Option<Safe>,
     offer: Option<ResumeOffer>,
+    runbook: Option<RunbookView>,
 }
 
 impl Transcript {
@@ -38,6 +40,7 @@ impl Transcript {
             plan_id: None,
             incident: None,
             offer: None,
+            runbook: None,
         }
     }
 
@@ -64,6 +67,7 @@ impl Transcript {
             }
         }
         self.last = core.entries.last().map(|entry| entry.id.clone());
+        self.show_runbook(core)?;
         self.show_plan(core)?;
         if core.notice != self.notice {
             if let Some(notice) = &core.notice {
@@ -112,13 +116,44 @@ impl Transcript {
         entries.get(seen..).unwrap_or_default()
     }
 
+    /// A runbook whole, its commands with their numbers: what `run-step` wants.
+    fn show_runbook(&mut self, core: &Core) -> io::Result<()> {
+        if core.runbook == self.runbook {
+            return Ok(());
+        }
+        self.runbook.clone_from(&core.runbook);
+        let Some(view) = &self.runbook else { return Ok(()) };
+        writeln!(self.out, "runbook of {}: {}", view.service, view.source)?;
+        match &view.state {
+            RunbookState::Read(runbook) => {
+                for block in &runbook.blocks {
+                    match block {
+                        Block::Heading { text, .. } | Block::Text { text, .. } => writeln!(self.out, "{text}")?,
+                        Block::Code(text) => lines(&mut self.out, "    ", text)?,
+                        Block::Step(step) => {
+                            let refused = step.refused.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+                            writeln!(self.out, "step {}, {}{refused}:", step.number, step.shell.as_str())?;
+                            lines(&mut self.out, "    ", &step.command)?;
+                        }
+                    }
+                }
+            }
+            RunbookState::Failed(why) => writeln!(self.out, "{why}")?,
+            RunbookState::Reading | RunbookState::Page => {}
+        }
+        Ok(())
+    }
+
     fn show_plan(&mut self, core: &Core) -> io::Result<()> {
         let words = match &core.plan {
             Some(PlanView::Shown { plan, blocked }) => {
                 let changes: Vec<_> = plan
                     .changes
                     .iter()
-                    .map(|change| format!("{} {} -> {}", change.label, change.before, change.after))
+                    .map(|change| match &change.words {
+                        Some(words) => format!("{} {words}", change.label),
+                        None => format!("{} {} -> {}", change.label, change.before, change.after),
+                    })
                     .collect();
                 let blocked = blocked.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
                 Some(Safe::from(format!(
@@ -141,6 +176,10 @@ impl Transcript {
         self.plan_id = core.shown_plan().map(|plan| plan.id.clone());
         Ok(())
     }
+}
+
+fn lines(out: &mut Outflow, before: &str, text: &str) -> io::Result<()> {
+    text.lines().try_for_each(|line| writeln!(out, "{before}{line}"))
 }
 
 /// `03:12:04Z alert_firing    PaymentsCPUHigh fires: … [drill/alertmanager]`.

@@ -7,6 +7,7 @@ mod help;
 pub(super) mod palette;
 mod plan;
 mod questions;
+pub(super) mod runbook;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -53,6 +54,10 @@ pub(super) fn draw(
         }
         Some(Overlay::Detail { .. }) => {
             detail::draw(state, scene, brush, body, buffer);
+            None
+        }
+        Some(Overlay::Runbook { .. }) => {
+            runbook::draw(state, scene, brush, body, buffer);
             None
         }
         Some(Overlay::Palette { input, at, .. }) => {

@@ -16,7 +16,9 @@ use crate::observe::situation::{Clause, situation};
 use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, WorkloadRow};
 use crate::record::{Milestones, Row};
-use crate::session::{Action, Core, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, WriteWindow};
+use crate::session::{
+    Action, Core, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, RunbookView, WriteWindow,
+};
 use crate::text::Safe;
 
 use super::words;
@@ -112,6 +114,7 @@ pub(super) struct Scene<'a> {
     pub(super) timeline: &'a [Row],
     pub(super) logs: &'a dyn Lines,
     pub(super) catalogue: &'a Catalogue,
+    pub(super) runbook: Option<&'a RunbookView>,
 }
 
 impl<'a> Scene<'a> {
@@ -145,6 +148,7 @@ impl<'a> Scene<'a> {
             timeline,
             logs: core,
             catalogue: &picture.catalogue,
+            runbook: core.runbook.as_ref(),
         }
     }
 

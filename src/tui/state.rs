@@ -100,6 +100,8 @@ pub(super) enum PromptKind {
 pub(super) enum Overlay {
     Help { scroll: usize },
     Detail { of: Shown, scroll: usize },
+    /// The chosen step, and whether it still has to be brought into sight.
+    Runbook { step: u32, scroll: usize, reveal: bool },
     Palette { input: Input, at: usize, back: Option<usize> },
     Actions { at: usize },
     Write { env: Input, reason: Input, second: bool },

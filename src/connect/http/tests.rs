@@ -1,5 +1,7 @@
 //! Servers that behave in every way they do, and one that does not.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -7,6 +9,7 @@ use axum::http::{Response, header};
 use axum::routing::get;
 
 use super::*;
+use crate::config::{Auth, Secret};
 use crate::clock::Clock;
 use crate::connect::harness::{self, serve};
 

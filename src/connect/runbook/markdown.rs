@@ -274,7 +274,7 @@ mod tests {
                 (2, Shell::Sh, "for p in a b; do\necho $p\ndone".to_owned()),
             ]
         );
-        assert!(parse(text).blocks.contains(&Block::Code("NAME  READY\npay   0/1".into())));
+        assert!(parse(text).blocks.contains(&Block::Code(clean_block("NAME  READY\npay   0/1"))));
         assert!(steps("```console\n# rm -rf /\nno prompt\n```\n").is_empty());
     }
 

@@ -188,7 +188,14 @@ impl Hidden {
             all if all == self.alerts.len() => "; silenced already".to_owned(),
             some => format!("; {some} silenced already"),
         };
-        Safe::from(format!("hides {} that fire now: {}{more}{already}", alerts(self.alerts.len()), named.join(", ")))
+        Safe::from(format!(
+            "hides {} now: {}{more}{already}",
+            match self.alerts.len() {
+                1 => "1 alert that fires".to_owned(),
+                some => format!("{some} alerts that fire"),
+            },
+            named.join(", ")
+        ))
     }
 
     fn facts(&self, comment: &Safe) -> Vec<Fact> {
@@ -213,10 +220,6 @@ impl Hidden {
         facts.push(Fact { label: Safe::fixed("because"), words: comment.clone(), warns: false });
         facts
     }
-}
-
-fn alerts(count: usize) -> String {
-    if count == 1 { "1 alert".to_owned() } else { format!("{count} alerts") }
 }
 
 /// `2h`, `1h 30m`.

@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use chrono::TimeDelta;
-
 use crate::model::alert::AlertState;
 use crate::model::command::{AlertChoice, Due, MilestoneTime};
 use crate::model::entry::{Body, Draft, Entry, EntryKind, EntryOrigin, MilestoneName, Phase, Severity};

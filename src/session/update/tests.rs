@@ -10,6 +10,7 @@ mod act;
 mod incident;
 mod record;
 mod see;
+mod silence;
 
 use super::update;
 use crate::clock::World;

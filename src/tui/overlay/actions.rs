@@ -68,6 +68,11 @@ pub(in crate::tui) fn choices(
                 for key in workloads(scene, selected, chip) {
                     offer(format!("scale {key} …"), Does::Line(format!("scale {} ", key.path)));
                 }
+                if let Some(Item::Alert(row)) = selected
+                    && row.fires()
+                {
+                    offer(format!("silence {} …", row.alert.name), Does::Line(format!("silence {} 2h ", row.alert.name)));
+                }
                 let undoable = scene.actions.iter().rev().find(|action| {
                     action.undone_by.is_none()
                         && action.plan.undo.is_some()
@@ -80,6 +85,11 @@ pub(in crate::tui) fn choices(
             }
         }
     }
+    let service = selected.and_then(Item::service).or(chip);
+    if let Some(service) = service.filter(|name| scene.catalogue.service(name).is_some_and(|one| one.runbook.is_some())) {
+        offer(format!("open the runbook of {service}"), Does::Run(Command::Runbook { service: Some(service.clone()) }));
+    }
+    offer("note a command run elsewhere …".into(), Does::Line("ran ".into()));
     if scene.incident.is_some() {
         offer("write a note …".into(), Does::Line("note ".into()));
         offer("ask somebody …".into(), Does::Line("ask ".into()));

@@ -3,6 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use crate::model::name::Kind;
 use crate::model::plan::{OwnerEffect, Permission, Plan, Preview, Room, Tier};
 use crate::session::PlanView;
 use crate::tui::chrome::Brush;
@@ -89,7 +90,12 @@ fn shown(
         return None;
     }
     if State::wants_name(plan) {
-        let why = if plan.tier == Tier::Grave { "This may take the last capacity." } else { "This lowers capacity." };
+        let why = match (plan.tier, plan.target.kind) {
+            (Tier::Grave, _) => "This may take the last capacity.",
+            (_, Kind::Silence) => "This keeps from people what they may have to know.",
+            (_, Kind::RunbookStep) => "Nothing takes this back.",
+            _ => "This lowers capacity.",
+        };
         card.blank().text(why, Role::Warn);
         let label = format!("Type {} and press Enter to confirm: ", plan.target.path.name);
         let mut line = card.ink();
@@ -111,7 +117,11 @@ fn shown(
 fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, ascii: bool) {
     let arrow = if ascii { "->" } else { "→" };
     for change in &plan.changes {
-        card.fact("change", &format!("{} {} {arrow} {}", change.label, change.before, change.after), Role::Name);
+        let words = match &change.words {
+            Some(words) => format!("{} {}", change.label, words.replace('→', arrow)),
+            None => format!("{} {} {arrow} {}", change.label, change.before, change.after),
+        };
+        card.fact("change", &words, Role::Name);
     }
     if !plan.blast.words.is_empty() {
         card.fact("at stake", &plan.blast.words, Role::Text);
@@ -148,6 +158,9 @@ fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, ascii: bool) {
     }
     if let Some(load) = &plan.load {
         card.fact("load", load, Role::Text);
+    }
+    for fact in &plan.facts {
+        card.fact(&fact.label, &fact.words, if fact.warns { Role::Warn } else { Role::Text });
     }
     card.fact(
         "undo",
