@@ -12,6 +12,7 @@ mod environment;
 mod layers;
 mod load;
 mod places;
+mod policy;
 mod problem;
 mod process;
 mod schema;
@@ -28,6 +29,7 @@ pub use environment::{
 };
 pub use load::{from_texts, load};
 pub use places::Places;
+pub use policy::{ACTIONS, Case, Freeze, Policy, PolicyTest, Rule, Verdict};
 pub use problem::{ConfigError, Problem};
 #[cfg(feature = "operator")]
 pub(crate) use process::Inherited;

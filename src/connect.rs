@@ -20,7 +20,7 @@ mod runbook;
 mod source;
 mod supervisor;
 
-pub use aws::identity;
+pub use aws::{Keys, Lent, identity};
 pub use backfill::{BackFill, Histories, back_fill};
 pub use outlet::{Inbox, Outlet};
 pub use registry::registry;

@@ -4,6 +4,7 @@
 //! not: import `connect` (a shared bug would hide), or any room but `model`, `text` and `clock`;
 //! listen on or talk to anything but loopback.
 
+mod cloud;
 pub mod kube;
 mod promql;
 mod rng;
@@ -68,6 +69,8 @@ pub struct Endpoints {
     pub cloudwatch_logs: String,
     /// STS.
     pub sts: String,
+    /// ECS, Elastic Load Balancing, Route 53, zonal shift, and what belongs to them.
+    pub aws: String,
     /// Alertmanager.
     pub alertmanager: String,
     /// Prometheus.
@@ -194,7 +197,8 @@ impl Drill {
                 kubernetes,
                 cloudwatch: aws.clone(),
                 cloudwatch_logs: aws.clone(),
-                sts: aws,
+                sts: aws.clone(),
+                aws,
                 alertmanager,
                 prometheus,
                 region: scenario.region().to_owned(),

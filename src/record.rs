@@ -4,11 +4,13 @@
 
 mod archive;
 mod chain;
+mod consent;
 mod disk;
 mod durable;
 mod follow;
 mod journal;
 mod layout;
+mod leftover;
 mod milestones;
 mod read;
 #[cfg(test)]
@@ -18,10 +20,13 @@ mod track;
 mod verify;
 
 pub use archive::{Archive, Carried, IncidentSummary, Unfinished};
+pub use consent::{Asked, Voice, awaiting, consent_hash, short, voices};
 pub use disk::{Disk, DiskFile, Member, RealDisk, Sharing};
 pub use durable::{Durability, Durable, JournalError, Receipt};
 pub use follow::Follower;
 pub use journal::{Journal, StartInfo};
+pub(crate) use leftover::seen_to;
+pub use leftover::{Leftover, leftovers};
 pub use milestones::{Duration, Milestone, Milestones, milestones};
 pub use read::{IncidentRecord, RecordError, WriterFile, read_incident};
 pub(crate) use timeline::corrected;

@@ -7,6 +7,7 @@
 //! [`Engine::new`], one command in the command table.
 
 mod alertmanager;
+mod aws;
 mod engine;
 mod guard;
 mod http;
@@ -16,7 +17,9 @@ mod kubernetes;
 mod pad;
 mod recorder;
 mod steps;
+mod warrant;
 
 pub use engine::{Cluster, Ended, Engine};
 pub use intent::{Ack, Actuator, Intent, Seen, WriteError};
 pub use recorder::Recorder;
+pub use warrant::{By, Warrant};

@@ -21,7 +21,8 @@ mod update;
 mod vitals;
 
 pub use self::core::{
-    Action, ActionState, Core, Facing, IncidentView, Notice, NoticeKind, PlanView, ResumeOffer, RunbookState, RunbookView,
+    Action, ActionState, Consent, Core, Facing, Grant, IncidentView, Notice, NoticeKind, PlanView, ResumeOffer,
+    RunbookState, RunbookView,
     WriteWindow,
 };
 pub use autopilot::{Autopilot, Step};

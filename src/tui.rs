@@ -41,7 +41,7 @@ mod words;
 mod fixture;
 #[cfg(test)]
 #[cfg(feature = "operator")]
-mod tests;
+pub(crate) mod tests;
 
 #[cfg(feature = "operator")]
 pub use keymap::{Keymap, KeymapError};

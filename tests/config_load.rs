@@ -62,6 +62,7 @@ fn the_example_loads_and_says_what_it_says() {
     assert!(signal.query.starts_with("sum(rate(") && !signal.query.contains('\n'));
     let threshold = signal.threshold.unwrap();
     assert_eq!((signal.unit, threshold.side, threshold.limit), (Unit::Ratio, Side::Above, 0.05));
+    assert_eq!(checkout.routes[0].to_string(), "VirtualService shop/checkout");
     assert_eq!(config.services[1].workloads[1].kind, Kind::StatefulSet);
 }
 
@@ -79,7 +80,7 @@ fn the_example_has_every_key_that_is_shown() {
         match value {
             toml::Value::Table(table) => {
                 for (key, value) in table {
-                    let key = if ["environments.", "services."].contains(&path) { "*" } else { key };
+                    let key = if ["environments.", "services.", "policies."].contains(&path) { "*" } else { key };
                     keys(value, &format!("{path}{key}."), all);
                 }
             }
@@ -191,6 +192,12 @@ fn a_bad_url_is_refused_without_being_repeated() {
 fn what_is_there_twice_is_refused() {
     let twice = "[[environments.prod.prometheus]]\nurl = \"https://a\"\n[[environments.prod.prometheus]]\nurl = \"https://b\"\n";
     assert!(problem(twice).contains(":3:1: this environment has a source prometheus already"), "{}", problem(twice));
+    let second = twice.replace("\"https://b\"", "\"https://b\"\nname = \"eu\"");
+    assert!(
+        problem(&second).contains(":4:7: only the first Prometheus of an environment is asked"),
+        "{}",
+        problem(&second)
+    );
     let reserved = "[environments.prod.alertmanager]\nurl = \"https://a\"\nname = \"pods\"\n";
     assert!(problem(reserved).contains(":3:8: this environment has a source pods already"));
     let workload =
@@ -208,6 +215,17 @@ fn services_are_checked_against_each_other() {
     assert!(with("depends_on = [\"checkout\"]").contains("does not depend on itself"));
     assert!(with("workloads = [\"checkout\"]").contains("NAMESPACE/NAME"));
     assert!(with("workloads = [\"Node shop/x\"]").contains("StatefulSet"));
+    assert!(
+        with("routes = [\"Virtualservice shop/checkout\"]").contains(
+            ":5:11: nothing of the kind \"Virtualservice\" divides traffic: did you mean \"VirtualService\"?"
+        )
+    );
+    assert!(with("routes = [\"Node a\"]").contains("one of \"VirtualService NAMESPACE/NAME\""));
+    for bare in ["HTTPRoute", "HTTPRoute checkout", "HTTPRoute shop/", "HTTPRoute shop/a/b", "HTTPRoute shop/a b"] {
+        let said = with(&format!("routes = [\"{bare}\"]"));
+        assert!(said.contains(":5:11: this route is \"HTTPRoute NAMESPACE/NAME\""), "{said}");
+    }
+    assert!(with("routes = [\"Service shop/x\", \"Service  shop/x\"]").contains(":5:29: \"Service  shop/x\" stands"));
     assert!(with("[[services.checkout.signals]]\nname = \"errors\"\nquery = \"up\"").contains("has no unit"));
     let both = "[[services.checkout.signals]]\nname = \"e\"\nquery = \"up\"\nunit = \"count\"\nabove = 1\nbelow = 0";
     assert!(with(both).contains("not both"));
@@ -322,4 +340,64 @@ proptest! {
             prop_assert!(!all.is_empty() && all.iter().all(|one| one.line >= 1 && one.column >= 1));
         }
     }
+}
+
+const POLICY: &str = r#"
+[environments.prod.kubernetes]
+context = "prod"
+
+[policies.floor]
+say = "three are needed"
+targets = ["shop/*"]
+effect = "least-ready"
+ready = 3
+
+[[policies.floor.tests]]
+action = "scale"
+target = "shop/payments"
+ready = 6
+wanted = 2
+expect = "denied"
+
+[[policies.floor.tests]]
+action = "scale"
+target = "web/front"
+ready = 6
+wanted = 2
+expect = "allowed"
+"#;
+
+#[test]
+fn a_test_of_a_policy_that_fails_is_told_with_its_place_and_keeps_nobody_from_working() {
+    let config = read(POLICY).unwrap();
+    assert_eq!((config.policies.len(), config.policies[0].tests.len(), config.untrue.len()), (1, 2, 0));
+    let config = read(&POLICY.replace("web/front", "shop/front")).unwrap();
+    let failed: Vec<_> = config.untrue.iter().map(Problem::to_string).collect();
+    assert_eq!(
+        failed,
+        ["/etc/warroom/config.toml:23:10: the policy floor is to say \"allowed\" of this plan, and says \"denied\""]
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let env = ProcessEnv { home: Some(dir.path().into()), ..ProcessEnv::default() };
+    let places = Places::of(&env).unwrap();
+    let file = places.config.last().unwrap();
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, POLICY.replace("web/front", "shop/front")).unwrap();
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let checked = check(&places, &env);
+    assert!(!checked.good && checked.text.contains("config.toml:23:10"), "{}", checked.text);
+    std::fs::write(file, POLICY).unwrap();
+    let checked = check(&places, &env);
+    assert!(checked.good && checked.text.contains("1 policy, 2 tests of theirs passed"), "{}", checked.text);
+}
+
+#[test]
+fn a_policy_that_cannot_be_meant_is_refused() {
+    let wrong = |from: &str, to: &str| problem(&POLICY.replace(from, to));
+    assert!(wrong("say = \"three are needed\"\n", "").contains("policies.floor has no say"));
+    assert!(wrong("\"least-ready\"", "\"least-redy\"").contains("did you mean \"least-ready\"?"));
+    assert!(wrong("ready = 3\n", "").contains("has no ready"));
+    assert!(wrong("targets = [\"shop/*\"]", "actions = [\"scael\"]").contains("did you mean \"scale\"?"));
+    assert!(wrong("\"least-ready\"\nready = 3", "\"freeze\"\nfrom = \"16:00\"").contains("a freeze is from and to"));
+    assert!(wrong("expect = \"denied\"", "expect = \"no\"").contains("expect is one of"));
 }

@@ -81,6 +81,7 @@ fn catalogue() -> Arc<Catalogue> {
         owner: None,
         title: None,
         workloads: vec![],
+        routes: vec![],
         log_groups: vec![],
         alarms: vec![],
         signals: vec![errors],

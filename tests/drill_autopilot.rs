@@ -263,6 +263,39 @@ fn without_the_scaling_checkout_stays_in_breach_until_the_fix_ships_and_another_
     }
 }
 
+/// Nobody is asked and nothing is scaled: the release that lost the limit is taken back.
+#[test]
+fn rolling_back_cures_it_and_the_incident_ends_without_a_fix() {
+    let text = without_truth(&without_steps(shipped(), &["ask developers"]));
+    let changed = |text: &str, from: &str, to: &str| {
+        assert_eq!(text.matches(from).count(), 1, "`{from}`");
+        text.replace(from, to)
+    };
+    let text = changed(&text, "say = 'scale payments/payments 12'", "say = 'rollback payments/payments'");
+    // The pipeline's own fix comes after the end.
+    let text = changed(&text, "at = \"release + 25m\"", "at = \"release + 45m\"");
+    let played = Played::new(&text, 1, &[]);
+
+    let intent = played.one(EntryKind::Intent, "payments:2.9.0 → payments:2.8.0");
+    let outcome = played.one(EntryKind::Outcome, "6 of 6 replaced, 6 of 6 available");
+    assert!(intent.occurred_at < outcome.occurred_at && outcome.occurred_at - intent.occurred_at < MINUTE * 3);
+    let back = played.one(EntryKind::Rollout, "back to");
+    assert!(back.draft.title.contains("2.9.0→2.8.0"), "{}", back.draft.title);
+    assert_eq!(played.all(EntryKind::Rollout).filter(|entry| entry.draft.title.contains("2.9.1")).count(), 0);
+    for signal in ["checkout errors", "checkout p99", "payments errors", "payments p99", "payments refusals"] {
+        let recovered = played.one(EntryKind::Recovered, signal).occurred_at;
+        assert!(
+            recovered > intent.occurred_at && recovered - outcome.occurred_at < MINUTE * 4,
+            "{signal} at {recovered}, replaced at {}",
+            outcome.occurred_at
+        );
+    }
+    assert_eq!(played.all(EntryKind::Breach).count(), played.all(EntryKind::Recovered).count());
+    let mitigated = played.milestone(MilestoneName::Mitigated);
+    assert!(mitigated > intent.occurred_at && mitigated - outcome.occurred_at < MINUTE * 4, "{mitigated}");
+    assert!(played.postmortem().contains("template payments:2.9.0 → payments:2.8.0"), "{}", played.postmortem());
+}
+
 #[test]
 fn a_session_that_joins_ten_minutes_after_detection_meets_the_same_milestones() {
     // The responder acts when the late one is there, in both.

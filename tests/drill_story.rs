@@ -85,6 +85,23 @@ impl Told {
         let response = request.send().await.unwrap();
         assert!(response.status().is_success(), "{}", response.text().await.unwrap());
     }
+
+    /// Has the second partner take so many percent of the calls, as `kubectl patch` would.
+    async fn divert(&self, percent: u32) {
+        let url = format!(
+            "{}/apis/networking.istio.io/v1/namespaces/payments/virtualservices/partner-gateway",
+            self.drill.endpoints.kubernetes
+        );
+        let at = |way: u32| format!("/spec/http/0/route/{way}/weight");
+        let patch = json!([
+            { "op": "test", "path": at(0), "value": 100 }, { "op": "replace", "path": at(0), "value": 100 - percent },
+            { "op": "test", "path": at(1), "value": 0 }, { "op": "replace", "path": at(1), "value": percent },
+        ]);
+        let request =
+            self.http.patch(url).header("content-type", "application/json-patch+json").body(patch.to_string());
+        let response = request.send().await.unwrap();
+        assert!(response.status().is_success(), "{}", response.text().await.unwrap());
+    }
 }
 
 fn minutes(count: i64) -> TimeDelta {
@@ -176,6 +193,49 @@ async fn without_the_scaling_checkout_stays_in_breach_until_the_fix_ships() {
     let hold = told.clock.due(after).await;
     assert!(!told.breached("checkout", "errors", after).await);
     assert!(!told.breached("payments", "errors", after).await);
+    drop(hold);
+    told.drill.shutdown().await;
+}
+
+#[tokio::test]
+async fn diverting_to_the_second_partner_eases_the_checkout_and_does_not_cure_payments() {
+    for seed in [1, 2, 11] {
+        let told = Told::start(seed).await;
+        let confirm = told.times.named("confirm").unwrap();
+        let hold = told.clock.due(confirm).await;
+        assert!(told.breached("checkout", "errors", confirm).await);
+        let before = told.signal("checkout", "errors", confirm).await;
+        let (slow, refusals) =
+            (told.signal("checkout", "p99", confirm).await, told.signal("payments", "refusals", confirm).await);
+        told.divert(45).await;
+        drop(hold);
+
+        let later = confirm + minutes(4);
+        let hold = told.clock.due(later).await;
+        let (errors, p99) =
+            (told.signal("checkout", "errors", later).await, told.signal("checkout", "p99", later).await);
+        let fewer = told.signal("payments", "refusals", later).await;
+        assert!(!told.breached("checkout", "errors", later).await, "{errors} of checkouts fail, {before} did");
+        assert!(p99 < slow * 0.8, "one of a hundred takes {p99} s, {slow} before");
+        assert!(fewer < refusals, "{fewer}/s are refused, {refusals}/s before");
+        assert!(told.breached("payments", "errors", later).await, "the second partner is too small to cure it");
+        drop(hold);
+        told.drill.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn all_calls_to_the_second_partner_make_it_worse() {
+    let told = Told::start(1).await;
+    let confirm = told.times.named("confirm").unwrap();
+    let hold = told.clock.due(confirm).await;
+    let before = told.signal("payments", "errors", confirm).await;
+    told.divert(100).await;
+    drop(hold);
+    let later = confirm + minutes(4);
+    let hold = told.clock.due(later).await;
+    let after = told.signal("payments", "errors", later).await;
+    assert!(after > before, "{after} of charges are not captured, {before} before");
     drop(hold);
     told.drill.shutdown().await;
 }

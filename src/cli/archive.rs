@@ -21,6 +21,7 @@ pub(super) fn archive(config: &Config) -> Result<Archive, Failure> {
         Some(name) => Sharing::with_group(name).map_err(Failure::usage)?,
         None => Sharing::Private,
     };
+    let sharing = if config.record.group_writes { sharing.writing() } else { sharing };
     Ok(Archive::shared(&config.record.dir, sharing))
 }
 

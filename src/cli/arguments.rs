@@ -187,6 +187,25 @@ pub(super) enum IncidentArguments {
         /// The note
         text: String,
     },
+    /// Consent, as a second person, to a plan that waits for one: shows it first
+    Consent {
+        /// An incident's id or the path of its directory
+        id: String,
+        /// The plan's hash, or its first eight digits or more
+        hash: String,
+        /// Without being asked
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Say who sees to a change that is left over
+    Own {
+        /// An incident's id or the path of its directory
+        id: String,
+        /// Which change: its handle, as `incident close` names it
+        which: String,
+        /// Who
+        name: String,
+    },
     /// Close an incident
     Close {
         /// An incident's id or the path of its directory

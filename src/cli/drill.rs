@@ -80,13 +80,22 @@ async fn serve(scenario: &Scenario, arguments: &DrillArguments) -> Result<Exit, 
 fn endpoints(at: &Endpoints) -> String {
     format!(
         "export KUBECONFIG={}\nexport AWS_ENDPOINT_URL_CLOUDWATCH={}\nexport AWS_ENDPOINT_URL_CLOUDWATCH_LOGS={}\n\
-         export AWS_ENDPOINT_URL_STS={}\nexport AWS_REGION={} AWS_DEFAULT_REGION={}\n\
+         export AWS_ENDPOINT_URL_STS={}\nexport AWS_ENDPOINT_URL_ECS={}\n\
+         export AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING={}\nexport AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2={}\n\
+         export AWS_ENDPOINT_URL_ROUTE_53={}\nexport AWS_ENDPOINT_URL_ARC_ZONAL_SHIFT={}\nexport AWS_ENDPOINT_URL_EC2={}\n\
+         export AWS_REGION={} AWS_DEFAULT_REGION={}\n\
          export AWS_ACCESS_KEY_ID=drill AWS_SECRET_ACCESS_KEY=drill AWS_EC2_METADATA_DISABLED=true\n\
          # kubernetes   {}\n# alertmanager {}\n# prometheus   {}\n# Ctrl-C ends it\n",
         at.kubeconfig.display(),
         at.cloudwatch,
         at.cloudwatch_logs,
         at.sts,
+        at.aws,
+        at.aws,
+        at.aws,
+        at.aws,
+        at.aws,
+        at.aws,
         at.region,
         at.region,
         at.kubernetes,
@@ -129,6 +138,7 @@ async fn rehearse(
     let opening = Opening {
         incident: named(&archive, session)?,
         env,
+        policies: Vec::new(),
         catalogue,
         archive: archive.clone(),
         actor,
@@ -230,10 +240,20 @@ pub(super) fn environment(scenario: &Scenario, at: Option<&Endpoints>) -> Enviro
         aws: at.map(|at| AwsAccess {
             credentials: AwsCredentials::Drill,
             region: Some(at.region.clone()),
-            endpoints: [("cloudwatch", &at.cloudwatch), ("cloudwatch_logs", &at.cloudwatch_logs), ("sts", &at.sts)]
-                .into_iter()
-                .map(|(service, url)| (service.to_owned(), url.clone()))
-                .collect(),
+            endpoints: [
+                ("cloudwatch", &at.cloudwatch),
+                ("cloudwatch_logs", &at.cloudwatch_logs),
+                ("sts", &at.sts),
+                ("ecs", &at.aws),
+                ("application_auto_scaling", &at.aws),
+                ("elastic_load_balancing_v2", &at.aws),
+                ("route_53", &at.aws),
+                ("arc_zonal_shift", &at.aws),
+                ("ec2", &at.aws),
+            ]
+            .into_iter()
+            .map(|(service, url)| (service.to_owned(), url.clone()))
+            .collect(),
             alarm_prefixes: Vec::new(),
             alarms_every: EVERY,
             logs: LogAccess { groups: Vec::new(), every: EVERY, live_tail: Vec::new(), calls_per_second: CALLS },

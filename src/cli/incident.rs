@@ -1,12 +1,14 @@
 //! `warroom incident`.
 
+mod consent;
+
 use chrono::SecondsFormat;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, World};
 use crate::config::ProcessEnv;
 use crate::model::entry::{Actor, Body, Draft, EntryKind, EntryOrigin};
 use crate::model::name::IncidentId;
-use crate::record::{Archive, Durability, IncidentRecord, Journal, StartInfo, read_incident, verify};
+use crate::record::{Archive, Durability, IncidentRecord, Journal, StartInfo, leftovers, read_incident, verify};
 use crate::text::Safe;
 
 use super::archive::{archive, configured, incident_dir};
@@ -24,15 +26,53 @@ pub(super) fn run(what: IncidentArguments) -> Result<Exit, Failure> {
             let draft = said(EntryKind::Note, &record.id.0, Safe::from(text), None);
             write(&archive, &record.id, &record, vec![draft])
         }
+        IncidentArguments::Consent { id, hash, yes } => consent::run(&id, &hash, yes),
+        IncidentArguments::Own { id, which, name } => own(&id, &which, &name),
         IncidentArguments::Close { id } => {
             let (archive, record) = to_write(&id)?;
             if record.closed_at().is_some() {
                 return Err(anyhow::anyhow!("{} is closed already", record.id).into());
             }
+            let left = leftovers(&record.entries, None, now(&record));
+            if !left.is_empty() {
+                let all: Vec<_> = left.iter().map(|one| format!("\n{} {}", one.handle(), one.words())).collect();
+                return Err(anyhow::anyhow!(
+                    "{} was not closed, because something is left over: undo each in a session, or say who sees to it with \
+                     `warroom incident own {} HANDLE NAME`{}",
+                    record.id,
+                    record.id,
+                    all.concat()
+                )
+                .into());
+            }
             let draft = said(EntryKind::Closed, &record.id.0, Safe::fixed("incident closed"), None);
             write(&archive, &record.id, &record, vec![draft])
         }
     }
+}
+
+/// What is now for a record: a drill's world has a clock of its own.
+fn now(record: &IncidentRecord) -> World {
+    let now = Clock::real().now();
+    if record.drill() { record.last_at().unwrap_or(now) } else { now }
+}
+
+fn own(id: &str, which: &str, name: &str) -> Result<Exit, Failure> {
+    let (archive, record) = to_write(id)?;
+    let left = leftovers(&record.entries, None, now(&record));
+    let Some(one) = left.iter().find(|one| one.handle() == which.to_lowercase()) else {
+        let all: Vec<_> = left.iter().map(|one| format!("\n{} {}", one.handle(), one.words())).collect();
+        let known = if all.is_empty() { ": nothing is".to_owned() } else { all.concat() };
+        return Err(anyhow::anyhow!("`{which}` is none of what is left over of {}{known}", record.id).into());
+    };
+    let owner = Safe::from(name.trim());
+    if owner.is_empty() {
+        return Err(Failure::usage(anyhow::anyhow!("the name of who sees to it is empty")));
+    }
+    let title = Safe::from(format!("{owner} owns what is left over: {}", one.words()));
+    let body = Body::Owned { plan: one.plan.id.clone(), owner };
+    let subject = Safe::from(one.plan.target.path.to_string());
+    write(&archive, &record.id, &record, vec![said(EntryKind::Owned, &subject, title, Some(body))])
 }
 
 fn list(json: bool) -> Result<Exit, Failure> {

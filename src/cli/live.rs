@@ -7,6 +7,8 @@ use chrono::TimeDelta;
 use crate::clock::Clock;
 use crate::session::{Done, Plain, Signals};
 
+use crate::text::Safe;
+
 use super::archive::{archive, configured};
 use super::arguments::SessionArguments;
 use super::start::{Opening, named, narrowed, prepare};
@@ -28,10 +30,14 @@ pub(super) fn run(arguments: SessionArguments) -> Result<Exit, Failure> {
         since: arguments.since.and_then(|since| TimeDelta::from_std(since).ok()).unwrap_or(TimeDelta::hours(1)),
         ask: None,
         identify: true,
+        policies: config.policies.clone(),
         env,
     };
     let mut core = Opening::core(&opening.env, &catalogue, &actor, &clock);
     core.greet(&config.notes);
+    if !config.untrue.is_empty() {
+        core.greet(&[Safe::fixed("a test of a policy fails: warroom config check says which")]);
+    }
     let runtime = tokio::runtime::Runtime::new()?;
     let (done, _) = runtime.block_on(async {
         let signals = Signals::listen();

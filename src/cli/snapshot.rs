@@ -56,6 +56,7 @@ async fn live(arguments: &SnapshotArguments, session: &SessionArguments) -> Resu
     let own = RunDir::new()?;
     let opening = Opening {
         env,
+        policies: Vec::new(),
         catalogue,
         archive: Archive::new(own.path().to_owned()),
         actor,
@@ -93,6 +94,7 @@ async fn rehearsed(
     let world = Arc::new(world);
     let opening = Opening {
         env,
+        policies: Vec::new(),
         catalogue,
         archive: Archive::new(own.path().join("incidents")),
         actor,

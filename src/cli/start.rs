@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use tokio::sync::watch;
 
 use crate::clock::{Clock, Span};
-use crate::config::{Catalogue, Environment, Places, ProcessEnv, WritePolicy};
+use crate::config::{Catalogue, Environment, Places, Policy, ProcessEnv, WritePolicy};
 use crate::connect::{self, Follow, Histories, Inbox};
 use crate::model::entry::{Actor, ActorKind};
 use crate::model::name::IncidentId;
@@ -21,6 +21,8 @@ use super::arguments::SessionArguments;
 /// What a session is opened with.
 pub(super) struct Opening {
     pub(super) env: Environment,
+    /// What the configuration says of plans.
+    pub(super) policies: Vec<Policy>,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) archive: Archive,
     pub(super) actor: Actor,
@@ -42,19 +44,19 @@ impl Opening {
 
     /// Runs the session on `core` until it ends.
     pub(super) async fn run<F: Front>(self, mut core: Core, front: &mut F, signals: Signals) -> (Done, Core) {
-        let Self { env, catalogue, archive, actor, clock, since, ask, identify, incident } = self;
+        let Self { env, policies, catalogue, archive, actor, clock, since, ask, identify, incident } = self;
         let bearings =
             Bearings { env: env.name.0.clone(), drill: env.drill, titles: catalogue.titles(), actor, at: clock.now() };
         let ledger = Ledger::open(archive, bearings);
         if let Some(why) = ledger.trouble() {
             core.cannot_record(why);
         }
-        let left_open = ledger.left_open();
+        let (left_open, left_over) = (ledger.left_open(), ledger.left_over());
         let mut connectors = connect::registry(&env, catalogue);
         let histories = Histories::take(&mut connectors);
         let (follow, followed) = watch::channel(Follow::default());
         // An environment that may not be changed has no gateway at all.
-        let engine = Engine::new(&env, clock.clone());
+        let engine = Engine::new(&env, clock.clone()).map(|engine| engine.with_policies(policies));
         let no_engine = engine.as_ref().err().filter(|_| env.write == WritePolicy::Ask).map(|none| none.why.clone());
         let (mut runner, answers) = Runner::new(Means { clock: clock.clone(), ledger, engine, ask, follow });
         runner.beside(async move { no_engine.map(Message::Say).into_iter().collect() });
@@ -76,6 +78,10 @@ impl Opening {
         runner.beside(async move {
             let found = tokio::task::spawn_blocking(left_open).await.ok().flatten();
             found.map(Message::ResumeFound).into_iter().collect()
+        });
+        runner.beside(async move {
+            let found = tokio::task::spawn_blocking(left_over).await.unwrap_or_default();
+            if found.is_empty() { Vec::new() } else { vec![Message::LeftOver(found)] }
         });
         let inbox = Inbox::new();
         let supervisor = connect::supervise(connectors, clock.clone(), followed, &inbox);

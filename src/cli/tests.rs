@@ -63,6 +63,7 @@ impl Rehearsal {
     fn opening(&self, archive: &Archive) -> Opening {
         Opening {
             env: self.environment(),
+            policies: Vec::new(),
             catalogue: Arc::new(Catalogue::new(self.scenario.services().to_vec())),
             archive: archive.clone(),
             actor: ana(),

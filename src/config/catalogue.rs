@@ -52,6 +52,14 @@ impl Catalogue {
             .map(|service| &service.name)
     }
 
+    /// The service that a route belongs to: the first that names it.
+    pub fn of_route(&self, kind: Kind, path: &ObjectPath) -> Option<&ServiceName> {
+        self.services
+            .iter()
+            .find(|service| service.routes.iter().any(|route| route.kind == kind && route.path == *path))
+            .map(|service| &service.name)
+    }
+
     /// The service that an alert is about: by the alarm names that services declare, else by a
     /// `service`, `app` or `job` label that names a declared service, else by the workload that
     /// its `namespace` and `deployment`, `statefulset` or `daemonset` labels name.
@@ -93,7 +101,7 @@ impl Catalogue {
 }
 
 /// Whether `name` fits `pattern`, in which `*` stands for any run of characters.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
     let Some(last) = parts.next_back() else { return rest.is_empty() };

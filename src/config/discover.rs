@@ -44,8 +44,10 @@ pub fn discover(places: &Places, env: &ProcessEnv) -> Config {
     Config {
         environments: vec![environment],
         services: Vec::new(),
+        policies: Vec::new(),
+        untrue: Vec::new(),
         default_env: Some(name),
-        record: RecordSettings { dir: places.incidents.clone(), group: None },
+        record: RecordSettings { dir: places.incidents.clone(), group: None, group_writes: false },
         screen: ScreenSettings::default(),
         files: Vec::new(),
         notes,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::name::EnvId;
+use crate::model::name::{EnvId, SourceId, SourceKind};
 use crate::text::Safe;
 
 /// One environment.
@@ -31,6 +31,29 @@ pub struct Environment {
     pub alertmanager: Vec<HttpAccess>,
     /// Prometheus servers that answer the services' queries; the first is asked.
     pub prometheus: Vec<HttpAccess>,
+}
+
+/// The sources of a cluster and of an account, whose names are the program's own.
+pub(super) const FIXED_SOURCES: [(&str, SourceKind); 9] = [
+    ("kubernetes", SourceKind::Cluster),
+    ("pods", SourceKind::Cluster),
+    ("workloads", SourceKind::Cluster),
+    ("nodes", SourceKind::Cluster),
+    ("events", SourceKind::Cluster),
+    ("usage", SourceKind::Cluster),
+    ("pod-logs", SourceKind::Logs),
+    ("cloudwatch", SourceKind::Alerts),
+    ("cloudwatch-logs", SourceKind::Logs),
+];
+
+impl Environment {
+    /// What each source that it can have tells of, by its name.
+    pub fn source_kinds(&self) -> BTreeMap<SourceId, SourceKind> {
+        let fixed = FIXED_SOURCES.iter().map(|(name, kind)| (*name, *kind));
+        let alerts = self.alertmanager.iter().map(|access| (access.name.as_str(), SourceKind::Alerts));
+        let signals = self.prometheus.iter().map(|access| (access.name.as_str(), SourceKind::Signals));
+        fixed.chain(alerts).chain(signals).map(|(name, kind)| (SourceId::from(name), kind)).collect()
+    }
 }
 
 /// Whether an environment may be changed.
@@ -64,7 +87,8 @@ pub struct AwsAccess {
     /// The region; the profile's if not set.
     pub region: Option<String>,
     /// Endpoint URLs by service, with the keys of the SDKs' own convention in lower case:
-    /// `cloudwatch`, `cloudwatch_logs`, `sts`.
+    /// `cloudwatch`, `cloudwatch_logs`, `sts`, and those that are acted on: `ecs`,
+    /// `application_auto_scaling`, `elastic_load_balancing_v2`, `route_53`, `arc_zonal_shift`, `ec2`.
     pub endpoints: BTreeMap<String, String>,
     /// Only alarms whose names start with one of these; empty means all.
     pub alarm_prefixes: Vec<String>,

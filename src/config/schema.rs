@@ -3,6 +3,8 @@
 //! `assets/config/example.toml` shows every key; a test loads it and another compares.
 
 mod environment;
+mod policy;
+mod route;
 mod service;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
@@ -10,6 +12,7 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use crate::model::name::EnvId;
 use crate::text::Safe;
 
+pub(super) use policy::{DAYS, TIERS};
 pub(super) use service::UNITS;
 
 use super::layers::{At, Node};
@@ -29,11 +32,22 @@ pub(super) fn read(root: &Node, around: &Around<'_>) -> Result<Config, Vec<Probl
     let config = Section::of(root, "", &problems).map(|top| {
         let environments = environments(&top, around);
         let services = top.section("services").map(|all| service::all(&all, around)).unwrap_or_default();
+        let (policies, untrue) = top.section("policies").map(|all| policy::all(&all)).unwrap_or_default();
         let default_env = default_env(&top, &environments);
         let record = record(top.section("record"), around);
         let screen = top.section("screen").map(screen).unwrap_or_default();
         top.finish();
-        Config { environments, services, default_env, record, screen, files: Vec::new(), notes: Vec::new() }
+        Config {
+            environments,
+            services,
+            policies,
+            untrue,
+            default_env,
+            record,
+            screen,
+            files: Vec::new(),
+            notes: Vec::new(),
+        }
     });
     let problems = problems.into_sorted();
     match config {
@@ -81,12 +95,16 @@ fn default_env(top: &Section<'_>, environments: &[Environment]) -> Option<EnvId>
 }
 
 fn record(section: Option<Section<'_>>, around: &Around<'_>) -> RecordSettings {
-    let mut settings = RecordSettings { dir: around.places.incidents.clone(), group: None };
+    let mut settings = RecordSettings { dir: around.places.incidents.clone(), group: None, group_writes: false };
     if let Some(section) = section {
         if let Some((dir, at)) = section.line("dir").zip(section.entry("dir").map(|entry| &entry.node.at)) {
             settings.dir = path(dir, at, around);
         }
         settings.group = section.line("group").map(str::to_owned);
+        settings.group_writes = section.boolean("group_writes").unwrap_or(false);
+        if settings.group_writes && settings.group.is_none() {
+            section.wrong("group_writes", "group_writes goes with a group: name it with group");
+        }
         section.finish();
     }
     settings

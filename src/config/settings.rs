@@ -9,7 +9,7 @@ use crate::model::service::Service;
 use crate::text::Safe;
 
 use super::problem::{nearest, sentence};
-use super::{Catalogue, ConfigError, Environment};
+use super::{Catalogue, ConfigError, Environment, Policy, Problem};
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,10 @@ pub struct Config {
     pub environments: Vec<Environment>,
     /// Services, in the order of the files.
     pub services: Vec<Service>,
+    /// What it says of plans, in the order of the files.
+    pub policies: Vec<Policy>,
+    /// Tests of policies that fail. They keep nobody from working: `config check` tells of them.
+    pub untrue: Vec<Problem>,
     /// The environment that is faced if none is named: the one that the files name, or the only
     /// one there is.
     pub default_env: Option<EnvId>,
@@ -38,6 +42,8 @@ pub struct RecordSettings {
     pub dir: PathBuf,
     /// The Unix group that may read them; nobody else may if not set.
     pub group: Option<String>,
+    /// Whether its members may add files of their own to a record: notes, and consents.
+    pub group_writes: bool,
 }
 
 /// The screen.

@@ -9,10 +9,10 @@ use std::time::Duration;
 use crate::model::service::{Service, Side};
 
 use super::problem::{file_error, sentence};
-use super::schema::UNITS;
+use super::schema::{DAYS, TIERS, UNITS};
 use super::{
-    Auth, AwsAccess, AwsCredentials, ColorChoice, Config, ConfigError, Environment, HttpAccess, KubeAccess, Places,
-    ProcessEnv, Secret, WritePolicy, load,
+    Auth, AwsAccess, AwsCredentials, ColorChoice, Config, ConfigError, Environment, Freeze, HttpAccess, KubeAccess,
+    Places, Policy, PolicyTest, ProcessEnv, Rule, Secret, Verdict, WritePolicy, load,
 };
 
 /// A commented configuration that shows every key. It loads as it is.
@@ -58,6 +58,10 @@ pub struct Checked {
 pub fn check(places: &Places, env: &ProcessEnv) -> Checked {
     match load(places, env) {
         Ok(config) if config.files.is_empty() => Checked { text: lines(&config.notes), good: true },
+        Ok(config) if !config.untrue.is_empty() => {
+            let lines: Vec<_> = config.untrue.iter().map(|problem| format!("{problem}\n")).collect();
+            Checked { text: lines.concat(), good: false }
+        }
         Ok(config) => {
             let files: Vec<_> = config.files.iter().map(|file| file.display().to_string()).collect();
             let mut text = format!(
@@ -66,6 +70,11 @@ pub fn check(places: &Places, env: &ProcessEnv) -> Checked {
                 count(config.environments.len(), "environment"),
                 count(config.services.len(), "service")
             );
+            if let all @ 1.. = config.policies.len() {
+                let tests = config.policies.iter().map(|policy| policy.tests.len()).sum();
+                let policies = if all == 1 { "1 policy".to_owned() } else { format!("{all} policies") };
+                let _ = writeln!(text, "{policies}, {} of theirs passed", count(tests, "test"));
+            }
             for env in &config.environments {
                 let production = if env.production { "production" } else { "not production" };
                 let write = if env.write == WritePolicy::Ask { "may be changed" } else { "read-only" };
@@ -93,6 +102,9 @@ pub fn show(config: &Config) -> String {
     out.section("record");
     out.text("dir", config.record.dir.display());
     out.maybe("group", config.record.group.as_ref());
+    if config.record.group_writes {
+        out.plain("group_writes", true);
+    }
     out.section("screen");
     out.maybe("theme", config.screen.theme.as_ref());
     out.maybe("keymap", config.screen.keymap.as_ref());
@@ -113,7 +125,66 @@ pub fn show(config: &Config) -> String {
     for one in &config.services {
         service(&mut out, one);
     }
+    for one in &config.policies {
+        policy(&mut out, one);
+    }
     out.0
+}
+
+fn policy(out: &mut Out, policy: &Policy) {
+    let name = format!("policies.{}", quoted(&policy.name));
+    let word = |tier| TIERS.iter().find(|(_, meant)| *meant == tier).map_or("", |(word, _)| *word);
+    out.section(&name);
+    out.text("say", &policy.say);
+    out.list("environments", &policy.environments);
+    out.list("kinds", &policy.kinds);
+    out.list("targets", &policy.targets);
+    out.list("actions", &policy.actions);
+    out.list("tiers", &policy.tiers.iter().map(|tier| word(*tier)).collect::<Vec<_>>());
+    out.list("services", &policy.services);
+    match &policy.rule {
+        Rule::Deny => out.text("effect", "deny"),
+        Rule::SecondPerson => out.text("effect", "second-person"),
+        Rule::LeastReady(ready) => {
+            out.text("effect", "least-ready");
+            out.plain("ready", ready);
+        }
+        Rule::MostTimes(times) => {
+            out.text("effect", "most-times");
+            out.plain("times", format!("{times:?}"));
+        }
+        Rule::Freeze(freeze) => {
+            out.text("effect", "freeze");
+            match freeze {
+                Freeze::Once { from, to } => {
+                    out.text("from", from.to_rfc3339());
+                    out.text("to", to.to_rfc3339());
+                }
+                Freeze::Weekly { days, from, to, zone } => {
+                    let word = |day| DAYS.iter().find(|(_, meant)| *meant == day).map_or("", |(word, _)| *word);
+                    out.list("days", &days.iter().map(|day| word(*day)).collect::<Vec<_>>());
+                    out.text("from", from.format("%H:%M"));
+                    out.text("to", to.format("%H:%M"));
+                    out.text("zone", zone);
+                }
+            }
+        }
+    }
+    for PolicyTest { case, expect } in &policy.tests {
+        out.item(&format!("{name}.tests"));
+        out.text("action", &case.action);
+        out.text("environment", &case.environment);
+        out.text("kind", case.kind);
+        out.text("target", &case.target);
+        out.maybe("service", case.service.as_ref());
+        out.text("tier", word(case.tier));
+        out.plain("ready", case.ready);
+        out.plain("wanted", case.wanted);
+        out.text("at", case.at.to_rfc3339());
+        out.plain("incident", case.incident);
+        out.plain("undo", case.undo);
+        out.text("expect", Verdict::word(*expect));
+    }
 }
 
 fn lines(notes: &[crate::text::Safe]) -> String {
@@ -268,6 +339,7 @@ fn service(out: &mut Out, one: &Service) {
         .map(|pattern| format!("{} {}/{}", pattern.kind, pattern.namespace, pattern.name))
         .collect();
     out.list("workloads", &workloads);
+    out.list("routes", &one.routes);
     out.list("log_groups", &one.log_groups);
     out.list("alarms", &one.alarms);
     out.list("dashboards", &one.dashboards);

@@ -11,6 +11,7 @@ mod failure;
 mod guard;
 #[cfg(test)]
 mod harness;
+mod keys;
 mod logs;
 mod window;
 
@@ -40,6 +41,7 @@ use super::http::is_loopback;
 pub(super) use alarms::Alarms;
 use failure::Failure;
 use guard::{BareHost, ReadOnly};
+pub use keys::{Keys, Lent};
 pub(super) use logs::Logs;
 
 /// How long making a connection may take, by the wall.

@@ -59,6 +59,7 @@ pub(super) fn service(name: &str, log_groups: &[&str], signals: &[(&str, &str)])
         owner: None,
         title: None,
         workloads: vec![],
+        routes: vec![],
         log_groups: log_groups.iter().map(|group| (*group).into()).collect(),
         alarms: vec![],
         signals: signals.iter().map(spec).collect(),

@@ -21,6 +21,7 @@ mod seed;
 mod select;
 mod state;
 mod store;
+mod traffic;
 mod value;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,8 @@ use kinds::Kind;
 use kubelet::Life;
 use state::{Denial, State};
 use store::Key;
+
+pub use traffic::{Flow, RouteKind, RouteSpec};
 
 /// What a cluster starts with.
 #[derive(Clone, Debug, Default)]

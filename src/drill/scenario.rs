@@ -4,6 +4,7 @@
 //! gives their events. Must not: simulate anything. What a key means stands at
 //! its field; the shipped files are what a person copies to write another.
 
+mod cloud;
 mod read;
 mod schema;
 mod shipped;
@@ -12,11 +13,13 @@ mod watch;
 mod when;
 mod workload;
 
+pub(in crate::drill) use cloud::{BalancerShape, EcsShape, Part};
 pub use read::ScenarioError;
 pub use schema::Scenario;
+pub(in crate::drill) use schema::{Event, File};
 pub use shipped::{SHIPPED, Shipped};
 pub(in crate::drill) use watch::{
     AlarmSpec, AlertRule, CompositeSpec, LogFormat, LogSpec, LogWhen, MetricSpec, Statistic,
 };
 pub use when::{Step, Times, Truth};
-pub(in crate::drill) use workload::{Call, OnRefusal, Worker, Workload};
+pub(in crate::drill) use workload::{Call, OnRefusal, RouteName, RouteShape, Worker, Workload};

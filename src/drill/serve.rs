@@ -5,12 +5,16 @@
 
 mod alertmanager;
 mod aws;
+mod balancing;
 mod cloudwatch;
+mod dns;
 mod doc;
+mod ecs;
 mod form;
 mod logs;
 mod pattern;
 mod prometheus;
+mod shift;
 mod silences;
 mod sts;
 mod tail;

@@ -17,19 +17,21 @@ mod story;
 mod tests;
 #[cfg(test)]
 pub(in crate::drill) mod toy;
+mod zones;
 
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 
 use crate::clock;
+use crate::drill::cloud::Cloud;
 use crate::drill::kube::{Cluster, Kill, PodView, Taken};
 use crate::drill::promql::Store;
 use crate::drill::scenario::Scenario;
 
 pub(in crate::drill) use alarms::{Alarm, AlarmState, Alarms, Metric, Transition, Watches};
 pub(in crate::drill) use alerts::{ActiveAlert, Alerts, Silence};
-pub(in crate::drill) use fleet::{Fleet, cluster_spec};
+pub(in crate::drill) use fleet::{Fleet, cluster_spec, route_specs};
 pub(in crate::drill) use logs::{LogEvent, LogStore};
 pub(in crate::drill) use rule::parse as alarm_rule;
 
@@ -37,7 +39,8 @@ use logs::Writer;
 use metrics::Counters;
 use physics::Physics;
 use pods::Happened;
-use story::Story;
+use story::{Happening, Story};
+use zones::Zones;
 
 /// Seconds between two scrapes, and between two readings of pods' usage.
 pub(in crate::drill) const SCRAPE_SECONDS: i64 = 15;
@@ -56,6 +59,8 @@ pub struct World {
     writer: Writer,
     logs: LogStore,
     taken: Vec<Taken>,
+    cloud: Cloud,
+    zones: Zones,
 }
 
 impl std::fmt::Debug for World {
@@ -81,6 +86,7 @@ impl World {
     /// The world at its epoch, and its cluster.
     pub fn new(scenario: &Arc<Scenario>, seed: u64) -> (Self, Cluster) {
         let cluster = Cluster::new(cluster_spec(scenario), scenario.epoch(), seed);
+        route_specs(scenario).iter().for_each(|route| cluster.divide(route));
         (Self::with_fleet(scenario, seed, Box::new(cluster.clone())), cluster)
     }
 
@@ -98,15 +104,23 @@ impl World {
             writer: Writer::new(scenario, seed),
             logs: LogStore::default(),
             taken: Vec::new(),
+            cloud: Cloud::new(scenario),
+            zones: Zones::default(),
         }
     }
 
     /// One second goes by.
     pub fn tick(&mut self) {
         self.now += TimeDelta::seconds(1);
-        for release in self.story.due(self.now) {
-            self.fleet.release(&release.namespace, &release.name, &release.image, &release.by);
+        for happening in self.story.due(self.now) {
+            match happening {
+                Happening::Release(release) => {
+                    self.fleet.release(&release.namespace, &release.name, &release.image, &release.by);
+                }
+                Happening::Zone(zone, loses) => self.zones.trouble(zone, loses),
+            }
         }
+        self.cloud.tick(self.now);
         self.fleet.tick(self.now);
         self.taken.extend(self.fleet.taken());
 
@@ -115,8 +129,15 @@ impl World {
         let views: Vec<Vec<PodView>> =
             file.workloads.iter().map(|workload| self.fleet.pods(workload.namespace(), workload.name())).collect();
         let hours = (self.now - scenario.epoch()).num_seconds() as f64 / 3600.0;
-        self.physics.step(&scenario, hours, &views);
-        for ((workload, views), body) in file.workloads.iter().zip(&views).zip(&mut self.physics.bodies) {
+        // Pods that no traffic is sent to do nothing, as if they were not ready.
+        let mut serving = views.clone();
+        for ((workload, views), body) in file.workloads.iter().zip(&mut serving).zip(&mut self.physics.bodies) {
+            let away = self.cloud.away(workload.path.get_ref(), self.now);
+            body.lost = self.zones.step(file, &self.cloud, workload, views, &away);
+        }
+        self.physics.route(&scenario, self.fleet.as_ref());
+        self.physics.step(&scenario, hours, &serving);
+        for ((workload, views), body) in file.workloads.iter().zip(&serving).zip(&mut self.physics.bodies) {
             let second = body.now;
             for happened in body.pods.step(views, &second) {
                 match happened {
@@ -187,6 +208,25 @@ impl World {
 
     pub(in crate::drill) fn alarms(&self) -> &Alarms {
         &self.alarms
+    }
+
+    pub(in crate::drill) fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+
+    pub(in crate::drill) fn cloud_mut(&mut self) -> &mut Cloud {
+        &mut self.cloud
+    }
+
+    /// The pods of a workload with the zone of each.
+    pub(in crate::drill) fn pods_by_zone(&self, workload: &str) -> Vec<(String, PodView)> {
+        let (namespace, name) = workload.split_once('/').unwrap_or(("", workload));
+        let nodes = &self.scenario.file.nodes;
+        let zone = |pod: &PodView| {
+            nodes.iter().find(|node| Some(&node.name) == pod.node.as_ref()).map(|node| node.zone.clone())
+        };
+        let pods = self.fleet.pods(namespace, name).into_iter();
+        pods.filter_map(|pod| Some((zone(&pod)?, pod))).collect()
     }
 
     pub(in crate::drill) fn logs(&self) -> &LogStore {

@@ -40,12 +40,12 @@ pub struct Alert {
 pub enum AlertSeverity {
     /// Wakes people.
     Critical,
+    /// The source does not say, as CloudWatch: it may be grave, and is not hidden behind what is not.
+    Unknown,
     /// Wants a look.
     Warning,
     /// For information.
     Info,
-    /// The source does not say.
-    Unknown,
 }
 
 impl AlertSeverity {

@@ -10,7 +10,7 @@ use crate::text::Safe;
 use super::alert::AlertKey;
 use super::entry::{MilestoneName, Phase, Severity};
 use super::name::{Origin, ServiceName, SourceId, WorkloadKey};
-use super::plan::{Matcher, PlanId, Replicas};
+use super::plan::{Matcher, PlanId, Replicas, Revision, Share};
 
 /// One request of a front to its session.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,6 +94,61 @@ pub enum Command {
         at: Option<MilestoneTime>,
         /// The command.
         command: Safe,
+    },
+    /// Make a plan to undo a change that is left over.
+    UndoLeftover {
+        /// Which: by its handle, or the target's name.
+        which: Safe,
+    },
+    /// Say who sees to a change that is left over.
+    Own {
+        /// Which: by its handle, or the target's name.
+        which: Safe,
+        /// Who.
+        owner: Safe,
+    },
+    /// Let the plan that is shown be confirmed without a second person, after a countdown.
+    BreakGlass {
+        /// Why.
+        reason: Safe,
+    },
+    /// Make a plan to take a workload back to an earlier version.
+    RollBack {
+        /// The workload.
+        workload: WorkloadChoice,
+        /// Which version.
+        to: Revision,
+    },
+    /// Make a plan to start all pods of a workload anew.
+    Restart {
+        /// The workload.
+        workload: WorkloadChoice,
+    },
+    /// Make a plan to divide traffic in other shares.
+    Divert {
+        /// A service, or what divides its traffic.
+        of: Safe,
+        /// The share of each destination that is named, in percent. Without any, what there is now
+        /// is told.
+        shares: Vec<Share>,
+    },
+    /// Make a plan to send traffic to other pods: blue or green.
+    Switch {
+        /// A service, or the selector that it has.
+        of: Safe,
+        /// The key of the selector.
+        key: Safe,
+        /// Its value.
+        to: Safe,
+    },
+    /// Make a plan to move a load balancer's traffic away from a zone.
+    Evacuate {
+        /// The service, or the load balancer by name or ARN.
+        of: Safe,
+        /// The zone, by name or id.
+        zone: Safe,
+        /// For how long.
+        minutes: u32,
     },
     /// Confirm a plan.
     Confirm {
@@ -250,10 +305,12 @@ pub enum View {
     WrapLogs,
     LogTimes,
     SelectService,
+    Sources,
     Help,
     Palette,
     Actions,
     ConfirmDialog,
+    OtherRevision,
     CycleZone,
     CycleTheme,
     ToggleMouse,

@@ -136,6 +136,16 @@ pub enum EntryKind {
     WriteWindow,
     /// A command was run outside the program, as somebody says.
     Ran,
+    /// A plan of the top tier waits for a second person.
+    ConsentAsked,
+    /// A second person consents to a plan.
+    Consented,
+    /// A plan of the top tier goes ahead without a second person.
+    BreakGlass,
+    /// Somebody owns a change that is left over.
+    Owned,
+    /// A change that was left over was undone, out of another record.
+    Undone,
     /// Somebody was asked for something.
     Asked,
     /// An update for stakeholders.
@@ -193,6 +203,11 @@ impl EntryKind {
             Self::Outcome => "outcome",
             Self::WriteWindow => "write_window",
             Self::Ran => "ran",
+            Self::ConsentAsked => "consent_asked",
+            Self::Consented => "consented",
+            Self::BreakGlass => "break_glass",
+            Self::Owned => "owned",
+            Self::Undone => "undone",
             Self::Asked => "asked",
             Self::Update => "update",
             Self::Exported => "exported",
@@ -305,6 +320,37 @@ pub enum Body {
         plan: PlanId,
         /// How it ended.
         outcome: Outcome,
+    },
+    /// Of `consent_asked`: what the second person judges.
+    ConsentAsked {
+        /// The plan, as it was shown when consent was asked for.
+        plan: Box<Plan>,
+        /// What a consent names.
+        hash: Safe,
+    },
+    /// Of `consented`.
+    Consented {
+        /// The hash of the plan.
+        hash: Safe,
+    },
+    /// Of `break_glass`.
+    BreakGlass {
+        /// The plan.
+        plan: PlanId,
+        /// Its hash.
+        hash: Safe,
+    },
+    /// Of `owned`.
+    Owned {
+        /// The plan whose change is left over.
+        plan: PlanId,
+        /// Who sees to it.
+        owner: Safe,
+    },
+    /// Of `undone`.
+    Undone {
+        /// The plan whose change was left over.
+        plan: PlanId,
     },
     /// Of `update`.
     Update {

@@ -47,6 +47,19 @@ names! {
     Uid
 }
 
+/// What a source tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceKind {
+    /// Alerts and alarms.
+    Alerts,
+    /// Values of services' signals.
+    Signals,
+    /// Lines of logs.
+    Logs,
+    /// Workloads, pods, nodes and what was changed of them.
+    Cluster,
+}
+
 /// Where a signal came from: one source in one environment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
@@ -183,6 +196,22 @@ pub struct Target {
     pub path: ObjectPath,
     /// Which one it is: another object of the same name has another UID.
     pub uid: Option<Uid>,
+}
+
+impl Target {
+    /// What is typed to confirm a grave change of it: its name. Of an ARN, which nobody can type, the
+    /// part that people gave.
+    pub fn typed(&self) -> &str {
+        let name = self.path.name.as_str();
+        match name.strip_prefix("arn:").and_then(|arn| arn.splitn(5, ':').last()) {
+            // `listener-rule/app/NAME/…`, `loadbalancer/net/NAME/…`; else the last part.
+            Some(resource) => match resource.split('/').collect::<Vec<_>>().as_slice() {
+                [_, "app" | "net" | "gwy", name, ..] => name,
+                parts => parts.last().copied().unwrap_or(name),
+            },
+            None => name,
+        }
+    }
 }
 
 impl fmt::Display for Target {

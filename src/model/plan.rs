@@ -257,6 +257,19 @@ impl Plan {
         let words: Vec<_> = self.changes.iter().map(FieldChange::shown).collect();
         words.join(", ")
     }
+
+    /// What it comes to: everything that a confirmation is about, and nothing that reading the
+    /// system again changes, such as its times, its load or the words for them.
+    pub fn meaning(&self) -> String {
+        let fields: Vec<_> = self.changes.iter().map(|field| (&field.pointer, &field.before, &field.after)).collect();
+        // Texts and numbers alone: nothing of it can fail to be written.
+        serde_json::to_string(&(&self.request, &self.target, fields, self.tier)).unwrap_or_default()
+    }
+
+    /// What is typed to confirm it.
+    pub fn name_to_type(&self) -> &str {
+        self.target.typed()
+    }
 }
 
 /// One field that a plan writes.

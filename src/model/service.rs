@@ -1,5 +1,6 @@
 //! Services as the configuration declares them.
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::Safe;
 
-use super::name::{Kind, ServiceName};
+use super::name::{Kind, ObjectPath, ServiceName};
 
 /// A thing that users depend on, and everything that belongs to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +21,8 @@ pub struct Service {
     pub title: Option<Safe>,
     /// Its workloads.
     pub workloads: Vec<WorkloadPattern>,
+    /// What divides its traffic.
+    pub routes: Vec<Route>,
     /// Its CloudWatch log groups, exact names.
     pub log_groups: Vec<Safe>,
     /// Names of alerts and alarms that are about it; `*` stands for any run of characters.
@@ -51,6 +54,38 @@ pub struct WorkloadPattern {
     pub namespace: Safe,
     /// Its name.
     pub name: Safe,
+}
+
+/// What divides traffic between destinations: a VirtualService, an HTTPRoute, a selector. Which
+/// kinds do is for the configuration to say.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Route {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it is, in the terms of its system.
+    pub path: ObjectPath,
+}
+
+impl Route {
+    /// Whether it divides traffic by weights. A Service does so by its selector, and a zone is left
+    /// as a whole.
+    pub fn divides_by_weights(&self) -> bool {
+        !matches!(self.kind, Kind::Service | Kind::LoadBalancer)
+    }
+
+    /// The source whose system it is part of.
+    pub fn source(&self) -> &'static str {
+        match self.kind {
+            Kind::Listener | Kind::ListenerRule | Kind::RecordSet | Kind::LoadBalancer => "aws",
+            _ => "kubernetes",
+        }
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.path)
+    }
 }
 
 /// One measured signal of a service: a Prometheus query with a threshold.

@@ -4,7 +4,7 @@
 //! waits for a disk. Must not: decide what is worth an entry. Secrets are taken out of every
 //! entry here, so that no caller can forget to.
 
-mod redacted;
+pub(super) mod redacted;
 mod writer;
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ pub fn briefing(record: &IncidentRecord, now: World, tz: Option<Tz>) -> Briefing
         clock: sentence(facts.time(now)),
         standing: facts.standing(),
         affected: pains::affected(&facts),
-        now: [vec![facts.phase()], actions::latest(&facts)].concat(),
+        now: [vec![facts.phase()], actions::latest(&facts), actions::left_over(&facts)].concat(),
         next: facts.next(),
         moments: moments::moments(&facts),
     }

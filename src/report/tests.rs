@@ -7,10 +7,10 @@ use super::*;
 use crate::clock::World;
 use crate::model::entry::{Actor, ActorKind, Body, Draft, EntryKind, EntryOrigin, Evidence, Phase, Severity};
 use crate::model::name::{IncidentId, ServiceName};
-use crate::model::plan::{Outcome, PlanId};
+use crate::model::plan::{Ends, Outcome, Plan, PlanId, Tier};
 use crate::model::service::Unit;
 use crate::model::track::TrackSample;
-use crate::record::testing::{MemoryDisk, at, draft, plan, read_on, wait};
+use crate::record::testing::{MemoryDisk, at, by, draft, entry, plan, read_on, wait};
 use crate::record::{Durability, Journal, StartInfo};
 
 const DIR: &str = "/records/2026-11-21-checkout";
@@ -254,4 +254,33 @@ fn the_same_record_gives_the_same_text() {
     let record = incident();
     let twice = [0, 1].map(|_| postmortem(&record, &Options::default()).expect("the template works"));
     assert_eq!(twice[0], twice[1]);
+}
+
+#[test]
+fn an_action_tells_what_users_felt_who_let_it_and_what_is_left_over() {
+    let mut record = incident();
+    let grave = Plan { tier: Tier::Grave, ends: Ends::Reminder, ..plan("p9", "kubectl scale --replicas=0") };
+    let hash = crate::record::consent_hash(&record.id, &grave.id, &grave);
+    let mut add = |minute, kind, title: &str, detail: Option<&str>, body| {
+        let mut one = by("bob", entry(&format!("09{minute}"), kind, at(minute, 0), title));
+        (one.draft.detail, one.draft.body) = (detail.map(Safe::from), Some(body));
+        record.entries.push(one);
+    };
+    let asked = Body::ConsentAsked { plan: Box::new(grave.clone()), hash: hash.clone() };
+    add(31, EntryKind::ConsentAsked, "a second person is asked", None, asked);
+    add(32, EntryKind::Consented, "consents", None, Body::Consented { hash });
+    // Read again meanwhile: the same plan under another name.
+    let applied = Plan { id: PlanId(Safe::fixed("p9b")), ..grave };
+    add(33, EntryKind::Intent, "about to", Some("checkout errors 9.1 %"), Body::Intent(Box::new(applied.clone())));
+    let outcome = Outcome::Verified { after_seconds: 5, words: Safe::fixed("0 of 0 ready") };
+    let ended = Body::Outcome { plan: applied.id.clone(), outcome };
+    add(34, EntryKind::Outcome, "ended", Some("checkout errors 9.1 % → 0.4 %"), ended);
+    let text = postmortem(&record, &Options::default()).expect("the shipped template works");
+    assert!(text.contains("checkout errors 9.1 % → 0.4 % | no: left over |"), "{text}");
+    assert!(text.contains("took a second person: consent of bob"), "{text}");
+    let mut owned = by("ana", entry("0935", EntryKind::Owned, at(35, 0), "team-money owns it"));
+    owned.draft.body = Some(Body::Owned { plan: applied.id, owner: Safe::fixed("team-money") });
+    record.entries.push(owned);
+    let text = postmortem(&record, &Options::default()).expect("the shipped template works");
+    assert!(text.contains("| no, owned by team-money |"), "{text}");
 }

@@ -6,13 +6,13 @@
 mod watch;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::respond) mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::clock::Clock;
-use crate::config::{Environment, WritePolicy};
+use crate::config::{Environment, Policy, WritePolicy};
 use crate::model::alert::AlertKey;
 use crate::model::entry::Actor;
 use crate::model::name::{EnvId, Kind, ObjectPath, ServiceName};
@@ -21,10 +21,11 @@ use crate::record::Durability;
 use crate::text::Safe;
 
 use super::alertmanager::Alertmanagers;
+use super::aws::Aws;
 use super::guard::{self, refusal};
 use super::kubernetes::Kubernetes;
 use super::steps::Steps;
-use super::{Actuator, Intent, Recorder, WriteError, recorder};
+use super::{Actuator, Intent, Recorder, Warrant, WriteError, recorder, warrant};
 use watch::{Told, Watch, Written};
 
 /// What the picture knows that a plan needs: taken when the plan is asked for.
@@ -58,6 +59,8 @@ pub struct Engine {
     clock: Clock,
     /// One a system.
     actuators: Vec<Box<dyn Actuator>>,
+    /// Rules of the configuration, over those that hold everywhere.
+    policies: Vec<Policy>,
     busy: Mutex<HashSet<Place>>,
     /// Plans whose right to write was used up, whatever came of it.
     spent: Mutex<HashSet<PlanId>>,
@@ -87,15 +90,30 @@ impl Engine {
         if !env.alertmanager.is_empty() {
             actuators.push(Box::new(Alertmanagers::new(env, clock.clone())));
         }
+        if let Some(access) = &env.aws {
+            actuators.push(Box::new(Aws::new(env, access, clock.clone())));
+        }
         Ok(Self::of(env.name.clone(), clock, actuators))
     }
 
     fn of(env: EnvId, clock: Clock, actuators: Vec<Box<dyn Actuator>>) -> Self {
-        Self { env, clock, actuators, busy: Mutex::default(), spent: Mutex::default() }
+        Self { env, clock, actuators, policies: Vec::new(), busy: Mutex::default(), spent: Mutex::default() }
     }
 
-    /// Reads the system and makes a plan, with permission and preview filled in.
+    /// The same, that goes by these policies too.
+    #[must_use]
+    pub fn with_policies(self, policies: Vec<Policy>) -> Self {
+        Self { policies, ..self }
+    }
+
+    /// [`Engine::plan_during`] while no incident is open.
     pub async fn plan(&self, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
+        self.plan_during(false, want, cluster).await
+    }
+
+    /// Reads the system and makes a plan, with permission and preview filled in, and judged by the
+    /// configuration's policies. `incident`: whether one is open.
+    pub async fn plan_during(&self, incident: bool, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
         let target = want.target();
         let actuator = self.actuator(&target.origin.env, target.kind)?;
         // A drill's world waits, so that a plan shows one moment of it.
@@ -104,6 +122,7 @@ impl Engine {
         let (permission, preview) = futures::join!(actuator.permitted(&plan), actuator.preview(&plan));
         plan.permission = permission;
         plan.preview = preview;
+        guard::judge(&mut plan, &self.policies, self.clock.now(), incident);
         Ok(plan)
     }
 
@@ -117,11 +136,7 @@ impl Engine {
         guard::voided(old, new)
     }
 
-    /// Makes the intent durable, writes once, polls until the change is live, failed, overridden
-    /// or timed out, and makes the outcome durable. `told` hears of each step in between.
-    ///
-    /// A refusal means that nothing was written, or that an outcome could not be recorded: its
-    /// words say which.
+    /// [`Engine::apply_with`] for plans below the top tier, which nobody else has to let.
     pub async fn apply(
         &self,
         plan: Plan,
@@ -129,8 +144,25 @@ impl Engine {
         journal: &dyn Recorder,
         told: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Ended, Refusal> {
+        self.apply_with(plan, None, actor, journal, told).await
+    }
+
+    /// Makes the intent durable, writes once, polls until the change is live, failed, overridden
+    /// or timed out, and makes the outcome durable. `told` hears of each step in between.
+    ///
+    /// A refusal means that nothing was written, or that an outcome could not be recorded: its
+    /// words say which.
+    pub async fn apply_with(
+        &self,
+        plan: Plan,
+        warrant: Option<&Warrant>,
+        actor: &Actor,
+        journal: &dyn Recorder,
+        told: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Ended, Refusal> {
         let actuator = self.actuator(&plan.target.origin.env, plan.target.kind)?;
-        if let Some(why) = guard::blocked(&plan).or_else(|| guard::expired(&plan, self.clock.now())) {
+        let kept = guard::blocked(&plan).or_else(|| warrant::missing(&plan, warrant));
+        if let Some(why) = kept.or_else(|| guard::expired(&plan, self.clock.now())) {
             return Err(refusal(why));
         }
         let _place = self.enter(&plan)?;
@@ -142,14 +174,15 @@ impl Engine {
         // on either.
         let hold = self.clock.hold();
         let now = self.clock.now();
-        let proof =
-            journal.append(recorder::intent(&plan, actor), now, now, Durability::Now).await.map_err(|error| {
+        let proof = journal.append(recorder::intent(&plan, warrant, actor), now, now, Durability::Now).await.map_err(
+            |error| {
                 refusal(format!(
                     "{}: nothing was changed, because the intent could not be recorded ({error}); actions stay off \
                      until the record can be written again",
                     plan.title
                 ))
-            })?;
+            },
+        )?;
 
         // A disk that took its time may have used the plan's up.
         if let Some(why) = guard::expired(&plan, self.clock.now()) {

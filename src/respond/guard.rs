@@ -3,18 +3,42 @@
 use chrono::TimeDelta;
 
 use crate::clock::World;
-use crate::model::plan::{OwnerEffect, Permission, Plan, Preview, Refusal, Tier};
+use crate::config::{Case, Policy, Verdict};
+use crate::model::plan::{Fact, FieldChange, OwnerEffect, Permission, Plan, Preview, Refusal, Tier};
 use crate::text::Safe;
 
 /// How long a plan may be confirmed after the system was read.
 pub(super) const LIFETIME: TimeDelta = TimeDelta::seconds(90);
+
+/// The label of facts that a policy of the configuration put on a plan.
+pub(super) const POLICY: &str = "policy";
+/// What a restart writes: the time at which it was planned. Reading again moves it, and nothing else.
+pub(super) const RESTARTED: &str = "restarted";
 
 /// A refusal with these words.
 pub(super) fn refusal(why: impl Into<Safe>) -> Refusal {
     Refusal { why: why.into() }
 }
 
-/// Why a plan cannot be confirmed as it is, if so. Its age is another matter: see [`expired`].
+/// Judges a plan by the configuration's policies: what they deny cannot be confirmed, what takes
+/// a second person is of the top tier, and what they only warn of is told.
+pub(super) fn judge(plan: &mut Plan, policies: &[Policy], now: World, incident: bool) {
+    for policy in policies {
+        let Some(verdict) = policy.judge(&Case::of(plan, now, incident)) else { continue };
+        let words = Safe::from(format!("{}: {}", policy.name, policy.say));
+        match verdict {
+            Verdict::Denied => plan.permission = Permission::Denied { why: Safe::from(format!("by policy {words}")) },
+            Verdict::SecondPerson => {
+                plan.tier = Tier::Grave;
+                plan.facts.push(Fact { label: Safe::fixed(POLICY), words, warns: true });
+            }
+            Verdict::Warned => plan.facts.push(Fact { label: Safe::fixed(POLICY), words, warns: true }),
+        }
+    }
+}
+
+/// Why a plan cannot be confirmed as it is, if so. Its age is another matter: see [`expired`]; so
+/// is the second person of the top tier: see [`super::warrant`].
 pub(super) fn blocked(plan: &Plan) -> Option<Safe> {
     if let Some(owner) = plan.owners.iter().find(|owner| owner.effect == OwnerEffect::Reverts) {
         return Some(Safe::from(format!("Not offered as it is: it would be undone. {} {}", owner.name, owner.words)));
@@ -24,13 +48,6 @@ pub(super) fn blocked(plan: &Plan) -> Option<Safe> {
     }
     if let Preview::Refused { why } = &plan.preview {
         return Some(why.clone());
-    }
-    if plan.tier == Tier::Grave {
-        return Some(Safe::from(format!(
-            "{} would take the last ready capacity, which needs a second person; this version has no way to \
-             ask one: if it has to be, run `{}` yourselves and note it",
-            plan.title, plan.command
-        )));
     }
     (plan.changes.is_empty() || plan.target.uid.is_none())
         .then(|| Safe::fixed("the plan names no change of an identified object: make a new one"))
@@ -47,20 +64,21 @@ pub(super) fn expired(plan: &Plan, now: World) -> Option<Safe> {
     })
 }
 
+/// Whether two changes are the same one, planned twice.
+fn alike(old: &FieldChange, new: &FieldChange) -> bool {
+    old == new || (*old.label == *RESTARTED && FieldChange { after: old.after.clone(), ..new.clone() } == *old)
+}
+
 /// Why a plan that was read again is not the one that was judged, if so: a field that it writes
-/// has moved, it is about another object, it takes more confirmation, or an owner came up.
+/// has moved, it is about another object, or it takes more confirmation. An owner that came up, or
+/// a right that went, blocks it and leaves it the plan that it is: see [`blocked`].
 pub(super) fn voided(old: &Plan, new: &Plan) -> Option<Safe> {
     if old.target != new.target {
         return Some(Safe::from(format!("{} is another object now", old.target)));
     }
-    if old.changes != new.changes {
+    if old.changes.len() != new.changes.len() || !old.changes.iter().zip(&new.changes).all(|(old, new)| alike(old, new))
+    {
         return Some(Safe::from(format!("it changed meanwhile: {} is {} now", old.changed(), new.changed())));
     }
-    if new.tier > old.tier {
-        return Some(Safe::fixed("it takes more confirmation than before"));
-    }
-    match (blocked(old), blocked(new)) {
-        (None, Some(why)) => Some(why),
-        _ => None,
-    }
+    (new.tier > old.tier).then(|| Safe::fixed("it takes more confirmation than before"))
 }

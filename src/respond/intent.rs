@@ -76,9 +76,9 @@ pub enum Seen {
         /// What they hold, and who set them if known.
         words: Safe,
     },
-    /// It failed after it was accepted, and does not come any further.
+    /// The fields hold what the plan writes, and its system says that it did not work out.
     Failed {
-        /// Why.
+        /// What it says.
         why: Safe,
     },
     /// The target is gone, or another object has its name.

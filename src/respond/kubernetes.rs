@@ -8,17 +8,33 @@
 //! plan, a case in `look.rs` that says when it is live. Write and undo follow from the plan.
 
 mod client;
+mod difference;
 #[cfg(test)]
 pub(in crate::respond) mod fake;
-mod fields;
+pub(in crate::respond) mod fields;
 mod gate;
+mod httproute;
+mod keepers;
 mod look;
 mod objects;
 mod owners;
+mod pace;
 mod place;
+mod ready;
+mod restart;
+mod revisions;
+mod rollback;
+mod rolled;
+mod rollout;
+#[cfg(test)]
+mod rollout_tests;
 mod scale;
+mod selector;
 #[cfg(test)]
 mod tests;
+mod traffic;
+mod virtualservice;
+mod weights;
 mod write;
 
 use chrono::TimeDelta;
@@ -35,7 +51,7 @@ use super::{Ack, Actuator, Cluster, Intent, Seen, WriteError};
 use client::Api;
 pub(super) use client::Context;
 use place::{Place, resource};
-pub(super) use scale::quoted;
+pub(in crate::respond) use scale::quoted;
 
 /// Who we are in `managedFields`.
 const FIELD_MANAGER: &str = "warroom";
@@ -68,6 +84,10 @@ impl Kubernetes {
     async fn make(&self, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
         match want.origin() {
             Request::Scale { .. } => self.scale(want, cluster).await,
+            Request::RollBack { target, .. } if revisions::has(target.kind) => self.roll_back(want, cluster).await,
+            Request::Restart { target } if revisions::has(target.kind) => self.restart(want, cluster).await,
+            Request::Divert { .. } => traffic::plan(&self.api, &self.clock, want, cluster).await,
+            Request::Switch { .. } => selector::plan(&self.api, &self.clock, want, cluster).await,
             other => Err(refusal(format!("cannot {}: this version does not know how", other.words()))),
         }
     }

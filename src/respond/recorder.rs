@@ -6,6 +6,9 @@ use crate::model::plan::{Outcome, Plan};
 use crate::record::{Durability, Journal, Receipt};
 use crate::text::{Safe, redact_safe};
 
+use super::Warrant;
+use super::guard::POLICY;
+
 /// Where intents and outcomes go: the journal, or a test's stand-in that refuses or delays.
 pub trait Recorder: Send + Sync {
     /// Hands an entry over; it is durable when the receipt says so.
@@ -19,9 +22,18 @@ impl Recorder for Journal {
 }
 
 /// The entry that has to be durable before anything is written.
-pub(super) fn intent(plan: &Plan, actor: &Actor) -> Draft {
+pub(super) fn intent(plan: &Plan, warrant: Option<&Warrant>, actor: &Actor) -> Draft {
     let title = format!("about to {}: {}", plan.title, plan.changed());
-    Draft { body: Some(Body::Intent(Box::new(plan.clone()))), ..about(plan, actor, EntryKind::Intent, title) }
+    let against = plan.facts.iter().filter(|fact| fact.warns && *fact.label == *POLICY);
+    // Whoever let it, and every rule that it overrides, by name.
+    let let_by: Vec<Safe> =
+        warrant.map(Warrant::words).into_iter().chain(against.map(|fact| fact.words.clone())).collect();
+    Draft {
+        detail: (!let_by.is_empty()).then(|| Safe::from(let_by.join("; "))),
+        pinned: !let_by.is_empty(),
+        body: Some(Body::Intent(Box::new(plan.clone()))),
+        ..about(plan, actor, EntryKind::Intent, title)
+    }
 }
 
 /// The entry that has to be durable before anybody is told how it ended.

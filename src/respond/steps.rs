@@ -93,7 +93,7 @@ impl Steps {
         let service = &target.path.namespace;
         let line = match step.command.split_once('\n') {
             None => step.command.to_string(),
-            Some((first, rest)) => format!("{first} … ({} more lines, below)", rest.lines().count()),
+            Some((first, rest)) => format!("{first} … and {} more lines", rest.lines().count()),
         };
         let fact = |label: &'static str, words: String| Fact {
             label: Safe::fixed(label),
@@ -102,6 +102,15 @@ impl Steps {
         };
         let folder = Path::new(path.as_str()).parent().unwrap_or(Path::new("/"));
         let limit = step.limit.as_secs();
+        let mut facts = vec![
+            fact("how", format!("{} -c, in {}, without the terminal", step.shell.as_str(), folder.display())),
+            fact("sees", self.pinned.words()),
+            fact("limit", format!("{limit} s: it is killed then, with what it started")),
+        ];
+        if step.command.contains('\n') {
+            // All of it is seen before it is confirmed.
+            facts.insert(0, Fact { label: Safe::fixed("all of it"), words: step.command.clone(), warns: false });
+        }
         Plan {
             id: PlanId(Safe::from(Ulid::from_datetime(read_at.into()).to_string())),
             request: want.clone(),
@@ -127,11 +136,7 @@ impl Steps {
             preview: Preview::Unavailable { why: Safe::fixed("a command has no dry run") },
             service: Some(ServiceName(service.clone())),
             command: step.command.clone(),
-            facts: vec![
-                fact("how", format!("{} -c, in {}, without the terminal", step.shell.as_str(), folder.display())),
-                fact("sees", self.pinned.words()),
-                fact("ends", format!("after {limit} s at the latest: it is killed then, with what it started")),
-            ],
+            facts,
             instead: None,
             ends: Ends::Stays,
             read_at,

@@ -202,6 +202,15 @@ pub static COMMANDS: &[Declaration] = &[
         "Leaves the incident of an earlier process as it is."
     ),
     command!(
+        "own",
+        "WHICH NAME",
+        Anywhere,
+        Record,
+        args::own,
+        "say who sees to what is left over",
+        "Says who sees to a change that is left over and that nobody undoes now: an incident is closed when each is undone or owned."
+    ),
+    command!(
         "ask",
         "WHOM",
         Anywhere,
@@ -275,13 +284,58 @@ pub static COMMANDS: &[Declaration] = &[
         "Makes a plan to run one command of the runbook that is open, on this machine. It is run once, after you confirm it."
     ),
     command!(
-        "undo",
-        "",
+        "rollback",
+        "WORKLOAD [REVISION]",
         Anywhere,
         Act,
-        |given| args::none(given).map(|()| Command::Undo),
-        "plan to undo the last action",
-        "Makes a plan that takes the last applied action back, if nobody else has changed it since."
+        args::rollback,
+        "plan to roll a workload back",
+        "Makes a plan to go back to the revision before, or to REVISION: the plan lists them, with what differs. Nothing is changed before you confirm it."
+    ),
+    command!(
+        "restart",
+        "WORKLOAD",
+        Anywhere,
+        Act,
+        args::restart,
+        "plan to restart a workload",
+        "Makes a plan to replace all pods of a workload, as its strategy has it. Nothing is changed before you confirm it, and there is no undo."
+    ),
+    command!(
+        "divert",
+        "SERVICE TO=PERCENT",
+        Anywhere,
+        Act,
+        args::divert,
+        "plan to divert traffic",
+        "Makes a plan to divide a service's traffic in other shares; what is not named keeps its proportion. Without shares it tells those there are."
+    ),
+    command!(
+        "switch",
+        "SERVICE KEY=VALUE",
+        Anywhere,
+        Act,
+        args::switch,
+        "plan to switch blue and green",
+        "Makes a plan to send a service's traffic to other pods, by one key of its selector."
+    ),
+    command!(
+        "evacuate",
+        "SERVICE|LOADBALANCER ZONE FOR",
+        Anywhere,
+        Act,
+        args::evacuate,
+        "plan to leave a zone",
+        "Makes a plan to move a load balancer's traffic away from a zone (ARC zonal shift) for a time such as 45m or 2h; it ends by itself. Scale up in the other zones first."
+    ),
+    command!(
+        "undo",
+        "[WHICH]",
+        Anywhere,
+        Act,
+        args::undo,
+        "plan to undo an action",
+        "Makes a plan that takes the last applied action back, or what is left over from before, if nobody else has changed it since."
     ),
     command!(
         "confirm",
@@ -291,6 +345,15 @@ pub static COMMANDS: &[Declaration] = &[
         args::confirm,
         "confirm the plan",
         "Applies the plan that is shown. Plans that lower capacity want the target's name."
+    ),
+    command!(
+        "break-glass",
+        "REASON",
+        InPlan,
+        Act,
+        args::break_glass,
+        "go ahead without a second person",
+        "Lets a plan that takes a second person be confirmed without one: after ten seconds in which it can be put away, and with a loud entry."
     ),
     command!(
         "refresh-plan",
@@ -344,6 +407,13 @@ pub static COMMANDS: &[Declaration] = &[
         Anywhere,
         "evidence",
         "Goes to the situation line; again: to its next clause. `detail` there opens what backs the clause."
+    ),
+    view!(
+        "sources",
+        Sources,
+        Anywhere,
+        "sources",
+        "Shows each source: how it is and since when, how old what it told is, what it could not read and why, and when it is tried again."
     ),
     view!("next-pane", NextPane, Anywhere, "next pane", "Goes to the next pane."),
     view!("previous-pane", PreviousPane, Anywhere, "previous pane", "Goes to the previous pane."),
@@ -415,6 +485,13 @@ pub static COMMANDS: &[Declaration] = &[
     view!("actions", Actions, Anywhere, "actions", "Lists what can be done about the selected row."),
     view!("confirm-dialog", ConfirmDialog, InPlan, "confirm", "Confirms the dialog that is shown."),
     view!(
+        "other-revision",
+        OtherRevision,
+        InPlan,
+        "another revision",
+        "Opens the command line below a plan to roll back, for the number of another of the revisions that it lists."
+    ),
+    view!(
         "copy-selection",
         CopySelection,
         Anywhere,
@@ -474,8 +551,51 @@ mod tests {
                 to: Replicas::By(2)
             })
         );
+        let payments = || crate::model::command::WorkloadChoice::Named("payments".into());
+        let back = |to| Ok(Command::RollBack { workload: payments(), to });
+        assert_eq!(parse("rollback payments"), back(crate::model::plan::Revision::Previous));
+        assert_eq!(parse("rollback payments 3"), back(crate::model::plan::Revision::Named("3".into())));
+        assert_eq!(parse("restart payments"), Ok(Command::Restart { workload: payments() }));
+        assert_eq!(
+            parse("evacuate checkout eu-central-1b 2h"),
+            Ok(Command::Evacuate { of: "checkout".into(), zone: "eu-central-1b".into(), minutes: 120 })
+        );
+        assert!(parse("evacuate checkout eu-central-1b").is_err_and(|why| why.contains("for how long is missing")));
+        assert!(parse("evacuate a b 80h").is_err_and(|why| why.contains("between 1m and 72h")));
+        assert!(parse("evacuate a b 30s").is_err_and(|why| why.contains("between 1m and 72h")));
         assert_eq!(parse(" pane 3 "), Ok(Command::View(View::FocusPane(Pane::Logs))));
         assert_eq!(parse("quit"), Ok(Command::Quit));
+    }
+
+    #[test]
+    fn shares_are_percents_of_destinations() {
+        let share = |destination: &str, weight| crate::model::plan::Share { destination: destination.into(), weight };
+        assert_eq!(
+            parse("divert payments partner-a=20 canary:partner-b=80%"),
+            Ok(Command::Divert {
+                of: "payments".into(),
+                shares: vec![share("partner-a", 20), share("canary:partner-b", 80)]
+            })
+        );
+        assert_eq!(
+            parse("divert VirtualService shop/checkout"),
+            Ok(Command::Divert { of: "VirtualService shop/checkout".into(), shares: Vec::new() })
+        );
+        assert_eq!(
+            parse("switch checkout app.kubernetes.io/version=green"),
+            Ok(Command::Switch { of: "checkout".into(), key: "app.kubernetes.io/version".into(), to: "green".into() })
+        );
+        for (line, why) in [
+            ("divert", "the service's name is missing"),
+            ("divert a=20", "the service's name is missing"),
+            ("divert payments a=-1", "`-1` is not a share"),
+            ("divert payments a=20 b", "`b` is not NAME=VALUE"),
+            ("divert payments a=20 a=30", "`a` is named twice"),
+            ("switch payments", "the key and its value are missing"),
+            ("switch payments a=b c=d", "one key"),
+        ] {
+            assert!(parse(line).is_err_and(|said| said.starts_with(why)), "{line}: {:?}", parse(line));
+        }
     }
 
     #[test]
@@ -488,6 +608,8 @@ mod tests {
         assert!(
             parse("quit now").is_err_and(|why| why.starts_with("`quit` takes nothing") || why.contains("usage: quit"))
         );
+        assert!(parse("rollback").is_err_and(|why| why.contains("the workload's name is missing")));
+        assert!(parse("rollback payments 3 now").is_err_and(|why| why.contains("`now` is not expected")));
         assert!(parse("phase done").is_err_and(|why| why.contains("`done` is not a phase")));
     }
 }

@@ -10,13 +10,14 @@ use crate::config::{Catalogue, Environment, WritePolicy};
 use crate::model::alert::AlertKey;
 use crate::model::entry::{Actor, Entry, EntryKind, Phase, Severity};
 use crate::model::finding::Finding;
-use crate::model::name::{EnvId, IncidentId, Origin, ServiceName, SourceId};
+use crate::model::name::{EnvId, IncidentId, Origin, ServiceName, SourceId, SourceKind};
 use crate::model::plan::{Outcome, Plan, PlanId};
 use crate::model::runbook::Runbook;
 use crate::model::signal::{Signal, Stamped};
 use crate::observe::Picture;
 use crate::observe::alerts::Claim;
-use crate::record::{Milestones, milestones};
+use crate::record::{Leftover, Milestones, milestones};
+use crate::respond::Warrant;
 use crate::text::Safe;
 
 use super::message::Dated;
@@ -47,6 +48,10 @@ pub struct Core {
     pub milestones: Milestones,
     /// The plan that is shown.
     pub plan: Option<PlanView>,
+    /// What a plan of the top tier waits for.
+    pub consent: Option<Consent>,
+    /// Changes for a time that nobody has ended yet, of this record and of earlier ones.
+    pub left_over: Vec<Leftover>,
     /// Plans that were applied in this session, oldest first.
     pub actions: Vec<Action>,
     /// Whether the world may be changed now.
@@ -104,6 +109,8 @@ pub(super) struct Desk {
     pub(super) forgotten: World,
     /// The last minute whose samples were handed to the tracks.
     pub(super) tracked: Option<World>,
+    /// What earlier records left over.
+    pub(super) left_before: Vec<Leftover>,
 }
 
 /// What follows when an entry is durable.
@@ -117,6 +124,10 @@ pub(super) enum Next {
     OpenWindow { until: World, reason: Safe },
     /// The write window closes.
     CloseWindow,
+    /// A second person can judge the plan of this hash.
+    AwaitConsent { hash: Safe },
+    /// The plan of this hash can be confirmed without one.
+    GlassBroken { hash: Safe },
 }
 
 /// What one finding is recognised by: its kind, its key and when it occurred.
@@ -171,6 +182,7 @@ impl Core {
                 drill: env.drill,
                 write: env.write,
                 window: chrono::TimeDelta::from_std(env.write_window).unwrap_or(chrono::TimeDelta::minutes(15)),
+                sources: env.source_kinds(),
             },
             picture,
             scans: Scans::default(),
@@ -181,6 +193,8 @@ impl Core {
             journal_failed: None,
             milestones: milestones(&[]),
             plan: None,
+            consent: None,
+            left_over: Vec::new(),
             actions: Vec::new(),
             window: WriteWindow::Closed,
             alertmanagers: env.alertmanager.iter().map(|access| SourceId::from(access.name.as_str())).collect(),
@@ -208,6 +222,7 @@ impl Core {
         self.journal_failed = Some(why);
         self.window = WriteWindow::Closed;
         self.plan = None;
+        self.consent = None;
         self.desk.planning = None;
     }
 
@@ -264,6 +279,8 @@ pub struct Facing {
     pub write: WritePolicy,
     /// How long a write window stays open.
     pub window: chrono::TimeDelta,
+    /// What each of its sources tells of.
+    pub sources: BTreeMap<SourceId, SourceKind>,
 }
 
 /// The incident that is written.
@@ -340,6 +357,42 @@ pub enum PlanView {
         /// Why.
         why: Safe,
     },
+}
+
+/// What a plan of the top tier waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Consent {
+    /// The incident in whose record it is asked for.
+    pub incident: IncidentId,
+    /// The plan that was shown first: reading it again asks nobody anew.
+    pub asked: PlanId,
+    /// What a consent names.
+    pub hash: Safe,
+    /// How far it is.
+    pub grant: Grant,
+}
+
+/// How far the consent to a plan is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Grant {
+    /// The plan is on its way to the record.
+    Recording,
+    /// A second person can judge it.
+    Awaited,
+    /// The glass is going to be broken, unless the plan is put away.
+    Counting {
+        /// Why.
+        reason: Safe,
+        /// When, in world time.
+        until: World,
+    },
+    /// That is on its way to the record.
+    Breaking {
+        /// Why.
+        reason: Safe,
+    },
+    /// The plan can be confirmed.
+    Given(Warrant),
 }
 
 /// A plan that was confirmed.

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use crate::clock::World;
 use crate::model::entry::{Actor, Entry};
 use crate::model::name::{IncidentId, ServiceName};
-use crate::model::plan::{Plan, Request};
+use crate::model::plan::{Plan, PlanId, Request};
 use crate::model::track::TrackSample;
 use crate::observe::logs::Scan;
 use crate::record::Durability;
-use crate::respond::Cluster;
+use crate::respond::{Cluster, Warrant};
 use crate::text::Safe;
 
 use super::message::Dated;
@@ -53,11 +53,15 @@ pub enum Effect {
         request: Request,
         /// What the picture knows of it.
         cluster: Cluster,
+        /// Whether an incident is open: a freeze only warns then.
+        incident: bool,
     },
     /// Apply a confirmed plan; answered with `Progressed` and `Ended`.
     Apply {
         /// The plan.
         plan: Plan,
+        /// What lets it, where its tier takes more than a confirmation.
+        warrant: Option<Warrant>,
         /// Who confirmed it.
         actor: Actor,
     },
@@ -67,6 +71,25 @@ pub enum Effect {
         plan: Plan,
         /// In whose name the outcome is written.
         actor: Actor,
+    },
+    /// Look for a second person's consent in an incident's record until it is found; answered with
+    /// `Consented`. Ends what is looked for.
+    AwaitConsent {
+        /// The incident.
+        incident: IncidentId,
+        /// What the consent names.
+        hash: Safe,
+    },
+    /// No consent is looked for any more.
+    StopAwaiting,
+    /// Write an entry to an incident that this session does not write; answered with `Added`.
+    Add {
+        /// The incident.
+        incident: IncidentId,
+        /// The plan that it is about.
+        plan: PlanId,
+        /// The entry.
+        dated: Dated,
     },
     /// Ask somebody outside; answered with `Answered`.
     Ask(Safe),

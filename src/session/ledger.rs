@@ -12,7 +12,7 @@ use crate::clock::World;
 use crate::model::entry::{Actor, Draft, Entry, EntryKind};
 use crate::model::name::{EnvId, IncidentId, ServiceName};
 use crate::model::track::TrackSample;
-use crate::record::{Archive, Carried, Durability, Journal, JournalError, Receipt, StartInfo};
+use crate::record::{Archive, Carried, Durability, Journal, JournalError, Leftover, Receipt, StartInfo, Voice, voices};
 use crate::report;
 use crate::respond::Recorder;
 use crate::text::Safe;
@@ -129,6 +129,49 @@ impl Ledger {
         }
     }
 
+    /// The work of finding what is left over in this environment, from all records.
+    pub fn left_over(&self) -> impl FnOnce() -> Vec<Leftover> + Send + 'static {
+        let (archive, env, drill, at) =
+            (self.archive.clone(), self.bearings.env.clone(), self.bearings.drill, self.bearings.at);
+        move || {
+            // A drill's world is made anew each time: nothing is left over in it.
+            if drill {
+                return Vec::new();
+            }
+            archive.leftovers(&env, drill, at).unwrap_or_else(|error| {
+                tracing::warn!(%error, "could not look for what is left over");
+                Vec::new()
+            })
+        }
+    }
+
+    /// One look for a consent, as often as it is called: to be done off the loop. `None` if the
+    /// incident is not the one that is written.
+    pub(super) fn voices(
+        &self,
+        incident: &IncidentId,
+        hash: &Safe,
+    ) -> Option<impl Fn() -> Vec<Voice> + Send + Clone + 'static> {
+        let (_, journal) = self.current.as_ref().filter(|(id, _)| id == incident)?;
+        let (dir, own, hash) = (self.archive.dir(incident), journal.path(), hash.clone());
+        Some(move || match voices(&dir, &hash, &own) {
+            Ok(voices) => voices,
+            Err(error) => {
+                tracing::warn!(%error, "could not look for a consent");
+                Vec::new()
+            }
+        })
+    }
+
+    /// The work of writing an entry to an incident that this session does not write.
+    pub(super) fn add(&self, id: IncidentId, dated: Dated) -> impl Future<Output = Result<(), Safe>> + Send + 'static {
+        let (archive, start) = (self.archive.clone(), self.bearings.start(Some(id.clone()), self.last));
+        async move {
+            let Dated { draft, observed_at, .. } = dated;
+            archive.add(&id, start, draft, observed_at).await.map_err(|error| Safe::from(error.to_string()))
+        }
+    }
+
     pub(super) fn tell_of_written(&mut self, tell: UnboundedSender<Envelope>) {
         self.tell = Some(tell);
     }
@@ -189,7 +232,7 @@ impl Ledger {
 
     /// What the engine writes its intents and outcomes to. Outcomes tell what users felt, before
     /// and after.
-    pub(super) fn recorder(&self, before: Vitals, now: Arc<Mutex<Vitals>>) -> Option<EngineJournal> {
+    pub(super) fn recorder(&self, before: Option<Vitals>, now: Arc<Mutex<Vitals>>) -> Option<EngineJournal> {
         self.current().ok()?;
         Some(EngineJournal { written: Arc::clone(&self.written), tell: self.tell.clone()?, before, now })
     }
@@ -344,26 +387,32 @@ fn write_postmortem(archive: &Archive, id: &IncidentId, path: Option<PathBuf>) -
     Ok(path)
 }
 
-/// The journal as the engine sees it: its entries reach the core too, and an outcome tells what
-/// users felt before the change and at its end.
+/// The journal as the engine sees it: its entries reach the core too. An intent tells what users
+/// feel as it is applied, an outcome what they felt then and what they feel at its end.
 #[derive(Debug)]
 pub(super) struct EngineJournal {
     written: Arc<Mutex<Written>>,
     tell: UnboundedSender<Envelope>,
-    before: Vitals,
+    /// As the change is applied; `None` for one that an earlier process left in flight.
+    before: Option<Vitals>,
     now: Arc<Mutex<Vitals>>,
 }
 
 impl Recorder for EngineJournal {
     fn append(&self, mut draft: Draft, occurred_at: World, observed_at: World, durability: Durability) -> Receipt {
-        if draft.kind == EntryKind::Outcome {
-            let now = self.now.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Some(felt) = self.before.compared(&now) {
-                draft.detail = Some(match draft.detail {
-                    Some(detail) => Safe::from(format!("{felt}; {detail}")),
-                    None => felt,
-                });
+        let felt = self.before.as_ref().and_then(|before| match draft.kind {
+            EntryKind::Intent => before.told(draft.service.as_ref()),
+            EntryKind::Outcome => {
+                let now = self.now.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                before.compared(&now, draft.service.as_ref())
             }
+            _ => None,
+        });
+        if let Some(felt) = felt {
+            draft.detail = Some(match draft.detail {
+                Some(detail) => Safe::from(format!("{felt}; {detail}")),
+                None => felt,
+            });
         }
         let tell = self.tell.clone();
         // Under the lock: a journal is not replaced between the choice and the hand-over.

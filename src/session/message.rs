@@ -10,7 +10,7 @@ use crate::model::name::{IncidentId, ServiceName};
 use crate::model::plan::{Outcome, Plan, PlanId, Refusal};
 use crate::model::runbook::Runbook;
 use crate::model::signal::{Signal, Stamped};
-use crate::record::JournalError;
+use crate::record::{JournalError, Leftover};
 use crate::text::Safe;
 
 use super::ResumeOffer;
@@ -80,6 +80,26 @@ pub enum Message {
         plan: PlanId,
         /// How.
         result: Result<Outcome, Refusal>,
+    },
+    /// Somebody consented to a plan.
+    Consented {
+        /// What they named.
+        hash: Safe,
+        /// Who, as they name themselves.
+        name: Safe,
+        /// The user whose file says so.
+        uid: u32,
+        /// Why it does not count, if so.
+        void: Option<Safe>,
+    },
+    /// Earlier records were looked through for what is left over.
+    LeftOver(Vec<Leftover>),
+    /// An entry was written to another incident, or not.
+    Added {
+        /// The plan that it is about.
+        plan: PlanId,
+        /// Why not, if not.
+        result: Result<(), Safe>,
     },
     /// Who sits here, as a system says.
     Identified(Actor),

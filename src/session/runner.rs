@@ -8,13 +8,15 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Hold};
 use crate::connect::{Follow, read_runbook};
+use crate::model::name::IncidentId;
 use crate::model::plan::{Plan, Progress, Refusal};
 use crate::observe::Picture;
-use crate::record::{Durability, JournalError, Receipt};
+use crate::record::{Durability, JournalError, Receipt, Voice};
 use crate::respond::{Ended, Engine};
 use crate::text::Safe;
 
@@ -26,6 +28,8 @@ use super::{Core, Effect, Message, update};
 
 /// Ending takes no longer than this, by the wall.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// A consent is looked for this often, by the wall.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Asks somebody outside the program: a drill's developers.
 pub type AskFn = Arc<dyn Fn(Safe) -> BoxFuture<'static, Result<Safe, Safe>> + Send + Sync>;
@@ -55,6 +59,8 @@ pub struct Runner {
     receipts: UnboundedSender<Awaited>,
     tasks: TaskTracker,
     scanner: Scanner,
+    /// Who looks for a second person's consent.
+    awaiting: Option<AbortHandle>,
     /// What users feel now: what an outcome tells is read when it is written.
     vitals: Arc<Mutex<Vitals>>,
 }
@@ -76,6 +82,7 @@ impl Runner {
             receipts,
             tasks,
             scanner: Scanner::default(),
+            awaiting: None,
             vitals: Arc::default(),
         };
         runner.ledger.tell_of_written(runner.tell.clone());
@@ -89,7 +96,7 @@ impl Runner {
 
     fn recorder(&self) -> Option<EngineJournal> {
         let before = self.vitals.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.ledger.recorder(before, Arc::clone(&self.vitals))
+        self.ledger.recorder(Some(before), Arc::clone(&self.vitals))
     }
 
     /// Runs `work` beside the loop; its messages reach the core. World time is held until the
@@ -132,29 +139,30 @@ impl Runner {
                 let sealing = self.ledger.seal(&id);
                 self.tasks.spawn(sealing);
             }
-            Effect::Plan { ticket, request, cluster } => {
+            Effect::Plan { ticket, request, cluster, incident } => {
                 let engine = self.engine.clone();
                 self.beside(async move {
                     let result = match engine {
-                        Ok(engine) => engine.plan(&request, &cluster).await,
+                        Ok(engine) => engine.plan_during(incident, &request, &cluster).await,
                         Err(none) => Err(none),
                     };
                     vec![Message::Planned { ticket, result }]
                 });
             }
-            Effect::Apply { plan, actor } => {
+            Effect::Apply { plan, warrant, actor } => {
                 let journal = self.recorder();
                 self.act(plan, move |engine, plan, told| {
                     Box::pin(async move {
                         match journal {
-                            Some(journal) => engine.apply(plan, &actor, &journal, &*told).await,
+                            Some(journal) => engine.apply_with(plan, warrant.as_ref(), &actor, &journal, &*told).await,
                             None => Err(no_journal()),
                         }
                     })
                 });
             }
             Effect::Settle { plan, actor } => {
-                let journal = self.recorder();
+                // What users felt when it was applied is in its intent; now is another time.
+                let journal = self.ledger.recorder(None, Arc::clone(&self.vitals));
                 self.act(plan, move |engine, plan, _| {
                     Box::pin(async move {
                         match journal {
@@ -163,6 +171,12 @@ impl Runner {
                         }
                     })
                 });
+            }
+            Effect::AwaitConsent { incident, hash } => self.await_consent(&incident, hash),
+            Effect::StopAwaiting => self.stop_awaiting(),
+            Effect::Add { incident, plan, dated } => {
+                let adding = self.ledger.add(incident, dated);
+                self.beside(async move { vec![Message::Added { plan, result: adding.await }] });
             }
             Effect::Ask(whom) => {
                 if let Some(ask) = &self.ask {
@@ -189,6 +203,39 @@ impl Runner {
                 let work = self.ledger.export(incident, path);
                 self.blocking(work, || Message::Exported(Err(Safe::fixed(EXPORT_CRASHED))));
             }
+        }
+    }
+
+    /// Looks for consents to a hash, by the wall: another person's clock knows no drill. Each that
+    /// is found is told once.
+    fn await_consent(&mut self, incident: &IncidentId, hash: Safe) {
+        self.stop_awaiting();
+        let Some(look) = self.ledger.voices(incident, &hash) else { return };
+        let tell = self.tell.clone();
+        let looking = self.tasks.spawn(async move {
+            let mut told: Vec<Voice> = Vec::new();
+            loop {
+                let look = look.clone();
+                for voice in tokio::task::spawn_blocking(move || look()).await.unwrap_or_default() {
+                    if told.contains(&voice) {
+                        continue;
+                    }
+                    told.push(voice.clone());
+                    let Voice { name, uid, void } = voice;
+                    let message = Message::Consented { hash: hash.clone(), name, uid, void };
+                    if tell.send(Envelope { message, hold: None }).is_err() {
+                        return;
+                    }
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        });
+        self.awaiting = Some(looking.abort_handle());
+    }
+
+    fn stop_awaiting(&mut self) {
+        if let Some(looking) = self.awaiting.take() {
+            looking.abort();
         }
     }
 

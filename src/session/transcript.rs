@@ -4,13 +4,14 @@ use std::io::{self, Write};
 
 use crate::clock::World;
 use crate::model::entry::{ActorKind, Entry, EntryId, EntryKind};
-use crate::model::plan::PlanId;
+use crate::model::plan::{PlanId, Tier};
 use crate::model::runbook::Block;
+use crate::record::short;
 use crate::text::Safe;
 
 use super::core::Told;
 use super::outflow::Outflow;
-use super::{Core, Notice, PlanView, ResumeOffer, RunbookState, RunbookView};
+use super::{Consent, Core, Grant, Notice, PlanView, ResumeOffer, RunbookState, RunbookView};
 
 /// Prints each entry, notice and plan once, a line each, in the order it became known.
 #[derive(Debug)]
@@ -151,13 +152,15 @@ impl Transcript {
                     .changes
                     .iter()
                     .map(|change| match &change.words {
-                        Some(words) => format!("{} {words}", change.label),
+                        Some(words) => format!("{} {}", change.label, words.replace('→', "->")),
                         None => format!("{} {} -> {}", change.label, change.before, change.after),
                     })
                     .collect();
+                let grave = core.consent.as_ref().filter(|_| plan.tier == Tier::Grave && blocked.is_none());
+                let second = grave.map(second_person).unwrap_or_default();
                 let blocked = blocked.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
                 Some(Safe::from(format!(
-                    "plan: {} in {}: {}{blocked}; same as {}",
+                    "plan: {} in {}: {}{blocked}{second}; same as {}",
                     plan.title,
                     plan.target.origin.env,
                     changes.join(", "),
@@ -180,6 +183,18 @@ impl Transcript {
 
 fn lines(out: &mut Outflow, before: &str, text: &str) -> io::Result<()> {
     text.lines().try_for_each(|line| writeln!(out, "{before}{line}"))
+}
+
+/// What a plan of the top tier takes.
+fn second_person(consent: &Consent) -> String {
+    match &consent.grant {
+        Grant::Given(warrant) => format!("; {}", warrant.words()),
+        _ => format!(
+            "; it takes a second person: `warroom incident consent {} {}` as another user, or `break-glass REASON`",
+            consent.incident,
+            short(&consent.hash)
+        ),
+    }
 }
 
 /// `03:12:04Z alert_firing    PaymentsCPUHigh fires: … [drill/alertmanager]`.

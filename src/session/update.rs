@@ -3,6 +3,10 @@
 mod acting;
 mod asking;
 mod carrying;
+mod declared;
+mod diverting;
+mod granting;
+mod owning;
 mod reading;
 mod recording;
 mod seeing;
@@ -56,6 +60,9 @@ fn take(core: &mut Core, message: Message) -> Vec<Effect> {
         Message::Planned { ticket, result } => acting::planned(core, ticket, result),
         Message::Progressed { plan, words } => acting::progressed(core, &plan, words),
         Message::Ended { plan, result } => acting::ended(core, &plan, result),
+        Message::Consented { hash, name, uid, void } => granting::consented(core, &hash, &name, uid, void.as_ref()),
+        Message::LeftOver(left) => owning::found(core, left),
+        Message::Added { plan, result } => owning::added(core, &plan, result),
         Message::Identified(actor) => {
             core.actor = actor;
             Vec::new()
@@ -92,13 +99,21 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::Runbook { service } => reading::open(core, service.as_ref()),
         Command::RunStep { step } => reading::run_step(core, step),
         Command::Ran { at, command } => reading::ran(core, at, command),
+        Command::RollBack { workload, to } => acting::roll_back(core, &workload, to),
+        Command::Restart { workload } => acting::restart(core, &workload),
+        Command::Divert { of, shares } => diverting::divert(core, &of, shares),
+        Command::Switch { of, key, to } => diverting::switch(core, &of, key, to),
+        Command::Evacuate { of, zone, minutes } => acting::evacuate(core, &of, zone, minutes),
         Command::Confirm { plan, typed } => acting::confirm(core, plan.as_ref(), typed.as_ref()),
         Command::RefreshPlan => acting::refresh(core),
         Command::DiscardPlan => {
             core.plan = None;
             core.desk.planning = None;
-            Vec::new()
+            granting::put_away(core)
         }
+        Command::BreakGlass { reason } => granting::break_glass(core, reason),
+        Command::UndoLeftover { which } => owning::undo(core, &which),
+        Command::Own { which, owner } => owning::own(core, &which, owner),
         Command::Undo => acting::undo(core),
         Command::Ask { whom } => asking::ask(core, whom),
         Command::FollowLogs { service } => asking::follow(core, service),

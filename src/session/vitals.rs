@@ -24,15 +24,28 @@ impl Vitals {
         )
     }
 
-    /// `checkout errors 9.1 % → 0.4 %; payments p99 9.8 s → 5.2 s`: what was beyond half its
-    /// limit before or is now. `None` if nothing was.
-    pub(super) fn compared(&self, now: &Self) -> Option<Safe> {
+    /// `checkout errors 9.1 %; payments p99 9.8 s`: the signals of the service that a change is
+    /// about, and those of others that are beyond half their limit. `None` if there are none.
+    pub(super) fn told(&self, about: Option<&ServiceName>) -> Option<Safe> {
+        let lines: Vec<_> = self
+            .0
+            .iter()
+            .filter(|(service, _, _, value, limit)| Some(service) == about || value.abs() > limit.abs() / 2.0)
+            .map(|(service, signal, unit, value, _)| format!("{service} {signal} {}", unit.write(*value)))
+            .collect();
+        (!lines.is_empty()).then(|| lines.join("; ").into())
+    }
+
+    /// `checkout errors 9.1 % → 0.4 %; payments p99 9.8 s → 5.2 s`: the signals of the service
+    /// that a change is about, and what was beyond half its limit before or is now. `None` if
+    /// nothing was.
+    pub(super) fn compared(&self, now: &Self, about: Option<&ServiceName>) -> Option<Safe> {
         let lines: Vec<_> = self
             .0
             .iter()
             .filter_map(|(service, signal, unit, before, limit)| {
                 let after = now.0.iter().find(|other| other.0 == *service && other.1 == *signal)?.3;
-                let telling = before.abs().max(after.abs()) > limit.abs() / 2.0;
+                let telling = Some(service) == about || before.abs().max(after.abs()) > limit.abs() / 2.0;
                 telling.then(|| format!("{service} {signal} {} → {}", unit.write(*before), unit.write(after)))
             })
             .collect();

@@ -134,6 +134,13 @@ const SPECS: &[Spec] = &[
         pattern: r#"(?i)(?:\b|_)(?:[a-z0-9]+[_.-])*(?:password|passwd|passphrase|pwd|secret|(?:access|refresh|auth|id|session|api|bearer)?[_-]?token|api[_-]?key|(?:secret[_-]?)?access[_-]?key|private[_-]?key|client[_-]?secret|credentials?)["']?(?:\s?=\s?|:\s?|=>\s?)(?:"(?P<double>[^"\[][^"]*)"|'(?P<single>[^'\[][^']*)'|(?P<secret>[^\s"',;&\[\]{}()<>][^\s"',;&{}()<>]*))"#,
         only_if: not_a_plain_word,
     },
+    // A variable of a container, in JSON: its name says what its value is.
+    Spec {
+        label: "secret",
+        keywords: &["\"value\":"],
+        pattern: r#"(?i)"name":"[^"]*(?:passw|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)[^"]*","value":"(?P<secret>(?:[^"\[\\]|\\.)(?:[^"\\]|\\.)*)""#,
+        only_if: not_a_plain_word,
+    },
     Spec {
         label: "e-mail",
         keywords: &["@"],
@@ -332,6 +339,20 @@ mod tests {
             ("--from-literal=api-key='a b c'", "--from-literal=api-key='[redacted secret]'"),
         ] {
             assert_eq!(redact(text), out);
+        }
+    }
+
+    #[test]
+    fn a_variable_that_holds_a_secret_keeps_its_name_and_loses_its_value() {
+        let template = |value: &str| {
+            format!(
+                r#"[{{"name":"DB_PASSWORD","value":"{value}"}},{{"name":"LOG","value":"info"}},{{"name":"USE_TOKEN","value":"true"}}]"#
+            )
+        };
+        for value in ["hunter2", r#"hun\"ter"#, r"\u00e9t\u00e9", r"C:\\x"] {
+            let once = redact(&template(value)).into_owned();
+            assert_eq!(once, template("[redacted secret]"));
+            assert_eq!(redact(&once), once);
         }
     }
 

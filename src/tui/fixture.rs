@@ -16,7 +16,9 @@ use crate::model::entry::{
     Actor, ActorKind, Draft, Entry, EntryId, EntryKind, EntryOrigin, MilestoneName, Phase, Severity,
 };
 use crate::model::log::{Level, LogStream};
-use crate::model::name::{EnvId, Kind, ObjectPath, Origin, ServiceName, SourceId, Target, Uid, WorkloadKey};
+use crate::model::name::{
+    EnvId, Kind, ObjectPath, Origin, ServiceName, SourceId, SourceKind, Target, Uid, WorkloadKey,
+};
 use crate::model::plan::{
     Blast, Ends, FieldChange, Owner, OwnerEffect, Permission, Plan, PlanId, Preview, Replicas, Request, Room, Tier,
 };
@@ -29,9 +31,9 @@ use crate::observe::services::{Health, ServiceRow, SignalRow};
 use crate::observe::situation::Clause;
 use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, PodRow, WorkloadRow};
-use crate::record::{Milestone, Milestones, Row};
+use crate::record::{Leftover, Milestone, Milestones, Row};
 use crate::session::{
-    Action, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, RunbookView, WriteWindow,
+    Action, Consent, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, RunbookView, WriteWindow,
 };
 use crate::text::Safe;
 
@@ -46,6 +48,8 @@ pub(super) struct Fixture {
     pub(super) journal_failed: Option<Safe>,
     pub(super) milestones: Milestones,
     pub(super) plan: Option<PlanView>,
+    pub(super) consent: Option<Consent>,
+    pub(super) left_over: Vec<Leftover>,
     pub(super) actions: Vec<Action>,
     pub(super) window: WriteWindow,
     pub(super) notice: Option<Notice>,
@@ -76,6 +80,8 @@ impl Fixture {
             journal_failed: self.journal_failed.as_ref(),
             milestones: &self.milestones,
             plan: self.plan.as_ref(),
+            consent: self.consent.as_ref(),
+            left_over: &self.left_over,
             actions: &self.actions,
             window: &self.window,
             notice: self.notice.as_ref(),
@@ -107,6 +113,7 @@ impl Fixture {
             now: at(29, 52),
             facing: Facing {
                 window: chrono::TimeDelta::minutes(15),
+                sources: sources(),
                 env: EnvId::from("prod-eu"),
                 production: true,
                 color: None,
@@ -118,6 +125,8 @@ impl Fixture {
             journal_failed: None,
             milestones: Milestones::default(),
             plan: None,
+            consent: None,
+            left_over: Vec::new(),
             actions: Vec::new(),
             window: WriteWindow::Closed,
             notice: None,
@@ -497,6 +506,24 @@ fn timeline() -> Vec<Row> {
             1,
         ),
     ]
+}
+
+/// The sources of the fixture's environment.
+fn sources() -> BTreeMap<SourceId, SourceKind> {
+    [
+        ("alertmanager", SourceKind::Alerts),
+        ("cloudwatch", SourceKind::Alerts),
+        ("prometheus", SourceKind::Signals),
+        ("cloudwatch-logs", SourceKind::Logs),
+        ("pod-logs", SourceKind::Logs),
+        ("kubernetes", SourceKind::Cluster),
+        ("pods", SourceKind::Cluster),
+        ("workloads", SourceKind::Cluster),
+        ("nodes", SourceKind::Cluster),
+    ]
+    .into_iter()
+    .map(|(name, kind)| (SourceId::from(name), kind))
+    .collect()
 }
 
 /// A plan to scale `payments`.

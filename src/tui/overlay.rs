@@ -7,10 +7,14 @@ mod help;
 pub(super) mod palette;
 mod plan;
 mod questions;
+mod routes;
 pub(super) mod runbook;
+mod sources;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+
+use crate::session::PlanView;
 
 use super::chrome::Brush;
 use super::keymap::{Keymap, Where};
@@ -40,7 +44,13 @@ pub(super) fn draw(
     buffer: &mut Buffer,
 ) -> Option<Position> {
     if let Some(view) = scene.plan {
-        return plan::draw(view, state, scene, brush, body, buffer);
+        let cursor = plan::draw(view, state, scene, brush, body, buffer);
+        return match (view, &state.overlay) {
+            (PlanView::Shown { .. }, Some(Overlay::Palette { input, at, .. })) => {
+                Some(palette::draw(input, *at, &state.keymap, scene, brush, body, buffer))
+            }
+            _ => cursor,
+        };
     }
     if let Some(offer) = state.resume(scene) {
         questions::resume(offer, state, scene, brush, body, buffer);
@@ -50,6 +60,10 @@ pub(super) fn draw(
         None => None,
         Some(Overlay::Help { .. }) => {
             help::draw(state, scene, brush, body, buffer);
+            None
+        }
+        Some(Overlay::Sources { .. }) => {
+            sources::draw(state, scene, brush, body, buffer);
             None
         }
         Some(Overlay::Detail { .. }) => {
@@ -72,8 +86,8 @@ pub(super) fn draw(
             let fields = questions::Fields { env, reason, second: *second };
             Some(questions::write(fields, &state.keymap, scene, brush, body, buffer))
         }
-        Some(Overlay::Quit { under }) => {
-            questions::quit(under, &state.keymap, brush, body, buffer);
+        Some(Overlay::Quit { why }) => {
+            questions::quit(why, &state.keymap, brush, body, buffer);
             None
         }
     }

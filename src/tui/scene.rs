@@ -6,7 +6,7 @@ use crate::clock::World;
 use crate::config::Catalogue;
 use crate::model::cluster::NamedPod;
 use crate::model::command::Pane;
-use crate::model::name::{Origin, ServiceName, WorkloadKey};
+use crate::model::name::{Origin, ServiceName, SourceKind, WorkloadKey};
 use crate::model::signal::SourceState;
 use crate::observe::alerts::{AlertCounts, AlertRow};
 use crate::observe::changes::ChangeRow;
@@ -15,9 +15,9 @@ use crate::observe::services::{Health, ServiceRow};
 use crate::observe::situation::{Clause, situation};
 use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, WorkloadRow};
-use crate::record::{Milestones, Row};
+use crate::record::{Leftover, Milestones, Row};
 use crate::session::{
-    Action, Core, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, RunbookView, WriteWindow,
+    Action, Consent, Core, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, RunbookView, WriteWindow,
 };
 use crate::text::Safe;
 
@@ -96,6 +96,8 @@ pub(super) struct Scene<'a> {
     pub(super) journal_failed: Option<&'a Safe>,
     pub(super) milestones: &'a Milestones,
     pub(super) plan: Option<&'a PlanView>,
+    pub(super) consent: Option<&'a Consent>,
+    pub(super) left_over: &'a [Leftover],
     pub(super) actions: &'a [Action],
     pub(super) window: &'a WriteWindow,
     pub(super) notice: Option<&'a Notice>,
@@ -131,6 +133,8 @@ impl<'a> Scene<'a> {
             journal_failed: core.journal_failed.as_ref(),
             milestones: &core.milestones,
             plan: core.plan.as_ref(),
+            consent: core.consent.as_ref(),
+            left_over: &core.left_over,
             actions: &core.actions,
             window: &core.window,
             notice: core.notice.as_ref(),
@@ -175,18 +179,16 @@ impl<'a> Scene<'a> {
             return Feed::default();
         }
         let feeds = |row: &&SourceRow| {
-            let name = row.origin.source.as_str();
-            let has = |part: &str| name.contains(part);
-            let logs = has("log");
-            rows.contains(&&row.origin)
-                || match pane {
-                    Pane::Alerts => has("alert") || (has("cloudwatch") && !logs),
-                    Pane::Services => has("prom"),
-                    Pane::Logs => logs,
-                    Pane::Workloads => ["kube", "workloads", "pods", "nodes"].iter().any(|part| has(part)) && !logs,
-                    Pane::Changes => (has("kube") || has("rollouts")) && !logs,
-                    Pane::Timeline => false,
-                }
+            let kind = match pane {
+                Pane::Alerts => SourceKind::Alerts,
+                Pane::Services => SourceKind::Signals,
+                Pane::Logs => SourceKind::Logs,
+                Pane::Workloads => SourceKind::Cluster,
+                // Rollouts are told with the workloads that are rolled out.
+                Pane::Changes => return rows.contains(&&row.origin) || row.origin.source.as_str() == "workloads",
+                Pane::Timeline => return false,
+            };
+            rows.contains(&&row.origin) || self.facing.sources.get(&row.origin.source) == Some(&kind)
         };
         let sources: Vec<_> = self.sources.iter().filter(feeds).collect();
         let dropped: u64 = sources.iter().map(|row| row.dropped).sum();

@@ -16,7 +16,9 @@ use crate::model::command::{Command, Pane};
 use crate::model::name::{IncidentId, ServiceName};
 use crate::model::plan::{Plan, PlanId, Tier};
 use crate::observe::logs::{LineId, LogFilter, LogPattern};
-use crate::session::{NoticeKind, PlanView, Wanted};
+use crate::session::{Consent, Grant, NoticeKind, PlanView, Wanted};
+
+pub(super) use keys::BREAK_GLASS;
 
 use super::keymap::Keymap;
 use super::list::{ListView, RowKey};
@@ -47,6 +49,10 @@ pub(super) struct State {
     pub(super) overlay: Option<Overlay>,
     /// The target's name as typed into a plan.
     pub(super) typed: Input,
+    /// The reason for breaking the glass, while it is typed.
+    pub(super) glass: Option<Input>,
+    /// What the plan that was drawn comes to: what is typed into it stays when it is read again.
+    meaning: String,
     pub(super) plan_scroll: usize,
     pub(super) zones: Vec<Zone>,
     pub(super) zone: usize,
@@ -99,13 +105,23 @@ pub(super) enum PromptKind {
 /// What lies over the panes.
 pub(super) enum Overlay {
     Help { scroll: usize },
+    Sources { scroll: usize },
     Detail { of: Shown, scroll: usize },
     /// The chosen step, and whether it still has to be brought into sight.
     Runbook { step: u32, scroll: usize, reveal: bool },
     Palette { input: Input, at: usize, back: Option<usize> },
     Actions { at: usize },
     Write { env: Input, reason: Input, second: bool },
-    Quit { under: String },
+    Quit { why: Leaving },
+}
+
+/// Why it is asked whether to leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// This action is under way.
+    Action(String),
+    /// This incident is open, and this process records it.
+    Incident(String),
 }
 
 /// What a detail shows.
@@ -137,6 +153,8 @@ impl State {
             prompt: None,
             overlay: None,
             typed: Input::default(),
+            glass: None,
+            meaning: String::new(),
             plan_scroll: 0,
             zones: if zones.is_empty() { vec![Zone::Utc] } else { zones },
             zone: 0,
@@ -229,6 +247,12 @@ impl State {
         plan.tier >= Tier::Lowers
     }
 
+    /// Whether a plan of the top tier waits for somebody, or for its countdown.
+    pub(super) fn waits(plan: &Plan, scene: &Scene<'_>) -> bool {
+        let given = |consent: &Consent| matches!(&consent.grant, Grant::Given(warrant) if warrant.covers(plan));
+        plan.tier == Tier::Grave && !scene.consent.is_some_and(given)
+    }
+
     /// A frame with this plan and this notice was handed to the terminal.
     pub(super) fn note_drawn(&mut self, scene: &Scene<'_>, now: Wall) {
         if let Some(notice) = scene.notice
@@ -240,11 +264,19 @@ impl State {
             Some(PlanView::Shown { plan, .. }) => {
                 if self.drawn.as_ref().is_none_or(|(id, _)| *id != plan.id) {
                     self.drawn = Some((plan.id.clone(), now));
-                    self.typed.reset();
-                    self.plan_scroll = 0;
+                    let meaning = plan.meaning();
+                    if meaning != self.meaning {
+                        self.typed.reset();
+                        (self.glass, self.plan_scroll, self.meaning) = (None, 0, meaning);
+                    }
                 }
             }
-            _ => self.drawn = None,
+            Some(PlanView::Planning { .. } | PlanView::Refused { .. }) | None => {
+                self.drawn = None;
+                self.typed.reset();
+                self.glass = None;
+                self.meaning.clear();
+            }
         }
     }
 

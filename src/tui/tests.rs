@@ -1,9 +1,14 @@
 //! The user's story on the screen: what is seen, what keys do, what a terminal receives.
 
 mod beside;
+pub(crate) mod fingers;
+mod grave;
 mod large;
 mod pictures;
+pub(crate) mod plans;
 mod pty;
+mod reading;
 mod rows;
 mod story;
 mod terminal;
+mod traffic;

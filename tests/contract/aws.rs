@@ -4,6 +4,7 @@
 //! pages `FilterLogEvents`, moto speaks no CBOR to CloudWatch and no Live Tail), so a side says for
 //! each service where it is.
 
+mod acting;
 mod alarms;
 mod logs;
 mod refusals;
@@ -62,11 +63,31 @@ mod real {
             refusals,
             Real::ministack()
         );
+        case!(
+            #[ignore = "needs aws: tests/run starts it"]
+            a_service_of_ecs_is_scaled_and_rolled_back,
+            acting,
+            Real::ministack()
+        );
+        // A batch that names a record as it is not is refused here, as AWS does it.
+        case!(
+            #[ignore = "needs aws: tests/run starts it"]
+            weighted_records_are_diverted,
+            acting,
+            Real::ministack()
+        );
     }
 
     mod moto {
         use crate::aws::side::Real;
 
+        // ministack keeps no weights.
+        case!(
+            #[ignore = "needs aws: tests/run starts it"]
+            weighted_target_groups_are_diverted,
+            acting,
+            Real::moto()
+        );
         // Its FilterLogEvents pages.
         case!(
             #[ignore = "needs aws: tests/run starts it"]

@@ -5,6 +5,7 @@
 mod logs;
 mod program;
 mod read;
+mod rollback;
 pub(crate) mod side;
 mod watch;
 mod write;

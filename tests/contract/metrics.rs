@@ -65,9 +65,8 @@ mod real {
 
     mod new {
         real_cases!(crate::metrics::side::Real::open("NEW"), "needs prometheus-go: tests/run starts it");
-        // With Alertmanager 0.31 the alert is now and then told twice after both were away: open.
         cases!(@ crate::metrics::side::Real::open("NEW"),
-            [#[ignore = "open: fails now and then with Alertmanager 0.31.1; by hand in prometheus-go"]]
+            [#[ignore = "needs prometheus-go: tests/run starts it"]]
             alerts::servers_that_go_away_come_back_with_their_data_and_nothing_twice,
         );
     }

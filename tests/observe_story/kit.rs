@@ -39,6 +39,7 @@ pub(crate) fn service(name: &str, signals: Vec<SignalSpec>) -> Service {
         owner: None,
         title: None,
         workloads: vec![workload],
+        routes: Vec::new(),
         log_groups: vec![format!("/prod/{name}").into()],
         alarms: Vec::new(),
         signals,

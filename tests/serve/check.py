@@ -23,6 +23,8 @@ import traceback
 
 # The drill joins the story while alerts fire: what it answers is worth reading.
 SERVE = ["drill", "rate-limit-storm", "--serve", "--seed", "1", "--speed", "10", "--join-after", "8m"]
+# The one that has an AWS account to act on.
+ACCOUNT = ["drill", "zone-outage", "--serve", "--seed", "1", "--speed", "10"]
 PATIENCE = 60  # seconds, for anything that is waited for
 CHECKS = []
 
@@ -38,11 +40,12 @@ def check(tool):
 class World:
     """The running servers, with the settings that they printed."""
 
-    def __init__(self, program, home):
+    def __init__(self, program, home, arguments=SERVE):
+        self.program = program
         self.home = home
         self.env = {"PATH": os.environ["PATH"], "HOME": home, "LANG": "C.UTF-8"}
         self.process = subprocess.Popen(
-            [program, *SERVE], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, env=self.env, text=True
+            [program, *arguments], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, env=self.env, text=True
         )
         self.urls = {}
         try:
@@ -74,7 +77,10 @@ class World:
     def client(self, service):
         import boto3  # Only here: the other checks do without it.
 
-        return boto3.client(service)
+        # Named, because this process has the variables of one world only.
+        name = service.replace("-", "_").replace("elbv2", "elastic_load_balancing_v2").replace("route53", "route_53")
+        name = name.replace("application_autoscaling", "application_auto_scaling").replace("logs", "cloudwatch_logs")
+        return boto3.client(service, endpoint_url=self.env["AWS_ENDPOINT_URL_" + name.upper()])
 
     def end(self):
         """As a person ends it; nothing is left behind."""
@@ -244,6 +250,107 @@ def boto3_reads_logs_by_pages(world):
 @check("boto3")
 def boto3_is_told_who_it_is(world):
     assert world.client("sts").get_caller_identity()["Account"] == "111122223333"
+
+
+@check("boto3")
+def boto3_changes_the_account(world):
+    home = os.path.join(world.home, "account")
+    os.mkdir(home)
+    account = World(world.program, home, ACCOUNT)
+    try:
+        ecs_scales_and_rolls_back(account)
+        weights_move(account)
+        records_move(account)
+        a_zone_is_left(account)
+    finally:
+        account.end()
+
+
+def ecs_scales_and_rolls_back(world):
+    ecs = world.client("ecs")
+    one = {"cluster": "prod", "service": "invoices"}
+    read = lambda: ecs.describe_services(cluster="prod", services=["invoices"], include=["TAGS"])["services"][0]
+    assert (read()["desiredCount"], read()["runningCount"], read()["status"]) == (3, 3, "ACTIVE"), read()
+    ecs.update_service(**one, desiredCount=5)
+    eventually(lambda: read()["runningCount"] == 5, "five tasks do not come")
+    scaling = world.client("application-autoscaling")
+    which = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
+    scaling.register_scalable_target(**which, ResourceId="service/prod/invoices", MaxCapacity=4)
+    assert scaling.describe_scalable_targets(**which)["ScalableTargets"][0]["MaxCapacity"] == 4
+    assert read()["desiredCount"] == 4, "the limits clamp at once"
+    images = ecs.describe_task_definition(taskDefinition="invoices:1")["taskDefinition"]["containerDefinitions"]
+    assert images[0]["image"] == "registry.example/invoices:1.7.2", images
+    ecs.update_service(**one, taskDefinition="invoices:1")
+    newest = ecs.list_service_deployments(**one)["serviceDeployments"][0]
+    assert newest["status"] in ("PENDING", "IN_PROGRESS"), newest
+    ecs.stop_service_deployment(serviceDeploymentArn=newest["serviceDeploymentArn"], stopType="ROLLBACK")
+    full = lambda: ecs.describe_service_deployments(
+        serviceDeploymentArns=[newest["serviceDeploymentArn"]])["serviceDeployments"][0]
+    eventually(lambda: full()["status"] == "ROLLBACK_SUCCESSFUL", "it is not rolled back")
+    source = ecs.describe_service_revisions(serviceRevisionArns=[full()["sourceServiceRevisions"][0]["arn"]])
+    assert source["serviceRevisions"][0]["taskDefinition"].endswith("invoices:2") and read()["taskDefinition"].endswith(":2")
+
+
+def weights_move(world):
+    elb = world.client("elbv2")
+    balancer = elb.describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"]
+    listener = elb.describe_listeners(LoadBalancerArn=balancer)["Listeners"][0]
+    rule = elb.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"][0]
+    groups = elb.describe_target_groups(LoadBalancerArn=balancer)["TargetGroups"]
+    states = [elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"] for group in groups]
+    assert len(states[0]) == 6 and not states[1], states
+    assert {target["Target"]["AvailabilityZone"] for target in states[0]} == {f"eu-central-1{zone}" for zone in "abc"}
+    actions = rule["Actions"]
+    for group, weight in zip(actions[0]["ForwardConfig"]["TargetGroups"], (70, 30)):
+        group["Weight"] = weight
+    elb.modify_rule(RuleArn=rule["RuleArn"], Actions=actions)
+    read = lambda actions: [group["Weight"] for group in actions[0]["ForwardConfig"]["TargetGroups"]]
+    assert read(elb.describe_rules(RuleArns=[rule["RuleArn"]])["Rules"][0]["Actions"]) == [70, 30]
+    again = elb.describe_listeners(ListenerArns=[listener["ListenerArn"]])["Listeners"][0]
+    assert read(again["DefaultActions"]) == [100, 0], "the listener's own are another list"
+    try:
+        elb.describe_rules(RuleArns=[rule["RuleArn"] + "x"])
+        raise AssertionError("a rule that is not there was read")
+    except elb.exceptions.RuleNotFoundException:
+        pass
+
+
+def records_move(world):
+    dns = world.client("route53")
+    zone = "Z0123456789DRILLSHOP"
+    read = lambda: dns.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    before = read()
+    assert [(one["SetIdentifier"], one["Weight"]) for one in before] == [("eu-central-1", 100), ("eu-west-1", 0)], before
+    batch = lambda old, weight: {"Changes": [
+        {"Action": "DELETE", "ResourceRecordSet": old},
+        {"Action": "CREATE", "ResourceRecordSet": {**old, "Weight": weight}}]}
+    try:
+        dns.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch({**before[0], "Weight": 99}, 50))
+        raise AssertionError("a record was deleted that is not so")
+    except dns.exceptions.InvalidChangeBatch:
+        assert read() == before, "all or nothing"
+    change = dns.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch(before[0], 50))["ChangeInfo"]
+    assert change["Status"] == "PENDING" and read()[0]["Weight"] == 50, change
+    eventually(lambda: dns.get_change(Id=change["Id"])["ChangeInfo"]["Status"] == "INSYNC", "it does not spread")
+
+
+def a_zone_is_left(world):
+    shift, balancer = world.client("arc-zonal-shift"), world.client("elbv2").describe_load_balancers()["LoadBalancers"][0]
+    arn = balancer["LoadBalancerArn"]
+    zones = world.client("ec2").describe_availability_zones()["AvailabilityZones"]
+    ids = {zone["ZoneName"]: zone["ZoneId"] for zone in zones}
+    weights = lambda: shift.get_managed_resource(resourceIdentifier=arn)["appliedWeights"]
+    assert weights() == {zone: 1.0 for zone in ids.values()}, weights()
+    away = {"resourceIdentifier": arn, "awayFrom": ids["eu-central-1b"], "expiresIn": "30m", "comment": "trying"}
+    started = shift.start_zonal_shift(**away)
+    assert started["status"] == "ACTIVE" and weights()[ids["eu-central-1b"]] == 0.0, weights()
+    try:
+        shift.start_zonal_shift(**away)
+        raise AssertionError("two shifts at once")
+    except shift.exceptions.ConflictException:
+        pass
+    assert shift.cancel_zonal_shift(zonalShiftId=started["zonalShiftId"])["status"] == "CANCELED"
+    assert weights()[ids["eu-central-1b"]] == 1.0
 
 
 def main():

@@ -190,7 +190,6 @@ async fn refusals_and_failures_of_every_source_are_told_and_got_over() {
     go_through(&ANSWERS, |_| true).await;
 }
 
-#[ignore = "open: fails about one run in four, pod logs asked too often when bodies are truncated"]
 #[tokio::test(start_paused = true)]
 async fn answers_that_are_not_whole_are_told_and_got_over() {
     go_through(&BODIES, |source| POLLED.contains(&source)).await;

@@ -25,6 +25,7 @@ pub(super) fn bare(archive: &Archive) -> Opening {
     let scenario = Scenario::shipped("rate-limit-storm").unwrap();
     Opening {
         env: Environment { drill: false, ..environment(&scenario, None) },
+        policies: Vec::new(),
         catalogue: Arc::new(Catalogue::new(Vec::new())),
         archive: archive.clone(),
         actor: ana(),
@@ -78,6 +79,7 @@ async fn systems_that_do_not_answer_are_told_with_their_address_and_the_rest_goe
         cloudwatch: url.clone(),
         cloudwatch_logs: url.clone(),
         sts: url.clone(),
+        aws: url.clone(),
         alertmanager: url.clone(),
         prometheus: url.clone(),
         region: "eu-central-1".into(),

@@ -32,7 +32,12 @@ impl Drop for Behind {
     }
 }
 
+/// Hears every request, with its body, before it is handed on.
+pub(super) type Ear = dyn Fn(&str, &Parts, &[u8]) + Send + Sync;
+
 struct Between {
+    system: &'static str,
+    ear: Option<Arc<Ear>>,
     upstream: String,
     client: reqwest::Client,
     rule: Box<Rule>,
@@ -47,6 +52,25 @@ pub(super) async fn behind(
     spoil: Option<Arc<Spoil>>,
     rule: impl Fn(&str) -> Box<Rule>,
 ) -> Behind {
+    between(at, dir, spoil, rule, None).await
+}
+
+/// The same world, behind proxies that let everything pass and tell of it.
+pub(super) async fn heard(
+    at: &Endpoints,
+    dir: &Path,
+    ear: impl Fn(&str, &Parts, &[u8]) + Send + Sync + 'static,
+) -> Behind {
+    between(at, dir, None, |_| Box::new(|_| None), Some(Arc::new(ear))).await
+}
+
+async fn between(
+    at: &Endpoints,
+    dir: &Path,
+    spoil: Option<Arc<Spoil>>,
+    rule: impl Fn(&str) -> Box<Rule>,
+    ear: Option<Arc<Ear>>,
+) -> Behind {
     let mut tasks = Vec::new();
     let mut urls = Vec::new();
     for (system, upstream) in [
@@ -56,7 +80,14 @@ pub(super) async fn behind(
         ("aws", &at.cloudwatch),
     ] {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let between = Between { upstream: upstream.clone(), client, rule: rule(system), spoil: spoil.clone() };
+        let between = Between {
+            system,
+            ear: ear.clone(),
+            upstream: upstream.clone(),
+            client,
+            rule: rule(system),
+            spoil: spoil.clone(),
+        };
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         urls.push(format!("http://{}", listener.local_addr().unwrap()));
         let router = axum::Router::new().fallback(pass).with_state(Arc::new(between));
@@ -72,7 +103,8 @@ pub(super) async fn behind(
         kubernetes,
         cloudwatch: aws.clone(),
         cloudwatch_logs: aws.clone(),
-        sts: aws,
+        sts: aws.clone(),
+        aws,
         alertmanager,
         prometheus,
         region: at.region.clone(),
@@ -93,6 +125,9 @@ async fn pass(State(between): State<Arc<Between>>, request: Request) -> Response
         parts.headers.insert(ACCEPT, http::HeaderValue::from_static("application/json"));
     }
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    if let Some(ear) = &between.ear {
+        ear(between.system, &parts, &body);
+    }
     let url = format!("{}{}", between.upstream, parts.uri);
     let answer = between.client.request(parts.method, url).headers(parts.headers).body(body).send().await;
     let Ok(answer) = answer else {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::config::environment::FIXED_SOURCES;
 use crate::config::layers::{Node, Value};
 use crate::config::section::Section;
 use crate::config::{
@@ -16,12 +17,18 @@ use super::{Around, path};
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Names that the sources of a cluster and an account have: an HTTP source takes another.
-const RESERVED: [&str; 9] =
-    ["kubernetes", "pods", "workloads", "nodes", "events", "usage", "pod-logs", "cloudwatch", "cloudwatch-logs"];
-
 /// The services whose endpoints can be set, in the words of the SDKs.
-const ENDPOINTS: [&str; 3] = ["cloudwatch", "cloudwatch_logs", "sts"];
+const ENDPOINTS: [&str; 9] = [
+    "cloudwatch",
+    "cloudwatch_logs",
+    "sts",
+    "ecs",
+    "application_auto_scaling",
+    "elastic_load_balancing_v2",
+    "route_53",
+    "arc_zonal_shift",
+    "ec2",
+];
 
 pub(super) fn read(name: &str, section: Section<'_>, around: &Around<'_>) -> Environment {
     let policy = [("deny", WritePolicy::Deny), ("ask", WritePolicy::Ask)];
@@ -29,7 +36,13 @@ pub(super) fn read(name: &str, section: Section<'_>, around: &Around<'_>) -> Env
     let kubernetes = section.section("kubernetes").map(|section| kubernetes(section, write, around));
     let alertmanager = section.sections("alertmanager");
     let prometheus = section.sections("prometheus");
-    let mut taken: Vec<String> = RESERVED.map(str::to_owned).into();
+    if let Some(second) = prometheus.get(1) {
+        let first = prometheus.first().and_then(|first| first.line("name")).unwrap_or("prometheus");
+        let why = "only the first Prometheus of an environment is asked: two would tell the same signals twice";
+        second.wrong("url", &format!("{why}; keep {first}, or move this one to an environment of its own"));
+    }
+    // An HTTP source takes another name than those of a cluster and an account.
+    let mut taken: Vec<String> = FIXED_SOURCES.map(|(name, _)| name.to_owned()).into();
     let environment = Environment {
         name: EnvId::from(name),
         // One that does not say otherwise is production.

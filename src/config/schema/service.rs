@@ -11,6 +11,8 @@ use crate::model::name::{Kind, ServiceName};
 use crate::model::service::{Service, Side, SignalSpec, Threshold, Unit, WorkloadPattern};
 use crate::text::{Safe, clean_capped};
 
+use super::route;
+
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) fn all(section: &Section<'_>, around: &Around<'_>) -> Vec<Service> {
@@ -41,6 +43,7 @@ fn read<'a>(
         owner: section.line("owner").map(Safe::from),
         title: section.line("title").map(Safe::from),
         workloads: workloads(name, &section, taken),
+        routes: route::all(&section),
         log_groups: safe(section.texts("log_groups")),
         alarms: safe(section.texts("alarms")),
         signals: signals(&section),
@@ -94,7 +97,10 @@ fn workload(text: &str, at: &At, problems: &Problems) -> Option<WorkloadPattern>
         None => (Some(Kind::Deployment), text),
     };
     let kind = kind.filter(|kind| {
-        matches!(kind, Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet | Kind::Job)
+        matches!(
+            kind,
+            Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet | Kind::Job | Kind::EcsService
+        )
     });
     match (kind, place.split_once('/')) {
         (Some(kind), Some((namespace, name)))
@@ -103,7 +109,7 @@ fn workload(text: &str, at: &At, problems: &Problems) -> Option<WorkloadPattern>
             Some(WorkloadPattern { kind, namespace: Safe::from(namespace), name: Safe::from(name) })
         }
         _ => {
-            problems.add(at, "a workload is \"NAMESPACE/NAME\" of a Deployment, or \"StatefulSet NAMESPACE/NAME\" (or DaemonSet, ReplicaSet, Job)");
+            problems.add(at, "a workload is \"NAMESPACE/NAME\" of a Deployment, or \"StatefulSet NAMESPACE/NAME\" (or DaemonSet, ReplicaSet, Job), or \"EcsService CLUSTER/NAME\"");
             None
         }
     }

@@ -30,12 +30,16 @@ pub(super) struct Forgotten {
     /// Since when those fire that it was told of again. Whoever raised them may have been restarted,
     /// too, and count anew; Alertmanager itself takes the earlier of two starts that overlap.
     since: BTreeMap<AlertKey, World>,
+    /// Since when they fire as the server itself had it last.
+    starts: BTreeMap<AlertKey, World>,
 }
 
 impl Forgotten {
-    /// Whether it has to be known when the server was started.
+    /// Whether it has to be known when the server was started: an alert is not listed any more, or
+    /// begins anew. Whoever raised it may have told it of that before it was read again.
     pub(super) fn asks(&self, alerts: &[Alert]) -> bool {
-        !self.asked || self.missing(alerts).next().is_some()
+        let anew = |alert: &Alert| self.starts.get(&alert.key).is_some_and(|before| *before < alert.since);
+        !self.asked || self.missing(alerts).next().is_some() || alerts.iter().any(anew)
     }
 
     /// The server was started then; with `None` it does not say.
@@ -56,8 +60,13 @@ impl Forgotten {
             self.kept.clear();
         }
         let mut since = std::mem::take(&mut self.since);
+        let starts = alerts.iter().map(|alert| (alert.key.clone(), alert.since)).collect();
+        let before = std::mem::replace(&mut self.starts, starts);
         for alert in &mut alerts {
-            let before = self.kept.remove(&alert.key).map(|kept| kept.since).or(since.remove(&alert.key));
+            // One that ended and fires anew between two reads is another.
+            let same = before.get(&alert.key) == Some(&alert.since);
+            let told = since.remove(&alert.key).filter(|_| same);
+            let before = self.kept.remove(&alert.key).map(|kept| kept.since).or(told);
             if let Some(before) = before.filter(|before| *before < alert.since) {
                 alert.since = before;
                 self.since.insert(alert.key.clone(), before);

@@ -180,6 +180,27 @@ async fn what_a_restart_made_the_server_forget_has_not_ended() {
 }
 
 #[tokio::test]
+async fn an_alert_that_a_restarted_server_was_told_of_again_before_it_was_read_fires_since_it_did() {
+    let (list, status, access) = aged(json!([firing()]), "2026-11-01T00:00:00Z").await;
+    let mut running = Running::start_at(Box::new(Alertmanager::new(access, true)), at(0));
+    assert_eq!(read(&mut running).await.0, [alert(raw(firing()), epoch())]);
+    // Whoever raises it was restarted too, and counts anew.
+    let mut anew = firing();
+    anew["startsAt"] = json!(at(12).to_rfc3339());
+    list.lock().unwrap().1 = json!([anew]);
+    status.lock().unwrap().1 = born(at(10));
+    for _ in 0..2 {
+        running.advance(15).await;
+        assert_eq!(read(&mut running).await.0, [alert(raw(firing()), epoch())], "it fires since it did");
+    }
+    // Of a server that stayed, it is another one.
+    anew["startsAt"] = json!(at(40).to_rfc3339());
+    list.lock().unwrap().1 = json!([anew]);
+    running.advance(15).await;
+    assert_eq!(read(&mut running).await.0, [alert(raw(anew), epoch())]);
+}
+
+#[tokio::test]
 async fn an_alert_that_a_server_lists_no_more_has_ended_however_young_the_server_is() {
     let (list, _, access) = aged(json!([firing()]), &at(-20).to_rfc3339()).await;
     let mut running = Running::start_at(Box::new(Alertmanager::new(access, true)), at(0));

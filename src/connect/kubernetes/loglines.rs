@@ -16,6 +16,13 @@ pub(super) fn dated(line: &str) -> Option<(World, &str)> {
     Some((utc(stamp.as_bytes()).or_else(|| stamp.parse().ok())?, rest))
 }
 
+/// Whether this is what is left of a timestamp: the line behind it was not told.
+pub(super) fn is_cut_stamp(line: &str) -> bool {
+    line.starts_with(|c: char| c.is_ascii_digit())
+        && line.len() < "2026-11-21T03:14:07.123456789+00:00 ".len()
+        && line.bytes().all(|byte| byte.is_ascii_digit() || b"-:.+TZ ".contains(&byte))
+}
+
 /// `2026-11-21T03:14:07.123456789Z`, which is what every line starts with, without the general
 /// parser's detours. `None`: it is written in some other way.
 fn utc(stamp: &[u8]) -> Option<World> {
@@ -140,6 +147,16 @@ mod tests {
         assert_eq!((when.timestamp_subsec_nanos(), rest), (123_456_789, "ERROR two words"));
         assert_eq!(dated("2026-11-21T03:14:07Z").map(|(_, rest)| rest), Some(""));
         assert_eq!(dated("unable to retrieve container logs"), None);
+    }
+
+    #[test]
+    fn what_is_left_of_a_timestamp_is_no_line() {
+        for cut in ["2", "2026-11", "2026-11-21T03:14:07.123456789Z", "2026-11-21T03:14:07.1+01:00"] {
+            assert!(is_cut_stamp(cut), "{cut}");
+        }
+        for words in ["", "unable to retrieve container logs", "42 is the answer", "-"] {
+            assert!(!is_cut_stamp(words), "{words}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::text::Lines;
 use super::access::Cluster;
 use super::call::{Ask, Fault};
 use super::follow::encode;
-use super::loglines::{Mark, Resume, dated};
+use super::loglines::{Mark, Resume, dated, is_cut_stamp};
 use super::podlogs::Key;
 
 /// A container's log.
@@ -106,6 +106,8 @@ impl Reading {
             let (at, text) = match dated(line) {
                 Some((at, text)) if !resume.is_new(at, text) => return,
                 Some(dated) => dated,
+                // An answer that something on the way ended too soon: the line comes whole later.
+                None if is_cut_stamp(line) => return,
                 // The kubelet's own words about the log.
                 None => (now, line),
             };

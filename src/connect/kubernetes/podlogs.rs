@@ -312,16 +312,15 @@ async fn tail<O: Out>(
         let _ = wire.opened.send(log.key.clone()).await;
         while let Some((hold, batches)) = reading.next(&cx.clock).await {
             *locked(&wire.heard) = wall();
-            let mut signals = Vec::new();
-            for (newest, batch) in batches {
-                told = true;
-                signals.push((newest, Signal::Logs(batch)));
-            }
+            let signals: Vec<_> = batches.into_iter().map(|(at, batch)| (at, Signal::Logs(batch))).collect();
             if !signals.is_empty() {
                 out.send(signals, hold).await;
             }
-            // After the hand-over: what was not handed over is read again.
-            *locked(mark) = reading.mark().clone();
+            // After the hand-over: what was not handed over is read again. What the kubelet says of
+            // the log is no progress in it.
+            let mut mark = locked(mark);
+            told |= *mark != *reading.mark();
+            mark.clone_from(reading.mark());
         }
     }
     Ok(told)

@@ -115,6 +115,7 @@ fn catalogue() -> Arc<Catalogue> {
         owner: None,
         title: None,
         workloads: vec![WorkloadPattern { kind: Kind::Deployment, namespace: "shop".into(), name: "web".into() }],
+        routes: Vec::new(),
         log_groups: Vec::new(),
         alarms: Vec::new(),
         signals: Vec::new(),

@@ -41,6 +41,7 @@ pub(super) fn cluster(spec: &ClusterSpec, epoch: World, seed: u64) -> State {
         delays: BTreeMap::new(),
         made: BTreeMap::new(),
         deployments_seen: (0, 0),
+        endpoints_seen: (0, 0),
         events: EventBook::default(),
         measured: Measured::default(),
         denied: Vec::new(),
@@ -80,6 +81,7 @@ pub(super) fn cluster(spec: &ClusterSpec, epoch: World, seed: u64) -> State {
     state.events = EventBook::default();
     state.taken.clear();
     state.measure();
+    state.run_endpoints();
     state.store.compact();
     state
 }

@@ -16,6 +16,20 @@ pub(super) enum Kind {
     StatefulSet,
     DaemonSet,
     Autoscaler,
+    EndpointSlice,
+    /// Istio's.
+    VirtualService,
+    /// Istio's.
+    DestinationRule,
+    /// The Gateway API's.
+    HttpRoute,
+}
+
+impl Kind {
+    /// Whether it is a custom resource: those know no strategic merge.
+    pub(super) fn is_custom(self) -> bool {
+        matches!(self, Self::VirtualService | Self::DestinationRule | Self::HttpRoute)
+    }
 }
 
 /// What stands behind a resource.
@@ -128,7 +142,13 @@ pub(super) static RESOURCES: &[Resource] = &[
     Resource {
         short: &["svc"],
         categories: &["all"],
-        ..row(Behind::Stored(Kind::Service), ("", "v1"), ("services", "service", "Service"), true, READ)
+        ..row(
+            Behind::Stored(Kind::Service),
+            ("", "v1"),
+            ("services", "service", "Service"),
+            true,
+            &["get", "list", "patch", "update", "watch"],
+        )
     },
     Resource {
         short: &["deploy"],
@@ -206,6 +226,44 @@ pub(super) static RESOURCES: &[Resource] = &[
             ("horizontalpodautoscalers", "horizontalpodautoscaler", "HorizontalPodAutoscaler"),
             true,
             READ,
+        )
+    },
+    row(
+        Behind::Stored(Kind::EndpointSlice),
+        ("discovery.k8s.io", "v1"),
+        ("endpointslices", "endpointslice", "EndpointSlice"),
+        true,
+        READ,
+    ),
+    Resource {
+        short: &["vs"],
+        subs: &[STATUS],
+        ..row(
+            Behind::Stored(Kind::VirtualService),
+            ("networking.istio.io", "v1"),
+            ("virtualservices", "virtualservice", "VirtualService"),
+            true,
+            &["get", "list", "patch", "update", "watch"],
+        )
+    },
+    Resource {
+        short: &["dr"],
+        ..row(
+            Behind::Stored(Kind::DestinationRule),
+            ("networking.istio.io", "v1"),
+            ("destinationrules", "destinationrule", "DestinationRule"),
+            true,
+            READ,
+        )
+    },
+    Resource {
+        subs: &[STATUS],
+        ..row(
+            Behind::Stored(Kind::HttpRoute),
+            ("gateway.networking.k8s.io", "v1"),
+            ("httproutes", "httproute", "HTTPRoute"),
+            true,
+            &["get", "list", "patch", "update", "watch"],
         )
     },
     row(

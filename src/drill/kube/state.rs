@@ -51,6 +51,8 @@ pub(super) struct State {
     pub(super) made: BTreeMap<Key, u64>,
     /// Up to which versions of Deployments and ReplicaSets the controller has looked.
     pub(super) deployments_seen: (u64, u64),
+    /// Up to which versions of Pods and Services the EndpointSlices are made.
+    pub(super) endpoints_seen: (u64, u64),
     pub(super) events: EventBook,
     pub(super) measured: Measured,
     pub(super) denied: Vec<Denial>,
@@ -79,6 +81,8 @@ impl State {
         self.run_deployments();
         self.run_replica_sets();
         self.run_scheduler();
+        self.run_routes();
+        self.run_endpoints();
         if self.now.timestamp() % 60 == 0 {
             self.forget_old_events();
         }

@@ -10,10 +10,11 @@ use std::path::Path;
 use toml::Spanned;
 
 use crate::drill::promql;
-use crate::model::name::{Kind, ServiceName};
-use crate::model::service::{Service, SignalSpec, Threshold, WorkloadPattern};
+use crate::model::name::{Kind, ObjectPath, ServiceName};
+use crate::model::service::{Route, Service, SignalSpec, Threshold, WorkloadPattern};
 use crate::text::Safe;
 
+use super::cloud::{BalancerShape, EcsShape, Part};
 use super::schema::{File, Scenario};
 use super::shipped::SHIPPED;
 use super::watch::ServiceTable;
@@ -124,7 +125,7 @@ impl Scenario {
         let file: File =
             toml::from_str(text).map_err(|error| place(error.span().unwrap_or(0..0), error.message().to_owned()))?;
         check(&file).map_err(|wrong| place(wrong.span, wrong.why))?;
-        let services = file.services.iter().map(service).collect();
+        let services = file.services.iter().map(|table| service(&file, table)).collect();
         Ok(Self { file, services })
     }
 }
@@ -157,11 +158,44 @@ fn check(file: &File) -> Result<(), Wrong> {
         }
     }
     no_circles(file)?;
+    let mut routes = BTreeSet::new();
+    for route in &file.routes {
+        match route.path.get_ref().split_once('/') {
+            Some((namespace, name)) if is_dns_label(namespace) && is_dns_label(name) => {}
+            _ => return Err(wrong(&route.path, "a route's path is `namespace/name`, in lower-case letters")),
+        }
+        if !routes.insert(format!("{} {}", route.kind.as_str(), route.path.get_ref())) {
+            return Err(wrong(&route.path, format!("there is another {} of this path", route.kind.as_str())));
+        }
+        for service in route.to.iter().map(|way| &way.service).chain([&route.host]) {
+            let path = format!("{}/{}", route.namespace(), service.get_ref());
+            if !workloads.contains(path.as_str()) {
+                return Err(wrong(service, format!("there is no workload `{path}` for the route to lead to")));
+            }
+        }
+        if route.to.iter().all(|way| way.weight == 0) {
+            return Err(wrong(&route.path, "one weight of a route at least is not 0"));
+        }
+    }
+    let mut runs = workloads.clone();
+    runs.extend(file.ecs.iter().map(|service| service.path.get_ref().as_str()));
+    let zones: BTreeSet<_> = file.nodes.iter().map(|node| node.zone.as_str()).collect();
+    account(file, &workloads)?;
 
     let mut names = BTreeSet::from(["epoch"]);
     for event in &file.events {
         anchored(&event.at, &names)?;
-        known(&event.workload, &workloads, "workload")?;
+        match (&event.workload, &event.zone) {
+            (Some(workload), None) => known(workload, &workloads, "workload")?,
+            (None, Some(zone)) => known(zone, &zones, "zone of a node")?,
+            _ => return Err(wrong(&event.name, "an event has either a workload, with an image, or a zone")),
+        }
+        if event.workload.is_some() && (event.image.is_empty() || event.by.is_empty()) {
+            return Err(wrong(&event.name, "a release has an image, and somebody who rolls it out"));
+        }
+        if !(0.0..=1.0).contains(&event.loses) {
+            return Err(wrong(&event.name, "`loses` is a share between 0 and 1"));
+        }
         if !names.insert(event.name.get_ref()) {
             return Err(wrong(&event.name, format!("there is another event `{}`", event.name.get_ref())));
         }
@@ -187,7 +221,12 @@ fn check(file: &File) -> Result<(), Wrong> {
         }
     }
     if let Some(truth) = &file.truth {
-        known(&truth.culprit, &workloads, "workload")?;
+        if let Some(culprit) = &truth.culprit {
+            known(culprit, &workloads, "workload")?;
+        }
+        if let Some(zone) = &truth.culprit_zone {
+            known(zone, &zones, "zone of a node")?;
+        }
         for service in &truth.affected {
             known(service, &services, "service")?;
         }
@@ -198,7 +237,15 @@ fn check(file: &File) -> Result<(), Wrong> {
 
     for service in &file.services {
         for workload in &service.workloads {
-            known(workload, &workloads, "workload")?;
+            known(workload, &runs, "workload or service of ECS")?;
+        }
+        for one in &service.routes {
+            // A workload's Service has its name.
+            let there = routes.contains(one.get_ref())
+                || one.get_ref().strip_prefix("Service ").is_some_and(|path| workloads.contains(path));
+            if !there {
+                return Err(wrong(one, format!("there is no route `{}`", one.get_ref())));
+            }
         }
         for group in &service.log_groups {
             known(group, &groups, "log group of a workload")?;
@@ -240,6 +287,38 @@ fn check(file: &File) -> Result<(), Wrong> {
     Ok(())
 }
 
+/// What the AWS account of the scenario holds.
+fn account(file: &File, workloads: &BTreeSet<&str>) -> Result<(), Wrong> {
+    unique(file.balancers.iter().map(|balancer| &balancer.name), "balancer")?;
+    for service in unique_paths(file)? {
+        if service.images.is_empty() {
+            return Err(wrong(&service.path, "a service of ECS has at least one image"));
+        }
+    }
+    for balancer in &file.balancers {
+        for workload in balancer.serves.iter().chain(balancer.groups.iter().filter_map(|group| group.workload.as_ref()))
+        {
+            known(workload, workloads, "workload")?;
+        }
+        if balancer.groups.iter().all(|group| group.weight == 0)
+            || balancer.groups.iter().any(|group| group.weight > 999)
+        {
+            return Err(wrong(&balancer.name, "a target group's weight is at most 999, and not all are 0"));
+        }
+    }
+    for records in &file.records {
+        if records.sets.is_empty() || records.sets.iter().any(|set| set.weight > 255) {
+            return Err(wrong(&records.name, "records have weights up to 255, and there is one at least"));
+        }
+    }
+    Ok(())
+}
+
+fn unique_paths(file: &File) -> Result<&[EcsShape], Wrong> {
+    unique(file.ecs.iter().map(|service| &service.path), "service of ECS")?;
+    Ok(&file.ecs)
+}
+
 /// The physics go from callers to callees, so nobody may call himself by a detour.
 fn no_circles(file: &File) -> Result<(), Wrong> {
     let mut settled = BTreeSet::new();
@@ -248,12 +327,30 @@ fn no_circles(file: &File) -> Result<(), Wrong> {
         for (at, workload) in file.workloads.iter().enumerate() {
             let callees =
                 workload.calls.iter().map(|call| &call.to).chain(workload.worker.iter().map(|worker| &worker.to));
-            let free = callees.into_iter().all(|callee| {
-                file.workloads
+            let routed = |callee: &str| {
+                let about = file
+                    .routes
                     .iter()
-                    .position(|other| other.path.get_ref() == callee.get_ref())
-                    .is_none_or(|other| settled.contains(&other))
-            });
+                    .filter(|route| format!("{}/{}", route.namespace(), route.host.get_ref()) == callee);
+                about
+                    .flat_map(|route| {
+                        route.to.iter().map(|way| format!("{}/{}", route.namespace(), way.service.get_ref()))
+                    })
+                    .collect::<Vec<_>>()
+            };
+            let free = callees
+                .into_iter()
+                .flat_map(|callee| {
+                    let mut all = routed(callee.get_ref());
+                    all.push(callee.get_ref().clone());
+                    all
+                })
+                .all(|callee| {
+                    file.workloads
+                        .iter()
+                        .position(|other| *other.path.get_ref() == callee)
+                        .is_none_or(|other| settled.contains(&other))
+                });
             if free {
                 settled.insert(at);
             }
@@ -311,7 +408,28 @@ fn is_dns_label(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-fn service(table: &ServiceTable) -> Service {
+/// `VirtualService namespace/name`, or the Service of a workload: `Service namespace/name`.
+fn route(text: &str) -> Option<Route> {
+    let (kind, place) = text.split_once(' ')?;
+    let (namespace, name) = place.split_once('/')?;
+    Some(Route { kind: Kind::parse(kind)?, path: ObjectPath::new(namespace, name) })
+}
+
+/// The load balancers that serve one of a service's workloads.
+fn balanced(file: &File, table: &ServiceTable) -> Vec<Route> {
+    let serves = |balancer: &&BalancerShape| {
+        balancer.serves.iter().any(|path| table.workloads.iter().any(|own| own.get_ref() == path.get_ref()))
+    };
+    let parts =
+        [(Kind::LoadBalancer, Part::Balancer), (Kind::Listener, Part::Listener), (Kind::ListenerRule, Part::Rule)];
+    let of = |balancer: &BalancerShape| {
+        let name = balancer.name.get_ref().clone();
+        parts.map(|(kind, part)| Route { kind, path: ObjectPath::new("", BalancerShape::arn(file, &name, part)) })
+    };
+    file.balancers.iter().filter(serves).flat_map(of).collect()
+}
+
+fn service(file: &File, table: &ServiceTable) -> Service {
     let safe = |text: &String| Safe::from(text.as_str());
     Service {
         name: ServiceName::from(table.name.get_ref().as_str()),
@@ -322,11 +440,15 @@ fn service(table: &ServiceTable) -> Service {
             .iter()
             .filter_map(|path| path.get_ref().split_once('/'))
             .map(|(namespace, name)| WorkloadPattern {
-                kind: Kind::Deployment,
+                kind: match file.ecs.iter().any(|one| *one.path.get_ref() == format!("{namespace}/{name}")) {
+                    true => Kind::EcsService,
+                    false => Kind::Deployment,
+                },
                 namespace: namespace.into(),
                 name: name.into(),
             })
             .collect(),
+        routes: table.routes.iter().filter_map(|text| route(text.get_ref())).chain(balanced(file, table)).collect(),
         log_groups: table.log_groups.iter().map(|group| safe(group.get_ref())).collect(),
         alarms: table.alarms.iter().map(safe).collect(),
         signals: table

@@ -13,10 +13,11 @@ use crate::clock;
 use crate::drill::rng::Rng;
 use crate::model::service::Service;
 
+use super::cloud::{BalancerShape, EcsShape, RecordsShape};
 use super::units::duration;
 use super::watch::{AlarmSpec, AlertRule, CompositeSpec, LogSpec, MetricSpec, ServiceTable};
 use super::when::{Jitter, When};
-use super::workload::{External, NodeShape, Workload};
+use super::workload::{External, NodeShape, RouteShape, Workload};
 
 /// A scenario, read and checked.
 #[derive(Clone, Debug)]
@@ -45,8 +46,16 @@ pub(in crate::drill) struct File {
     pub(in crate::drill) nodes: Vec<NodeShape>,
     #[serde(rename = "workload")]
     pub(in crate::drill) workloads: Vec<Workload>,
+    #[serde(default, rename = "route")]
+    pub(in crate::drill) routes: Vec<RouteShape>,
     #[serde(default, rename = "external")]
     pub(in crate::drill) externals: Vec<External>,
+    #[serde(default)]
+    pub(in crate::drill) ecs: Vec<EcsShape>,
+    #[serde(default, rename = "balancer")]
+    pub(in crate::drill) balancers: Vec<BalancerShape>,
+    #[serde(default)]
+    pub(in crate::drill) records: Vec<RecordsShape>,
     #[serde(default, rename = "event")]
     pub(in crate::drill) events: Vec<Event>,
     #[serde(default, rename = "person")]
@@ -69,7 +78,8 @@ pub(in crate::drill) struct File {
     pub(in crate::drill) truth: Option<TruthTable>,
 }
 
-/// Something that happens by itself.
+/// Something that happens by itself: a release (`workload`, `image`, `by`), or a zone whose
+/// balancer nodes lose requests from then on (`zone`, `loses`).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::drill) struct Event {
@@ -81,11 +91,21 @@ pub(in crate::drill) struct Event {
     #[serde(default)]
     pub(in crate::drill) jitter: Jitter,
     /// The workload that is released.
-    pub(in crate::drill) workload: Spanned<String>,
+    #[serde(default)]
+    pub(in crate::drill) workload: Option<Spanned<String>>,
     /// The image that is rolled out.
+    #[serde(default)]
     pub(in crate::drill) image: String,
     /// Who rolls it out.
+    #[serde(default)]
     pub(in crate::drill) by: String,
+    /// The zone that is in trouble.
+    #[serde(default)]
+    pub(in crate::drill) zone: Option<Spanned<String>>,
+    /// The share of the requests that come in through the zone's balancer nodes and get no answer;
+    /// 0 is the end of the trouble.
+    #[serde(default)]
+    pub(in crate::drill) loses: f64,
 }
 
 /// Somebody who can be asked.
@@ -139,8 +159,14 @@ pub(in crate::drill) struct StepTable {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::drill) struct TruthTable {
-    pub(in crate::drill) culprit: Spanned<String>,
+    /// The workload that is at fault.
+    #[serde(default)]
+    pub(in crate::drill) culprit: Option<Spanned<String>>,
+    #[serde(default)]
     pub(in crate::drill) culprit_image: String,
+    /// Or the zone.
+    #[serde(default)]
+    pub(in crate::drill) culprit_zone: Option<Spanned<String>>,
     pub(in crate::drill) affected: Vec<Spanned<String>>,
     pub(in crate::drill) impact_start: Spanned<When>,
     pub(in crate::drill) detected: Spanned<When>,

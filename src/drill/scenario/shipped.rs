@@ -10,5 +10,7 @@ pub struct Shipped {
 }
 
 /// All shipped scenarios.
-pub static SHIPPED: &[Shipped] =
-    &[Shipped { id: "rate-limit-storm", text: include_str!("../../../assets/scenarios/rate-limit-storm.toml") }];
+pub static SHIPPED: &[Shipped] = &[
+    Shipped { id: "rate-limit-storm", text: include_str!("../../../assets/scenarios/rate-limit-storm.toml") },
+    Shipped { id: "zone-outage", text: include_str!("../../../assets/scenarios/zone-outage.toml") },
+];

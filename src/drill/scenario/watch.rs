@@ -23,6 +23,9 @@ pub(in crate::drill) struct ServiceTable {
     #[serde(default)]
     pub(in crate::drill) owner: Option<String>,
     pub(in crate::drill) workloads: Vec<Spanned<String>>,
+    /// What divides its traffic: a kind, and which one.
+    #[serde(default)]
+    pub(in crate::drill) routes: Vec<Spanned<String>>,
     #[serde(default)]
     pub(in crate::drill) log_groups: Vec<Spanned<String>>,
     #[serde(default)]

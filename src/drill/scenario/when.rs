@@ -174,7 +174,12 @@ impl Scenario {
     pub fn truth(&self, seed: u64) -> Option<Truth> {
         let times = Times::new(self, seed);
         self.file.truth.as_ref().map(|truth| Truth {
-            culprit: truth.culprit.get_ref().clone(),
+            culprit: truth
+                .culprit
+                .as_ref()
+                .or(truth.culprit_zone.as_ref())
+                .map(|culprit| culprit.get_ref().clone())
+                .unwrap_or_default(),
             culprit_image: truth.culprit_image.clone(),
             affected: truth.affected.iter().map(|name| name.get_ref().clone()).collect(),
             impact_start: times.at(truth.impact_start.get_ref()),

@@ -244,6 +244,55 @@ pub(in crate::drill) struct Version {
     pub(in crate::drill) fails: f64,
 }
 
+/// What divides the calls to a Service between several.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::drill) struct RouteShape {
+    /// The object's kind.
+    pub(in crate::drill) kind: RouteName,
+    /// Its `namespace/name`.
+    pub(in crate::drill) path: Spanned<String>,
+    /// The workload of that namespace whose callers it is about.
+    pub(in crate::drill) host: Spanned<String>,
+    /// Who takes the calls.
+    pub(in crate::drill) to: Vec<WayShape>,
+}
+
+impl RouteShape {
+    /// Its namespace.
+    pub(in crate::drill) fn namespace(&self) -> &str {
+        self.path.get_ref().split_once('/').map_or("", |(namespace, _)| namespace)
+    }
+}
+
+/// A kind of object that divides calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(in crate::drill) enum RouteName {
+    VirtualService,
+    #[serde(rename = "HTTPRoute")]
+    HttpRoute,
+}
+
+impl RouteName {
+    /// As the API writes it.
+    pub(in crate::drill) fn as_str(self) -> &'static str {
+        match self {
+            Self::VirtualService => "VirtualService",
+            Self::HttpRoute => "HTTPRoute",
+        }
+    }
+}
+
+/// One that takes calls.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::drill) struct WayShape {
+    /// A workload of the route's namespace.
+    pub(in crate::drill) service: Spanned<String>,
+    /// Its weight.
+    pub(in crate::drill) weight: u32,
+}
+
 /// A system of somebody else.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

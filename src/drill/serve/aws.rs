@@ -10,12 +10,13 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{delete, get, post};
 use serde_json::Value as Json;
 
 use super::Shared;
 use super::doc::{Doc, from_cbor};
-use super::{cloudwatch, logs, sts, tail};
+use super::form::Form as Parameters;
+use super::{balancing, cloudwatch, dns, ecs, logs, shift, sts, tail};
 
 /// An error in AWS' form.
 #[derive(Debug)]
@@ -30,11 +31,17 @@ pub(super) fn error(code: &'static str, why: impl Into<String>) -> AwsError {
 
 pub(super) type Answer = Result<Doc, AwsError>;
 
-/// CloudWatch, CloudWatch Logs and STS over the world.
+/// The account's services over the world.
 pub(in crate::drill) fn router(world: Shared) -> Router {
     Router::new()
         .route("/", post(by_target))
         .route("/service/{service}/operation/{operation}", post(by_path))
+        .route("/2013-04-01/hostedzone/{zone}/rrset", get(dns::list))
+        .route("/2013-04-01/hostedzone/{zone}/rrset/", post(dns::change))
+        .route("/2013-04-01/change/{id}", get(dns::status))
+        .route("/managedresources/{resource}", get(shift::managed))
+        .route("/zonalshifts", post(shift::start))
+        .route("/zonalshifts/{id}", delete(shift::cancel))
         .with_state(world)
 }
 
@@ -47,12 +54,18 @@ enum Form {
 
 async fn by_target(State(world): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
     let Some(target) = headers.get("x-amz-target").and_then(|target| target.to_str().ok()) else {
-        return sts::answer(&world, &body);
+        let answered = balancing::answer(&mut world.lock(), &Parameters::of(None, &body));
+        return answered.unwrap_or_else(|| sts::answer(&world, &body));
     };
     let (service, operation) = target.split_once('.').unwrap_or((target, ""));
     let input: Option<Json> = if body.is_empty() { Some(Json::default()) } else { serde_json::from_slice(&body).ok() };
     let form = if service.starts_with("Logs_") { Form::Json11 } else { Form::Json10 };
+    let json = |answer: Result<Json, AwsError>| respond(Form::Json11, answer.map(Doc::Json));
     let answer = match (service, input) {
+        ("AmazonEC2ContainerServiceV20141113", Some(input)) => {
+            return json(ecs::answer(&mut world.lock(), operation, &input));
+        }
+        ("AnyScaleFrontendService", Some(input)) => return json(ecs::scaling(&mut world.lock(), operation, &input)),
         ("Logs_20140328", Some(input)) if operation == "StartLiveTail" => match tail::start(&world, &input) {
             Ok(stream) => return stream,
             Err(error) => Err(error),

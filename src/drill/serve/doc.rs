@@ -17,6 +17,8 @@ pub(super) enum Doc {
     Time(i64),
     List(Vec<Doc>),
     Map(Vec<(&'static str, Doc)>),
+    /// Of a service that speaks JSON alone.
+    Json(Json),
 }
 
 impl Doc {
@@ -35,6 +37,7 @@ impl Doc {
             Self::Number(value) => json!(value),
             Self::Text(text) => json!(text),
             Self::Time(at) => json!(*at as f64 / 1000.0),
+            Self::Json(value) => value.clone(),
             Self::List(items) => Json::Array(items.iter().map(Self::json).collect()),
             Self::Map(pairs) => {
                 Json::Object(pairs.iter().map(|(key, value)| ((*key).to_owned(), value.json())).collect())
@@ -57,6 +60,7 @@ impl Doc {
             },
             Self::Number(value) => double(out, *value),
             Self::Text(text) => string(out, text),
+            Self::Json(value) => string(out, &value.to_string()),
             Self::Time(at) => {
                 head(out, 6, 1);
                 double(out, *at as f64 / 1000.0);

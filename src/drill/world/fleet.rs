@@ -4,8 +4,10 @@
 //! without one. Must not: decide anything.
 
 use crate::clock;
-use crate::drill::kube::{AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, Kill, NodeSpec, PodView, Taken};
-use crate::drill::scenario::Scenario;
+use crate::drill::kube::{
+    AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, Flow, Kill, NodeSpec, PodView, RouteKind, RouteSpec, Taken,
+};
+use crate::drill::scenario::{RouteName, RouteShape, Scenario};
 
 /// Runs pods. See [`Cluster`] for what each call means.
 pub(in crate::drill) trait Fleet: Send {
@@ -17,6 +19,11 @@ pub(in crate::drill) trait Fleet: Send {
     fn log(&mut self, namespace: &str, pod: &str, at: clock::World, line: &str);
     fn release(&mut self, namespace: &str, deployment: &str, image: &str, by: &str);
     fn taken(&mut self) -> Vec<Taken>;
+
+    /// Who takes the requests to a host. Where nothing divides them it is the deployment of its name.
+    fn flows(&self, namespace: &str, host: &str) -> Vec<Flow> {
+        vec![Flow { to: Some((namespace.to_owned(), host.to_owned())), share: 1.0 }]
+    }
 }
 
 impl Fleet for Cluster {
@@ -50,6 +57,10 @@ impl Fleet for Cluster {
 
     fn taken(&mut self) -> Vec<Taken> {
         Cluster::taken(self)
+    }
+
+    fn flows(&self, namespace: &str, host: &str) -> Vec<Flow> {
+        Cluster::flows(self, namespace, host)
     }
 }
 
@@ -107,4 +118,22 @@ pub(in crate::drill) fn cluster_spec(scenario: &Scenario) -> ClusterSpec {
             })
             .collect(),
     }
+}
+
+/// What divides traffic in the cluster that a scenario describes.
+pub(in crate::drill) fn route_specs(scenario: &Scenario) -> Vec<RouteSpec> {
+    let spec = |route: &RouteShape| {
+        let (namespace, name) = route.path.get_ref().split_once('/')?;
+        Some(RouteSpec {
+            kind: match route.kind {
+                RouteName::VirtualService => RouteKind::VirtualService,
+                RouteName::HttpRoute => RouteKind::HttpRoute,
+            },
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            host: route.host.get_ref().clone(),
+            to: route.to.iter().map(|way| (way.service.get_ref().clone(), way.weight)).collect(),
+        })
+    };
+    scenario.file.routes.iter().filter_map(spec).collect()
 }

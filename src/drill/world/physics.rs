@@ -20,6 +20,7 @@ use crate::drill::kube::PodView;
 use crate::drill::rng::Rng;
 use crate::drill::scenario::{OnRefusal, Scenario, Workload};
 
+use super::Fleet;
 use super::calls::{Called, Face, SMOOTHING, Traits, called, worker_wants};
 use super::pods::Pods;
 
@@ -75,6 +76,8 @@ pub(in crate::drill) struct Body {
     seen: Face,
     queue: f64,
     drift: f64,
+    /// Share of its requests that is lost on the way to it.
+    pub(in crate::drill) lost: f64,
     rng: Rng,
 }
 
@@ -90,11 +93,19 @@ pub(in crate::drill) struct Outside {
 }
 
 /// Where a call goes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Callee {
     Workload(usize),
     Outside(usize),
+    /// To a host behind which there is nobody.
+    Nobody,
 }
+
+/// Where calls go, and which share of them: the shares make one.
+type Ways = Vec<(Callee, f64)>;
+
+/// Nobody's: every request fails at once.
+const NOBODY: Face = Face { fails: 1.0, refuses: 0.0, fixed: 0.002, tail: 0.001 };
 
 /// All services under load.
 #[derive(Clone, Debug)]
@@ -106,28 +117,14 @@ pub(in crate::drill) struct Physics {
     /// Share of what its pods want that each node can give.
     relief: Vec<f64>,
     order: Vec<usize>,
-    calls: Vec<Vec<Callee>>,
-    workers: Vec<Option<Callee>>,
+    calls: Vec<Vec<Ways>>,
+    workers: Vec<Option<Ways>>,
 }
 
 impl Physics {
     /// At rest.
     pub(in crate::drill) fn new(scenario: &Scenario, seed: u64) -> Self {
         let file = &scenario.file;
-        let callee = |name: &str| match scenario.workload_at(name) {
-            Some(at) => Some(Callee::Workload(at)),
-            None => file.externals.iter().position(|external| external.name.get_ref() == name).map(Callee::Outside),
-        };
-        let calls: Vec<Vec<Callee>> = file
-            .workloads
-            .iter()
-            .map(|workload| workload.calls.iter().filter_map(|call| callee(call.to.get_ref())).collect())
-            .collect();
-        let workers: Vec<Option<Callee>> = file
-            .workloads
-            .iter()
-            .map(|workload| workload.worker.as_ref().and_then(|worker| callee(worker.to.get_ref())))
-            .collect();
         let bodies = file
             .workloads
             .iter()
@@ -137,6 +134,7 @@ impl Physics {
                 seen: Face { fixed: workload.serves.latency, tail: workload.serves.tail, ..Face::default() },
                 queue: 0.0,
                 drift: 0.0,
+                lost: 0.0,
                 rng: Rng::named(seed, &format!("load {}", workload.path.get_ref())),
             })
             .collect();
@@ -153,9 +151,39 @@ impl Physics {
             outside,
             nodes: vec![0.0; file.nodes.len()],
             relief: vec![1.0; file.nodes.len()],
-            order: callers_first(&calls, &workers),
-            calls,
-            workers,
+            order: Vec::new(),
+            calls: Vec::new(),
+            workers: Vec::new(),
+        }
+    }
+
+    /// Sees where calls go now, by what divides them.
+    pub(in crate::drill) fn route(&mut self, scenario: &Scenario, fleet: &dyn Fleet) {
+        let file = &scenario.file;
+        let ways = |name: &str| -> Ways {
+            if let Some(at) = file.externals.iter().position(|external| external.name.get_ref() == name) {
+                return vec![(Callee::Outside(at), 1.0)];
+            }
+            let (namespace, host) = name.split_once('/').unwrap_or(("", name));
+            let callee = |to: Option<(String, String)>| {
+                let at = to.and_then(|(namespace, name)| scenario.workload_at(&format!("{namespace}/{name}")));
+                at.map_or(Callee::Nobody, Callee::Workload)
+            };
+            fleet.flows(namespace, host).into_iter().map(|flow| (callee(flow.to), flow.share)).collect()
+        };
+        let calls: Vec<Vec<Ways>> = file
+            .workloads
+            .iter()
+            .map(|workload| workload.calls.iter().map(|call| ways(call.to.get_ref())).collect())
+            .collect();
+        let workers: Vec<Option<Ways>> = file
+            .workloads
+            .iter()
+            .map(|workload| workload.worker.as_ref().map(|worker| ways(worker.to.get_ref())))
+            .collect();
+        if self.order.is_empty() || self.calls != calls || self.workers != workers {
+            self.order = callers_first(&calls, &workers);
+            (self.calls, self.workers) = (calls, workers);
         }
     }
 
@@ -167,19 +195,24 @@ impl Physics {
         for at in self.order.clone() {
             let (Some(workload), Some(views)) = (file.workloads.get(at), pods.get(at)) else { continue };
             let capacity = self.capacity(scenario, workload, views);
-            let callees: Vec<Face> = self.calls[at].iter().map(|callee| self.face(*callee)).collect();
-            let worker_sees = self.workers[at].map(|callee| self.face(callee));
+            let callees: Vec<Face> = self.calls[at].iter().map(|ways| self.seen(ways)).collect();
+            let worker_sees = self.workers[at].as_ref().map(|ways| self.seen(ways));
             let body = &mut self.bodies[at];
             let outcome = body.step(workload, views, hours, inbound[at], capacity, &callees, worker_sees);
-            let mut add = |callee: Callee, rate: f64| match callee {
-                Callee::Workload(to) => inbound[to] += rate,
-                Callee::Outside(to) => offered[to] += rate,
+            let mut add = |ways: &Ways, rate: f64| {
+                for (callee, share) in ways {
+                    match callee {
+                        Callee::Workload(to) => inbound[*to] += rate * share,
+                        Callee::Outside(to) => offered[*to] += rate * share,
+                        Callee::Nobody => {}
+                    }
+                }
             };
-            for (callee, rate) in self.calls[at].iter().zip(&outcome.to_callees) {
-                add(*callee, *rate);
+            for (ways, rate) in self.calls[at].iter().zip(&outcome.to_callees) {
+                add(ways, *rate);
             }
-            if let Some(callee) = self.workers[at] {
-                add(callee, outcome.to_worker);
+            if let Some(ways) = &self.workers[at] {
+                add(ways, outcome.to_worker);
             }
         }
         for ((outside, external), offered) in self.outside.iter_mut().zip(&file.externals).zip(offered) {
@@ -201,8 +234,22 @@ impl Physics {
         match callee {
             Callee::Workload(at) => self.bodies.get(at).map(|body| body.seen),
             Callee::Outside(at) => self.outside.get(at).map(|outside| outside.face),
+            Callee::Nobody => Some(NOBODY),
         }
         .unwrap_or_default()
+    }
+
+    /// What callers see of several that share their calls: the mean by share.
+    fn seen(&self, ways: &Ways) -> Face {
+        let mut mean = Face::default();
+        for (callee, share) in ways {
+            let face = self.face(*callee);
+            mean.fails += share * face.fails;
+            mean.refuses += share * face.refuses;
+            mean.fixed += share * face.fixed;
+            mean.tail += share * face.tail;
+        }
+        mean
     }
 
     /// Cores that the ready pods may use: their limits, less what their nodes cannot give.
@@ -333,7 +380,7 @@ impl Body {
             now.in_flight += worker * (face.fixed + face.tail)
                 + f64::from(spec.loops) * traits.unlimited * ready as f64 * (1.0 - done);
         }
-        let own_fails = serves.fails + traits.fails;
+        let own_fails = serves.fails + traits.fails + self.lost;
         let failing = (own_fails + lost + overflow_share).min(1.0);
         let refusing = passed.min(1.0 - failing);
         let deferring = deferred.min(1.0 - failing - refusing);
@@ -355,13 +402,12 @@ impl Body {
     /// No pod is ready: every request fails at once.
     fn nobody_home(&mut self, requests: f64, callees: usize) -> Outcome {
         self.queue = 0.0;
-        let face = Face { fails: 1.0, refuses: 0.0, fixed: 0.002, tail: 0.001 };
-        self.now = Second { requests, failed: requests, face, ..Second::default() };
+        self.now = Second { requests, failed: requests, face: NOBODY, ..Second::default() };
         Outcome { to_callees: vec![0.0; callees], to_worker: 0.0 }
     }
 }
 
-fn callers_first(calls: &[Vec<Callee>], workers: &[Option<Callee>]) -> Vec<usize> {
+fn callers_first(calls: &[Vec<Ways>], workers: &[Option<Ways>]) -> Vec<usize> {
     let mut order = Vec::new();
     while order.len() < calls.len() {
         let before = order.len();
@@ -370,7 +416,8 @@ fn callers_first(calls: &[Vec<Callee>], workers: &[Option<Callee>]) -> Vec<usize
                 calls[caller]
                     .iter()
                     .chain(&workers[caller])
-                    .any(|callee| matches!(callee, Callee::Workload(to) if *to == at))
+                    .flatten()
+                    .any(|(callee, _)| matches!(callee, Callee::Workload(to) if *to == at))
             };
             if !order.contains(&at) && (0..calls.len()).all(|caller| !called_by(caller) || order.contains(&caller)) {
                 order.push(at);

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::clock;
-use crate::drill::scenario::{Scenario, Times};
+use crate::drill::scenario::{Event, Scenario, Times};
 
 use super::{Answer, UnknownPerson};
 
@@ -19,13 +19,21 @@ pub(super) struct Release {
     pub(super) by: String,
 }
 
+/// What happens.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Happening {
+    Release(Release),
+    /// From now on the balancer nodes of this zone lose this share of what comes in.
+    Zone(String, f64),
+}
+
 #[derive(Clone, Debug)]
 struct Planned {
     name: String,
     at: clock::World,
     asked: bool,
     done: bool,
-    release: Release,
+    happening: Happening,
 }
 
 /// The events that are to come and those that were.
@@ -43,32 +51,23 @@ impl Story {
             .events
             .iter()
             .zip(times.events)
-            .map(|(event, at)| {
-                let (namespace, name) =
-                    event.workload.get_ref().split_once('/').unwrap_or(("", event.workload.get_ref()));
-                Planned {
-                    name: event.name.get_ref().clone(),
-                    at,
-                    asked: false,
-                    done: false,
-                    release: Release {
-                        namespace: namespace.to_owned(),
-                        name: name.to_owned(),
-                        image: event.image.clone(),
-                        by: event.by.clone(),
-                    },
-                }
+            .map(|(event, at)| Planned {
+                name: event.name.get_ref().clone(),
+                at,
+                asked: false,
+                done: false,
+                happening: happening(event),
             })
             .collect();
         Self { events, seed }
     }
 
     /// What happens up to `now` and has not happened yet.
-    pub(super) fn due(&mut self, now: clock::World) -> Vec<Release> {
+    pub(super) fn due(&mut self, now: clock::World) -> Vec<Happening> {
         let mut due = Vec::new();
         for event in self.events.iter_mut().filter(|event| !event.done && event.at <= now) {
             event.done = true;
-            due.push(event.release.clone());
+            due.push(event.happening.clone());
         }
         due
     }
@@ -96,5 +95,21 @@ impl Story {
             let minutes = Duration::from_secs(((event.at - now).num_seconds().max(60) as u64).div_ceil(60) * 60);
             format!("{} About {}.", person.answer, humantime::format_duration(minutes))
         })
+    }
+}
+
+fn happening(event: &Event) -> Happening {
+    match (&event.workload, &event.zone) {
+        (None, Some(zone)) => Happening::Zone(zone.get_ref().clone(), event.loses),
+        (workload, _) => {
+            let path = workload.as_ref().map(|path| path.get_ref().as_str()).unwrap_or_default();
+            let (namespace, name) = path.split_once('/').unwrap_or(("", path));
+            Happening::Release(Release {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+                image: event.image.clone(),
+                by: event.by.clone(),
+            })
+        }
     }
 }

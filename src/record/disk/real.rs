@@ -12,7 +12,7 @@ use crate::clock::World;
 use super::super::read::RecordError;
 use super::{Disk, DiskFile, Member};
 
-/// Who else may read the record.
+/// Who else may read the record, and write to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sharing {
     /// Nobody: directories 0700, files 0600.
@@ -20,6 +20,12 @@ pub enum Sharing {
     Private,
     /// A group: directories 2750, files 0640, so that what is made in them stays the group's.
     Group {
+        /// The group's number; the parent directory's group if not set.
+        id: Option<u32>,
+    },
+    /// A group, whose members may add files of their own: directories 3770, so that nobody takes
+    /// another's away, files 0640. A second person's consent needs this.
+    Writers {
         /// The group's number; the parent directory's group if not set.
         id: Option<u32>,
     },
@@ -45,24 +51,40 @@ impl Sharing {
         }
     }
 
+    /// The same for a group that may write too.
+    pub fn writing(self) -> Self {
+        match self {
+            Self::Private => Self::Private,
+            Self::Group { id } | Self::Writers { id } => Self::Writers { id },
+        }
+    }
+
+    /// As the directory `dir` is shared: for whoever adds to a record without its configuration.
+    pub fn like(dir: &Path) -> Self {
+        const GROUP_READS: u32 = 0o040;
+        let mode = std::fs::metadata(dir).map_or(0, |facts| facts.permissions().mode());
+        if mode & GROUP_READS == 0 { Self::Private } else { Self::Group { id: None } }
+    }
+
     fn dir_mode(self) -> u32 {
         match self {
             Self::Private => 0o700,
             Self::Group { .. } => 0o2750,
+            Self::Writers { .. } => 0o3770,
         }
     }
 
     fn file_mode(self) -> u32 {
         match self {
             Self::Private => 0o600,
-            Self::Group { .. } => 0o640,
+            Self::Group { .. } | Self::Writers { .. } => 0o640,
         }
     }
 
     fn group(self) -> Option<u32> {
         match self {
             Self::Private => None,
-            Self::Group { id } => id,
+            Self::Group { id } | Self::Writers { id } => id,
         }
     }
 }

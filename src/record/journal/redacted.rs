@@ -53,7 +53,12 @@ fn carried(body: Body) -> Body {
         Body::Opened { incident, title } => Body::Opened { incident, title: redact_safe(title) },
         Body::Intent(plan) => Body::Intent(Box::new(planned(*plan))),
         Body::Outcome { plan, outcome } => Body::Outcome { plan, outcome: ended(outcome) },
+        Body::ConsentAsked { plan, hash } => Body::ConsentAsked { plan: Box::new(planned(*plan)), hash },
         same @ (Body::Started { .. }
+        | Body::Consented { .. }
+        | Body::BreakGlass { .. }
+        | Body::Owned { .. }
+        | Body::Undone { .. }
         | Body::Phase(_)
         | Body::Severity(_)
         | Body::Milestone { .. }
@@ -64,7 +69,8 @@ fn carried(body: Body) -> Body {
     }
 }
 
-fn planned(plan: Plan) -> Plan {
+/// The plan as the journal keeps it.
+pub(in crate::record) fn planned(plan: Plan) -> Plan {
     let Plan {
         id,
         request,

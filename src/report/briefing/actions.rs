@@ -2,7 +2,8 @@
 
 use crate::clock::World;
 use crate::model::entry::{Body, Entry, EntryKind};
-use crate::model::plan::{Outcome, Plan, Request};
+use crate::model::plan::{Ends, Outcome, Plan, Request};
+use crate::record::leftovers;
 use crate::text::Safe;
 
 use super::pains::{Pain, of_hundred, pain};
@@ -26,6 +27,23 @@ pub(super) fn latest(facts: &Facts<'_>) -> Vec<Safe> {
         )));
     }
     said
+}
+
+/// `2 temporary changes are still in force; 1 of them ends by itself.`
+pub(super) fn left_over(facts: &Facts<'_>) -> Vec<Safe> {
+    let left = leftovers(&facts.entries, None, facts.now);
+    let itself = left.iter().filter(|one| matches!(one.plan.ends, Ends::BySystem { .. })).count();
+    let many = match left.len() {
+        0 => return Vec::new(),
+        1 => "1 temporary change is still in force".to_owned(),
+        n => format!("{n} temporary changes are still in force"),
+    };
+    vec![sentence(match (left.len(), itself) {
+        (_, 0) => format!("{many} until the team takes it back."),
+        (1, 1) => format!("{many}; it ends by itself."),
+        (all, n) if all == n => format!("{many}; they end by themselves."),
+        (_, n) => format!("{many}; {n} of them end by themselves."),
+    })]
 }
 
 /// `Capacity was added to payments`, of the outcome of a change; nothing of other entries.

@@ -82,6 +82,13 @@ fn words<'a>(facts: &Facts<'_>, entry: &'a Entry, hurt: &BTreeSet<ServiceName>, 
             let by = who(&entry.draft.actor);
             Some(if by.is_empty() { entry.draft.title.to_string() } else { format!("{by}: {}", entry.draft.title) })
         }
+        (EntryKind::ConsentAsked, _) => Some("The team asked a second person about a change that needs one.".into()),
+        (EntryKind::Consented, _) => Some("A second person agreed to it.".into()),
+        (EntryKind::BreakGlass, _) => Some("The team went ahead with it without a second person.".into()),
+        (EntryKind::Owned, Some(Body::Owned { owner, .. })) => {
+            Some(format!("{owner} sees to a temporary change that stays for now."))
+        }
+        (EntryKind::Undone, _) => Some("A temporary change was taken back later.".into()),
         (_, Some(Body::Outcome { .. })) => Some(format!("{}.", actions::effect(facts, entry)?)),
         _ => None,
     }

@@ -9,7 +9,7 @@ use crate::clock::World;
 use crate::model::alert::{AlertKey, AlertSeverity};
 use crate::model::name::{ServiceName, Target, Uid};
 use crate::model::plan::{
-    Blast, Ends, Fact, FieldChange, Matcher, Owner, OwnerEffect, Permission, Plan, PlanId, Preview, Refusal, Request,
+    Blast, Ends, Fact, FieldChange, Matcher, Permission, Plan, PlanId, Preview, Refusal, Request,
     Room, Tier,
 };
 use crate::respond::guard::{LIFETIME, refusal};
@@ -70,11 +70,7 @@ pub(super) async fn plan(
         undo: Some(Safe::fixed("ends exactly this silence before its time, while nobody has changed it")),
         blast: Blast { ready_before: 0, wanted_after: 0, words: hidden.words() },
         room: Room::NotNeeded,
-        owners: vec![Owner {
-            name: Safe::from(format!("Alertmanager {}", server.name)),
-            effect: OwnerEffect::Informs,
-            words: Safe::from(format!("ends it by itself at {}", ends.format("%Y-%m-%d %H:%MZ"))),
-        }],
+        owners: Vec::new(),
         load: None,
         tier: hidden.tier(),
         permission: Permission::Unknown { why: not_asked.clone() },

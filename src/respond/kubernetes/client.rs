@@ -19,15 +19,15 @@ use crate::model::plan::Refusal;
 use crate::text::Safe;
 
 use super::gate::{Gate, NotAllowed};
-use super::objects::{Application, Autoscaler, List, Meta, Pod, Scale, Status, Workload};
+use super::objects::{Application, Autoscaler, Group, List, Meta, Pod, Scale, Status, Workload};
 use super::place::{Place, is_name};
 use super::said;
 use crate::respond::guard::refusal;
 
 /// The longest answer that is read: far above any object of interest.
 const ANSWER_CAP: usize = 16 << 20;
-/// Pages of autoscalers that are read: 500 each.
-const PAGES: usize = 20;
+/// Pages of a list that are read.
+pub(super) const PAGES: usize = 20;
 
 /// Time-outs by the wall.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,8 @@ pub(super) struct Api {
     kubeconfig: Kubeconfig,
     context: Context,
     client: Mutex<Option<Signed>>,
+    /// Groups of which there is more than one version, with the one to be used.
+    versions: Mutex<Vec<(&'static str, &'static str)>>,
     pub(super) limits: Limits,
 }
 
@@ -134,6 +136,7 @@ impl Api {
             kubeconfig,
             context: Context { name, kubeconfig: access.kubeconfig.clone() },
             client: Mutex::new(None),
+            versions: Mutex::default(),
             limits: Limits { read: Duration::from_secs(10), write: Duration::from_secs(10) },
         }
         .checked(env.drill)
@@ -242,6 +245,30 @@ impl Api {
         parsed(&self.send(Method::GET, path, None).await?)
     }
 
+    /// `place` in the version of its kind that the cluster serves: asked once.
+    pub(super) async fn served(&self, mut place: Place) -> Result<Place, ApiError> {
+        let resource = place.resource;
+        let Some(older) = resource.older() else { return Ok(place) };
+        let mut known = self.versions.lock().await;
+        let version = match known.iter().find(|(group, _)| *group == resource.group) {
+            Some((_, version)) => version,
+            None => match self.get::<Group>(&format!("/apis/{}", resource.group)).await {
+                Ok(group) => {
+                    let serves = |version: &str| group.versions.iter().any(|one| one.version == version);
+                    let only_older = !serves(resource.version) && serves(older);
+                    let version = if only_older { older } else { resource.version };
+                    known.push((resource.group, version));
+                    version
+                }
+                // Whoever may not ask, or has no such group, is told more by the read itself.
+                Err(error) if error.is(StatusCode::NOT_FOUND) || error.is(StatusCode::FORBIDDEN) => resource.version,
+                Err(error) => return Err(error),
+            },
+        };
+        place.resource.version = version;
+        Ok(place)
+    }
+
     pub(super) async fn object(&self, place: &Place) -> Result<Workload, ApiError> {
         self.get(&place.path()).await
     }
@@ -332,7 +359,7 @@ fn is_loopback(uri: &http::Uri) -> bool {
 }
 
 /// Percent-encoding of a query value.
-fn encoded(value: &str) -> String {
+pub(super) fn encoded(value: &str) -> String {
     use std::fmt::Write as _;
     value.bytes().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {

@@ -1,6 +1,10 @@
 //! An API server for tests: one Deployment, every request recorded, and a network that fails as
 //! asked. Written on bare sockets, because a connection that is cut is what it is for.
 
+pub(in crate::respond) mod mesh;
+mod objects;
+pub(in crate::respond) mod rollout;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,6 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::config::{Environment, KubeAccess, WritePolicy};
 use crate::model::name::{Kind, ObjectPath, Origin, Target};
+
+pub(in crate::respond) use objects::Objects;
 
 /// What happens to the next write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +62,10 @@ pub(in crate::respond) struct State {
     pub(in crate::respond) autoscalers: Value,
     pub(in crate::respond) application: Option<Value>,
     pub(in crate::respond) pods: Vec<Value>,
+    /// ReplicaSets or ControllerRevisions.
+    pub(in crate::respond) revisions: Vec<Value>,
+    /// Whatever else there is.
+    pub(in crate::respond) objects: Objects,
     /// Whether the Deployment's controller follows, some pods a look.
     pub(in crate::respond) follows: bool,
     pub(in crate::respond) allowed: bool,
@@ -82,14 +92,18 @@ impl State {
 
     fn look(&mut self) -> Value {
         if self.follows {
-            let wanted = self.replicas();
+            let wanted = self.object["spec"]["replicas"].as_u64().unwrap_or(6);
             let (meta, status) = (self.object["metadata"]["generation"].clone(), &mut self.object["status"]);
-            let now = status["availableReplicas"].as_u64().unwrap();
+            let count = |name: &str| status[name].as_u64().unwrap();
+            let now = count("availableReplicas").min(count("updatedReplicas"));
             let next = if now < wanted { (now + 3).min(wanted) } else { wanted };
             status["observedGeneration"] = meta;
             status["replicas"] = json!(wanted);
             for count in ["availableReplicas", "readyReplicas", "updatedReplicas"] {
                 status[count] = json!(next);
+            }
+            if !self.revisions.is_empty() {
+                rollout::follow(self);
             }
         }
         self.object.clone()
@@ -183,6 +197,8 @@ impl Fake {
             autoscalers: json!([]),
             application: None,
             pods: Vec::new(),
+            revisions: Vec::new(),
+            objects: Objects::default(),
             follows: true,
             allowed: true,
             dry_run: None,
@@ -307,7 +323,13 @@ async fn connection(socket: TcpStream, state: Arc<Mutex<State>>, intents: Arc<At
 
 fn answer(state: &mut State, seen: Seen) -> Reply {
     state.seen.push(seen.clone());
+    if let Some(reply) = rollout::answer(state, &seen) {
+        return reply;
+    }
     let path = seen.path.split('?').next().unwrap_or_default();
+    if let Some(reply) = objects::answer(state, &seen, path) {
+        return reply;
+    }
     let ok = |value| Reply::Answer(200, value);
     let items = |items: Value| ok(json!({ "kind": "List", "metadata": {}, "items": items }));
     match (seen.method.as_str(), path) {
@@ -331,28 +353,28 @@ fn answer(state: &mut State, seen: Seen) -> Reply {
                 }
             }
         }
-        ("PATCH", "/apis/apps/v1/namespaces/shop/deployments/payments/scale") => write(state, &seen.body),
+        ("PATCH", "/apis/apps/v1/namespaces/shop/deployments/payments/scale") => write(state, &seen.body, State::patch),
         _ => Reply::Answer(404, status("the server could not find the requested resource")),
     }
 }
 
-fn write(state: &mut State, patch: &Value) -> Reply {
+fn write(state: &mut State, patch: &Value, apply: fn(&mut State, &Value, bool) -> (u16, Value)) -> Reply {
     let fault = std::mem::replace(&mut state.fault, Fault::None);
     let reply = match fault {
         Fault::CutBefore => return Reply::Cut,
         Fault::HangBefore => return Reply::Hang,
         Fault::Status(code) => return Reply::Answer(code, status("not now")),
         Fault::None => {
-            let (code, value) = state.patch(patch, true);
+            let (code, value) = apply(state, patch, true);
             Reply::Answer(code, value)
         }
         Fault::Twice => {
-            state.patch(patch, true);
-            let (code, value) = state.patch(patch, true);
+            apply(state, patch, true);
+            let (code, value) = apply(state, patch, true);
             Reply::Answer(code, value)
         }
         Fault::CutAfter | Fault::HangAfter | Fault::StatusAfter(_) => {
-            assert_eq!(state.patch(patch, true).0, 200);
+            assert_eq!(apply(state, patch, true).0, 200);
             match fault {
                 Fault::CutAfter => Reply::Cut,
                 Fault::StatusAfter(code) => Reply::Answer(code, status("upstream went away")),

@@ -3,11 +3,49 @@
 use serde_json::{Value, json};
 
 use crate::model::plan::{FieldChange, Plan};
-use crate::text::{Safe, redact};
+use crate::text::{Safe, TEXT_CAP, clean_capped, redact};
+
+/// The most bytes of a value that a plan may hold. Reading a text back from the record cuts it at
+/// 16 times the cap of a text, and half a template is a wrong patch.
+pub(super) const KEPT: usize = 16 * TEXT_CAP;
+
+/// A value as a plan keeps it: JSON in printable ASCII, which no cleaning changes. `None` if the
+/// record would give it back cut, with its secrets or without them.
+pub(super) fn kept(value: &Value) -> Option<Safe> {
+    let text = ascii(value);
+    (text.len() <= KEPT && redact(&text).len() <= KEPT).then(|| clean_capped(&text, KEPT))
+}
+
+/// JSON in printable ASCII: what is not is written `\uXXXX`, which it may be in strings alone, and
+/// nowhere else does it occur.
+fn ascii(value: &Value) -> String {
+    let mut out = String::new();
+    for c in value.to_string().chars() {
+        match c {
+            ' '..='~' => out.push(c),
+            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
+        }
+    }
+    out
+}
+
+/// Without members that are `null`: to Kubernetes they are not there.
+pub(super) fn lean(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (key.clone(), lean(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        Value::Array(list) => list.iter().map(lean).collect(),
+        other => other.clone(),
+    }
+}
 
 /// What the fields of a plan hold.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Held<'a> {
+pub(in crate::respond) enum Held<'a> {
     /// What the plan writes, all of them.
     After,
     /// What the plan read, all of them.
@@ -17,7 +55,7 @@ pub(super) enum Held<'a> {
 }
 
 /// What the fields of `plan` hold in `object`.
-pub(super) fn held<'a>(object: &Value, plan: &'a Plan) -> Held<'a> {
+pub(in crate::respond) fn held<'a>(object: &Value, plan: &'a Plan) -> Held<'a> {
     let all = |kept: fn(&FieldChange) -> &Safe| plan.changes.iter().all(|field| same(&at(object, field), kept(field)));
     if all(|field| &field.after) {
         return Held::After;
@@ -51,8 +89,10 @@ pub(super) fn at(object: &Value, field: &FieldChange) -> Value {
 
 /// Whether `now` is what a plan kept. Of a plan that was read from the record secrets were taken
 /// out: there they are taken out of `now`, too.
-fn same(now: &Value, kept: &Safe) -> bool {
-    serde_json::from_str::<Value>(kept).is_ok_and(|kept| kept == *now) || *redact(&now.to_string()) == **kept
+pub(super) fn same(now: &Value, kept: &Safe) -> bool {
+    serde_json::from_str::<Value>(kept).is_ok_and(|kept| kept == *now || lean(&kept) == lean(now))
+        || *redact(&now.to_string()) == **kept
+        || *redact(&ascii(now)) == **kept
 }
 
 /// The guarded patch: identity and every shown field tested, then written. All or nothing.
@@ -78,7 +118,7 @@ pub(super) fn patch(plan: &Plan, absent: bool) -> Option<Value> {
 }
 
 /// `replicas went from 6 to 9`, of a field that holds something else than the plan read.
-pub(super) fn moved(field: &FieldChange, now: &Value) -> String {
+pub(in crate::respond) fn moved(field: &FieldChange, now: &Value) -> String {
     if field.words.is_some() {
         return format!("{} was changed", field.label);
     }

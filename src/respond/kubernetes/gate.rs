@@ -56,18 +56,30 @@ where
     }
 }
 
-/// What a scale needs: the guarded write, the access review, and plain reads. Of reads, only
+/// What actions need: the guarded writes, the access review, and plain reads. Of reads, only
 /// those of listed kinds: `get` of `nodes/proxy` or `pods/exec` is an action in disguise.
 fn allowed(method: &Method, path: &str) -> bool {
     let parts: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
     matches!(
         (method.as_str(), parts.as_slice()),
         ("PATCH", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _, "scale"])
+            | ("PATCH", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets" | "daemonsets", _])
+            | ("PATCH", ["apis", "networking.istio.io", "v1" | "v1beta1", "namespaces", _, "virtualservices", _])
+            | ("PATCH", ["apis", "gateway.networking.k8s.io", "v1" | "v1beta1", "namespaces", _, "httproutes", _])
+            | ("PATCH", ["api", "v1", "namespaces", _, "services", _])
             | ("POST", ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"])
-            | ("GET", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _])
+            | ("GET", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets" | "daemonsets", _])
+            | ("GET", ["apis", "apps", "v1", "namespaces", _, "replicasets" | "controllerrevisions"])
             | ("GET", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _, "scale"])
             | ("GET", ["apis", "autoscaling", "v2", "namespaces", _, "horizontalpodautoscalers"])
             | ("GET", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "applications", _])
+            | ("GET", ["apis", "networking.istio.io" | "gateway.networking.k8s.io"])
+            | ("GET", ["apis", "networking.istio.io", "v1" | "v1beta1", "namespaces", _, "virtualservices", _])
+            | ("GET", ["apis", "networking.istio.io", "v1" | "v1beta1", "namespaces", _, "destinationrules"])
+            | ("GET", ["apis", "gateway.networking.k8s.io", "v1" | "v1beta1", "namespaces", _, "httproutes", _])
+            | ("GET", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "rollouts"])
+            | ("GET", ["apis", "discovery.k8s.io", "v1", "namespaces", _, "endpointslices"])
+            | ("GET", ["api", "v1", "namespaces", _, "services", _])
             | ("GET", ["api", "v1", "namespaces", _, "pods"])
     )
 }
@@ -82,7 +94,13 @@ mod tests {
         for (method, path) in [
             (Method::PATCH, "/apis/apps/v1/namespaces/shop/deployments/payments/scale"),
             (Method::PATCH, "/apis/apps/v1/namespaces/shop/statefulsets/db/scale"),
+            (Method::PATCH, "/apis/apps/v1/namespaces/shop/daemonsets/agent"),
+            (Method::PATCH, "/apis/networking.istio.io/v1/namespaces/shop/virtualservices/checkout"),
+            (Method::PATCH, "/apis/gateway.networking.k8s.io/v1beta1/namespaces/shop/httproutes/checkout"),
+            (Method::PATCH, "/api/v1/namespaces/shop/services/checkout"),
+            (Method::GET, "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"),
             (Method::GET, "/apis/apps/v1/namespaces/shop/deployments/payments"),
+            (Method::GET, "/apis/apps/v1/namespaces/shop/controllerrevisions"),
             (Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
         ] {
             assert!(allowed(&method, path), "{method} {path}");
@@ -92,7 +110,14 @@ mod tests {
     #[test]
     fn nothing_else_leaves() {
         for (method, path) in [
-            (Method::PATCH, "/apis/apps/v1/namespaces/shop/deployments/payments"),
+            (Method::PATCH, "/apis/apps/v1/namespaces/shop/replicasets/payments-1"),
+            (Method::PATCH, "/apis/apps/v1/namespaces/shop/deployments/payments/status"),
+            (Method::PATCH, "/apis/apps/v1/namespaces/shop/deployments"),
+            (Method::PATCH, "/apis/networking.istio.io/v1/namespaces/shop/virtualservices"),
+            (Method::PATCH, "/apis/networking.istio.io/v1/namespaces/shop/destinationrules/checkout"),
+            (Method::PATCH, "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/checkout/status"),
+            (Method::PATCH, "/apis/gateway.networking.k8s.io/v1/namespaces/shop/gateways/checkout"),
+            (Method::GET, "/api/v1/namespaces/shop/services/checkout/proxy"),
             (Method::PUT, "/apis/apps/v1/namespaces/shop/deployments/payments/scale"),
             (Method::DELETE, "/apis/apps/v1/namespaces/shop/deployments/payments"),
             (Method::POST, "/api/v1/namespaces/shop/pods"),

@@ -10,17 +10,22 @@ use crate::respond::Seen;
 use crate::text::Safe;
 
 use super::client::Api;
-use super::fields::{Held, at, held};
+use super::fields::{Held, at, held, same};
 use super::objects::{Meta, Pod, Workload};
 use super::place::Place;
+use super::rolled::rolled;
 use super::scale::replicas_of;
-use super::{FIELD_MANAGER, said};
+use super::{FIELD_MANAGER, httproute, revisions, said, selector, virtualservice};
 
 /// What the target shows of `plan`.
 pub(super) async fn look(api: &Api, plan: &Plan) -> Seen {
     let place = match Place::of(&plan.target) {
         Ok(place) => place,
         Err(refusal) => return Seen::Gone { why: refusal.why },
+    };
+    let place = match api.served(place).await {
+        Ok(place) => place,
+        Err(error) => return Seen::Unread { why: Safe::from(format!("could not read {}: {error}", plan.target)) },
     };
     let object: Value = match api.get(&place.path()).await {
         Ok(object) => object,
@@ -40,6 +45,12 @@ pub(super) async fn look(api: &Api, plan: &Plan) -> Seen {
     }
     match plan.request.origin() {
         Request::Scale { .. } => scaled(api, plan, &place, &object).await,
+        Request::RollBack { target, .. } | Request::Restart { target } if revisions::has(target.kind) => {
+            rolled(api, plan, &place, &object).await
+        }
+        Request::Divert { .. } if plan.target.kind == Kind::VirtualService => virtualservice::look(plan, &object),
+        Request::Divert { .. } => httproute::look(plan, &object),
+        Request::Switch { .. } => selector::look(api, plan, &place, &object).await,
         other => {
             Seen::Unread { why: Safe::from(format!("this version cannot tell whether {} is done", other.words())) }
         }
@@ -55,7 +66,8 @@ fn holds(plan: &Plan, object: &Value) -> Safe {
         .map(|field| {
             let now = at(object, field);
             let what = if field.words.is_some() {
-                format!("{} is another one", field.label)
+                let as_before = if same(&now, &field.before) { "as before" } else { "another one" };
+                format!("{} is {as_before}", field.label)
             } else {
                 format!("{} is {now}", field.label)
             };
@@ -133,7 +145,7 @@ fn trouble(object: &Workload) -> String {
 }
 
 /// How many pods wait and why. Best effort: the counts stand without it.
-async fn waiting(api: &Api, place: &Place) -> String {
+pub(super) async fn waiting(api: &Api, place: &Place) -> String {
     let Ok(scale) = api.scale(place).await else { return String::new() };
     if scale.status.selector.is_empty() {
         return String::new();

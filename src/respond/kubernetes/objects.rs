@@ -45,14 +45,25 @@ pub(super) struct ManagedField {
 }
 
 impl Meta {
-    /// Who set the field at a JSON Pointer last, if the server says. Fields below lists are not
-    /// followed: their owners have keys, not places.
+    /// Who set the field at a JSON Pointer last, if the server says. What is below a list that is
+    /// owned as one is its owner's; lists whose items have owners of their own are not followed,
+    /// because those have keys, not places.
     pub(super) fn set_by(&self, pointer: &str) -> Option<&ManagedField> {
         let owned = pointer.replace('/', "/f:");
-        self.managed_fields
-            .iter()
-            .filter(|field| field.fields_v1.pointer(&owned).is_some())
-            .max_by(|a, b| a.time.cmp(&b.time))
+        let owns = |field: &&ManagedField| {
+            let mut at = owned.as_str();
+            if field.fields_v1.pointer(at).is_some() {
+                return true;
+            }
+            while let Some(end) = at.rfind('/').filter(|end| *end > 0) {
+                at = &at[..end];
+                if let Some(above) = field.fields_v1.pointer(at) {
+                    return above.as_object().is_some_and(serde_json::Map::is_empty);
+                }
+            }
+            false
+        };
+        self.managed_fields.iter().filter(owns).max_by(|a, b| a.time.cmp(&b.time))
     }
 }
 
@@ -266,6 +277,21 @@ pub(super) struct AccessStatus {
     pub(super) allowed: bool,
     pub(super) reason: String,
     pub(super) evaluation_error: String,
+}
+
+/// `APIGroup`: which versions a group is served as.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Group {
+    #[serde(deserialize_with = "or_default")]
+    pub(super) versions: Vec<GroupVersion>,
+}
+
+/// One of its versions.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct GroupVersion {
+    pub(super) version: String,
 }
 
 /// `metav1.Status`: how the server says no.

@@ -1,7 +1,7 @@
-//! Who else writes the number of replicas, and what they will do to a change of it.
+//! Who else writes the number of replicas or the template, and what they will do to a change.
 //!
-//! The effects are those of `facts`: an HPA sets a plain scale back within its 15 s period; Argo
-//! CD heals itself within seconds; Flux and Helm when they next apply.
+//! The effects: an HPA sets a plain scale back within its 15 s period; Argo CD heals itself within
+//! seconds; Flux and Helm when they next apply.
 
 use http::StatusCode;
 
@@ -13,6 +13,93 @@ use super::objects::{Application, Autoscaler, Meta};
 use super::said;
 use super::scale::{Facts, kubectl, quoted};
 
+/// What a change is of: who applies manifests cares for what they say of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Field<'a> {
+    /// The number of replicas.
+    Replicas,
+    /// These fields of the template, by JSON Pointers into the object.
+    Template(&'a [String]),
+    /// What a restart notes in the template. No manifest holds it, and what no manifest holds is
+    /// left alone by Argo CD, Flux and Helm alike.
+    Restart,
+}
+
+/// The owners of the template of an object, the gravest first.
+pub(super) fn of_template(
+    field: Field<'_>,
+    meta: &Meta,
+    kind: &str,
+    application: Option<(String, Result<Application, ApiError>)>,
+) -> Vec<Owner> {
+    sorted(by_manifests(field, meta, kind, application))
+}
+
+fn by_manifests(
+    field: Field<'_>,
+    meta: &Meta,
+    kind: &str,
+    application: Option<(String, Result<Application, ApiError>)>,
+) -> Vec<Owner> {
+    let mut owners: Vec<Owner> =
+        application.map(|(name, read)| by_argo(field, meta, kind, &name, read)).into_iter().collect();
+    owners.extend(by_flux(field, meta));
+    owners.extend(by_helm(field, meta));
+    owners.extend(meta.owner_references.iter().filter(|owner| owner.controller == Some(true)).map(|owner| Owner {
+        name: said(&format!("{} {}", owner.kind, owner.name)),
+        effect: OwnerEffect::MayRevert,
+        words: said(&format!("owns it and may set it back; change the {} instead if it does", owner.kind)),
+    }));
+    owners
+}
+
+fn sorted(mut owners: Vec<Owner>) -> Vec<Owner> {
+    owners.sort_by_key(|owner| match owner.effect {
+        OwnerEffect::Reverts => 0,
+        OwnerEffect::MayRevert => 1,
+        OwnerEffect::Informs => 2,
+    });
+    owners
+}
+
+impl Field<'_> {
+    /// What makes it last, for who applies manifests from git.
+    fn cure(self) -> &'static str {
+        match self {
+            Self::Replicas => "change replicas in git",
+            Self::Template(_) | Self::Restart => "revert the commit in git",
+        }
+    }
+
+    /// Whether a JSON Pointer that is to be ignored covers all of it.
+    fn within(self, ignored: &str) -> bool {
+        let covers =
+            |pointer: &str| pointer.strip_prefix(ignored).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        match self {
+            Self::Replicas => ignored == "/spec/replicas",
+            Self::Template(pointers) => !pointers.is_empty() && pointers.iter().all(|pointer| covers(pointer)),
+            Self::Restart => true,
+        }
+    }
+
+    /// Whether a path of jq that is to be ignored is all of it.
+    fn is_path(self, ignored: &str) -> bool {
+        match self {
+            Self::Replicas => ignored == ".spec.replicas",
+            Self::Template(_) => matches!(ignored, ".spec.template" | ".spec"),
+            Self::Restart => true,
+        }
+    }
+
+    /// The path in `managedFields` and in a manifest.
+    fn place(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Replicas => ("/f:spec/f:replicas", "/spec/replicas"),
+            Self::Template(_) | Self::Restart => ("/f:spec/f:template", "/spec/template"),
+        }
+    }
+}
+
 /// All owners of the target of `facts`, the gravest first.
 pub(super) fn of(
     facts: &Facts<'_>,
@@ -20,22 +107,10 @@ pub(super) fn of(
     autoscalers: Result<Vec<Autoscaler>, ApiError>,
     application: Option<(String, Result<Application, ApiError>)>,
 ) -> Vec<Owner> {
-    let meta = &facts.object.metadata;
     let mut owners = by_autoscalers(facts, wanted, autoscalers);
-    owners.extend(application.map(|(name, read)| by_argo(facts, &name, read)));
-    owners.extend(by_flux(meta));
-    owners.extend(by_helm(meta));
-    owners.extend(meta.owner_references.iter().filter(|owner| owner.controller == Some(true)).map(|owner| Owner {
-        name: said(&format!("{} {}", owner.kind, owner.name)),
-        effect: OwnerEffect::MayRevert,
-        words: said(&format!("owns it and may set it back; change the {} instead if it does", owner.kind)),
-    }));
-    owners.sort_by_key(|owner| match owner.effect {
-        OwnerEffect::Reverts => 0,
-        OwnerEffect::MayRevert => 1,
-        OwnerEffect::Informs => 2,
-    });
-    owners
+    let kind = facts.target.kind.as_str();
+    owners.extend(by_manifests(Field::Replicas, &facts.object.metadata, kind, application));
+    sorted(owners)
 }
 
 fn by_autoscalers(facts: &Facts<'_>, wanted: u32, autoscalers: Result<Vec<Autoscaler>, ApiError>) -> Vec<Owner> {
@@ -111,57 +186,66 @@ fn keda(meta: &Meta) -> Option<String> {
     meta.labels.get("scaledobject.keda.sh/name").cloned().or_else(owner).or_else(named)
 }
 
-fn by_argo(facts: &Facts<'_>, name: &str, read: Result<Application, ApiError>) -> Owner {
-    let meta = &facts.object.metadata;
+fn by_argo(field: Field<'_>, meta: &Meta, kind: &str, name: &str, read: Result<Application, ApiError>) -> Owner {
+    let cure = field.cure();
+    let let_it = if matches!(field, Field::Replicas) { ", or let the Application ignore /spec/replicas" } else { "" };
     let (effect, words) = match read {
-        Ok(app) if ignores_replicas(&app, meta, facts.target.kind.as_str()) => {
-            (OwnerEffect::Informs, "leaves the number of replicas alone".to_owned())
+        _ if matches!(field, Field::Restart) => {
+            (OwnerEffect::Informs, "leaves a restart alone: no manifest says anything of it".to_owned())
         }
-        Ok(_) if manifest_sets_replicas(meta) == Some(false) => {
-            (OwnerEffect::Informs, "applies a manifest that says nothing of replicas".to_owned())
+        Ok(app) if ignores(field, &app, meta, kind) => (
+            OwnerEffect::Informs,
+            match field {
+                Field::Replicas => "leaves the number of replicas alone".to_owned(),
+                Field::Template(_) | Field::Restart => "is told to leave what changes alone".to_owned(),
+            },
+        ),
+        Ok(_) if manifest_sets(field, meta) == Some(false) => {
+            (OwnerEffect::Informs, "applies a manifest that says nothing of it".to_owned())
         }
         Ok(app) => match app.spec.sync_policy.automated {
             Some(auto) if auto.enabled != Some(false) && auto.self_heal == Some(true) => (
                 OwnerEffect::Reverts,
-                "heals itself: undone in seconds without a change in git; change replicas in git, or let the \
-                 Application ignore /spec/replicas"
-                    .to_owned(),
+                format!("heals itself: undone in seconds without a change in git; {cure}{let_it}"),
             ),
             Some(auto) if auto.enabled != Some(false) => {
-                (OwnerEffect::MayRevert, "sets it back when the next commit is synced; change git too".to_owned())
+                (OwnerEffect::MayRevert, format!("sets it back when the next commit is synced; {cure}, too"))
             }
-            _ => (OwnerEffect::MayRevert, "sets it back at the next sync; change git too".to_owned()),
+            _ => (OwnerEffect::MayRevert, format!("sets it back at the next sync; {cure}, too")),
         },
         Err(error) => (
             OwnerEffect::MayRevert,
-            format!("sets it back within seconds if it heals itself: its Application could not be read ({error})"),
+            format!(
+                "sets it back within seconds if it heals itself: its Application could not be read ({error}); {cure}, too"
+            ),
         ),
     };
     Owner { name: said(&format!("Argo CD app {name}")), effect, words: said(&words) }
 }
 
-fn ignores_replicas(app: &Application, meta: &Meta, kind: &str) -> bool {
+fn ignores(field: Field<'_>, app: &Application, meta: &Meta, kind: &str) -> bool {
     app.spec.ignore_differences.iter().any(|ignored| {
         (ignored.kind == kind || ignored.kind == "*")
             && ignored.name.as_ref().is_none_or(|name| *name == meta.name)
             && ignored.namespace.as_ref().is_none_or(|namespace| *namespace == meta.namespace)
-            && (ignored.json_pointers.iter().any(|pointer| pointer == "/spec/replicas")
-                || ignored.jq_path_expressions.iter().any(|path| path == ".spec.replicas"))
+            && (ignored.json_pointers.iter().any(|pointer| field.within(pointer))
+                || ignored.jq_path_expressions.iter().any(|path| field.is_path(path)))
     })
 }
 
-/// Whether what was last applied to the object sets replicas. `None`: it does not tell.
-fn manifest_sets_replicas(meta: &Meta) -> Option<bool> {
+/// Whether what was last applied to the object sets the field. `None`: it does not tell.
+fn manifest_sets(field: Field<'_>, meta: &Meta) -> Option<bool> {
+    let (owned, pointer) = field.place();
     if let Some(applied) = meta.annotations.get("kubectl.kubernetes.io/last-applied-configuration") {
         let applied: serde_json::Value = serde_json::from_str(applied).ok()?;
-        return Some(applied.pointer("/spec/replicas").is_some());
+        return Some(applied.pointer(pointer).is_some());
     }
     let mut applied = meta.managed_fields.iter().filter(|field| field.operation == "Apply").peekable();
     applied.peek()?;
-    Some(applied.any(|field| field.fields_v1.pointer("/f:spec/f:replicas").is_some()))
+    Some(applied.any(|field| field.fields_v1.pointer(owned).is_some()))
 }
 
-fn by_flux(meta: &Meta) -> Option<Owner> {
+fn by_flux(field: Field<'_>, meta: &Meta) -> Option<Owner> {
     let label = |key: &str| meta.labels.get(key).map(String::as_str);
     let (kind, name, namespace) = match label("kustomize.toolkit.fluxcd.io/name") {
         Some(name) => ("Kustomization", name, label("kustomize.toolkit.fluxcd.io/namespace")),
@@ -171,8 +255,10 @@ fn by_flux(meta: &Meta) -> Option<Owner> {
         meta.annotations.get("kustomize.toolkit.fluxcd.io/reconcile").is_some_and(|value| value == "disabled");
     let (effect, words) = if disabled {
         (OwnerEffect::Informs, "is told not to reconcile it".to_owned())
-    } else if manifest_sets_replicas(meta) == Some(false) {
-        (OwnerEffect::Informs, "applies a manifest that says nothing of replicas".to_owned())
+    } else if matches!(field, Field::Restart) {
+        (OwnerEffect::Informs, "leaves a restart alone: no manifest says anything of it".to_owned())
+    } else if manifest_sets(field, meta) == Some(false) {
+        (OwnerEffect::Informs, "applies a manifest that says nothing of it".to_owned())
     } else {
         let suspend = format!(
             "flux suspend {} {} -n {}",
@@ -181,21 +267,38 @@ fn by_flux(meta: &Meta) -> Option<Owner> {
             quoted(namespace.unwrap_or("flux-system"))
         );
         let when = if kind == "Kustomization" { "its next reconciliation" } else { "its next upgrade or drift check" };
-        (OwnerEffect::MayRevert, format!("sets it back at {when}; to hold it off: {suspend}"))
+        let cure = field.cure();
+        (OwnerEffect::MayRevert, format!("sets it back at {when}; {cure}, too; to hold it off: {suspend}"))
     };
     Some(Owner { name: said(&format!("Flux {kind} {name}")), effect, words: said(&words) })
 }
 
-fn by_helm(meta: &Meta) -> Option<Owner> {
+fn by_helm(field: Field<'_>, meta: &Meta) -> Option<Owner> {
     let helm = meta.labels.get("app.kubernetes.io/managed-by").is_some_and(|by| by == "Helm");
     // Flux and Argo CD tell more of the same chart.
     if !helm || meta.labels.contains_key("helm.toolkit.fluxcd.io/name") {
         return None;
     }
-    let release = meta.annotations.get("meta.helm.sh/release-name").map_or("its release", String::as_str);
-    Some(Owner {
-        name: said(&format!("Helm {release}")),
-        effect: OwnerEffect::MayRevert,
-        words: Safe::fixed("may set it back at the next upgrade; change its values too"),
-    })
+    let named = meta.annotations.get("meta.helm.sh/release-name");
+    let release = named.map_or("its release", String::as_str);
+    let (effect, words) = match (field, named) {
+        (Field::Restart, _) => {
+            (OwnerEffect::Informs, "leaves a restart alone: no chart says anything of it".to_owned())
+        }
+        (Field::Replicas, _) => {
+            (OwnerEffect::MayRevert, "may set it back at the next upgrade; change its values too".to_owned())
+        }
+        (Field::Template(_), Some(release)) => (
+            OwnerEffect::MayRevert,
+            format!(
+                "sets it forward again at the next upgrade; take the release back, too: helm rollback {} -n {}",
+                quoted(release),
+                quoted(meta.annotations.get("meta.helm.sh/release-namespace").unwrap_or(&meta.namespace))
+            ),
+        ),
+        (Field::Template(_), None) => {
+            (OwnerEffect::MayRevert, "sets it forward again at the next upgrade; take its release back, too".to_owned())
+        }
+    };
+    Some(Owner { name: said(&format!("Helm {release}")), effect, words: said(&words) })
 }

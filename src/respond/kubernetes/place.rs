@@ -27,7 +27,22 @@ pub(super) struct Resource {
 const RESOURCES: &[(Kind, Resource)] = &[
     (Kind::Deployment, Resource { group: "apps", version: "v1", plural: "deployments" }),
     (Kind::StatefulSet, Resource { group: "apps", version: "v1", plural: "statefulsets" }),
+    (Kind::DaemonSet, Resource { group: "apps", version: "v1", plural: "daemonsets" }),
+    (Kind::VirtualService, Resource { group: "networking.istio.io", version: "v1", plural: "virtualservices" }),
+    (Kind::HttpRoute, Resource { group: "gateway.networking.k8s.io", version: "v1", plural: "httproutes" }),
+    (Kind::Service, Resource { group: "", version: "v1", plural: "services" }),
 ];
+
+/// What a group was served as before its `v1`, with the same fields: Istio until 1.21, the Gateway
+/// API until 1.0.
+const OLDER: &[(&str, &str)] = &[("networking.istio.io", "v1beta1"), ("gateway.networking.k8s.io", "v1beta1")];
+
+impl Resource {
+    /// The version that a cluster may have in place of ours.
+    pub(super) fn older(self) -> Option<&'static str> {
+        OLDER.iter().find(|(group, _)| *group == self.group).map(|(_, version)| *version)
+    }
+}
 
 /// What the API calls a kind, if it can be acted on.
 pub(super) fn resource(kind: Kind) -> Option<Resource> {

@@ -84,12 +84,8 @@ pub(super) fn wanted(facts: &Facts<'_>, to: Replicas) -> Result<u32, Refusal> {
     if wanted == i64::from(now) {
         return Err(refusal(format!("{target} has {now} replicas already: there is nothing to change")));
     }
-    if wanted <= 0 {
-        let command = command(facts, 0);
-        return Err(refusal(format!(
-            "{target} would have no replica left, which takes a second person; this version has no way to ask one: \
-             scale to 1 or more, or run `{command}` yourselves and note it"
-        )));
+    if wanted < 0 {
+        return Err(refusal(format!("{target} has {now} replicas and cannot have {wanted}: give a number from 0 on")));
     }
     let absurd = wanted > i64::from(MANY) && wanted > i64::from(now) * i64::from(TIMES);
     match u32::try_from(wanted) {
@@ -127,7 +123,7 @@ pub(super) fn plan(
             words: None,
         }],
         undo: Some(if before == 0 {
-            Safe::fixed("none from here: back to 0 would take the last replica, and that takes a second person")
+            Safe::from(format!("{wanted} → 0, which takes the last replica: a second person has to consent"))
         } else {
             Safe::from(format!("{wanted} → {before}, while nobody else has changed it"))
         }),

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::model::plan::{FieldChange, Permission, Plan, Preview};
+use crate::model::plan::{Permission, Plan, Preview};
 use crate::respond::{Ack, WriteError};
 use crate::text::Safe;
 
@@ -19,6 +19,7 @@ const JSON_PATCH: &str = "application/json-patch+json";
 /// Asks the cluster, as the one who would write: verb `patch`, the subresource if there is one, by
 /// name.
 pub(super) async fn permitted(api: &Api, plan: &Plan) -> Permission {
+    // The version has no part in rights.
     let place = match Place::of(&plan.target) {
         Ok(place) => place,
         Err(refusal) => return Permission::Denied { why: refusal.why },
@@ -115,14 +116,13 @@ pub(super) async fn write(api: &Api, plan: &Plan) -> Result<Ack, WriteError> {
 /// The patch of a plan, and where it goes.
 async fn guarded(api: &Api, plan: &Plan) -> Result<(Place, Value), Safe> {
     let place = Place::of(&plan.target).map_err(|refusal| refusal.why)?;
+    let place =
+        api.served(place).await.map_err(|error| Safe::from(format!("could not ask for its version: {error}")))?;
     let scales = subresource(plan) == Some("scale");
-    let zero = |kept: fn(&FieldChange) -> &Safe| scales && plan.changes.iter().any(|field| **kept(field) == *"0");
-    if zero(|field| &field.after) {
-        return Err(Safe::fixed("this version does not take the last replica"));
-    }
     // The server leaves a zero out of a Scale, and a test of what is not there passes only
     // against null.
-    let absent = zero(|field| &field.before)
+    let absent = scales
+        && plan.changes.iter().any(|field| *field.before == *"0")
         && api
             .scale(&place)
             .await

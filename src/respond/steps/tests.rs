@@ -99,8 +99,9 @@ async fn a_step_is_planned_run_once_and_told_with_what_it_printed() {
     let facts: Vec<_> = plan.facts.iter().map(|fact| fact.words.as_str()).collect();
     assert!(facts[0].contains("sh -c, in /") && facts[0].contains("without the terminal"), "{facts:?}");
     assert!(facts[1].contains("TERM=dumb, no cluster, no AWS account"), "{facts:?}");
-    assert!(facts[2].contains("after 60 s at the latest"), "{facts:?}");
+    assert!(facts[2].contains("60 s: it is killed then"), "{facts:?}");
 
+    crate::tui::tests::plans::picture(&plan);
     let ended = shelf.apply(plan.clone()).await;
     let Outcome::Verified { words, .. } = &ended.outcome else { panic!("{:?}", ended.outcome) };
     assert_eq!(*words, "exit code 0, after 0 s, 3 lines of output");

@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveTime, Utc};
 use crate::model::command::{AlertChoice, Command, Due, MilestoneTime, Pane, SilenceChoice, View, WorkloadChoice};
 use crate::model::entry::{MilestoneName, Phase, Severity};
 use crate::model::name::{ServiceName, SourceId};
-use crate::model::plan::{Matcher, Replicas};
+use crate::model::plan::{Matcher, Replicas, Revision, Share};
 use crate::text::Safe;
 
 pub(super) fn none(given: &str) -> Result<(), String> {
@@ -167,6 +167,86 @@ pub(super) fn ran(given: &str) -> Result<Command, String> {
 
 fn past(word: &str) -> Option<MilestoneTime> {
     milestone_time(word).ok()
+}
+
+/// The last action, or what is left over under a handle or a target's name.
+pub(super) fn undo(given: &str) -> Result<Command, String> {
+    Ok(if given.is_empty() { Command::Undo } else { Command::UndoLeftover { which: Safe::from(given) } })
+}
+
+pub(super) fn own(given: &str) -> Result<Command, String> {
+    let (which, owner) = given.split_once(char::is_whitespace).unwrap_or((given, ""));
+    Ok(Command::Own { which: text(which, "which change")?, owner: text(owner, "the name of who sees to it")? })
+}
+
+pub(super) fn break_glass(given: &str) -> Result<Command, String> {
+    text(given, "the reason").map(|reason| Command::BreakGlass { reason })
+}
+
+/// The workload, then the revision as its system calls it.
+pub(super) fn rollback(given: &str) -> Result<Command, String> {
+    let mut words = given.split_whitespace();
+    let workload = WorkloadChoice::Named(text(words.next().unwrap_or_default(), "the workload's name")?);
+    let to = words.next().map_or(Revision::Previous, |name| Revision::Named(Safe::from(name)));
+    match words.next() {
+        Some(more) => Err(format!("`{more}` is not expected")),
+        None => Ok(Command::RollBack { workload, to }),
+    }
+}
+
+pub(super) fn restart(given: &str) -> Result<Command, String> {
+    text(given, "the workload's name").map(|name| Command::Restart { workload: WorkloadChoice::Named(name) })
+}
+
+/// A service or a route, then `DESTINATION=PERCENT` for each destination that gets another share.
+pub(super) fn divert(given: &str) -> Result<Command, String> {
+    let (name, pairs) = named_pairs(given)?;
+    let mut shares: Vec<Share> = Vec::new();
+    for (destination, weight) in pairs {
+        let number = weight.strip_suffix('%').unwrap_or(weight);
+        let weight = number.parse().map_err(|_| format!("`{weight}` is not a share in percent"))?;
+        if shares.iter().any(|share| *share.destination == *destination) {
+            return Err(format!("`{destination}` is named twice"));
+        }
+        shares.push(Share { destination: Safe::from(destination), weight });
+    }
+    Ok(Command::Divert { of: name, shares })
+}
+
+pub(super) fn switch(given: &str) -> Result<Command, String> {
+    let (of, pairs) = named_pairs(given)?;
+    match pairs.as_slice() {
+        [(key, to)] => Ok(Command::Switch { of, key: Safe::from(*key), to: Safe::from(*to) }),
+        [] => Err("the key and its value are missing, such as version=green,".into()),
+        _ => Err("one key is switched at a time".into()),
+    }
+}
+
+/// A name, which may have spaces in it, then words with a `=`.
+fn named_pairs(given: &str) -> Result<(Safe, Vec<(&str, &str)>), String> {
+    let words: Vec<&str> = given.split_whitespace().collect();
+    let first = words.iter().position(|word| word.contains('=')).unwrap_or(words.len());
+    let name = text(&words[..first].join(" "), "the service's name")?;
+    let pairs = words[first..].iter().map(|word| match word.rsplit_once('=') {
+        Some((key, value)) if !key.is_empty() && !value.is_empty() => Ok((key, value)),
+        _ => Err(format!("`{word}` is not NAME=VALUE")),
+    });
+    Ok((name, pairs.collect::<Result<_, _>>()?))
+}
+
+pub(super) fn evacuate(given: &str) -> Result<Command, String> {
+    let mut words = given.split_whitespace();
+    let of = text(words.next().unwrap_or_default(), "the service or load balancer")?;
+    let zone = text(words.next().unwrap_or_default(), "the zone")?;
+    let length = text(words.next().unwrap_or_default(), "for how long")?;
+    if let Some(more) = words.next() {
+        return Err(format!("`{more}` is not expected"));
+    }
+    let minutes = humantime::parse_duration(&length).ok().map(|length| length.as_secs() / 60);
+    let minutes =
+        minutes.filter(|minutes| (1..=72 * 60).contains(minutes)).and_then(|minutes| u32::try_from(minutes).ok());
+    let minutes = minutes.ok_or_else(|| format!("`{length}` is not a time between 1m and 72h"))?;
+    Ok(Command::Evacuate { of, zone, minutes })
 }
 
 pub(super) fn confirm(given: &str) -> Result<Command, String> {

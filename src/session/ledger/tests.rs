@@ -71,7 +71,7 @@ fn an_action_that_outlasts_the_hour_has_its_outcome_in_the_new_journal() {
     let mut ledger = ledger(&disk);
     let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
     ledger.tell_of_written(tell);
-    let engine = ledger.recorder(Vitals::default(), Arc::default()).expect("there is a journal");
+    let engine = ledger.recorder(Some(Vitals::default()), Arc::default()).expect("there is a journal");
     note(&mut ledger, 60, "an hour");
     ledger.renew().expect("its hour is over")();
     note(&mut ledger, 61, "after");

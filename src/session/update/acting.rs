@@ -3,7 +3,7 @@
 use crate::model::command::WorkloadChoice;
 use crate::model::entry::{Body, EntryKind};
 use crate::model::name::{Kind, Target};
-use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Tier};
+use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Revision, Tier};
 use crate::observe::workloads::WorkloadRow;
 use crate::record::Durability;
 use crate::respond::{Cluster, Engine};
@@ -11,7 +11,7 @@ use crate::session::core::{Core, Next};
 use crate::session::{Action, ActionState, Effect, NoticeKind, PlanView, WriteWindow};
 use crate::text::Safe;
 
-use super::{recording, silencing};
+use super::{declared, granting, owning, recording, silencing};
 
 pub(super) fn open_write(core: &mut Core, env: &Safe, reason: Safe) -> Vec<Effect> {
     if let Some(why) = why_not_act(core) {
@@ -58,6 +58,7 @@ fn shut(core: &mut Core, title: &str) -> Vec<Effect> {
     // A plan that is shown stays readable; it is neither confirmed nor read again, since even a
     // dry run is a request to write.
     let why = why_not_now(core).map(Safe::from);
+    let mut effects = granting::over(core);
     core.desk.planning = None;
     match &mut core.plan {
         Some(PlanView::Shown { blocked, .. }) => *blocked = why,
@@ -67,7 +68,8 @@ fn shut(core: &mut Core, title: &str) -> Vec<Effect> {
     let mut draft = recording::said(core, EntryKind::WriteWindow, core.facing.env.0.clone(), title);
     draft.before = Some(Safe::fixed("open"));
     draft.after = Some(Safe::fixed("read-only"));
-    vec![recording::record_now(core, draft, Durability::Now, Next::CloseWindow)]
+    effects.push(recording::record_now(core, draft, Durability::Now, Next::CloseWindow));
+    effects
 }
 
 fn why_not_act(core: &Core) -> Option<String> {
@@ -90,20 +92,25 @@ pub(super) fn why_not_now(core: &Core) -> Option<String> {
 }
 
 pub(super) fn scale(core: &mut Core, choice: &WorkloadChoice, to: Replicas) -> Vec<Effect> {
+    of_workload(core, choice, |target| Request::Scale { target, to })
+}
+
+pub(super) fn roll_back(core: &mut Core, choice: &WorkloadChoice, to: Revision) -> Vec<Effect> {
+    of_workload(core, choice, |target| Request::RollBack { target, to })
+}
+
+pub(super) fn restart(core: &mut Core, choice: &WorkloadChoice) -> Vec<Effect> {
+    of_workload(core, choice, |target| Request::Restart { target })
+}
+
+/// A plan of what is wanted of one workload.
+fn of_workload(core: &mut Core, choice: &WorkloadChoice, wish: impl FnOnce(Target) -> Request) -> Vec<Effect> {
     if let Some(why) = why_not_now(core) {
         core.say(NoticeKind::Error, why);
         return Vec::new();
     }
     match find(core, choice) {
-        Ok(row) => {
-            let target = Target {
-                origin: row.origin.clone(),
-                kind: row.key.kind,
-                path: row.key.path.clone(),
-                uid: row.workload.as_ref().map(|workload| workload.uid.clone()),
-            };
-            plan(core, Request::Scale { target, to })
-        }
+        Ok(target) => want(core, wish(target)),
         Err(why) => {
             core.say(NoticeKind::Error, why);
             Vec::new()
@@ -111,23 +118,52 @@ pub(super) fn scale(core: &mut Core, choice: &WorkloadChoice, to: Replicas) -> V
     }
 }
 
-fn find<'a>(core: &'a Core, choice: &WorkloadChoice) -> Result<&'a WorkloadRow, String> {
-    match choice {
-        WorkloadChoice::Exactly(key) => {
-            core.picture.workloads.row(key).ok_or_else(|| format!("{key} is not known any more: nothing was planned"))
+pub(super) fn evacuate(core: &mut Core, of: &Safe, zone: Safe, minutes: u32) -> Vec<Effect> {
+    if let Some(why) = why_not_now(core) {
+        core.say(NoticeKind::Error, why);
+        return Vec::new();
+    }
+    match declared::balancer(core, of) {
+        Ok(target) => want(core, Request::Evacuate { target, zone, minutes }),
+        Err(why) => {
+            core.say(NoticeKind::Error, why);
+            Vec::new()
         }
-        WorkloadChoice::Named(name) => match core.picture.workloads.named(name).as_slice() {
-            [row] => Ok(row),
-            [] => Err(format!("no workload `{name}` is known: nothing was planned")),
-            several => {
-                let names: Vec<_> = several.iter().take(4).map(|row| row.key.to_string()).collect();
-                Err(format!(
-                    "`{name}` is not one workload but {}: {}; give its namespace",
-                    several.len(),
-                    names.join(", ")
-                ))
-            }
-        },
+    }
+}
+
+/// The target of a workload as a pane lists it.
+fn listed(row: &WorkloadRow) -> Target {
+    Target {
+        origin: row.origin.clone(),
+        kind: row.key.kind,
+        path: row.key.path.clone(),
+        uid: row.workload.as_ref().map(|workload| workload.uid.clone()),
+    }
+}
+
+fn find(core: &Core, choice: &WorkloadChoice) -> Result<Target, String> {
+    let named = match choice {
+        WorkloadChoice::Exactly(key) => {
+            let row = core.picture.workloads.row(key);
+            return row.map(listed).ok_or_else(|| format!("{key} is not known any more: nothing was planned"));
+        }
+        WorkloadChoice::Named(name) => name,
+    };
+    let mut found: Vec<Target> = core.picture.workloads.named(named).into_iter().map(listed).collect();
+    found.extend(declared::ecs(core, named));
+    match found.as_slice() {
+        [_] => found.pop().ok_or_else(String::new),
+        [] => Err(format!("no workload `{named}` is known: nothing was planned")),
+        several => {
+            let names: Vec<_> =
+                several.iter().take(4).map(|target| format!("{} {}", target.kind, target.path)).collect();
+            Err(format!(
+                "`{named}` is not one workload but {}: {}; give its namespace",
+                several.len(),
+                names.join(", ")
+            ))
+        }
     }
 }
 
@@ -138,6 +174,7 @@ pub(super) fn undo(core: &mut Core) -> Vec<Effect> {
     }
     let last = core.actions.iter().rev().find(|action| {
         action.undone_by.is_none()
+            && action.plan.undo.is_some()
             && matches!(
                 action.state,
                 ActionState::Ended(
@@ -149,7 +186,7 @@ pub(super) fn undo(core: &mut Core) -> Vec<Effect> {
             )
     });
     match last.map(|action| action.plan.clone()) {
-        Some(applied) => plan(core, Request::Undo { plan: Box::new(applied) }),
+        Some(applied) => want(core, Request::Undo { plan: Box::new(applied) }),
         None => {
             core.say(NoticeKind::Error, "nothing was applied in this session that could be undone");
             Vec::new()
@@ -157,7 +194,16 @@ pub(super) fn undo(core: &mut Core) -> Vec<Effect> {
     }
 }
 
-pub(super) fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
+/// Asks for a plan, if one may be confirmed here now.
+pub(super) fn want(core: &mut Core, request: Request) -> Vec<Effect> {
+    if let Some(why) = why_not_now(core) {
+        core.say(NoticeKind::Error, why);
+        return Vec::new();
+    }
+    plan(core, request)
+}
+
+fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
     let ticket = core.next_ticket();
     let what = request.words();
     core.desk.planning = Some(ticket);
@@ -169,7 +215,7 @@ pub(super) fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
         shown => *shown = Some(PlanView::Planning { what: what.into() }),
     }
     let cluster = cluster(core, &request);
-    vec![Effect::Plan { ticket, request, cluster }]
+    vec![Effect::Plan { ticket, request, cluster, incident: core.incident.is_some() }]
 }
 
 /// What the picture knows of a request's target.
@@ -185,11 +231,13 @@ fn cluster(core: &Core, request: &Request) -> Cluster {
         .rows()
         .iter()
         .find(|row| row.origin == target.origin && row.key.kind == target.kind && row.key.path == target.path);
-    let Some(row) = row else { return Cluster::default() };
-    let added = row.workload.as_ref().map_or(0, |workload| match to {
-        Some(Replicas::Exactly(wanted)) => wanted.saturating_sub(workload.desired),
-        Some(Replicas::By(more)) => u32::try_from(more).unwrap_or(0),
-        None => 0,
+    let Some(row) = row else { return declared::known(core, target) };
+    let added = row.workload.as_ref().map_or(0, |workload| match (request.origin(), to) {
+        (_, Some(Replicas::Exactly(wanted))) => wanted.saturating_sub(workload.desired),
+        (_, Some(Replicas::By(more))) => u32::try_from(more).unwrap_or(0),
+        // So many at the most are there in addition while all are replaced.
+        (Request::RollBack { .. } | Request::Restart { .. }, None) => workload.desired,
+        (_, None) => 0,
     });
     let fit = row.workload.as_ref().and_then(|workload| {
         core.picture.workloads.fit(&row.origin, workload.cpu_request, workload.memory_request, added)
@@ -211,12 +259,7 @@ fn load(core: &Core, row: &WorkloadRow) -> Option<Safe> {
     if let Some(share) = row.cpu_share {
         parts.push(format!("cpu {:.0} % on {} pods", share * 100.0, row.pods.len()));
     }
-    if let Some(service) = row.service.as_ref().and_then(|name| core.picture.services.row(name)) {
-        parts.extend(service.signals.iter().filter_map(|signal| {
-            let (_, value) = signal.latest()?;
-            Some(format!("{} {}", signal.name, signal.unit.write(value)))
-        }));
-    }
+    parts.extend(row.service.as_ref().map(|name| declared::signals(core, name)).unwrap_or_default());
     (!parts.is_empty()).then(|| parts.join("; ").into())
 }
 
@@ -227,18 +270,24 @@ pub(super) fn planned(core: &mut Core, ticket: u64, result: Result<Plan, Refusal
     }
     core.desk.planning = None;
     let before = core.plan.take();
-    core.plan = Some(match result {
-        Ok(plan) => {
-            if let Some(PlanView::Shown { plan: old, .. }) = before
-                && let Some(why) = Engine::voided(&old, &plan)
-            {
-                core.say(NoticeKind::Error, format!("the plan is another now, look at it anew: {why}"));
-            }
-            PlanView::Shown { blocked: Engine::blocked(&plan), plan: Box::new(plan) }
+    let plan = match result {
+        Ok(plan) => plan,
+        Err(refusal) => {
+            core.plan = Some(PlanView::Refused { why: refusal.why });
+            return granting::put_away(core);
         }
-        Err(refusal) => PlanView::Refused { why: refusal.why },
-    });
-    Vec::new()
+    };
+    let blocked = Engine::blocked(&plan).or_else(|| granting::blocked(core, &plan));
+    if let Some(PlanView::Shown { plan: old, .. }) = before {
+        if let Some(why) = Engine::voided(&old, &plan) {
+            core.say(NoticeKind::Error, format!("the plan is another now, look at it anew: {why}"));
+        } else if let (None, Some(why)) = (Engine::blocked(&old), &blocked) {
+            core.say(NoticeKind::Error, format!("the plan cannot be confirmed any more: {why}"));
+        }
+    }
+    let effects = if blocked.is_none() { granting::ask(core, &plan) } else { Vec::new() };
+    core.plan = Some(PlanView::Shown { blocked, plan: Box::new(plan) });
+    effects
 }
 
 pub(super) fn refresh(core: &mut Core) -> Vec<Effect> {
@@ -286,7 +335,7 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
         core.say(NoticeKind::Error, "no plan is shown: there is nothing to confirm");
         return Vec::new();
     };
-    let name = &plan.target.path.name;
+    let name = plan.name_to_type();
     let why = match (blocked, plan.tier) {
         // What is confirmed is what was seen, whatever took its place meanwhile.
         _ if seen != Some(&plan.id) => Some("not confirmed: another plan is shown by now; look at it anew".to_owned()),
@@ -298,15 +347,22 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
             );
             return refresh(core);
         }
-        (None, Tier::Lowers) if typed != Some(name) => {
+        (None, Tier::Lowers | Tier::Grave) if typed.is_none_or(|typed| *typed != *name) => {
             Some(format!("the plan takes more than a key: type the target's name, `{name}`, to confirm it"))
         }
         (None, _) => None,
     };
-    if let Some(why) = why {
-        core.say(NoticeKind::Error, why);
-        return Vec::new();
-    }
+    let warrant = match why {
+        Some(why) => Err(why),
+        None => granting::warrant(core, plan).map_err(|why| format!("not confirmed: {why}")),
+    };
+    let warrant = match warrant {
+        Ok(warrant) => warrant,
+        Err(why) => {
+            core.say(NoticeKind::Error, why);
+            return Vec::new();
+        }
+    };
     let plan = (**plan).clone();
     core.plan = None;
     core.actions.push(Action {
@@ -315,7 +371,10 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
         state: ActionState::Under(Safe::fixed("the intent is being recorded")),
         undone_by: None,
     });
-    vec![Effect::Apply { plan, actor: core.actor.clone() }]
+    // Whoever consented did so to this one, once.
+    let mut effects = if warrant.is_some() { granting::over(core) } else { Vec::new() };
+    effects.push(Effect::Apply { plan, warrant, actor: core.actor.clone() });
+    effects
 }
 
 pub(super) fn progressed(core: &mut Core, plan: &PlanId, words: Safe) -> Vec<Effect> {
@@ -335,6 +394,8 @@ pub(super) fn ended(core: &mut Core, plan: &PlanId, result: Result<Outcome, Refu
     };
     let action = &mut core.actions[at];
     let text = format!("{}: {}, {}", action.plan.title, outcome.as_str(), outcome.words());
+    let applied = action.plan.clone();
+    let told = outcome.clone();
     let undone = match (&action.plan.request, &outcome) {
         (Request::Undo { plan }, Outcome::Verified { .. }) => Some(plan.id.clone()),
         _ => None,
@@ -346,7 +407,7 @@ pub(super) fn ended(core: &mut Core, plan: &PlanId, result: Result<Outcome, Refu
         before.undone_by = Some(plan.clone());
     }
     core.say(kind, text);
-    Vec::new()
+    owning::undone(core, &applied, &told)
 }
 
 /// Intents without an outcome, of processes that are gone: the systems tell what became of them.

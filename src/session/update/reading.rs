@@ -66,7 +66,7 @@ pub(super) fn run_step(core: &mut Core, number: u32) -> Vec<Effect> {
         None => step(core, number),
     };
     match request {
-        Ok(request) => acting::plan(core, request),
+        Ok(request) => acting::want(core, request),
         Err(why) => {
             core.say(NoticeKind::Error, why);
             Vec::new()

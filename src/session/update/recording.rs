@@ -14,7 +14,7 @@ use crate::session::message::Dated;
 use crate::session::{Effect, IncidentView, NoticeKind, WriteWindow};
 use crate::text::Safe;
 
-use super::{acting, asking, carrying};
+use super::{acting, asking, carrying, granting, owning};
 
 /// A draft of something that the person here says or does.
 pub(super) fn said(core: &Core, kind: EntryKind, subject: impl Into<Safe>, title: impl Into<Safe>) -> Draft {
@@ -84,6 +84,8 @@ fn follow_up(core: &mut Core, entry: Entry, next: Next) -> Vec<Effect> {
             effects.extend(acting::window_opened(core));
         }
         Next::CloseWindow => core.window = WriteWindow::Closed,
+        Next::AwaitConsent { hash } => effects.extend(granting::asked(core, &hash)),
+        Next::GlassBroken { hash } => granting::broken(core, &hash),
     }
     effects
 }
@@ -141,7 +143,11 @@ pub(super) fn keep(core: &mut Core, entry: Entry) -> Vec<Effect> {
         _ => {}
     }
     let closed = entry.draft.kind == EntryKind::Closed;
+    let ends = matches!(entry.draft.body, Some(Body::Outcome { .. } | Body::Owned { .. } | Body::Undone { .. }));
     core.entries.push(entry);
+    if ends {
+        owning::weigh(core);
+    }
     if closed {
         // What is shown of the closed incident stays as it is.
         weigh_all(core);
@@ -281,6 +287,7 @@ pub(super) fn incident_ready(
     }
     carried.extend(before.into_iter().map(|dated| (dated, Next::Nothing)));
     carried.sort_by_key(|(dated, _)| dated.occurred_at);
+    owning::keep(core);
     core.entries.clear();
     core.desk.rolling_from = 0;
     core.incident = Some(IncidentView {
@@ -428,6 +435,10 @@ pub(super) fn close(core: &mut Core) -> Vec<Effect> {
         // A sealed record could not tell how it ended.
         let title = action.plan.title.clone();
         core.say(NoticeKind::Error, format!("not closed: {title} is under way; close it when its outcome is known"));
+        return Vec::new();
+    }
+    if let Some(why) = owning::why_not_close(core) {
+        core.say(NoticeKind::Error, why);
         return Vec::new();
     }
     core.desk.closing = true;

@@ -11,7 +11,7 @@ use crate::session::core::{Core, Next};
 use crate::session::message::Dated;
 use crate::session::{Effect, NoticeKind, WriteWindow};
 
-use super::{acting, carrying, recording};
+use super::{acting, carrying, granting, owning, recording};
 
 /// A notice stays this long.
 const NOTICE: TimeDelta = TimeDelta::seconds(30);
@@ -41,8 +41,11 @@ pub(super) fn tick(core: &mut Core, now: World) -> Vec<Effect> {
         effects.extend(acting::window_ran_out(core, "write window ran out"));
     }
     effects.extend(acting::refresh_if_expired(core));
+    effects.extend(granting::tick(core));
+    owning::tick(core);
     if core.incident.is_none() && !core.desk.declaring && core.desk.forgotten + FORGET < core.now {
         core.desk.forgotten = core.now;
+        owning::keep(core);
         carrying::forget_old(core);
     }
     if core.notice.as_ref().is_some_and(|notice| notice.at + NOTICE < core.now) {

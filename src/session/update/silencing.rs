@@ -46,7 +46,7 @@ pub(super) fn silence(
         None => request(core, what, minutes, comment),
     };
     match request {
-        Ok(request) => acting::plan(core, request),
+        Ok(request) => acting::want(core, request),
         Err(why) => {
             core.say(NoticeKind::Error, why);
             Vec::new()

@@ -7,6 +7,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 mod act;
+mod declared;
+mod grave;
 mod incident;
 mod record;
 mod see;

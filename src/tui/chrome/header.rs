@@ -120,6 +120,9 @@ fn parts(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, width: u16) -> Vec
     if let Some(service) = &state.chip {
         parts.push(one(200, get(Role::Chip), format!(" only {service} ")));
     }
+    if !scene.left_over.is_empty() {
+        parts.push(one(135, get(Role::Warn), format!("{} left over", scene.left_over.len())));
+    }
     parts.extend(sources(scene, brush, width));
     if scene.backfilling > 0 {
         parts.push(one(

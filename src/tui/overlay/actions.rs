@@ -4,8 +4,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::config::WritePolicy;
-use crate::model::command::{AlertChoice, Command};
+use crate::model::command::{AlertChoice, Command, WorkloadChoice};
 use crate::model::name::{ServiceName, WorkloadKey};
+use crate::model::plan::Revision;
+use crate::session::commands::{Danger, Declaration};
 use crate::session::{ActionState, WriteWindow};
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::Where;
@@ -14,7 +16,7 @@ use crate::tui::scene::Scene;
 use crate::tui::state::State;
 use crate::tui::theme::Role;
 
-use super::Card;
+use super::{Card, routes};
 
 /// One choice.
 pub(in crate::tui) struct Choice {
@@ -34,6 +36,13 @@ pub(in crate::tui) enum Does {
 /// Whether anything may ever be changed here.
 pub(in crate::tui) fn may_act(scene: &Scene<'_>) -> bool {
     scene.facing.write == WritePolicy::Ask && scene.journal_failed.is_none()
+}
+
+/// The commands that are offered now: those that act are absent while the session is read-only,
+/// but for the one that opens the write window, where that may be opened.
+pub(in crate::tui) fn offered(scene: &Scene<'_>) -> impl Fn(&Declaration) -> bool + use<> {
+    let (ever, now) = (may_act(scene), matches!(scene.window, WriteWindow::Open { .. }));
+    move |it| it.danger != Danger::Act || (ever && (now || it.id == "write"))
 }
 
 fn workloads<'a>(scene: &Scene<'a>, selected: Option<&Item<'a>>, chip: Option<&ServiceName>) -> Vec<&'a WorkloadKey> {
@@ -67,6 +76,13 @@ pub(in crate::tui) fn choices(
             WriteWindow::Open { .. } => {
                 for key in workloads(scene, selected, chip) {
                     offer(format!("scale {key} …"), Does::Line(format!("scale {} ", key.path)));
+                    let workload = || WorkloadChoice::Exactly(key.clone());
+                    let back = Command::RollBack { workload: workload(), to: Revision::Previous };
+                    offer(format!("roll back {key}"), Does::Run(back));
+                    offer(format!("restart {key}"), Does::Run(Command::Restart { workload: workload() }));
+                }
+                for route in routes::offers(scene, selected, chip) {
+                    offer(route.title, Does::Line(route.line));
                 }
                 if let Some(Item::Alert(row)) = selected
                     && row.fires()
@@ -81,6 +97,10 @@ pub(in crate::tui) fn choices(
                 if let Some(action) = undoable {
                     offer(format!("undo: {}", action.plan.title), Does::Run(Command::Undo));
                 }
+                for one in scene.left_over {
+                    let undo = Command::UndoLeftover { which: one.handle().into() };
+                    offer(format!("undo what is left over: {}", one.plan.title), Does::Run(undo));
+                }
                 offer("close the write window".into(), Does::Run(Command::CloseWrite));
             }
         }
@@ -90,6 +110,11 @@ pub(in crate::tui) fn choices(
         offer(format!("open the runbook of {service}"), Does::Run(Command::Runbook { service: Some(service.clone()) }));
     }
     offer("note a command run elsewhere …".into(), Does::Line("ran ".into()));
+    for one in scene.left_over {
+        let (title, line) =
+            (format!("say who owns what is left over: {} …", one.plan.title), format!("own {} ", one.handle()));
+        offer(title, Does::Line(line));
+    }
     if scene.incident.is_some() {
         offer("write a note …".into(), Does::Line("note ".into()));
         offer("ask somebody …".into(), Does::Line("ask ".into()));

@@ -35,6 +35,11 @@ impl<'a> Card<'a> {
         self
     }
 
+    /// Columns of a line, and of the title but for its margins.
+    pub(in crate::tui) fn room(&self) -> usize {
+        self.width.saturating_sub(2)
+    }
+
     pub(in crate::tui) fn ink(&self) -> Ink<'a> {
         Ink::new(self.brush.theme, self.brush.ascii, self.width)
     }

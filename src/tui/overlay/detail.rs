@@ -11,6 +11,7 @@ use crate::tui::panes::{self, Choice, Detail, Item, Paint, logs};
 use crate::tui::scene::Scene;
 use crate::tui::state::{Overlay, Shown, State};
 use crate::tui::theme::Role;
+use crate::tui::words;
 
 use super::Card;
 
@@ -32,6 +33,10 @@ pub(super) fn draw(state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body
         Shown::Line(id) => scene.logs.line(*id).map(|line| logs::detail(&line, &paint)),
     };
     let detail = detail.unwrap_or_else(|| Detail { title: "This is gone.".into(), facts: Vec::new() });
+    // What does not fit into the frame's own line is told in full below it.
+    if words::width(&detail.title) > card.room() {
+        card.fact("text", &detail.title, Role::Name);
+    }
     card.title(Role::TitleFocus, detail.title.clone());
     for (label, text, role) in &detail.facts {
         card.fact(label, text, *role);

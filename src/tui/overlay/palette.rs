@@ -4,21 +4,21 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
-use crate::session::commands::{COMMANDS, Danger, Declaration, find};
+use crate::session::commands::{COMMANDS, Declaration, find};
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::{Keymap, Where};
 use crate::tui::scene::Scene;
 use crate::tui::theme::Role;
 use crate::tui::words;
 
-use super::{Card, actions};
+use super::{Card, actions, routes};
 
 /// Commands that are shown at once.
 const SHOWN: usize = 9;
 
-/// The commands that fit what is typed, best first. Those that act are absent where nothing may.
-pub(in crate::tui) fn offers(typed: &str, may_act: bool) -> Vec<&'static Declaration> {
-    let allowed: Vec<_> = COMMANDS.iter().filter(|it| may_act || it.danger != Danger::Act).collect();
+/// The commands that fit what is typed, best first, of those that are offered.
+pub(in crate::tui) fn offers(typed: &str, offered: impl Fn(&Declaration) -> bool) -> Vec<&'static Declaration> {
+    let allowed: Vec<_> = COMMANDS.iter().filter(|it| offered(it)).collect();
     let word = typed.trim_start().trim_start_matches(':');
     if word.is_empty() {
         return allowed;
@@ -69,6 +69,9 @@ pub(in crate::tui) fn complete(
     let Some((id, rest)) = line.split_once(' ') else {
         return offers.get(at).map(|it| format!("{} ", it.id));
     };
+    if find(id)?.args.starts_with("SERVICE ") {
+        return routes::complete(id, rest, scene);
+    }
     let names: Vec<String> = match find(id)?.args.split(' ').next()? {
         "WORKLOAD" => scene.workloads.iter().map(|row| row.key.path.to_string()).collect(),
         "ALERT" => scene.alerts.iter().map(|row| row.alert.name.to_string()).collect(),
@@ -91,7 +94,7 @@ pub(super) fn draw(
     body: Rect,
     buffer: &mut Buffer,
 ) -> Position {
-    let offers = offers(input.value(), actions::may_act(scene));
+    let offers = offers(input.value(), actions::offered(scene));
     let mut card = Card::new(brush, Role::Dialog, body, 100, 12);
     card.title(Role::TitleFocus, "Command");
     let width = usize::from(body.width.min(100)).saturating_sub(6);
@@ -148,10 +151,14 @@ pub(super) fn draw(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::WritePolicy;
+    use crate::session::WriteWindow;
+    use crate::session::commands::Danger;
+    use crate::tui::fixture::Fixture;
 
     #[test]
     fn commands_are_found_by_what_one_remembers_of_them() {
-        let ids = |typed| offers(typed, true).iter().map(|it| it.id).collect::<Vec<_>>();
+        let ids = |typed| offers(typed, |_| true).iter().map(|it| it.id).collect::<Vec<_>>();
         assert_eq!(ids("scale").first(), Some(&"scale"));
         assert_eq!(ids("postmort").first(), Some(&"export"));
         assert_eq!(ids("scale payments 1"), ["scale"]);
@@ -160,15 +167,24 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_may_be_changed_no_command_offers_to() {
-        assert!(offers("", false).iter().all(|it| it.danger != Danger::Act));
+    fn while_the_session_is_read_only_no_command_offers_to_act_but_the_one_that_ends_that() {
+        let mut fixture = Fixture::burning();
+        let acting = |fixture: &Fixture| -> Vec<&str> {
+            let offers = offers("", actions::offered(&fixture.scene()));
+            offers.iter().filter(|it| it.danger == Danger::Act).map(|it| it.id).collect()
+        };
+        assert!(acting(&fixture).contains(&"scale"), "the window is open");
+        fixture.window = WriteWindow::Closed;
+        assert_eq!(acting(&fixture), ["write"]);
+        fixture.facing.write = WritePolicy::Deny;
+        assert_eq!(acting(&fixture), Vec::<&str>::new());
     }
 
     #[test]
     fn enter_runs_what_is_typed_or_what_is_chosen() {
-        assert_eq!(chosen("scale payments 12", 0, &offers("scale payments 12", true)), "scale payments 12");
-        assert_eq!(chosen("zoo", 0, &offers("zoo", true)), "zoom");
-        assert_eq!(chosen("scal", 0, &offers("scal", true)), "scale ");
+        assert_eq!(chosen("scale payments 12", 0, &offers("scale payments 12", |_| true)), "scale payments 12");
+        assert_eq!(chosen("zoo", 0, &offers("zoo", |_| true)), "zoom");
+        assert_eq!(chosen("scal", 0, &offers("scal", |_| true)), "scale ");
         assert_eq!(chosen(":q", 0, &[]), "quit");
     }
 }

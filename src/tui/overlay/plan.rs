@@ -2,24 +2,45 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use ratatui::text::Line;
 
 use crate::model::name::Kind;
-use crate::model::plan::{OwnerEffect, Permission, Plan, Preview, Room, Tier};
-use crate::session::PlanView;
+use crate::model::plan::{Ends, FieldChange, OwnerEffect, Permission, Plan, Preview, Request, Room, Tier};
+use crate::record::short;
+use crate::session::{Grant, PlanView};
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::Where;
 use crate::tui::scene::Scene;
-use crate::tui::state::State;
+use crate::tui::state::{BREAK_GLASS, State};
 use crate::tui::theme::Role;
-use crate::tui::words;
+use crate::tui::words::{self, Zone};
 
 use super::Card;
 
+/// Lines that the command may take: it is there to be copied, and the facts to be read.
+const COMMAND_LINES: usize = 3;
+/// Columns that a value may take in a change. A whole template is told by its words.
+const VALUE: usize = 160;
+
+/// What can be done with a plan that waits for a second person.
+const WAITING: [(&str, &str); 4] = [
+    (BREAK_GLASS, "break the glass"),
+    ("discard-plan", "leave"),
+    ("copy-selection", "copy"),
+    ("refresh-plan", "read again"),
+];
 /// What can be done with a plan, and with one that cannot be confirmed.
 const CONFIRMED: [(&str, &str); 4] = [
     ("confirm-dialog", "confirm"),
     ("discard-plan", "leave"),
     ("copy-selection", "copy the command"),
+    ("refresh-plan", "read again"),
+];
+/// The same of a plan that could go to another revision.
+const REVISIONS: [(&str, &str); 4] = [
+    ("confirm-dialog", "confirm"),
+    ("discard-plan", "leave"),
+    ("other-revision", "another revision"),
     ("refresh-plan", "read again"),
 ];
 const BLOCKED: [(&str, &str); 3] =
@@ -74,60 +95,151 @@ fn shown(
     let grave = blocked.is_some() || State::wants_name(plan);
     let mut card = Card::new(brush, if grave { Role::DialogDanger } else { Role::Dialog }, body, 96, 10);
     card.title(Role::TitleFocus, "Plan").title(Role::Name, format!("  {}", plan.title));
-    let namespace = match plan.target.path.namespace.as_str() {
-        "" => String::new(),
-        namespace => format!(", namespace {namespace}"),
-    };
-    let place = format!("{} {}{namespace}", where_it_is(scene), plan.target.origin.env);
+    let place = format!("{} {}", where_it_is(scene), plan.target.origin.env);
     let danger = scene.facing.production && !scene.facing.drill;
     card.fact("where", &place, if danger { Role::Bad } else { Role::Name });
-    facts(&mut card, plan, scene, brush.ascii);
+    card.fact("target", &format!("{} {}", plan.target.kind, plan.target.path), Role::Name);
+    facts(&mut card, plan, scene, state.zone(), brush.ascii);
+    command(&mut card, plan, state);
     let expires = (plan.expires_at - scene.now).num_seconds();
+    let (age, role) = match expires {
+        1.. => (format!("valid for {expires} s"), Role::Dim),
+        _ => ("too old: r reads again".to_owned(), Role::Warn),
+    };
+    let keys = |card: &Card<'_>, state: &State, words: &[(&str, &str)]| {
+        let mut foot = card.ink();
+        super::keys(&mut foot, &state.keymap, Where::Plan, words);
+        foot.right(role, &age);
+        foot.line()
+    };
     if let Some(why) = blocked {
         card.blank().text(&format!("Cannot be confirmed as it is: {why}"), Role::Bad);
-        card.foot = vec![hints(&card, state, Where::Plan, &BLOCKED)];
+        card.foot = vec![keys(&card, state, &BLOCKED)];
         card.draw(body, &mut state.plan_scroll, buffer);
         return None;
     }
+    if State::waits(plan, scene) {
+        return waiting(card, state, scene, body, buffer, keys);
+    }
     if State::wants_name(plan) {
-        let why = match (plan.tier, plan.target.kind) {
-            (Tier::Grave, _) => "This may take the last capacity.",
-            (_, Kind::Silence) => "This keeps from people what they may have to know.",
-            (_, Kind::RunbookStep) => "Nothing takes this back.",
-            _ => "This lowers capacity.",
+        let given = scene.consent.and_then(|consent| match &consent.grant {
+            Grant::Given(warrant) if plan.tier == Tier::Grave => Some(warrant.words()),
+            _ => None,
+        });
+        match given {
+            Some(words) => card.blank().text(&words, Role::Warn),
+            None => card.blank().text(at_stake(plan), Role::Warn),
         };
-        card.blank().text(why, Role::Warn);
-        let label = format!("Type {} and press Enter to confirm: ", plan.target.path.name);
+        let label = format!("Type {} and press Enter to confirm: ", plan.name_to_type());
         let mut line = card.ink();
         line.put(Role::Name, &label).put(Role::Text, state.typed.value());
-        card.foot = vec![line.line(), hints(&card, state, Where::Plan, &[("discard-plan", "leave")])];
+        card.foot = vec![line.line(), keys(&card, state, &[("discard-plan", "leave")])];
         let foot = card.draw(body, &mut state.plan_scroll, buffer);
         let x = words::width(&label) + state.typed.visual_cursor();
         return Some(Position::new(foot.x + u16::try_from(x).unwrap_or(0).min(foot.width.saturating_sub(1)), foot.y));
     }
-    let age = if expires > 0 { format!("valid for {expires} s") } else { "too old: r reads again".to_owned() };
-    let mut foot = card.ink();
-    super::keys(&mut foot, &state.keymap, Where::Plan, &CONFIRMED);
-    foot.right(if expires > 0 { Role::Dim } else { Role::Warn }, &age);
-    card.foot = vec![ratatui::text::Line::default(), foot.line()];
+    let words = if matches!(plan.request, Request::RollBack { .. }) { &REVISIONS } else { &CONFIRMED };
+    card.foot = vec![Line::default(), keys(&card, state, words)];
     card.draw(body, &mut state.plan_scroll, buffer);
     None
 }
 
-fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, ascii: bool) {
-    let arrow = if ascii { "->" } else { "→" };
-    for change in &plan.changes {
-        let words = match &change.words {
-            Some(words) => format!("{} {}", change.label, words.replace('→', arrow)),
-            None => format!("{} {} {arrow} {}", change.label, change.before, change.after),
+/// Why one key is not enough.
+fn at_stake(plan: &Plan) -> &'static str {
+    match plan.target.kind {
+        Kind::Silence => "This keeps from people what they may have to know.",
+        Kind::RunbookStep => "Nothing takes this back.",
+        _ => "This lowers capacity or moves traffic.",
+    }
+}
+
+/// The end of a plan that takes a second person and has none yet.
+fn waiting(
+    mut card: Card<'_>,
+    state: &mut State,
+    scene: &Scene<'_>,
+    body: Rect,
+    buffer: &mut Buffer,
+    keys: impl Fn(&Card<'_>, &State, &[(&str, &str)]) -> Line<'static>,
+) -> Option<Position> {
+    card.blank();
+    let Some(consent) = scene.consent else {
+        card.text("This takes a second person. Read it again to ask one.", Role::Warn);
+        card.foot = vec![keys(&card, state, &BLOCKED)];
+        card.draw(body, &mut state.plan_scroll, buffer);
+        return None;
+    };
+    if let Grant::Counting { reason, until } = &consent.grant {
+        let left = (*until - scene.now).num_seconds().max(0);
+        card.text(&format!("BREAK-GLASS in {left} s: {reason}"), Role::Bad);
+        card.foot = vec![keys(&card, state, &[("discard-plan", "leave: nothing is broken")])];
+        card.draw(body, &mut state.plan_scroll, buffer);
+        return None;
+    }
+    card.text("This takes a second person, who runs as another user of this machine:", Role::Warn);
+    card.text(&format!("warroom incident consent {} {}", consent.incident, short(&consent.hash)), Role::Name);
+    let Some(glass) = &state.glass else {
+        let words = match consent.grant {
+            Grant::Awaited => "The record is looked at each second. Who is alone breaks the glass.",
+            _ => "It is being written to the record.",
         };
-        card.fact("change", &words, Role::Name);
+        card.text(words, Role::Dim);
+        card.foot = vec![keys(&card, state, &WAITING)];
+        card.draw(body, &mut state.plan_scroll, buffer);
+        return None;
+    };
+    let label = "Break the glass (Enter, then ten seconds), because: ";
+    let mut line = card.ink();
+    line.put(Role::Bad, label).put(Role::Text, glass.value());
+    let x = words::width(label) + glass.visual_cursor();
+    card.foot = vec![line.line(), keys(&card, state, &[("back", "back")])];
+    let foot = card.draw(body, &mut state.plan_scroll, buffer);
+    Some(Position::new(foot.x + u16::try_from(x).unwrap_or(0).min(foot.width.saturating_sub(1)), foot.y))
+}
+
+/// One change, short enough to be read: `replicas 6 → 12`.
+fn changed(change: &FieldChange, ascii: bool) -> String {
+    if change.words.is_some() {
+        return drawn(&change.shown(), ascii);
+    }
+    let arrow = if ascii { "->" } else { "→" };
+    let [before, after] = [&change.before, &change.after].map(|value| match value.as_str() {
+        "null" => "nothing".to_owned(),
+        value => words::fit(value, VALUE, ascii),
+    });
+    format!("{} {before} {arrow} {after}", change.label)
+}
+
+/// Arrows of the program's own words, as the terminal can draw them.
+fn drawn(text: &str, ascii: bool) -> String {
+    if ascii { text.replace('→', "->") } else { text.to_owned() }
+}
+
+/// The same as a command line: its beginning, where it is long.
+fn command(card: &mut Card<'_>, plan: &Plan, state: &State) {
+    let before = card.lines.len();
+    card.fact("same as", &plan.command, Role::Dim);
+    if card.lines.len() - before > COMMAND_LINES {
+        card.lines.truncate(before + COMMAND_LINES - 1);
+        let key = state.keymap.key_in(Where::Plan, "copy-selection").map(|key| format!("; {key} copies all of it"));
+        card.fact("", &format!("(goes on{})", key.unwrap_or_default()), Role::Dim);
+    }
+}
+
+fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, zone: Zone, ascii: bool) {
+    for (at, change) in plan.changes.iter().enumerate() {
+        card.fact(if at == 0 { "change" } else { "" }, &changed(change, ascii), Role::Name);
+    }
+    for fact in &plan.facts {
+        card.fact(&fact.label, &drawn(&fact.words, ascii), if fact.warns { Role::Warn } else { Role::Text });
     }
     if !plan.blast.words.is_empty() {
         card.fact("at stake", &plan.blast.words, Role::Text);
     }
     match &plan.room {
-        Room::NotNeeded => {}
+        Room::NotNeeded => {
+            card.fact("room", "none is needed: nothing is added", Role::Dim);
+        }
         Room::Counted { fit, wait, words } => {
             let role = if *wait > 0 { Role::Warn } else { Role::Good };
             let added = fit + wait;
@@ -148,6 +260,9 @@ fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, ascii: bool) {
             card.fact("room", &format!("unknown: {why}"), Role::Warn);
         }
     }
+    if plan.owners.is_empty() {
+        card.fact("owner", "no controller was found that sets it back", Role::Dim);
+    }
     for owner in &plan.owners {
         let role = match owner.effect {
             OwnerEffect::Reverts => Role::Bad,
@@ -159,14 +274,20 @@ fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, ascii: bool) {
     if let Some(load) = &plan.load {
         card.fact("load", load, Role::Text);
     }
-    for fact in &plan.facts {
-        card.fact(&fact.label, &fact.words, if fact.warns { Role::Warn } else { Role::Text });
-    }
     card.fact(
         "undo",
         plan.undo.as_deref().unwrap_or("there is none"),
         if plan.undo.is_some() { Role::Text } else { Role::Warn },
     );
+    match plan.ends {
+        Ends::Stays => {}
+        Ends::BySystem { at } => {
+            card.fact("ends", &format!("by itself at {}", zone.minute(at, scene.now)), Role::Text);
+        }
+        Ends::Reminder => {
+            card.fact("ends", "by nobody: it is listed as left over until it is undone or owned", Role::Warn);
+        }
+    }
     let (permission, bad) = match &plan.permission {
         Permission::Allowed => ("allowed".to_owned(), false),
         Permission::Denied { why } => (format!("not allowed: {why}"), true),
@@ -180,10 +301,9 @@ fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, ascii: bool) {
     let read = words::long_age(scene.now - plan.read_at);
     let role = if bad || worse { Role::Bad } else { Role::Text };
     card.fact("checked", &format!("{permission}; {preview}; read {read} ago"), role);
-    card.fact("same as", &plan.command, Role::Dim);
 }
 
-fn hints(card: &Card<'_>, state: &State, at: Where, words: &[(&str, &str)]) -> ratatui::text::Line<'static> {
+fn hints(card: &Card<'_>, state: &State, at: Where, words: &[(&str, &str)]) -> Line<'static> {
     let mut ink = card.ink();
     super::keys(&mut ink, &state.keymap, at, words);
     ink.line()

@@ -8,7 +8,7 @@ use crate::session::ResumeOffer;
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::{Keymap, Where};
 use crate::tui::scene::Scene;
-use crate::tui::state::State;
+use crate::tui::state::{Leaving, State};
 use crate::tui::theme::Role;
 use crate::tui::words;
 
@@ -108,14 +108,27 @@ pub(super) fn resume(
 }
 
 /// Draws the question whether to leave while something is under way.
-pub(super) fn quit(under: &str, keymap: &Keymap, brush: &Brush<'_>, body: Rect, buffer: &mut Buffer) {
+pub(super) fn quit(why: &Leaving, keymap: &Keymap, brush: &Brush<'_>, body: Rect, buffer: &mut Buffer) {
     let mut card = Card::new(brush, Role::DialogDanger, body, 76, 10);
-    card.title(Role::DialogDanger, "An action is under way");
-    card.text(under, Role::Name).blank();
-    card.text(
-        "Leaving does not stop it. Its outcome is not recorded until somebody resumes this incident.",
-        Role::Text,
-    );
+    match why {
+        Leaving::Action(under) => {
+            card.title(Role::DialogDanger, "An action is under way");
+            card.text(under, Role::Name).blank();
+            card.text(
+                "Leaving does not stop it. Its outcome is not recorded until somebody resumes this incident.",
+                Role::Text,
+            );
+        }
+        Leaving::Incident(id) => {
+            card.title(Role::DialogDanger, "The incident is open");
+            card.text(id, Role::Name).blank();
+            card.text(
+                "Leaving ends what this program records of it. It stays open: the next start offers to resume it. \
+                 `:close` closes it.",
+                Role::Text,
+            );
+        }
+    }
     let mut foot = card.ink();
     super::keys(&mut foot, keymap, Where::Leave, &[("quit", "leave anyway")]);
     foot.put(Role::Key, "any other key").put(Role::Dim, " stay");

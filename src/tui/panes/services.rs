@@ -135,6 +135,9 @@ pub(super) fn detail(row: &ServiceRow, paint: &Paint<'_>, scene: &Scene<'_>) -> 
     for workload in &service.workloads {
         detail = detail.fact("workload", format!("{} {}/{}", workload.kind, workload.namespace, workload.name));
     }
+    for route in &service.routes {
+        detail = detail.fact("traffic", route.to_string());
+    }
     for group in &service.log_groups {
         detail = detail.fact("log group", group);
     }

@@ -6,6 +6,7 @@ use crate::clock::Wall;
 use crate::model::command::{AlertChoice, Command, Pane, View};
 use crate::model::log::Level;
 use crate::model::name::ServiceName;
+use crate::model::plan::Request;
 use crate::session::{ActionState, NoticeKind, PlanView, Purpose};
 use crate::text::Safe;
 use crate::tui::editor::Edited;
@@ -18,7 +19,7 @@ use crate::tui::scene::Scene;
 use crate::tui::theme::Theme;
 use crate::tui::words;
 
-use super::{Commands, Overlay, Prompt, PromptKind, Shown, State, Wish};
+use super::{Commands, Leaving, Overlay, Prompt, PromptKind, Shown, State, Wish};
 
 /// Columns of one step sideways.
 const SIDEWAYS: usize = 8;
@@ -43,9 +44,10 @@ impl State {
                     ActionState::Under(words) => Some(format!("{}: {words}", action.plan.title)),
                     ActionState::Ended(_) => None,
                 });
-                match under {
-                    Some(under) if !matches!(self.overlay, Some(Overlay::Quit { .. })) => {
-                        self.overlay = Some(Overlay::Quit { under });
+                let open = || scene.incident.map(|incident| Leaving::Incident(incident.id.to_string()));
+                match under.map(Leaving::Action).or_else(open) {
+                    Some(why) if !matches!(self.overlay, Some(Overlay::Quit { .. })) => {
+                        self.overlay = Some(Overlay::Quit { why });
                         Vec::new()
                     }
                     _ => vec![Command::Quit],
@@ -105,16 +107,24 @@ impl State {
             View::WrapLogs => self.logs.wrap = !self.logs.wrap,
             View::LogTimes => self.logs.times = !self.logs.times,
             View::SelectService => return self.select_service(scene, now),
+            View::Sources => self.overlay = Some(Overlay::Sources { scroll: 0 }),
             View::Help => self.overlay = Some(Overlay::Help { scroll: 0 }),
             View::Palette => self.open_palette(""),
             View::Actions => self.overlay = Some(Overlay::Actions { at: 0 }),
             View::ConfirmDialog => {
                 if let Some(PlanView::Shown { plan, blocked: None }) = scene.plan
                     && self.armed(plan, now)
+                    && !Self::waits(plan, scene)
                 {
                     return self.confirm(plan, now);
                 }
             }
+            View::OtherRevision => match scene.plan {
+                Some(PlanView::Shown { plan, .. }) if matches!(plan.request, Request::RollBack { .. }) => {
+                    self.open_palette(&format!("rollback {} ", plan.target.path));
+                }
+                _ => self.say(NoticeKind::Info, "this plan goes to no revision that could be another", now),
+            },
             View::CycleZone => self.zone = (self.zone + 1) % self.zones.len().max(1),
             View::CycleTheme => self.wishes.push(Wish::CycleTheme),
             View::ToggleMouse => self.wishes.push(Wish::ToggleMouse),

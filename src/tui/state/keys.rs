@@ -19,6 +19,8 @@ use crate::tui::scene::Scene;
 
 use super::{Commands, Overlay, Prompt, PromptKind, State, Wish};
 
+/// What the key that asks for the reason of break-glass is bound to.
+pub(in crate::tui) const BREAK_GLASS: &str = ":break-glass";
 /// Rows of a page in a dialog.
 const PAGE: usize = 10;
 
@@ -37,7 +39,7 @@ impl State {
     /// Pasted text only ever becomes text in a field: it triggers no key and confirms nothing.
     fn paste(&mut self, text: &str, scene: &Scene<'_>, now: Wall) {
         let name = matches!(self.overlay, Some(Overlay::Write { second: false, .. }));
-        if scene.plan.is_some() || self.resume(scene).is_some() || name {
+        if (scene.plan.is_some() && !self.is_typing()) || self.resume(scene).is_some() || name {
             self.say(NoticeKind::Info, "a paste confirms nothing: type it", now);
             return;
         }
@@ -61,6 +63,8 @@ impl State {
 
     fn key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
         match scene.plan {
+            // The command line below a plan, for another of the revisions that it lists.
+            Some(PlanView::Shown { .. }) if self.is_typing() => return self.overlay_key(key, scene, now),
             Some(PlanView::Shown { plan, blocked }) => return self.plan_key(key, plan, blocked.is_some(), scene, now),
             Some(PlanView::Planning { .. } | PlanView::Refused { .. }) => {
                 // The keys of somebody who is ahead of the program are not kept for the dialog.
@@ -153,16 +157,37 @@ impl State {
         self.say(NoticeKind::Info, why, now);
     }
 
+    /// Whether the command line has the keys.
+    pub(in crate::tui) fn is_typing(&self) -> bool {
+        matches!(self.overlay, Some(Overlay::Palette { .. }))
+    }
+
     pub(super) fn open_palette(&mut self, prefill: &str) {
         self.overlay = Some(Overlay::Palette { input: Input::new(prefill.to_owned()), at: 0, back: None });
     }
 
     fn plan_key(&mut self, key: KeyEvent, plan: &Plan, blocked: bool, scene: &Scene<'_>, now: Wall) -> Commands {
+        if let Some(reason) = &mut self.glass {
+            match key.code {
+                KeyCode::Esc => self.glass = None,
+                KeyCode::Enter if reason.value().trim().is_empty() => {
+                    self.say(NoticeKind::Error, "say why: the reason goes on the record", now);
+                }
+                KeyCode::Enter => {
+                    let reason = Safe::from(reason.value().trim());
+                    self.glass = None;
+                    return vec![Command::BreakGlass { reason }];
+                }
+                _ => drop(reason.handle_event(&Event::Key(key))),
+            }
+            return Vec::new();
+        }
         if key.code == KeyCode::Esc {
             return vec![Command::DiscardPlan];
         }
+        let waits = Self::waits(plan, scene) && !blocked;
         let found = self.keymap.find(Where::Plan, &[chord(key)]);
-        let typed = Self::wants_name(plan) && !blocked;
+        let typed = Self::wants_name(plan) && !blocked && !waits;
         // Only what confirms waits until the plan can have been read: leaving it harms nobody.
         if (typed || found == Found::Line("confirm-dialog".into())) && !self.armed(plan, now) {
             self.say(NoticeKind::Info, "that key came before the plan was on the screen: press it again", now);
@@ -179,6 +204,16 @@ impl State {
             }
         }
         match found {
+            Found::Line(line) if line == BREAK_GLASS => {
+                if waits && self.armed(plan, now) {
+                    self.glass = Some(Input::default());
+                }
+                Vec::new()
+            }
+            Found::Line(line) if line == "confirm-dialog" && waits => {
+                self.say(NoticeKind::Error, "this plan takes a second person, or break-glass", now);
+                Vec::new()
+            }
             Found::Line(line) if line == "confirm-dialog" && blocked => {
                 self.say(NoticeKind::Error, "this plan cannot be confirmed as it is", now);
                 Vec::new()
@@ -193,8 +228,8 @@ impl State {
             return vec![Command::Confirm { plan: Some(plan.id.clone()), typed: None }];
         }
         let typed = self.typed.value().trim().to_owned();
-        if plan.target.path.name != typed.as_str() {
-            self.say(NoticeKind::Error, format!("type `{}` to confirm", plan.target.path.name), now);
+        if plan.name_to_type() != typed {
+            self.say(NoticeKind::Error, format!("type `{}` to confirm", plan.name_to_type()), now);
             return Vec::new();
         }
         vec![Command::Confirm { plan: Some(plan.id.clone()), typed: Some(Safe::from(typed)) }]
@@ -242,7 +277,9 @@ impl State {
 
     fn overlay_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
         match &mut self.overlay {
-            Some(Overlay::Help { .. } | Overlay::Detail { .. }) => self.reading_key(key, scene, now),
+            Some(Overlay::Help { .. } | Overlay::Sources { .. } | Overlay::Detail { .. }) => {
+                self.reading_key(key, scene, now)
+            }
             Some(Overlay::Runbook { .. }) => self.runbook_key(key, scene, now),
             Some(Overlay::Palette { .. }) => self.palette_key(key, scene, now),
             Some(Overlay::Actions { at }) => {
@@ -259,10 +296,15 @@ impl State {
         }
     }
 
-    /// A key for a text that is read: help, a detail.
+    /// A key for a text that is read: help, the sources, a detail.
     fn reading_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
         let view = self.view_at(Where::Dialog, key);
-        let Some(Overlay::Help { scroll } | Overlay::Detail { scroll, .. } | Overlay::Runbook { scroll, .. }) =
+        let Some(
+            Overlay::Help { scroll }
+            | Overlay::Sources { scroll }
+            | Overlay::Detail { scroll, .. }
+            | Overlay::Runbook { scroll, .. },
+        ) =
             &mut self.overlay
         else {
             return Vec::new();
@@ -323,7 +365,8 @@ impl State {
                 } else if reason.is_empty() {
                     self.say(NoticeKind::Error, "say why: the reason goes on the record", now);
                 } else {
-                    self.overlay = None;
+                    // What was wrong before is mended.
+                    (self.overlay, self.said) = (None, None);
                     return vec![Command::OpenWrite { env, reason }];
                 }
             }
@@ -338,7 +381,7 @@ impl State {
     fn palette_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
         let view = self.view_at(Where::Line, key);
         let Some(Overlay::Palette { input, at, back }) = &mut self.overlay else { return Vec::new() };
-        let offers = palette::offers(input.value(), actions::may_act(scene));
+        let offers = palette::offers(input.value(), actions::offered(scene));
         match view {
             Some(View::Back) => self.overlay = None,
             Some(View::Up) if input.value().is_empty() || back.is_some() => {
@@ -377,7 +420,7 @@ impl State {
     /// Runs what is typed in the command line, or what is chosen below it.
     fn run_line(&mut self, scene: &Scene<'_>, now: Wall) -> Commands {
         let Some(Overlay::Palette { input, at, .. }) = &mut self.overlay else { return Vec::new() };
-        let offers = palette::offers(input.value(), actions::may_act(scene));
+        let offers = palette::offers(input.value(), actions::offered(scene));
         let line = palette::chosen(input.value(), *at, &offers);
         if line.trim() == "write" {
             self.overlay = None;

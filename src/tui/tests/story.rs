@@ -7,10 +7,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::clock::{Wall, wall};
+use crate::config::Catalogue;
 use crate::model::alert::AlertSeverity;
 use crate::model::command::{AlertChoice, Command, Pane};
 use crate::model::log::Level;
+use crate::model::name::{Kind, ObjectPath};
 use crate::model::plan::Tier;
+use crate::model::service::{Route, Service};
 use crate::session::{Action, ActionState, Core, PlanView, WriteWindow};
 use crate::tui::chrome::{self, Brush};
 use crate::tui::fixture::{Fixture, alert, at, plan};
@@ -21,15 +24,17 @@ use crate::tui::term::Depth;
 use crate::tui::theme::Themes;
 use crate::tui::words::Zone;
 
+use super::traffic::diversion;
+
 /// A person at a screen of 120×40.
-struct Person {
-    fixture: Fixture,
-    state: State,
+pub(super) struct Person {
+    pub(super) fixture: Fixture,
+    pub(super) state: State,
     now: Wall,
 }
 
 impl Person {
-    fn at(fixture: Fixture) -> Self {
+    pub(super) fn at(fixture: Fixture) -> Self {
         let state = State::new(Keymap::shipped().unwrap(), vec![Zone::Utc, Zone::Relative], Duration::from_millis(250));
         let mut person = Self { fixture, state, now: wall() };
         person.sees();
@@ -37,7 +42,7 @@ impl Person {
     }
 
     /// Draws, as after every event.
-    fn sees(&mut self) -> String {
+    pub(super) fn sees(&mut self) -> String {
         let theme = Themes::shipped().load("default", Depth::Ansi16).unwrap();
         let mut buffer = Buffer::empty(Rect::new(0, 0, 120, 40));
         let scene = self.fixture.scene();
@@ -65,7 +70,7 @@ impl Person {
         self.state.event(&event, &scene, self.now)
     }
 
-    fn presses(&mut self, code: KeyCode) -> Vec<Command> {
+    pub(super) fn presses(&mut self, code: KeyCode) -> Vec<Command> {
         let modifiers = match code {
             KeyCode::Char(c) if c.is_uppercase() => KeyModifiers::SHIFT,
             _ => KeyModifiers::NONE,
@@ -282,9 +287,12 @@ fn where_nothing_may_be_changed_nothing_is_offered_that_would() {
 }
 
 #[test]
-fn leaving_asks_only_while_an_action_is_under_way() {
+fn leaving_asks_only_while_an_incident_is_open_or_an_action_under_way() {
+    assert_eq!(Person::at(Fixture::quiet()).presses(KeyCode::Char('q')), [Command::Quit]);
     let mut ana = Person::at(Fixture::burning());
-    assert_eq!(ana.presses(KeyCode::Char('q')), [Command::Quit]);
+    assert_eq!(ana.presses(KeyCode::Char('q')), []);
+    assert!(ana.sees().contains("The incident is open"), "two keys too many do not end the record");
+    assert_eq!(ana.presses(KeyCode::Char('q')), []);
     ana.fixture.actions.push(Action {
         plan: plan(12, Tier::Reversible),
         at: at(29, 0),
@@ -432,4 +440,48 @@ fn a_pattern_shows_what_its_scan_has_found_so_far_and_how_far_it_got() {
         assert!(seen.contains("needle 2995") && !seen.contains("hay"), "the newest is found first: {seen}");
         assert_eq!(seen.contains(" of 3,000"), !done, "{seen}");
     }
+}
+
+#[test]
+fn the_traffic_of_a_service_is_diverted_from_its_menu_and_tab_knows_the_destinations() {
+    let mut fixture = Fixture::burning();
+    let route = Route { kind: Kind::VirtualService, path: ObjectPath::new("payments", "partner") };
+    let service = Service {
+        name: "payments".into(),
+        owner: None,
+        title: None,
+        workloads: Vec::new(),
+        routes: vec![route],
+        log_groups: Vec::new(),
+        alarms: Vec::new(),
+        signals: Vec::new(),
+        dashboards: Vec::new(),
+        runbook: None,
+        depends_on: Vec::new(),
+    };
+    fixture.catalogue = Catalogue::new(vec![service]);
+    fixture.window = WriteWindow::Open { until: at(45, 0), reason: "storm".into() };
+    fixture.actions.push(Action {
+        plan: diversion(),
+        at: at(29, 0),
+        state: ActionState::Under("…".into()),
+        undone_by: None,
+    });
+    let mut ana = Person::at(fixture);
+    ana.presses(KeyCode::Char('2'));
+    ana.presses(KeyCode::Char('j'));
+    ana.presses(KeyCode::Char('x'));
+    let sees = ana.sees();
+    assert!(sees.contains("divert traffic of VirtualService payments/partner …"), "{sees}");
+    ana.presses(KeyCode::Esc);
+    ana.presses(KeyCode::Char(':'));
+    ana.types("divert pay");
+    ana.presses(KeyCode::Tab);
+    ana.types("partner-b");
+    ana.presses(KeyCode::Tab);
+    ana.types("40");
+    assert!(ana.sees().contains(":divert payments partner-b=40"));
+    let run = ana.presses(KeyCode::Enter);
+    let [Command::Divert { of, shares }] = run.as_slice() else { panic!("{run:?}") };
+    assert_eq!((of.as_str(), shares[0].destination.as_str(), shares[0].weight), ("payments", "partner-b", 40));
 }

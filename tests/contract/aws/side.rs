@@ -263,6 +263,16 @@ impl Real {
         Self { logs: "WARROOM_REAL_MOTO", ..Self::ministack() }
     }
 
+    /// What things of this side are called.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The variable that names the server of the logs, and of all that is acted on.
+    pub(super) fn url(&self) -> &'static str {
+        self.logs
+    }
+
     /// boto3, in the same environment as the servers.
     pub(super) fn boto(&self, script: &str, arguments: &[&str]) -> String {
         run(self.logs, script, arguments)
@@ -285,7 +295,7 @@ fn run(logs: &str, script: &str, arguments: &[&str]) -> String {
     let prelude = format!(
         "import boto3, os, sys, time\n\
          def client(name, url): return boto3.client(name, endpoint_url=os.environ[url], region_name='eu-west-1')\n\
-         cw = client('cloudwatch', 'WARROOM_REAL_MINISTACK')\nlogs = client('logs', '{logs}')\n\
+         URL = '{logs}'\ncw = client('cloudwatch', 'WARROOM_REAL_MINISTACK')\nlogs = client('logs', URL)\n\
          def put(stream, events): logs.put_log_events(logGroupName=sys.argv[1], logStreamName=stream, logEvents=events)\n"
     );
     let python = said("WARROOM_REAL_PYTHON");

@@ -34,8 +34,9 @@ pub(super) fn json_patch(document: &Value, patch: &Value) -> Result<Value, Refus
         let value = || operation.get("value").cloned().ok_or(Refused::Malformed);
         let from = || pointer(field("from").ok_or(Refused::Malformed)?);
         match field("op").ok_or(Refused::Malformed)? {
+            // What is not there passes a test against null, as in kube-apiserver.
             "test" => {
-                if find(&out, &path) != Some(&value()?) {
+                if *find(&out, &path).unwrap_or(&Value::Null) != value()? {
                     return Err(Refused::Inapplicable);
                 }
             }
@@ -177,6 +178,9 @@ mod tests {
         };
         assert_eq!(json_patch(&document, &patch("a")).unwrap()["spec"]["replicas"], json!(6));
         assert_eq!(json_patch(&document, &patch("b")), Err(Refused::Inapplicable));
+        let absent = |value: Value| json!([{"op": "test", "path": "/metadata/labels", "value": value}]);
+        assert_eq!(json_patch(&document, &absent(Value::Null)).unwrap(), document);
+        assert_eq!(json_patch(&document, &absent(json!({}))), Err(Refused::Inapplicable));
     }
 
     #[test]

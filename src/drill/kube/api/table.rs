@@ -51,6 +51,10 @@ fn columns(behind: Behind) -> Vec<Column> {
         Behind::Stored(Kind::Service) => {
             out.extend([s("Type"), s("Cluster-IP"), s("External-IP"), s("Port(s)"), AGE, wide("Selector")]);
         }
+        Behind::Stored(Kind::VirtualService) => out.extend([s("Gateways"), s("Hosts"), AGE]),
+        Behind::Stored(Kind::DestinationRule) => out.extend([s("Host"), AGE]),
+        Behind::Stored(Kind::HttpRoute) => out.extend([s("Hostnames"), AGE]),
+        Behind::Stored(Kind::EndpointSlice) => out.extend([s("AddressType"), s("Ports"), s("Endpoints"), AGE]),
         Behind::Stored(Kind::StatefulSet) => out.extend([s("Ready"), AGE, wide("Containers"), wide("Images")]),
         Behind::Stored(Kind::DaemonSet) => {
             out.extend([
@@ -187,6 +191,16 @@ fn cells(behind: Behind, object: &Value, now: World) -> Vec<Value> {
             let least = json!(int(object, &["spec", "minReplicas"]).to_string());
             let (most, replicas) = (number(&["spec", "maxReplicas"]), number(&["status", "currentReplicas"]));
             vec![name, json!(reference), json!(format!("cpu: {current}/{goal}%")), least, most, replicas, age]
+        }
+        Behind::Stored(Kind::VirtualService) => vec![name, of(&["spec", "gateways"]), of(&["spec", "hosts"]), age],
+        Behind::Stored(Kind::DestinationRule) => vec![name, of(&["spec", "host"]), age],
+        Behind::Stored(Kind::HttpRoute) => vec![name, of(&["spec", "hostnames"]), age],
+        Behind::Stored(Kind::EndpointSlice) => {
+            let joined = |values: Vec<String>| or_none(&values.join(","));
+            let ports = list(object, &["ports"]).iter().map(|port| int(port, &["port"]).to_string()).collect();
+            let ends = list(object, &["endpoints"]).iter().flat_map(|end| list(end, &["addresses"]));
+            let ends = ends.filter_map(Value::as_str).map(str::to_owned).collect();
+            vec![name, of(&["addressType"]), joined(ports), joined(ends), age]
         }
         Behind::Stored(Kind::Namespace) => vec![name, of(&["status", "phase"]), age],
         Behind::Stored(Kind::Service) => {

@@ -73,7 +73,7 @@ pub(super) fn change(
         let scaling = call.sub.as_deref() == Some("scale");
         let before = if scaling { scale_of(&old) } else { shown(call.resource, &old) };
         let wanted = match verb {
-            "patch" => patched(&before, headers, body)?,
+            "patch" => patched(kind, &before, headers, body)?,
             _ => read(call.resource, headers, body)?,
         };
         preconditions(call, verb, &before, &wanted)?;
@@ -88,7 +88,8 @@ pub(super) fn change(
         } else {
             admit(call, kind, &old, wanted)?
         };
-        if at(&next, &["spec"]) != at(&old, &["spec"]) {
+        // A Service has no generation.
+        if at(&next, &["spec"]) != at(&old, &["spec"]) && kind != Kind::Service {
             let generation = int(&old, &["metadata", "generation"]).saturating_add(1);
             put(&mut next, &["metadata", "generation"], json!(generation));
         }
@@ -110,8 +111,11 @@ fn take(state: &mut State, verb: &str, call: &Call) {
     state.taken.push(Taken { at: state.now, what });
 }
 
-fn patched(before: &Value, headers: &HeaderMap, body: &Bytes) -> Result<Value, Failure> {
+fn patched(kind: Kind, before: &Value, headers: &HeaderMap, body: &Bytes) -> Result<Value, Failure> {
     let media = media(headers);
+    if kind.is_custom() && media.contains("strategic") {
+        return Err(Failure::unsupported());
+    }
     let patch = match media {
         "application/json-patch+json" | "application/merge-patch+json" | "application/strategic-merge-patch+json" => {
             serde_json::from_slice(body).map_err(|error| {
@@ -202,6 +206,22 @@ fn admit(call: &Call, kind: Kind, old: &Value, wanted: Value) -> Result<Value, F
     }
     let name = call.name.as_deref().unwrap_or_default();
     let invalid = |field: &str, why: &str| Failure::invalid(call.resource, name, field, why);
+    if let Some((field, why)) = super::super::traffic::refused(kind, &next) {
+        return Err(invalid(field, &why));
+    }
+    if kind.is_custom() {
+        return Ok(next);
+    }
+    if kind == Kind::Service {
+        if at(&next, &["spec", "clusterIP"]) != at(old, &["spec", "clusterIP"]) {
+            return Err(invalid("spec.clusterIPs[0]", "may not change once set"));
+        }
+        let selector = at(&next, &["spec", "selector"]).as_object();
+        if let Some((key, value)) = selector.into_iter().flatten().find(|(_, value)| !value.is_string()) {
+            return Err(Failure::bad_request(format!("spec.selector.{key}: {value} is no text")));
+        }
+        return Ok(next);
+    }
     if kind == Kind::Autoscaler {
         let (least, most) = (int(&next, &["spec", "minReplicas"]), int(&next, &["spec", "maxReplicas"]));
         if least < 0 || most > MOST {

@@ -1,6 +1,9 @@
 //! From a wish to a confirmed plan: the window, blocked and voided plans, expiry.
 
 use super::*;
+use crate::model::name::{Kind, ObjectPath};
+use crate::model::plan::Request;
+use crate::model::service::{Route, Service};
 
 #[test]
 fn the_write_window_opens_only_for_the_right_name_and_closes_by_itself() {
@@ -123,4 +126,72 @@ fn an_action_that_was_not_recorded_is_told_as_it_ended() {
     story.send(Message::Ended { plan: testing::plan("p", "").id, result: Err(crate::model::plan::Refusal { why }) });
     assert!(matches!(story.core.actions[0].state, ActionState::Ended(Outcome::Refused { .. })));
     assert!(story.notice().contains("could not be recorded"));
+}
+
+/// A story whose services have routes.
+fn routed() -> Story {
+    let service = |name: &str, routes: &[(Kind, &str)]| Service {
+        name: name.into(),
+        owner: None,
+        title: None,
+        workloads: Vec::new(),
+        routes: routes.iter().map(|(kind, name)| Route { kind: *kind, path: ObjectPath::new("shop", *name) }).collect(),
+        log_groups: Vec::new(),
+        alarms: Vec::new(),
+        signals: Vec::new(),
+        dashboards: Vec::new(),
+        runbook: None,
+        depends_on: Vec::new(),
+    };
+    let catalogue = Catalogue::new(vec![
+        service("payments", &[(Kind::VirtualService, "partner"), (Kind::Service, "payments")]),
+        service("checkout", &[(Kind::VirtualService, "checkout"), (Kind::HttpRoute, "checkout")]),
+        service("mail", &[]),
+    ]);
+    let core = Core::new(&environment(), Arc::new(catalogue), Actor::system(), at(0), 0);
+    let mut story = Story { core, effects: Vec::new() };
+    story.command("write prod-eu storm");
+    story
+}
+
+#[test]
+fn a_service_stands_for_the_one_route_that_fits() {
+    let mut story = routed();
+    story.command("divert payments partner-b=40");
+    let Some(Effect::Plan { request, cluster, .. }) = story.effects.last() else {
+        panic!("{:?}", story.effects.last())
+    };
+    assert!(matches!(request, Request::Divert { shares, .. } if shares[0].weight == 40), "{request:?}");
+    assert_eq!(request.target().to_string(), "VirtualService shop/partner in prod-eu");
+    assert_eq!(cluster.service, Some("payments".into()));
+    story.command("switch payments color=green");
+    let Some(Effect::Plan { request, .. }) = story.effects.last() else { panic!("{:?}", story.effects.last()) };
+    assert_eq!(request.target().to_string(), "Service shop/payments in prod-eu");
+    for named in ["HTTPRoute shop/checkout", "VirtualService shop/checkout"] {
+        story.command(&format!("divert {named} a=10"));
+        let Some(Effect::Plan { request, .. }) = story.effects.last() else { panic!("{:?}", story.effects.last()) };
+        assert_eq!(request.target().to_string(), format!("{named} in prod-eu"));
+    }
+}
+
+#[test]
+fn several_routes_are_listed_and_an_unknown_one_says_which_there_are() {
+    let mut story = routed();
+    for (line, said) in [
+        (
+            "divert checkout a=10",
+            "`checkout` has 2 that divide by weights: VirtualService shop/checkout, HTTPRoute shop/checkout",
+        ),
+        ("divert shop/checkout a=10", "`shop/checkout` has 2 that divide by weights"),
+        ("switch checkout color=green", "nothing of `checkout` divides traffic by a selector, but there is"),
+        ("divert mail a=10", "`mail` has no routes that are known; these services have: payments, checkout"),
+        ("divert search a=10", "`search` has no routes that are known"),
+    ] {
+        let before = story.effects.len();
+        story.command(line);
+        assert!(story.notice().contains(said), "{line}: {}", story.notice());
+        assert_eq!(story.effects.len(), before);
+    }
+    story.command("close-write").command("divert payments partner-b=40");
+    assert!(story.notice().contains(":write prod-eu REASON"), "{}", story.notice());
 }

@@ -1,0 +1,83 @@
+//! The top tier and the configuration's policies, at the gateway: what no session can get around.
+
+use super::steps::warrant;
+use super::*;
+use crate::config::{Freeze, Policy, Rule};
+use crate::model::plan::Tier;
+
+fn policy(name: &str, rule: Rule) -> Policy {
+    Policy {
+        name: name.into(),
+        say: "the team says so".into(),
+        environments: Vec::new(),
+        kinds: Vec::new(),
+        targets: Vec::new(),
+        actions: Vec::new(),
+        tiers: Vec::new(),
+        services: Vec::new(),
+        rule,
+        tests: Vec::new(),
+    }
+}
+
+fn room_with(fake: &Fake, policies: Vec<Policy>) -> Room {
+    Room::under(fake, policies)
+}
+
+#[tokio::test]
+async fn the_last_replica_goes_with_a_second_persons_consent_and_not_without() {
+    let fake = Fake::start().await;
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    let plan = room.plan(&scale(0)).await;
+    assert_eq!(plan.tier, Tier::Grave);
+    assert!(room.apply(plan.clone(), &pad).await.unwrap_err().why.contains("second person"));
+    let other = room.plan(&scale(1)).await;
+    let wrong =
+        Warrant { hash: warrant(&Plan { tier: Tier::Grave, ..other }).unwrap().hash, ..warrant(&plan).unwrap() };
+    let why = room.engine.apply_with(plan.clone(), Some(&wrong), &ana(), &pad, &|_| ()).await.unwrap_err().why;
+    assert!(why.contains("not the plan that was consented to"), "{why}");
+    assert!(pad.kinds().is_empty() && fake.state().writes().is_empty());
+
+    let let_by = warrant(&plan);
+    let ended = room.engine.apply_with(plan, let_by.as_ref(), &ana(), &pad, &|_| ()).await.unwrap();
+    assert_eq!((ended.outcome.as_str(), fake.state().replicas()), ("verified", 0));
+    let intent = pad.kept.lock().unwrap()[0].clone();
+    assert_eq!(intent.detail.as_deref(), Some("with the consent of bob (user 1002)"));
+    assert!(intent.pinned);
+    let back = room.plan(&Request::Undo { plan: Box::new(ended.plan) }).await;
+    assert_eq!(room.apply(back, &pad).await.unwrap().outcome.as_str(), "verified");
+    assert_eq!(fake.state().replicas(), 6);
+}
+
+#[tokio::test]
+async fn what_a_policy_denies_is_not_applied_and_what_takes_a_second_person_waits_for_one() {
+    let fake = Fake::start().await;
+    let pad = Pad::of(&fake);
+    let denied = room_with(&fake, vec![policy("floor", Rule::LeastReady(3))]).plan(&scale(2)).await;
+    let why = room(&fake).apply(denied, &pad).await.unwrap_err().why;
+    assert_eq!(why, "by policy floor: the team says so");
+    let allowed = room_with(&fake, vec![policy("floor", Rule::LeastReady(3))]).plan(&scale(3)).await;
+    assert_eq!((Engine::blocked(&allowed), allowed.facts.len()), (None, 0));
+
+    let room = room_with(&fake, vec![policy("two", Rule::SecondPerson)]);
+    let plan = room.plan(&scale(7)).await;
+    assert_eq!(plan.tier, Tier::Grave);
+    assert!(room.apply(plan.clone(), &pad).await.is_err());
+    let ended = room.engine.apply_with(plan.clone(), warrant(&plan).as_ref(), &ana(), &pad, &|_| ()).await.unwrap();
+    assert_eq!(ended.outcome.as_str(), "verified");
+}
+
+#[tokio::test]
+async fn a_freeze_blocks_and_during_an_incident_warns_and_is_on_the_record() {
+    let fake = Fake::start().await;
+    let pad = Pad::of(&fake);
+    let always = Freeze::Once { from: World::UNIX_EPOCH, to: World::MAX_UTC };
+    let room = room_with(&fake, vec![policy("christmas", Rule::Freeze(always))]);
+    let blocked = room.plan(&scale(8)).await;
+    assert_eq!(Engine::blocked(&blocked).as_deref(), Some("by policy christmas: the team says so"));
+    let warned = room.engine.plan_during(true, &scale(8), &Cluster::default()).await.unwrap();
+    assert!(Engine::blocked(&warned).is_none() && warned.facts[0].warns);
+    room.apply(warned, &pad).await.unwrap();
+    let intent = pad.kept.lock().unwrap()[0].clone();
+    assert_eq!((intent.detail.as_deref(), intent.pinned), (Some("christmas: the team says so"), true));
+}

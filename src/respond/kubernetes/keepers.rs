@@ -1,0 +1,178 @@
+//! Who else writes an object that divides traffic, and what they will do to a change of it.
+//!
+//! Argo Rollouts sets weights and selectors that it manages whenever it looks at them; Argo CD
+//! heals itself within seconds if it is told to; Flux and Helm when they next apply.
+
+use http::StatusCode;
+use serde_json::Value;
+
+use crate::model::name::Kind;
+use crate::model::plan::{Owner, OwnerEffect};
+use crate::text::Safe;
+
+use super::client::{Api, ApiError};
+use super::objects::{Application, Meta};
+use super::place::Place;
+use super::scale::quoted;
+use super::{ready, said};
+
+/// All keepers of the object at `place`, the gravest first. `pointers`: what is to be written.
+pub(super) async fn of(api: &Api, place: &Place, meta: &Meta, pointers: &[String]) -> Vec<Owner> {
+    let (rollouts, application) = futures::join!(rollouts(api, place), api.application(meta));
+    let mut owners = by_rollouts(place, rollouts);
+    owners.extend(application.map(|(name, read)| by_argo_cd(place, &name, read, pointers)));
+    owners.extend(by_flux(meta));
+    owners.extend(by_helm(meta));
+    owners.extend(meta.owner_references.iter().filter(|owner| owner.controller == Some(true)).map(|owner| Owner {
+        name: said(&format!("{} {}", owner.kind, owner.name)),
+        effect: OwnerEffect::MayRevert,
+        words: said(&format!("owns it and may set it back; change the {} instead if it does", owner.kind)),
+    }));
+    owners.sort_by_key(|owner| match owner.effect {
+        OwnerEffect::Reverts => 0,
+        OwnerEffect::MayRevert => 1,
+        OwnerEffect::Informs => 2,
+    });
+    owners
+}
+
+async fn rollouts(api: &Api, place: &Place) -> Result<Vec<Value>, ApiError> {
+    let path = format!("/apis/argoproj.io/v1alpha1/namespaces/{}/rollouts?limit=250", place.namespace);
+    match ready::all(api, &path).await {
+        // A cluster without the API has none of them.
+        Err(error) if error.is(StatusCode::NOT_FOUND) => Ok(Vec::new()),
+        other => other,
+    }
+}
+
+fn by_rollouts(place: &Place, read: Result<Vec<Value>, ApiError>) -> Vec<Owner> {
+    let rollouts = match read {
+        Ok(rollouts) => rollouts,
+        Err(error) => {
+            return vec![Owner {
+                name: Safe::fixed("Argo Rollouts"),
+                effect: OwnerEffect::MayRevert,
+                words: Safe::from(format!("could not be read ({error}): a Rollout that manages it sets it back")),
+            }];
+        }
+    };
+    let named = |rollout: &Value| rollout.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("?").to_owned();
+    rollouts
+        .iter()
+        .filter(|rollout| manages(rollout, place))
+        .map(|rollout| Owner {
+            name: said(&format!("Rollout {}", named(rollout))),
+            effect: OwnerEffect::Reverts,
+            words: Safe::fixed("sets this itself, at each of its steps; promote or abort the Rollout instead"),
+        })
+        .collect()
+}
+
+/// Whether a Rollout's strategy names the object.
+fn manages(rollout: &Value, place: &Place) -> bool {
+    let ours = |name: Option<&Value>| {
+        let name = name.and_then(Value::as_str).unwrap_or_default();
+        name == place.name || name.split_once('.') == Some((&place.name, &place.namespace))
+    };
+    let named =
+        |list: Option<&Value>| list.and_then(Value::as_array).into_iter().flatten().any(|one| ours(one.get("name")));
+    let at = |pointer: &str| rollout.pointer(pointer);
+    match place.kind {
+        Kind::VirtualService => {
+            let istio = at("/spec/strategy/canary/trafficRouting/istio");
+            let one = istio.and_then(|istio| istio.pointer("/virtualService/name"));
+            ours(one) || named(istio.and_then(|istio| istio.get("virtualServices")))
+        }
+        Kind::HttpRoute => {
+            let plugin = at("/spec/strategy/canary/trafficRouting/plugins/argoproj-labs~1gatewayAPI");
+            ours(plugin.and_then(|plugin| plugin.get("httpRoute")))
+                || named(plugin.and_then(|plugin| plugin.get("httpRoutes")))
+        }
+        Kind::Service => [
+            "/spec/strategy/blueGreen/activeService",
+            "/spec/strategy/blueGreen/previewService",
+            "/spec/strategy/canary/stableService",
+            "/spec/strategy/canary/canaryService",
+        ]
+        .into_iter()
+        .any(|pointer| ours(at(pointer))),
+        _ => false,
+    }
+}
+
+fn by_argo_cd(place: &Place, name: &str, read: Result<Application, ApiError>, pointers: &[String]) -> Owner {
+    let (effect, words) = match read {
+        Ok(app) if ignores(&app, place, pointers) => {
+            (OwnerEffect::Informs, "leaves what is written here alone".to_owned())
+        }
+        Ok(app) => match app.spec.sync_policy.automated {
+            Some(auto) if auto.enabled != Some(false) && auto.self_heal == Some(true) => (
+                OwnerEffect::Reverts,
+                "heals itself: undone in seconds without a change in git; change git, or turn its self-healing off \
+                 for the time being"
+                    .to_owned(),
+            ),
+            Some(auto) if auto.enabled != Some(false) => {
+                (OwnerEffect::MayRevert, "sets it back when the next commit is synced; change git too".to_owned())
+            }
+            _ => (OwnerEffect::MayRevert, "sets it back at the next sync; change git too".to_owned()),
+        },
+        Err(error) => (
+            OwnerEffect::MayRevert,
+            format!("sets it back within seconds if it heals itself: its Application could not be read ({error})"),
+        ),
+    };
+    Owner { name: said(&format!("Argo CD app {name}")), effect, words: said(&words) }
+}
+
+/// Whether the Application ignores all that is written, at it or above it.
+fn ignores(app: &Application, place: &Place, pointers: &[String]) -> bool {
+    let above = |ignored: &str, pointer: &str| {
+        pointer.strip_prefix(ignored).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    pointers.iter().all(|pointer| {
+        app.spec.ignore_differences.iter().any(|ignored| {
+            (ignored.kind == place.kind.as_str() || ignored.kind == "*")
+                && ignored.name.as_ref().is_none_or(|name| *name == place.name)
+                && ignored.namespace.as_ref().is_none_or(|namespace| *namespace == place.namespace)
+                && ignored.json_pointers.iter().any(|ignored| above(ignored, pointer))
+        })
+    })
+}
+
+fn by_flux(meta: &Meta) -> Option<Owner> {
+    let label = |key: &str| meta.labels.get(key).map(String::as_str);
+    let (kind, name, namespace) = match label("kustomize.toolkit.fluxcd.io/name") {
+        Some(name) => ("Kustomization", name, label("kustomize.toolkit.fluxcd.io/namespace")),
+        None => ("HelmRelease", label("helm.toolkit.fluxcd.io/name")?, label("helm.toolkit.fluxcd.io/namespace")),
+    };
+    let disabled =
+        meta.annotations.get("kustomize.toolkit.fluxcd.io/reconcile").is_some_and(|value| value == "disabled");
+    let (effect, words) = if disabled {
+        (OwnerEffect::Informs, "is told not to reconcile it".to_owned())
+    } else {
+        let suspend = format!(
+            "flux suspend {} {} -n {}",
+            kind.to_ascii_lowercase(),
+            quoted(name),
+            quoted(namespace.unwrap_or("flux-system"))
+        );
+        let when = if kind == "Kustomization" { "its next reconciliation" } else { "its next upgrade or drift check" };
+        (OwnerEffect::MayRevert, format!("sets it back at {when}; to hold it off: {suspend}"))
+    };
+    Some(Owner { name: said(&format!("Flux {kind} {name}")), effect, words: said(&words) })
+}
+
+fn by_helm(meta: &Meta) -> Option<Owner> {
+    let helm = meta.labels.get("app.kubernetes.io/managed-by").is_some_and(|by| by == "Helm");
+    // Flux tells more of the same chart.
+    if !helm || meta.labels.contains_key("helm.toolkit.fluxcd.io/name") {
+        return None;
+    }
+    let release = meta.annotations.get("meta.helm.sh/release-name").map_or("its release", String::as_str);
+    Some(Owner {
+        name: said(&format!("Helm {release}")),
+        effect: OwnerEffect::MayRevert,
+        words: Safe::fixed("may set it back at the next upgrade; change its values too"),
+    })
+}

@@ -1,0 +1,533 @@
+//! Diverting traffic: from the shares that somebody wants to a plan for one list of destinations
+//! of one VirtualService or HTTPRoute.
+//!
+//! What is written is each destination's whole entry of the list, so that the guard tests the
+//! destination with its weight: a list has no keys, and the second of it may be another by then.
+
+use serde_json::{Value, json};
+use ulid::Ulid;
+
+use crate::clock::{Clock, World};
+use crate::model::name::{Kind, Target, Uid};
+use crate::model::plan::{
+    Blast, Ends, Fact, FieldChange, Owner, Permission, Plan, PlanId, Preview, Refusal, Request, Room, Share, Tier,
+};
+use crate::respond::Cluster;
+use crate::respond::guard::{LIFETIME, refusal};
+use crate::text::Safe;
+
+use super::client::{Api, Context};
+use super::fields::{at, same};
+use super::objects::Meta;
+use super::place::Place;
+use super::ready::Ready;
+use super::scale::kubectl;
+use super::weights::{divided, percents, words};
+use super::{httproute, keepers, said, virtualservice};
+
+/// How long, by world time, gateways have to take a change.
+pub(super) const PATIENCE_SECONDS: u32 = 120;
+/// Destinations of one list that are looked at.
+const MOST: usize = 32;
+
+/// One list of destinations that divides traffic.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct List {
+    /// Where it is in the object.
+    pub(super) pointer: String,
+    /// What its author calls it.
+    pub(super) name: Option<String>,
+    /// From 1 on.
+    pub(super) number: usize,
+    pub(super) ways: Vec<Way>,
+}
+
+/// One destination of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Way {
+    /// What people call it, if nothing else of the list is called so.
+    pub(super) label: String,
+    /// What tells it from others of that label.
+    pub(super) long: String,
+    /// All that names it.
+    pub(super) names: Vec<String>,
+    pub(super) weight: Option<u32>,
+    /// What no weight means.
+    pub(super) absent: u32,
+    /// As it stands in the list.
+    pub(super) entry: Value,
+}
+
+impl Way {
+    fn counts(&self) -> u32 {
+        self.weight.unwrap_or(self.absent)
+    }
+
+    /// Its entry with another weight.
+    fn with(&self, weight: Option<u32>) -> Value {
+        let mut entry = self.entry.clone();
+        if let Some(map) = entry.as_object_mut() {
+            match weight {
+                Some(weight) => drop(map.insert("weight".into(), json!(weight))),
+                None => drop(map.remove("weight")),
+            }
+        }
+        entry
+    }
+}
+
+impl List {
+    /// A person's word for it: its name, else its number.
+    fn called(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.number.to_string())
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.name.as_deref() == Some(name) || self.number.to_string() == name
+    }
+
+    fn label(&self, at: usize) -> &str {
+        let way = &self.ways[at];
+        let same = self.ways.iter().filter(|other| other.label == way.label).count();
+        if same > 1 { &way.long } else { &way.label }
+    }
+
+    /// Which of its destinations `name` names. `Err`: several.
+    fn find(&self, name: &str) -> Result<Option<usize>, ()> {
+        let found: Vec<usize> =
+            (0..self.ways.len()).filter(|at| self.ways[*at].names.iter().any(|one| one == name)).collect();
+        match found.as_slice() {
+            [] => Ok(None),
+            [one] => Ok(Some(*one)),
+            _ => Err(()),
+        }
+    }
+
+    fn weights(&self) -> Vec<u32> {
+        match self.ways.as_slice() {
+            // One destination alone gets everything.
+            [_] => vec![1],
+            ways => ways.iter().map(Way::counts).collect(),
+        }
+    }
+
+    /// `partner-a 100 %, partner-b 0 %`.
+    fn shown(&self, weights: &[u32]) -> String {
+        let parts: Vec<_> = percents(weights)
+            .into_iter()
+            .enumerate()
+            .map(|(at, percent)| format!("{} {}", self.label(at), words(percent)))
+            .collect();
+        parts.join(", ")
+    }
+}
+
+/// The weight of an entry, if it has one.
+pub(super) fn weight_of(entry: &Value) -> Option<u32> {
+    entry.get("weight").and_then(Value::as_u64).and_then(|weight| u32::try_from(weight).ok())
+}
+
+/// An object that was read, within one moment, and is the one that was picked.
+pub(super) struct Read<'a> {
+    pub(super) target: &'a Target,
+    pub(super) object: Value,
+    pub(super) meta: Meta,
+    pub(super) read_at: World,
+    pub(super) context: &'a Context,
+}
+
+impl<'a> Read<'a> {
+    pub(super) async fn of(api: &'a Api, clock: &Clock, place: &Place, target: &'a Target) -> Result<Self, Refusal> {
+        // Before the read: a plan is never younger than what it shows.
+        let read_at = clock.now();
+        let object: Value = api.get(&place.path()).await.map_err(|error| error.refusal("read", target))?;
+        let meta = object
+            .get("metadata")
+            .and_then(|meta| <Meta as serde::Deserialize>::deserialize(meta).ok())
+            .filter(|meta| !meta.uid.is_empty())
+            .ok_or_else(|| refusal(format!("could not read {target}: the answer has no UID; nothing was changed")))?;
+        if target.uid.as_ref().is_some_and(|uid| *uid.as_str() != meta.uid) {
+            return Err(refusal(format!(
+                "{target} is another object than the one picked, of the same name: pick it again"
+            )));
+        }
+        if meta.deletion_timestamp.is_some() {
+            return Err(refusal(format!("{target} is being deleted: changing it would do nothing")));
+        }
+        Ok(Self { target, object, meta, read_at, context: api.context() })
+    }
+
+    /// The target with the UID that was read.
+    pub(super) fn identified(&self) -> Target {
+        Target { uid: Some(Uid(Safe::from(self.meta.uid.as_str()))), ..self.target.clone() }
+    }
+
+    /// That all that `plan` wrote is still there, so that taking it back overwrites nobody.
+    pub(super) fn check_ours(&self, plan: &Plan) -> Result<(), Refusal> {
+        let all = |kept: fn(&FieldChange) -> &Safe| {
+            plan.changes.iter().all(|change| same(&at(&self.object, change), kept(change)))
+        };
+        if all(|change| &change.after) {
+            return Ok(());
+        }
+        let target = self.target;
+        if all(|change| &change.before) {
+            return Err(refusal(format!("there is nothing to undo: {target} is as it was before")));
+        }
+        let moved = plan.changes.iter().find(|change| !same(&at(&self.object, change), &change.after));
+        let what = moved.map_or(Safe::default(), |change| change.label.clone());
+        let by =
+            moved.and_then(|change| self.meta.set_by(&change.pointer)).map(|field| format!(", by {}", field.manager));
+        Err(refusal(said(&format!(
+            "{target}: {what} was changed since{}: the undo would overwrite that; send its traffic to where it should \
+             go instead",
+            by.unwrap_or_default()
+        ))))
+    }
+}
+
+/// A plan for `want`, which diverts or takes a diversion back.
+pub(super) async fn plan(api: &Api, clock: &Clock, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
+    let target = want.target();
+    let place = Place::of(target)?;
+    let place = api.served(place).await.map_err(|error| error.refusal("read", target))?;
+    let read = Read::of(api, clock, &place, target).await?;
+    let lists = match target.kind {
+        Kind::VirtualService => virtualservice::lists(&read.object),
+        Kind::HttpRoute => httproute::lists(&read.object),
+        kind => return Err(refusal(format!("a {kind} divides traffic by no weights: nothing was changed"))),
+    };
+    let (list, after) = match want {
+        Request::Undo { plan } => restored(&read, &lists, plan)?,
+        Request::Divert { shares, .. } => chosen(target, &lists, shares)?,
+        other => return Err(refusal(format!("cannot {}: it is not about weights", other.words()))),
+    };
+    if list.ways.len() > MOST {
+        return Err(refusal(format!(
+            "{target} divides traffic between more than {MOST} destinations: that is too many"
+        )));
+    }
+    let pointers: Vec<_> = (0..list.ways.len()).map(|at| format!("{}/{at}", list.pointer)).collect();
+    let backing = async {
+        match target.kind {
+            Kind::VirtualService => virtualservice::backing(api, &place, &list.ways).await,
+            _ => httproute::backing(api, &place, &list.ways).await,
+        }
+    };
+    let (backing, owners) = futures::join!(backing, keepers::of(api, &place, &read.meta, &pointers));
+    let split = Split { list, after, backing };
+    made(&read, &place, &split, want, owners, cluster)
+}
+
+/// The list that `shares` are about, and the weights that they make of it.
+fn chosen<'a>(target: &Target, lists: &'a [List], shares: &[Share]) -> Result<(&'a List, Vec<Option<u32>>), Refusal> {
+    let divides: Vec<&List> = lists.iter().filter(|list| list.ways.len() > 1).collect();
+    let all = |lists: &[&List]| {
+        let said: Vec<_> = lists
+            .iter()
+            .map(|list| {
+                let name = if lists.len() > 1 { format!("{}: ", list.called()) } else { String::new() };
+                format!("{name}{}", list.shown(&list.weights()))
+            })
+            .collect();
+        said.join("; ")
+    };
+    let no = |why: String| refusal(said(&why));
+    if divides.is_empty() {
+        return Err(no(format!("{target} sends all of its traffic to one place each: there is nothing to divide")));
+    }
+    if shares.is_empty() {
+        let first = divides[0].label(1);
+        return Err(no(format!(
+            "{target} sends {}: name who is to get how many percent, such as {first}=20",
+            all(&divides)
+        )));
+    }
+    // `canary:partner-b` names the list, too.
+    let scoped: Vec<(Option<&str>, &str, u32)> = shares
+        .iter()
+        .map(|share| match share.destination.split_once(':') {
+            Some((list, name)) if lists.iter().any(|one| one.is(list)) => (Some(list), name, share.weight),
+            _ => (None, share.destination.as_str(), share.weight),
+        })
+        .collect();
+    let fits: Vec<&List> = divides
+        .iter()
+        .copied()
+        .filter(|list| {
+            scoped.iter().all(|(scope, name, _)| {
+                scope.is_none_or(|scope| list.is(scope)) && !matches!(list.find(name), Ok(None))
+            })
+        })
+        .collect();
+    let list = match fits.as_slice() {
+        [list] => *list,
+        [] => {
+            let unknown = scoped.iter().find(|(_, name, _)| divides.iter().all(|list| list.find(name) == Ok(None)));
+            return Err(no(match unknown {
+                Some((_, name, _)) => format!("{target} sends nothing to {name:?}, but {}", all(&divides)),
+                None => format!("{target} has no route with all of these: {}", all(&divides)),
+            }));
+        }
+        several => {
+            let (first, name) = (several[0].called(), scoped[0].1);
+            return Err(no(format!(
+                "{target} divides between these more than once ({}): say which, such as {first}:{name}={}",
+                all(several),
+                scoped[0].2
+            )));
+        }
+    };
+    let mut places = Vec::new();
+    for (_, name, weight) in &scoped {
+        let Ok(Some(at)) = list.find(name) else {
+            let named: Vec<_> = list.ways.iter().filter(|way| way.names.iter().any(|one| one == name)).collect();
+            let longs: Vec<_> = named.iter().map(|way| way.long.as_str()).collect();
+            return Err(no(format!("{name:?} is more than one destination of {target}: {}", longs.join(", "))));
+        };
+        if places.iter().any(|(other, _)| *other == at) {
+            return Err(no(format!("{} is named twice: give each destination one share", list.label(at))));
+        }
+        places.push((at, *weight));
+    }
+    let now = list.weights();
+    let after = divided(&now, &places).map_err(|why| no(format!("{target} sends {}; {why}", list.shown(&now))))?;
+    let total: u64 = now.iter().copied().map(u64::from).sum();
+    let moves = |(now, then): (&u32, &u32)| u64::from(*now) * 100 != u64::from(*then) * total;
+    if !now.iter().zip(&after).any(moves) {
+        return Err(no(format!("{target} sends {} already: there is nothing to change", list.shown(&now))));
+    }
+    // What counts as before is left as it stands, so that no entry is written that does not change.
+    let kept = |way: &Way, then: u32| if way.counts() == then { way.weight } else { Some(then) };
+    Ok((list, list.ways.iter().zip(after).map(|(way, then)| kept(way, then)).collect()))
+}
+
+/// The list that `plan` wrote, and the weights that it had before.
+fn restored<'a>(read: &Read<'_>, lists: &'a [List], plan: &Plan) -> Result<(&'a List, Vec<Option<u32>>), Refusal> {
+    read.check_ours(plan)?;
+    let unknown = || refusal(format!("{} has no inverse that this version knows", plan.title));
+    let list = lists
+        .iter()
+        .find(|list| plan.changes.iter().all(|change| place_in(list, change).is_some()))
+        .ok_or_else(unknown)?;
+    let mut after: Vec<Option<u32>> = list.ways.iter().map(|way| way.weight).collect();
+    for change in &plan.changes {
+        let before: Value = serde_json::from_str(&change.before).map_err(|_| unknown())?;
+        let at = place_in(list, change).ok_or_else(unknown)?;
+        after[at] = weight_of(&before);
+    }
+    Ok((list, after))
+}
+
+/// Which destination of `list` a change is about.
+fn place_in(list: &List, change: &FieldChange) -> Option<usize> {
+    let at: usize = change.pointer.strip_prefix(list.pointer.as_str())?.strip_prefix('/')?.parse().ok()?;
+    (at < list.ways.len()).then_some(at)
+}
+
+/// A list before and after, and what stands behind each of its destinations.
+struct Split<'a> {
+    list: &'a List,
+    after: Vec<Option<u32>>,
+    backing: Vec<Result<Ready, String>>,
+}
+
+impl Split<'_> {
+    fn then(&self) -> Vec<u32> {
+        let weights = self.list.ways.iter().zip(&self.after);
+        weights.map(|(way, weight)| weight.unwrap_or(way.absent)).collect()
+    }
+
+    fn pods(&self, at: usize) -> Option<u32> {
+        match &self.backing[at] {
+            Ok(Ready::Pods(pods)) => Some(*pods),
+            _ => None,
+        }
+    }
+
+    /// Ready pods of all that get traffic by `weights`; `None` if of one they are not known.
+    fn carrying(&self, weights: &[u32]) -> Option<u32> {
+        let mut all = 0_u32;
+        for (at, _) in weights.iter().enumerate().filter(|(_, weight)| **weight > 0) {
+            all = all.saturating_add(self.pods(at)?);
+        }
+        Some(all)
+    }
+}
+
+fn made(
+    read: &Read<'_>,
+    place: &Place,
+    split: &Split<'_>,
+    want: &Request,
+    owners: Vec<Owner>,
+    cluster: &Cluster,
+) -> Result<Plan, Refusal> {
+    let (list, now, then) = (split.list, split.list.weights(), split.then());
+    let (before, after) = (percents(&now), percents(&then));
+    if then.iter().all(|weight| *weight == 0) {
+        return Err(refusal(format!("{} would send traffic nowhere: nothing was planned", read.target)));
+    }
+    for at in (0..then.len()).filter(|at| after[*at] > before[*at]) {
+        let (label, share) = (list.label(at), words(after[at]));
+        match &split.backing[at] {
+            Ok(Ready::Pods(0)) => {
+                return Err(refusal(said(&format!("{label} has no ready pod: {share} of the traffic would fail"))));
+            }
+            Err(why) => {
+                return Err(refusal(said(&format!(
+                    "{label}: {why}, so {share} of the traffic would be answered 503; define it first"
+                ))));
+            }
+            Ok(_) => {}
+        }
+    }
+    let mut changes = Vec::new();
+    for (at, way) in list.ways.iter().enumerate().filter(|(at, way)| split.after[*at] != way.weight) {
+        let kept = |value: &Value| {
+            let text = Safe::from(value.to_string());
+            let whole = serde_json::from_str::<Value>(&text).is_ok_and(|back| back == *value);
+            whole.then_some(text).ok_or_else(|| {
+                refusal(format!(
+                    "the entry of {} is too long or holds characters that a plan cannot keep: divert it with `{}`",
+                    said(list.label(at)),
+                    said(&command(read, place, split))
+                ))
+            })
+        };
+        changes.push(FieldChange {
+            pointer: Safe::from(format!("{}/{at}", list.pointer)),
+            label: said(list.label(at)),
+            before: kept(&way.entry)?,
+            after: kept(&way.with(split.after[at]))?,
+            words: Some(Safe::from(format!("{} → {}", words(before[at]), words(after[at])))),
+        });
+    }
+    let back: Vec<_> = changes
+        .iter()
+        .filter_map(|change| Some((change, change.words.as_ref()?.split_once(" → ")?)))
+        .map(|(change, (was, is))| format!("{} {is} → {was}", change.label))
+        .collect();
+    let undo = matches!(want, Request::Undo { .. });
+    let target = read.identified();
+    let not_asked = Safe::fixed("not asked yet");
+    Ok(Plan {
+        id: PlanId(Safe::from(Ulid::from_datetime(read.read_at.into()).to_string())),
+        request: want.clone(),
+        title: Safe::from(format!("divert {} {}{}", target.kind, target.path.name, if undo { " back" } else { "" })),
+        changes,
+        undo: Some(said(&format!("{}, while nobody else has changed it", back.join(", ")))),
+        blast: blast(split, &now, &then),
+        room: Room::NotNeeded,
+        owners,
+        load: cluster.load.clone(),
+        tier: tier(split, &now, &then, want),
+        permission: Permission::Unknown { why: not_asked.clone() },
+        preview: Preview::Unavailable { why: not_asked },
+        service: cluster.service.clone(),
+        command: Safe::from(command(read, place, split)),
+        facts: facts(split, &now, &then),
+        instead: None,
+        ends: Ends::Reminder,
+        read_at: read.read_at,
+        expires_at: read.read_at + LIFETIME,
+        patience_seconds: PATIENCE_SECONDS,
+        target,
+    })
+}
+
+/// Moving traffic takes the target's name. All of it to one destination that has fewer ready pods
+/// than carry it now (for an undo: than carried it then) takes a second person.
+fn tier(split: &Split<'_>, now: &[u32], then: &[u32], want: &Request) -> Tier {
+    let takers: Vec<usize> = (0..then.len()).filter(|at| then[*at] > 0).collect();
+    let carried = match want {
+        Request::Undo { plan } => Some(plan.blast.ready_before),
+        _ => split.carrying(now),
+    };
+    match (takers.as_slice(), carried) {
+        ([one], Some(carried)) if split.pods(*one).is_some_and(|pods| pods < carried) => Tier::Grave,
+        _ => Tier::Lowers,
+    }
+}
+
+fn blast(split: &Split<'_>, now: &[u32], then: &[u32]) -> Blast {
+    let (before, after) = (percents(now), percents(then));
+    let moved: f64 = before.iter().zip(&after).map(|(before, after)| (after - before).max(0.0)).sum();
+    let (ready, wanted) = (split.carrying(now), split.carrying(then));
+    let pods = match (ready, wanted) {
+        (Some(now), Some(then)) => format!("; {now} ready pods carry it now, {then} will"),
+        _ => String::new(),
+    };
+    Blast {
+        ready_before: ready.unwrap_or(0),
+        wanted_after: wanted.unwrap_or(0),
+        words: Safe::from(format!("{} of the traffic moves{pods}", words(moved))),
+    }
+}
+
+/// Where each percent goes, and what stands behind those that get more.
+fn facts(split: &Split<'_>, now: &[u32], then: &[u32]) -> Vec<Fact> {
+    let list = split.list;
+    let mut facts = vec![Fact {
+        label: Safe::fixed("traffic"),
+        words: said(&format!("now {}; then {}", list.shown(now), list.shown(then))),
+        warns: false,
+    }];
+    let (before, after) = (percents(now), percents(then));
+    let each = |at: usize, percent: f64| split.pods(at).filter(|pods| *pods > 0).map(|pods| percent / f64::from(pods));
+    let most = (0..now.len()).filter(|at| before[*at] > 0.0).filter_map(|at| each(at, before[at])).reduce(f64::max);
+    for at in (0..now.len()).filter(|at| after[*at] > before[*at]) {
+        let (label, share) = (list.label(at), words(after[at]));
+        let (text, warns) = match (&split.backing[at], each(at, after[at])) {
+            (Ok(Ready::Pods(pods)), Some(each)) => {
+                let now = most.map_or(String::new(), |most| format!("; a pod carries {} of it now", words(most)));
+                let pods = if *pods == 1 { "1 ready pod".to_owned() } else { format!("{pods} ready pods") };
+                let more = most.is_some_and(|most| each > most * 1.001);
+                (format!("{label}: {pods} for {share}, {} each{now}", words(each)), more)
+            }
+            (Ok(Ready::Unknown(why)), _) => (format!("{label}: what it can take of {share} is not known: {why}"), true),
+            _ => continue,
+        };
+        facts.push(Fact { label: Safe::fixed("capacity"), words: said(&text), warns });
+    }
+    facts
+}
+
+/// The same for `kubectl`: it tests the weights that were read, too.
+fn command(read: &Read<'_>, place: &Place, split: &Split<'_>) -> String {
+    let mut patch = Vec::new();
+    for (at, way) in split.list.ways.iter().enumerate().filter(|(at, way)| split.after[*at] != way.weight) {
+        let path = format!("{}/{at}/weight", split.list.pointer);
+        patch.push(json!({ "op": "test", "path": path, "value": way.weight }));
+        patch.push(match (way.weight, split.after[at]) {
+            (_, None) => json!({ "op": "remove", "path": path }),
+            (None, Some(weight)) => json!({ "op": "add", "path": path, "value": weight }),
+            (Some(_), Some(weight)) => json!({ "op": "replace", "path": path, "value": weight }),
+        });
+    }
+    patched(read.context, place, &Value::Array(patch))
+}
+
+/// `kubectl patch` of the object at `place`.
+pub(super) fn patched(context: &Context, place: &Place, patch: &Value) -> String {
+    let resource = place.resource;
+    let what = if resource.group.is_empty() {
+        format!("{}/{}", resource.plural, place.name)
+    } else {
+        format!("{}.{}/{}", resource.plural, resource.group, place.name)
+    };
+    kubectl(context, &place.namespace, &["patch", &what, "--type=json", "-p", &patch.to_string()])
+}
+
+/// What the fields of `plan` hold when they hold what it writes: `partner-a 20 %, partner-b 80 %`.
+pub(super) fn written(plan: &Plan) -> String {
+    let parts: Vec<_> = plan
+        .changes
+        .iter()
+        .map(|change| {
+            let after = change.words.as_ref().and_then(|words| words.split_once(" → ")).map(|(_, after)| after);
+            format!("{} {}", change.label, after.unwrap_or_else(|| change.after.as_str()))
+        })
+        .collect();
+    parts.join(", ")
+}

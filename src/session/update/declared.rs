@@ -1,0 +1,68 @@
+//! Targets that no pane lists: what the catalogue names of a service beside its pods.
+
+use crate::model::name::{Kind, ObjectPath, Origin, ServiceName, Target, WorkloadKey};
+use crate::respond::Cluster;
+use crate::session::core::Core;
+use crate::text::Safe;
+
+/// The source that targets of AWS are of.
+const AWS: &str = "aws";
+
+/// The services of ECS that are declared under `name`, with or without their cluster.
+pub(super) fn ecs(core: &Core, name: &str) -> Vec<Target> {
+    let mut found = Vec::new();
+    for service in core.picture.catalogue.services() {
+        for pattern in service.workloads.iter().filter(|pattern| pattern.kind == Kind::EcsService) {
+            let path = ObjectPath { namespace: pattern.namespace.clone(), name: pattern.name.clone() };
+            if *path.name == *name || path.to_string() == name {
+                found.push(target(core, Kind::EcsService, path));
+            }
+        }
+    }
+    found
+}
+
+/// The load balancer of a service, or the one of that name or ARN.
+pub(super) fn balancer(core: &Core, name: &str) -> Result<Target, String> {
+    let mut found: Vec<Target> = Vec::new();
+    for service in core.picture.catalogue.services() {
+        for route in service.routes.iter().filter(|route| route.kind == Kind::LoadBalancer) {
+            let target = target(core, route.kind, route.path.clone());
+            let named = *service.name.0 == *name || *target.path.name == *name || *target.typed() == *name;
+            if named && !found.contains(&target) {
+                found.push(target);
+            }
+        }
+    }
+    match found.as_slice() {
+        [_] => found.pop().ok_or_else(String::new),
+        [] => Err(format!(
+            "no load balancer of `{name}` is known: name it among the routes of a service, as \"LoadBalancer ARN\""
+        )),
+        several => {
+            let names: Vec<_> = several.iter().map(|target| target.typed().to_string()).collect();
+            Err(format!("`{name}` has {} load balancers: {}; name one", several.len(), names.join(", ")))
+        }
+    }
+}
+
+fn target(core: &Core, kind: Kind, path: ObjectPath) -> Target {
+    let origin = Origin { env: core.facing.env.clone(), source: AWS.into() };
+    Target { origin, kind, path, uid: None }
+}
+
+/// What is known of a target that is not among the workloads: its service, and how that fares.
+pub(super) fn known(core: &Core, target: &Target) -> Cluster {
+    let catalogue = &core.picture.catalogue;
+    let key = WorkloadKey { kind: target.kind, path: target.path.clone() };
+    let service = catalogue.of_workload(&key).or_else(|| catalogue.of_route(target.kind, &target.path)).cloned();
+    let load = service.as_ref().map(|name| signals(core, name)).filter(|parts| !parts.is_empty());
+    Cluster { service, load: load.map(|parts| Safe::from(parts.join("; "))), ..Cluster::default() }
+}
+
+/// `errors 31 %`, `p99 9.8 s`: the newest of each signal of a service.
+pub(super) fn signals(core: &Core, service: &ServiceName) -> Vec<String> {
+    let Some(row) = core.picture.services.row(service) else { return Vec::new() };
+    let newest = row.signals.iter().filter_map(|signal| Some((signal, signal.latest()?.1)));
+    newest.map(|(signal, value)| format!("{} {}", signal.name, signal.unit.write(value))).collect()
+}

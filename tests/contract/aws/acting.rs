@@ -1,0 +1,176 @@
+//! The program's writes against servers of others: what boto3 reads afterwards is what the plan
+//! said, and the undo is the inverse.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use warroom::clock::Clock;
+use warroom::model::entry::{Actor, ActorKind};
+use warroom::model::name::{Kind, ObjectPath, Origin, Target};
+use warroom::model::plan::{Outcome, Plan, Replicas, Request, Revision, Share};
+use warroom::record::{Journal, RealDisk, StartInfo};
+use warroom::respond::{Cluster, Engine};
+
+use super::side::Real;
+use crate::kit::{configured, said};
+
+/// An engine over one server, and its record.
+struct Site {
+    engine: Engine,
+    journal: Journal,
+    actor: Actor,
+    _folder: tempfile::TempDir,
+}
+
+impl Site {
+    fn open(variable: &str) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let url = said(variable);
+        let services =
+            ["ecs", "application_auto_scaling", "elastic_load_balancing_v2", "route_53", "arc_zonal_shift", "ec2"];
+        let endpoints: String = services.iter().map(|service| format!("{service} = \"{url}\"\n")).collect();
+        let config = configured(&format!(
+            "[environments.real]\nproduction = false\nwrite = \"ask\"\n[environments.real.aws]\nregion = \"eu-west-1\"\n\
+             [environments.real.aws.endpoints]\n{endpoints}"
+        ));
+        let folder = tempfile::tempdir().unwrap();
+        let actor = Actor { kind: ActorKind::Human, name: "ana".into(), known_by: None };
+        let info = StartInfo {
+            incident: None,
+            version: "0".into(),
+            drill: false,
+            env: "real".into(),
+            titles: BTreeMap::new(),
+            actor: actor.clone(),
+            at: Clock::real().now(),
+        };
+        let journal = Journal::create(folder.path(), info, Arc::new(RealDisk::default())).unwrap();
+        let engine = Engine::new(&config.environments[0], Clock::real()).unwrap();
+        Self { engine, journal, actor, _folder: folder }
+    }
+
+    async fn plan(&self, want: &Request) -> Plan {
+        self.engine.plan(want, &Cluster::default()).await.unwrap()
+    }
+
+    /// Does it; then says what was done.
+    async fn act(&self, want: &Request) -> Plan {
+        let plan = self.plan(want).await;
+        let ended = self.engine.apply(plan, &self.actor, &self.journal, &|_| ()).await.unwrap();
+        assert!(matches!(ended.outcome, Outcome::Verified { .. }), "{}: {:?}", ended.plan.title, ended.outcome);
+        ended.plan
+    }
+
+    async fn undo(&self, plan: Plan) {
+        self.act(&Request::Undo { plan: Box::new(plan) }).await;
+    }
+}
+
+fn target(kind: Kind, namespace: &str, name: &str) -> Target {
+    let origin = Origin { env: "real".into(), source: "aws".into() };
+    Target { origin, kind, path: ObjectPath::new(namespace, name), uid: None }
+}
+
+fn divert(target: Target, destination: &str, weight: u32) -> Request {
+    Request::Divert { target, shares: vec![Share { destination: destination.into(), weight }] }
+}
+
+/// The last line that a script prints, in words.
+fn words(printed: &str) -> Vec<String> {
+    printed.lines().last().unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
+pub(super) async fn a_service_of_ecs_is_scaled_and_rolled_back(real: Real) {
+    let name = real.name().to_owned();
+    real.boto(
+        "e = client('ecs', URL); n = sys.argv[1]\n\
+         e.create_cluster(clusterName='contract')\n\
+         for image in ('1', '2'): e.register_task_definition(family=n, containerDefinitions=[{'name': 'web', 'image': f'shop:{image}', 'memory': 64}])\n\
+         e.create_service(cluster='contract', serviceName=n, taskDefinition=f'{n}:2', desiredCount=2)\n",
+        &[&name],
+    );
+    let read = || {
+        words(&real.boto(
+            "s = client('ecs', URL).describe_services(cluster='contract', services=[sys.argv[1]])['services'][0]\n\
+             print(s['desiredCount'], s['runningCount'], s['taskDefinition'].split('/')[-1])\n",
+            &[&name],
+        ))
+    };
+    let site = Site::open(real.url());
+    let service = target(Kind::EcsService, "contract", &name);
+    let up = site.act(&Request::Scale { target: service.clone(), to: Replicas::Exactly(3) }).await;
+    assert_eq!(read(), ["3", "3", &format!("{name}:2")]);
+    site.undo(up).await;
+    assert_eq!(read()[0], "2");
+    // By its number: this server keeps no history of deployments.
+    let back = site.act(&Request::RollBack { target: service, to: Revision::Named("1".into()) }).await;
+    assert_eq!(back.facts[0].words.as_str(), "web: shop:2 → shop:1");
+    assert_eq!(read()[2], format!("{name}:1"));
+    site.undo(back).await;
+    assert_eq!(read(), ["2", "2", &format!("{name}:2")]);
+}
+
+pub(super) async fn weighted_records_are_diverted(real: Real) {
+    let zone = words(&real.boto(
+        "r = client('route53', URL)\n\
+         z = r.create_hosted_zone(Name='example.com', CallerReference=sys.argv[1])['HostedZone']['Id'].split('/')[-1]\n\
+         sets = [{'Name': 'api.example.com', 'Type': 'A', 'SetIdentifier': i, 'Weight': w, 'TTL': 1, 'ResourceRecords': [{'Value': v}]} for i, w, v in (('a', 10, '192.0.2.1'), ('b', 0, '192.0.2.2'))]\n\
+         r.change_resource_record_sets(HostedZoneId=z, ChangeBatch={'Changes': [{'Action': 'CREATE', 'ResourceRecordSet': s} for s in sets]})\n\
+         print(z)\n",
+        &[real.name()],
+    ))
+    .remove(0);
+    let read = || {
+        words(&real.boto(
+            "sets = client('route53', URL).list_resource_record_sets(HostedZoneId=sys.argv[1])['ResourceRecordSets']\n\
+             print(*(f\"{s['SetIdentifier']}={s['Weight']}:{s['ResourceRecords'][0]['Value']}\" for s in sets if 'Weight' in s))\n",
+            &[&zone],
+        ))
+    };
+    let site = Site::open(real.url());
+    let records = target(Kind::RecordSet, &zone, "api.example.com/A");
+    // Two were planned at one moment: the second finds the first one's values.
+    let (done, stale) = (divert(records.clone(), "b", 25), site.plan(&divert(records.clone(), "b", 50)).await);
+    let done = site.act(&done).await;
+    assert_eq!(read(), ["a=75:192.0.2.1", "b=25:192.0.2.2"]);
+    let ended = site.engine.apply(stale, &site.actor, &site.journal, &|_| ()).await.unwrap();
+    assert!(ended.outcome.words().contains("since the plan was made"), "{:?}", ended.outcome);
+    site.undo(done).await;
+    assert_eq!(read(), ["a=10:192.0.2.1", "b=0:192.0.2.2"]);
+}
+
+pub(super) async fn weighted_target_groups_are_diverted(real: Real) {
+    let made = words(&real.boto(
+        "n = sys.argv[1]; ec2 = client('ec2', URL); elb = client('elbv2', URL)\n\
+         vpc = ec2.create_vpc(CidrBlock='10.0.0.0/16')['Vpc']['VpcId']\n\
+         subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f'10.0.{i}.0/24', AvailabilityZone=f'eu-west-1{z}')['Subnet']['SubnetId'] for i, z in enumerate('ab')]\n\
+         lb = elb.create_load_balancer(Name=n, Subnets=subnets)['LoadBalancers'][0]['LoadBalancerArn']\n\
+         groups = [elb.create_target_group(Name=g + n[-8:], Protocol='HTTP', Port=80, VpcId=vpc, TargetType='ip')['TargetGroups'][0]['TargetGroupArn'] for g in ('blue-', 'green-')]\n\
+         for g in groups: elb.register_targets(TargetGroupArn=g, Targets=[{'Id': '10.0.0.5'}])\n\
+         actions = [{'Type': 'forward', 'ForwardConfig': {'TargetGroups': [{'TargetGroupArn': g, 'Weight': w} for g, w in zip(groups, (1, 0))], 'TargetGroupStickinessConfig': {'Enabled': True, 'DurationSeconds': 600}}}]\n\
+         listener = elb.create_listener(LoadBalancerArn=lb, Protocol='HTTP', Port=80, DefaultActions=actions)['Listeners'][0]['ListenerArn']\n\
+         rule = elb.create_rule(ListenerArn=listener, Priority=10, Conditions=[{'Field': 'path-pattern', 'Values': ['/x']}], Actions=actions)['Rules'][0]['RuleArn']\n\
+         print(rule, listener, 'green-' + n[-8:])\n",
+        // The name of a load balancer has at most 32 characters.
+        &[&real.name()[real.name().len() - 20..]],
+    ));
+    let [rule, listener, green] = made.as_slice() else { panic!("{made:?}") };
+    let read = || {
+        words(&real.boto(
+            "elb = client('elbv2', URL)\n\
+             lists = [elb.describe_rules(RuleArns=[sys.argv[1]])['Rules'][0]['Actions'], elb.describe_listeners(ListenerArns=[sys.argv[2]])['Listeners'][0]['DefaultActions']]\n\
+             for a in lists: assert a[0]['ForwardConfig']['TargetGroupStickinessConfig'] == {'Enabled': True, 'DurationSeconds': 600}, a\n\
+             print(*('/'.join(str(g['Weight']) for g in a[0]['ForwardConfig']['TargetGroups']) for a in lists))\n",
+            &[rule, listener],
+        ))
+    };
+    let site = Site::open(real.url());
+    let of_rule = site.act(&divert(target(Kind::ListenerRule, "", rule), green, 10)).await;
+    assert!(of_rule.facts[1].words.ends_with("0 % → 10 %, 1 of 1 targets healthy"), "{:?}", of_rule.facts);
+    assert_eq!(read(), ["90/10", "1/0"]);
+    let of_listener = site.act(&divert(target(Kind::Listener, "", listener), green, 100)).await;
+    assert_eq!(read(), ["90/10", "0/100"]);
+    site.undo(of_rule).await;
+    site.undo(of_listener).await;
+    assert_eq!(read(), ["1/0", "1/0"]);
+}

@@ -1,0 +1,286 @@
+//! Rolling back and restarting: on both servers through the program's own gateway, and on a real
+//! one against `kubectl rollout undo` and `restart`, for every kind that has revisions.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use warroom::clock::Clock;
+use warroom::model::entry::{Actor, ActorKind};
+use warroom::model::name::{Kind, ObjectPath, Origin, Target};
+use warroom::model::plan::{Permission, Plan, Preview, Progress, Request, Revision};
+use warroom::record::{Journal, RealDisk, StartInfo};
+use warroom::respond::{Cluster, Ended, Engine};
+
+use super::Shop;
+use super::side::{STRATEGIC, Side, cases};
+use crate::kit::configured;
+
+/// The gateway of a session that acts, with a journal.
+struct Gateway {
+    engine: Engine,
+    actor: Actor,
+    journal: Journal,
+    _folder: tempfile::TempDir,
+}
+
+impl Gateway {
+    fn open(config: &str) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let engine = Engine::new(&configured(config).environments[0], Clock::real()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let actor = Actor { kind: ActorKind::Human, name: "ana".into(), known_by: None };
+        let start = StartInfo {
+            incident: None,
+            version: "0".into(),
+            drill: false,
+            env: "real".into(),
+            titles: BTreeMap::new(),
+            actor: actor.clone(),
+            at: Clock::real().now(),
+        };
+        let journal = Journal::create(folder.path(), start, Arc::new(RealDisk::default())).unwrap();
+        Self { engine, actor, journal, _folder: folder }
+    }
+
+    async fn plan(&self, want: &Request) -> Plan {
+        let plan = self.engine.plan(want, &Cluster::default()).await.unwrap_or_else(|refusal| panic!("{refusal}"));
+        assert_eq!((&plan.permission, &plan.preview), (&Permission::Allowed, &Preview::Accepted), "{}", plan.title);
+        plan
+    }
+
+    async fn apply(&self, plan: Plan) -> Ended {
+        let ended = self.engine.apply(plan, &self.actor, &self.journal, &|_| ()).await.unwrap();
+        assert_eq!(ended.outcome.as_str(), "verified", "{:?}", ended.outcome);
+        ended
+    }
+
+    async fn made(&self, want: &Request) -> Ended {
+        self.apply(self.plan(want).await).await
+    }
+
+    async fn undone(&self, done: Ended) -> Ended {
+        self.made(&Request::Undo { plan: Box::new(done.plan) }).await
+    }
+}
+
+fn target(kind: Kind, namespace: &str, name: &str) -> Target {
+    let origin = Origin { env: "real".into(), source: "kubernetes".into() };
+    Target { origin, kind, path: ObjectPath::new(namespace, name), uid: None }
+}
+
+async fn a_rollback_its_undo_and_a_restart_keep_the_promises_of_the_gateway(side: &Side) {
+    let gateway = Gateway::open(&side.config());
+    let path = side.apps("deployments/payments");
+    let image = async || side.get(&path).await["spec"]["template"]["spec"]["containers"][0]["image"].clone();
+    let rolled = json!({"metadata": {"annotations": {"kubernetes.io/change-cause": "ci/payments"}},
+        "spec": {"template": {"spec": {"containers": [
+            {"name": "payments", "image": "registry.example/payments:1.1.0"}]}}}});
+    assert_eq!(side.send("PATCH", &path, STRATEGIC, rolled).await.code, 200);
+    side.until("it is rolled out", async || {
+        let now = side.get(&path).await;
+        now["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "2"
+            && now["status"]["updatedReplicas"] == 4
+    })
+    .await;
+    let before = side.get(&path).await;
+    let of = || target(Kind::Deployment, &side.namespace, "payments");
+    let back = Request::RollBack { target: of(), to: Revision::Previous };
+    let done = gateway.made(&back).await;
+    assert_eq!(done.outcome.words().as_str(), "4 of 4 replaced, 4 of 4 available");
+    assert_eq!(image().await, "registry.example/payments:1.0.0");
+    let cause = async || side.get(&path).await["metadata"]["annotations"]["kubernetes.io/change-cause"].clone();
+    assert_eq!(cause().await, Value::Null, "it goes back with the template");
+    gateway.undone(done).await;
+    assert_eq!((side.get(&path).await["spec"].clone(), cause().await), (before["spec"].clone(), json!("ci/payments")));
+
+    let pods = side.pods("payments").await;
+    let restart = Request::Restart { target: of() };
+    // On the second one the annotation is there already. The drill's pods take their time.
+    for _ in 0..if side.is_drill() { 1 } else { 2 } {
+        gateway.made(&restart).await;
+    }
+    assert!(side.pods("payments").await.iter().all(|pod| !pods.contains(pod)), "every pod is another one");
+    assert_eq!(image().await, "registry.example/payments:1.1.0");
+}
+
+cases!(a_rollback_its_undo_and_a_restart_keep_the_promises_of_the_gateway);
+
+/// A workload of some version: templates that differ in more than an image.
+fn workload(kind: Kind, version: u32, more: Value) -> Value {
+    let labels = json!({ "app": "payments" });
+    let mut env = vec![json!({ "name": "GREETING", "value": "grüß \"dich\"\n" })];
+    if version != 2 {
+        env.push(json!({ "name": "RATE_LIMIT", "value": version.to_string() }));
+    }
+    let mut template = json!({
+        "metadata": { "labels": labels, "annotations": { "example.com/build": version.to_string() } },
+        "spec": { "containers": [{ "name": "app", "image": format!("registry.example/payments:1.{version}.0"),
+            "env": env, "ports": [{ "containerPort": 8080 }] }] },
+    });
+    if let Some(annotations) = more.as_object() {
+        template["metadata"]["annotations"].as_object_mut().unwrap().extend(annotations.clone());
+    }
+    let mut object = json!({
+        "apiVersion": "apps/v1", "kind": kind.as_str(),
+        "metadata": { "name": "payments", "annotations": {
+            "kubernetes.io/change-cause": format!("release 1.{version}.0"), "example.com/of": version.to_string() } },
+        "spec": { "selector": { "matchLabels": labels }, "template": template },
+    });
+    if kind != Kind::DaemonSet {
+        object["spec"]["replicas"] = json!(3);
+    }
+    if kind == Kind::StatefulSet {
+        object["spec"]["serviceName"] = json!("payments");
+    }
+    object
+}
+
+/// What a rollback may touch, without what controllers and the server count.
+fn touched(shop: &Shop, kind: Kind) -> (Value, Value, Value) {
+    let text = shop.kubectl(&["get", kind.as_str(), "payments", "-o", "json"]);
+    let mut object: Value = serde_json::from_str(&text).unwrap();
+    let meta = &mut object["metadata"];
+    for counted in ["deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"] {
+        meta["annotations"].as_object_mut().unwrap().remove(counted);
+    }
+    (object["spec"].clone(), object["metadata"]["annotations"].clone(), object["metadata"]["labels"].clone())
+}
+
+/// The command of a plan, as a person would paste it.
+fn pasted(shop: &Shop, kind: Kind, plan: &Plan) {
+    let out = std::process::Command::new("sh").args(["-c", plan.command.as_str()]).output().unwrap();
+    let told = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success(), "{}: {told}{}", plan.command, String::from_utf8_lossy(&out.stderr));
+    assert!(!told.contains("skipped"), "{}: {told}", plan.command);
+    shop.kubectl(&["rollout", "status", &format!("{kind}/payments"), "--timeout=90s"]);
+}
+
+async fn a_rollback_leaves_what_kubectl_leaves(kind: Kind) {
+    let shop = Shop::open().await;
+    let gateway = Gateway::open(&acting(&shop));
+    let mut versions = Vec::new();
+    for version in 1..=3 {
+        shop.apply(&workload(kind, version, Value::Null));
+        shop.kubectl(&["rollout", "status", &format!("{kind}/payments"), "--timeout=90s"]);
+        versions.push(touched(&shop, kind));
+    }
+    let of = || target(kind, &shop.namespace, "payments");
+    let back = |to| Request::RollBack { target: of(), to };
+    // The one before, then one that is named: it is never the one before.
+    for (to, image) in [(Revision::Previous, "1.2.0"), (Revision::Named("1".into()), "1.1.0")] {
+        let start = touched(&shop, kind);
+        let done = gateway.made(&back(to)).await;
+        let ours = touched(&shop, kind);
+        assert!(ours.0["template"]["spec"]["containers"][0]["image"].as_str().unwrap().ends_with(image), "{kind}");
+        assert_ne!(ours, start);
+        gateway.undone(done).await;
+        assert_eq!(touched(&shop, kind), start, "{kind}: do and undo is the identity");
+
+        // The one before is the same again, under another number.
+        let plan = gateway.plan(&back(Revision::Previous)).await;
+        assert!(plan.command.contains("rollout undo"), "{}", plan.command);
+        pasted(&shop, kind, &plan);
+        assert_eq!(touched(&shop, kind), ours, "{kind}: kubectl leaves something else");
+    }
+    if kind == Kind::Deployment {
+        assert_eq!(touched(&shop, kind).1["example.com/of"], "1", "annotations go with it");
+    }
+
+    // A restart differs from kubectl's in the time alone.
+    let restart = Request::Restart { target: of() };
+    let key = "/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt";
+    let untimed = || {
+        let mut now = touched(&shop, kind);
+        let time = now.0.pointer_mut(key).unwrap().take();
+        assert!(time.as_str().is_some_and(|time| chrono::DateTime::parse_from_rfc3339(time).is_ok()), "{time}");
+        now
+    };
+    gateway.made(&restart).await;
+    let ours = untimed();
+    pasted(&shop, kind, &gateway.plan(&restart).await);
+    assert_eq!(untimed(), ours, "{kind}");
+}
+
+/// The configuration of a session that may change this namespace.
+fn acting(shop: &Shop) -> String {
+    let text = shop.config().replacen("production = false", "production = false\nwrite = \"ask\"", 1);
+    text.replacen("[environments.real.kubernetes]", "[environments.real.kubernetes]\ncontext = \"plane\"", 1)
+}
+
+async fn until(what: &str, so: impl AsyncFn() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(90);
+    while !so().await {
+        assert!(tokio::time::Instant::now() < deadline, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// kubernetes#67250, as it is: a rollback does not replace the pod that the release broke.
+async fn a_stateful_set_stays_on_its_broken_pod_and_the_gateway_says_which() {
+    let shop = Shop::open().await;
+    let gateway = Gateway::open(&acting(&shop));
+    shop.apply(&workload(Kind::StatefulSet, 1, Value::Null));
+    shop.kubectl(&["rollout", "status", "statefulset/payments", "--timeout=90s"]);
+    shop.apply(&workload(Kind::StatefulSet, 2, json!({ "sim/fail": "not-ready" })));
+    let broken = async || {
+        let text = shop.kubectl(&["get", "pod", "payments-2", "-o", "json", "--ignore-not-found"]);
+        let pod: Value = serde_json::from_str(&text).unwrap_or_default();
+        pod["spec"]["containers"][0]["image"] == "registry.example/payments:1.2.0"
+            && pod["status"]["phase"] == "Running"
+    };
+    until("its last pod is broken", broken).await;
+
+    let want =
+        Request::RollBack { target: target(Kind::StatefulSet, &shop.namespace, "payments"), to: Revision::Previous };
+    let plan = gateway.plan(&want).await;
+    assert!(plan.facts.iter().any(|fact| fact.warns && fact.words.contains("kubernetes#67250")), "{:?}", plan.facts);
+    let told: Mutex<Vec<String>> = Mutex::default();
+    let tell = |progress| {
+        if let Progress::Under { words } = progress {
+            told.lock().unwrap().push(words.to_string());
+        }
+    };
+    let action = gateway.engine.apply(plan, &gateway.actor, &gateway.journal, &tell);
+    let cure = async {
+        let named = async || told.lock().unwrap().iter().any(|words| words.contains("payments-2 is not ready"));
+        until("the pod is named", named).await;
+        shop.kubectl(&["delete", "pod", "payments-2"]);
+    };
+    let (ended, ()) = tokio::join!(action, cure);
+    let outcome = ended.unwrap().outcome;
+    assert_eq!(outcome.as_str(), "verified", "{outcome:?}");
+}
+
+mod beside_kubectl {
+    mod real {
+        mod kubernetes {
+            use warroom::model::name::Kind;
+
+            #[tokio::test]
+            #[ignore = "needs kubernetes: tests/run starts it"]
+            async fn a_rollback_of_a_deployment_leaves_what_kubectl_leaves() {
+                super::super::super::a_rollback_leaves_what_kubectl_leaves(Kind::Deployment).await;
+            }
+
+            #[tokio::test]
+            #[ignore = "needs kubernetes: tests/run starts it"]
+            async fn a_rollback_of_a_stateful_set_leaves_what_kubectl_leaves() {
+                super::super::super::a_rollback_leaves_what_kubectl_leaves(Kind::StatefulSet).await;
+            }
+
+            #[tokio::test]
+            #[ignore = "needs kubernetes: tests/run starts it"]
+            async fn a_rollback_of_a_daemon_set_leaves_what_kubectl_leaves() {
+                super::super::super::a_rollback_leaves_what_kubectl_leaves(Kind::DaemonSet).await;
+            }
+
+            #[tokio::test]
+            #[ignore = "needs kubernetes: tests/run starts it"]
+            async fn a_stateful_set_stays_on_its_broken_pod_and_the_gateway_says_which() {
+                super::super::super::a_stateful_set_stays_on_its_broken_pod_and_the_gateway_says_which().await;
+            }
+        }
+    }
+}
