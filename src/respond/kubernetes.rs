@@ -54,6 +54,7 @@ use crate::text::Safe;
 use super::guard::refusal;
 use super::{Ack, Actuator, Cluster, Intent, Seen, WriteError};
 use client::Api;
+pub(super) use client::Context;
 use place::{Place, resource};
 pub(in crate::respond) use scale::quoted;
 
@@ -71,6 +72,11 @@ impl Kubernetes {
     /// interest. No request is made.
     pub(super) fn new(env: &Environment, access: &KubeAccess, clock: Clock) -> Result<Self, Refusal> {
         Ok(Self { api: Api::new(env, access)?, clock })
+    }
+
+    /// How the cluster is reached, for who else has to be pointed at the same.
+    pub(super) fn context(&self) -> &Context {
+        self.api.context()
     }
 
     /// For tests of servers that do not answer.

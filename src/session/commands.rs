@@ -220,6 +220,15 @@ pub static COMMANDS: &[Declaration] = &[
         "Notes that you asked somebody, such as the developers, for a fix. In a drill they answer."
     ),
     command!(
+        "ran",
+        "[TIME] COMMAND",
+        Anywhere,
+        Record,
+        args::ran,
+        "note a command run elsewhere",
+        "Notes a command that was run outside the program, with its time (03:14, 03:14:30 or a full RFC 3339 time, UTC); COMMAND --at TIME is the same."
+    ),
+    command!(
         "export",
         "[FILE]",
         Anywhere,
@@ -264,6 +273,24 @@ pub static COMMANDS: &[Declaration] = &[
         args::bound,
         "plan an autoscaler's floor and cap",
         "Makes a plan to keep a workload's replicas between MIN and MAX by its autoscaler; either may be left out. Nobody ends it by itself: undo it when the load allows."
+    ),
+    command!(
+        "silence",
+        "ALERT FOR [COMMENT] | {MATCHERS} FOR COMMENT",
+        Anywhere,
+        Act,
+        args::silence,
+        "plan to silence alerts",
+        "Makes a plan that shows which alerts a silence would hide: of one alert by the labels that identify it, or {alertname=\"…\", service=~\"…\"}; FOR is 30m or 2h. `--on NAME` in front names the Alertmanager."
+    ),
+    command!(
+        "run-step",
+        "N",
+        Anywhere,
+        Act,
+        args::run_step,
+        "plan to run a runbook's step",
+        "Makes a plan to run one command of the runbook that is open, on this machine. It is run once, after you confirm it."
     ),
     command!(
         "rollback",
@@ -374,6 +401,15 @@ pub static COMMANDS: &[Declaration] = &[
         "Puts the plan away. Nothing was changed."
     ),
     // Seeing.
+    command!(
+        "runbook",
+        "[SERVICE]",
+        Anywhere,
+        None,
+        args::runbook,
+        "open the runbook",
+        "Opens the runbook of a service, or of the selected row's: a file beside the incident, a page as its address."
+    ),
     command!(
         "follow-logs",
         "[SERVICE]",

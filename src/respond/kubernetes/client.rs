@@ -55,10 +55,10 @@ struct Signed {
 
 /// How `kubectl` is pointed at the same cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Context {
-    pub(super) name: String,
+pub(in crate::respond) struct Context {
+    pub(in crate::respond) name: String,
     /// Set if the environment names a file.
-    pub(super) kubeconfig: Option<PathBuf>,
+    pub(in crate::respond) kubeconfig: Option<PathBuf>,
 }
 
 /// Why there is no answer to be used.

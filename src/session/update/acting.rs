@@ -11,7 +11,7 @@ use crate::session::core::{Core, Next};
 use crate::session::{Action, ActionState, Effect, NoticeKind, PlanView, WriteWindow};
 use crate::text::Safe;
 
-use super::{declared, granting, naming, owning, recording};
+use super::{declared, granting, naming, owning, recording, silencing};
 
 pub(super) fn open_write(core: &mut Core, env: &Safe, reason: Safe) -> Vec<Effect> {
     if let Some(why) = why_not_act(core) {
@@ -247,6 +247,9 @@ fn wanted(request: &Request) -> Option<Replicas> {
 fn cluster(core: &Core, request: &Request) -> Cluster {
     // What is changed may be the workload's autoscaler; an undo names what was changed.
     let target = request.origin().target();
+    if target.kind == Kind::Silence {
+        return silencing::cluster(core, target, request);
+    }
     let row =
         core.picture.workloads.rows().iter().filter(|row| row.origin.env == target.origin.env).find(|row| match target
             .kind
@@ -272,6 +275,7 @@ fn cluster(core: &Core, request: &Request) -> Cluster {
         }),
         load: load(core, row),
         service: row.service.clone(),
+        ..Cluster::default()
     }
 }
 
@@ -370,7 +374,7 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
             return refresh(core);
         }
         (None, Tier::Lowers | Tier::Grave) if typed.is_none_or(|typed| *typed != *name) => {
-            Some(format!("the plan lowers capacity or moves traffic: type the target's name, `{name}`, to confirm it"))
+            Some(format!("the plan takes more than a key: type the target's name, `{name}`, to confirm it"))
         }
         (None, _) => None,
     };

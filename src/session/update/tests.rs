@@ -12,6 +12,7 @@ mod grave;
 mod incident;
 mod record;
 mod see;
+mod silence;
 
 use super::update;
 use crate::clock::World;

@@ -111,6 +111,14 @@ pub(in crate::tui) fn choices(
                 for route in routes::offers(scene, selected, chip) {
                     offer(route.title, Does::Line(route.line));
                 }
+                if let Some(Item::Alert(row)) = selected
+                    && row.fires()
+                {
+                    offer(
+                        format!("silence {} …", row.alert.name),
+                        Does::Line(format!("silence {} 2h ", row.alert.name)),
+                    );
+                }
                 let undoable = scene.actions.iter().rev().find(|action| {
                     action.undone_by.is_none()
                         && action.plan.undo.is_some()
@@ -127,6 +135,12 @@ pub(in crate::tui) fn choices(
             }
         }
     }
+    let service = selected.and_then(Item::service).or(chip);
+    if let Some(service) = service.filter(|name| scene.catalogue.service(name).is_some_and(|one| one.runbook.is_some()))
+    {
+        offer(format!("open the runbook of {service}"), Does::Run(Command::Runbook { service: Some(service.clone()) }));
+    }
+    offer("note a command run elsewhere …".into(), Does::Line("ran ".into()));
     for one in scene.left_over {
         let (title, line) =
             (format!("say who owns what is left over: {} …", one.plan.title), format!("own {} ", one.handle()));

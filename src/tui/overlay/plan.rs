@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
+use crate::model::name::Kind;
 use crate::model::plan::{Ends, FieldChange, OwnerEffect, Permission, Plan, Preview, Request, Room, Tier};
 use crate::record::short;
 use crate::session::{Grant, PlanView};
@@ -130,7 +131,7 @@ fn shown(
         });
         match given {
             Some(words) => card.blank().text(&words, Role::Warn),
-            None => card.blank().text("This lowers capacity or moves traffic.", Role::Warn),
+            None => card.blank().text(at_stake(plan), Role::Warn),
         };
         let label = format!("Type {} and press Enter to confirm: ", plan.name_to_type());
         let mut line = card.ink();
@@ -144,6 +145,15 @@ fn shown(
     card.foot = vec![Line::default(), keys(&card, state, words)];
     card.draw(body, &mut state.plan_scroll, buffer);
     None
+}
+
+/// Why one key is not enough.
+fn at_stake(plan: &Plan) -> &'static str {
+    match plan.target.kind {
+        Kind::Silence => "This keeps from people what they may have to know.",
+        Kind::RunbookStep => "Nothing takes this back.",
+        _ => "This lowers capacity or moves traffic.",
+    }
 }
 
 /// The end of a plan that takes a second person and has none yet.
