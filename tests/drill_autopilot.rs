@@ -176,6 +176,7 @@ fn the_story_is_the_truths(played: &Played) {
     }
     let lead_up = played.one(EntryKind::Rollout, "payments 2.9.0");
     assert!(lead_up.occurred_at < truth.impact_start && lead_up.draft.title.ends_with(", by ci/payments"));
+    assert!(lead_up.occurred_at < played.milestone(ImpactStart), "what set it off came before it");
     assert!(played.all(EntryKind::Claimed).count() == 2);
     assert_eq!(played.record.title(), "Payments are slow and some checkouts fail", "as it was titled last");
     let intent = played.one(EntryKind::Intent, "replicas 6 → 12");
@@ -190,6 +191,9 @@ fn the_story_is_the_truths(played: &Played) {
 fn the_postmortem_tells_it(played: &Played) {
     let text = played.postmortem();
     assert!(text.contains("title: \"Payments are slow and some checkouts fail\""), "{text}");
+    let named = text.split_once("The last change before it, ").and_then(|(_, rest)| rest.split_once(": "));
+    let (_, named) = named.unwrap_or_else(|| panic!("no change is named:\n{text}"));
+    assert!(named.starts_with("payments 2.9.0 rolled out"), "seed {}: {}", played.seed, &named[..60]);
     let timeline = text.split("\n## ").find(|section| section.starts_with("Timeline")).unwrap();
     let mut rest = timeline;
     for part in [
@@ -260,6 +264,20 @@ fn without_the_scaling_checkout_stays_in_breach_until_the_fix_ships_and_another_
     };
     for (one, another) in times(&unscaled).into_iter().zip(times(&other)) {
         assert_ne!(one, another, "another seed has other times");
+    }
+}
+
+#[test]
+fn whatever_the_seed_the_release_comes_before_the_impact_and_is_the_change_that_is_named() {
+    for seeds in [[3, 4, 5], [7, 11, 42]] {
+        std::thread::scope(|scope| {
+            let played = seeds.map(|seed| scope.spawn(move || Played::new(shipped(), seed, &[])));
+            for played in played {
+                let played = played.join().unwrap();
+                the_story_is_the_truths(&played);
+                the_postmortem_tells_it(&played);
+            }
+        });
     }
 }
 

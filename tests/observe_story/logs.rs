@@ -92,7 +92,7 @@ fn usual(picture: &mut warroom::observe::Picture) {
 }
 
 #[test]
-fn errors_far_above_the_usual_are_a_burst_from_the_start_of_their_minute() {
+fn errors_far_above_the_usual_are_a_burst() {
     let mut picture = picture();
     usual(&mut picture);
     let findings = play(&mut picture, [errors_in("payments", "03:10", 412)]);
@@ -112,8 +112,36 @@ fn errors_far_above_the_usual_are_a_burst_from_the_start_of_their_minute() {
     findings.extend(picture.tick(at("03:20")));
     assert_eq!(
         told(&findings),
-        [(ErrorBurstEnded, "03:14:00".into(), "payments logs 2 errors a minute again, 412 at the peak")]
+        [(ErrorBurstEnded, "03:13:58".into(), "payments logs 2 errors a minute again, 412 at the peak")]
     );
+}
+
+/// So many errors, one every `every` milliseconds from a time on.
+fn errors_from(from: &str, count: i64, every: i64) -> Stamped<Signal> {
+    let text = |n: i64| (at(from) + chrono::TimeDelta::milliseconds(n * every), "ERROR timed out");
+    lines("cw-logs", "payments", &(0..count).map(text).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_burst_begins_with_its_first_error_and_ends_with_its_last_and_not_with_a_minute() {
+    let told_of = |bad: Vec<Stamped<Signal>>| {
+        let mut picture = picture();
+        usual(&mut picture);
+        let mut findings = play(&mut picture, bad);
+        for minute in 10..20 {
+            findings.extend(play(&mut picture, [errors_in("checkout", &format!("03:{minute}"), 1)]));
+        }
+        findings.extend(picture.tick(at("03:20")));
+        findings.retain(|finding| finding.service == Some(name("payments")));
+        findings.iter().map(|finding| (finding.kind, finding.occurred.format("%H:%M:%S").to_string())).collect::<Vec<_>>()
+    };
+    let one = |from: &str| errors_from(from, 1, 0);
+    // An error as usual in the same minute is none of the burst.
+    let within = told_of(vec![one("03:10:03"), errors_from("03:10:41", 180, 400), one("03:12:20")]);
+    assert_eq!(within, [(ErrorBurst, "03:10:41".into()), (ErrorBurstEnded, "03:11:52".into())]);
+    // Its first seconds make no burst of their minute; they are its beginning all the same.
+    let over = told_of(vec![one("03:10:20"), errors_from("03:10:56", 300, 400)]);
+    assert_eq!(over, [(ErrorBurst, "03:10:56".into()), (ErrorBurstEnded, "03:12:55".into())]);
 }
 
 #[test]
