@@ -194,6 +194,9 @@ fn the_postmortem_tells_it(played: &Played) {
     let named = text.split_once("The last change before it, ").and_then(|(_, rest)| rest.split_once(": "));
     let (_, named) = named.unwrap_or_else(|| panic!("no change is named:\n{text}"));
     assert!(named.starts_with("payments 2.9.0 rolled out"), "seed {}: {}", played.seed, &named[..60]);
+    let evidence = text.split("\n## ").find(|section| section.starts_with("Evidence")).unwrap();
+    let burst = evidence.lines().find(|line| line.contains("payments logs ")).unwrap_or_else(|| panic!("{evidence}"));
+    assert!(burst.contains(" errors of payments in the minute from ") && burst.contains(" lines"), "{burst}");
     let timeline = text.split("\n## ").find(|section| section.starts_with("Timeline")).unwrap();
     let mut rest = timeline;
     for part in [
@@ -211,13 +214,21 @@ fn the_postmortem_tells_it(played: &Played) {
     }
 }
 
+/// The lines of the one journal file.
+fn journal_lines(incident: &Path) -> Vec<String> {
+    let file = std::fs::read_dir(incident.join("journal")).unwrap().next().unwrap().unwrap().path();
+    std::fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect()
+}
+
 /// One byte of each file and of some more places, across all files of the record.
 fn any_changed_byte_is_found(played: &Played) {
     let incident = played.incident();
     let verify = || warroom(played.dir.path(), &["incident", "verify", incident.to_str().unwrap()]);
     let whole = verify();
     assert_eq!(whole.status.code(), Some(0), "{}", String::from_utf8_lossy(&whole.stdout));
+    let lines = journal_lines(&incident);
     for folder in ["journal", "tracks", "evidence"] {
+        assert!(std::fs::read_dir(incident.join(folder)).unwrap().next().is_some(), "{folder}/ is empty");
         for member in std::fs::read_dir(incident.join(folder)).unwrap() {
             let path = member.unwrap().path();
             let bytes = std::fs::read(&path).unwrap();
@@ -229,8 +240,12 @@ fn any_changed_byte_is_found(played: &Played) {
                 let found = verify();
                 let told = String::from_utf8_lossy(&found.stdout).into_owned();
                 assert_eq!(found.status.code(), Some(3), "byte {at} of {}: {told}", path.display());
-                let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
                 let name = path.file_name().unwrap().to_str().unwrap();
+                let line = match name.strip_suffix(".txt") {
+                    // The entry that names the evidence.
+                    Some(hash) => lines.iter().position(|line| line.contains(hash)).unwrap() + 1,
+                    None => bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1,
+                };
                 let fault = told.lines().find(|line| line.starts_with("NOT AS WRITTEN")).unwrap();
                 assert!(fault.contains(name) && fault.contains(&format!(" {line}")), "entry {line} of {name}: {fault}");
             }

@@ -243,7 +243,7 @@ pub enum EntryOrigin {
 }
 
 /// What shows an entry.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The query, command or link that shows it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -251,9 +251,23 @@ pub struct Evidence {
     /// An excerpt, redacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excerpt: Option<Safe>,
+    /// How many lines the query finds: the excerpt and the file hold the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u32>,
     /// SHA-256, in hexadecimal, of a file in `evidence/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<Safe>,
+    /// What that file holds. The journal makes the file and names it; in memory the text goes
+    /// with its entry, so that an entry that is carried into another journal takes it along.
+    #[serde(skip)]
+    pub kept: Option<Safe>,
+}
+
+impl Evidence {
+    /// What a query, a command or a link shows.
+    pub fn query(query: Safe) -> Self {
+        Self { query: Some(query), ..Self::default() }
+    }
 }
 
 /// What some kinds carry beyond words.

@@ -33,8 +33,21 @@ pub struct Finding {
     pub after: Option<Safe>,
     /// A query or link that shows it.
     pub evidence: Option<Safe>,
+    /// Lines of a log that show it.
+    pub excerpt: Option<Excerpt>,
     /// Findings of one key are one thing seen again: their entries are folded to one row.
     pub dedupe: Safe,
+}
+
+/// Lines of a log, secrets taken out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Excerpt {
+    /// A few that tell most.
+    pub shown: Safe,
+    /// The first of all, where there are more than are shown.
+    pub all: Option<Safe>,
+    /// How many there are.
+    pub lines: u32,
 }
 
 impl Finding {
@@ -60,6 +73,7 @@ impl Finding {
             before: None,
             after: None,
             evidence: None,
+            excerpt: None,
             dedupe: dedupe.into(),
         }
     }

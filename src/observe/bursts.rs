@@ -13,6 +13,7 @@ use crate::model::finding::Finding;
 use crate::model::name::{Origin, ServiceName};
 use crate::text::{Safe, redact_safe};
 
+use super::evidence;
 use super::logs::{LogStore, minute_of};
 use super::words;
 
@@ -145,7 +146,8 @@ impl State {
     fn start(&mut self, logs: &LogStore, minute: i64, errors: u32, usual: f64, limit: f64) -> Option<Finding> {
         let service = &self.service;
         // Without a line that shows it there is nothing to tell: it left the store long ago.
-        let (line, count, of) = logs.commonest_error(service, start_of(minute))?;
+        let seen = logs.errors_in(service, start_of(minute))?;
+        let (line, count, of) = (seen.commonest, seen.count, seen.lines.len());
         let at = first_of(logs, service, minute, limit).unwrap_or_else(|| start_of(minute));
         let usual = if usual < 10.0 { format!("{usual:.1}") } else { format!("{usual:.0}") };
         let usual = usual.trim_end_matches(".0");
@@ -157,7 +159,13 @@ impl State {
         finding.service = Some(service.clone());
         finding.before = Some(Safe::from(format!("{usual}/min")));
         finding.after = Some(Safe::from(format!("{errors}/min")));
-        finding.evidence = Some(Safe::from(format!("{} of {}: {excerpt}", line.stream.group, line.origin)));
+        finding.evidence = Some(Safe::from(format!(
+            "errors of {service} in the minute from {}, in {} of {}",
+            words::stamp(start_of(minute)),
+            line.stream.group,
+            line.origin
+        )));
+        finding.excerpt = Some(evidence::excerpt(&seen, errors));
         let origin = line.origin.clone();
         self.burst = Some(Burst { origin, start: minute, began: at, limit, peak: errors, calm: None, calm_minutes: 0 });
         self.settled = minute;

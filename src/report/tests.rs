@@ -82,7 +82,7 @@ fn incident() -> crate::record::IncidentRecord {
     );
     story.noticed(14, EntryKind::Breach, "checkout", "checkout errors", "checkout errors at 7.2 %, limit 2 %");
     story.noticed(14, EntryKind::AlertFiring, "checkout", "CheckoutErrorRate", "CheckoutErrorRate fires");
-    let lines = story.0.keep_evidence("03:14:01 ERROR POST partner/charge timed out\n03:14:02 ERROR token=abcdef");
+    let lines = "03:14:01 ERROR POST partner/charge timed out\n03:14:02 ERROR token=abcdef";
     let burst = Draft {
         service: Some(ServiceName::from("payments")),
         evidence: vec![Evidence {
@@ -90,7 +90,9 @@ fn incident() -> crate::record::IncidentRecord {
             excerpt: Some(crate::text::clean_block(
                 "03:14:01 ERROR POST partner/charge timed out\n03:14:02 ERROR ```token=abcdef",
             )),
-            file: Some(lines),
+            lines: Some(412),
+            kept: Some(crate::text::clean_block(lines)),
+            ..Evidence::default()
         }],
         ..draft(EntryKind::ErrorBurst, "errors of payments: 412 a minute, usually 3")
     };
@@ -140,6 +142,25 @@ fn incident() -> crate::record::IncidentRecord {
             values: [(Safe::fixed("value"), Some(if bad { 0.072 + f64::from(minute) / 1000.0 } else { 0.003 }))].into(),
         });
     }
+    for minute in 20..30 {
+        let scaled = if minute < 25 { 6.0 } else { 12.0 };
+        for (track, service, key, value) in [
+            ("logs payments", "payments", "error", 412.0),
+            ("logs mail", "mail", "error", 1.0),
+            ("checkout requests", "checkout", "value", 96.0),
+            ("replicas Deployment payments/payments", "payments", "ready", scaled),
+            ("replicas Deployment shop/checkout", "checkout", "ready", 6.0),
+        ] {
+            story.0.track(TrackSample {
+                at: at(minute, 0),
+                track: Safe::fixed(track),
+                service: Some(ServiceName::from(service)),
+                unit: Unit::Count,
+                limit: None,
+                values: [(Safe::fixed(key), Some(value))].into(),
+            });
+        }
+    }
     wait(story.0.close(at(51, 0))).expect("it is sealed");
     read_on(&disk, Path::new(DIR))
 }
@@ -153,6 +174,22 @@ fn written(options: &Options) -> String {
 #[test]
 fn the_postmortem_reads_as_it_should() {
     insta::assert_snapshot!(written(&Options::default()));
+}
+
+#[test]
+fn what_shows_the_incident_stands_first_and_what_else_was_recorded_is_folded() {
+    let text = written(&Options::default());
+    let evidence = text.split("\n## ").find(|section| section.starts_with("Evidence")).expect("there is one");
+    let (first, folded) = evidence.split_once("<details>").expect("something is folded");
+    for track in ["checkout errors", "logs payments, error", "replicas Deployment payments/payments, ready"] {
+        assert!(first.contains(&format!("| {track} |")) && !folded.contains(track), "{track}: {evidence}");
+    }
+    for track in ["logs mail, error", "checkout requests", "replicas Deployment shop/checkout, ready"] {
+        assert!(folded.contains(&format!("| {track} |")) && !first.contains(track), "{track}: {evidence}");
+    }
+    assert!(folded.contains(", by `logs payments level>=error`, 2 of 412 lines, kept in `evidence/"), "{folded}");
+    let plain = written(&Options { flavor: Flavor::Plain, ..Options::default() });
+    assert!(plain.contains("What else was recorded") && plain.contains("logs mail, error"), "{plain}");
 }
 
 #[test]

@@ -102,6 +102,8 @@ fn errors_far_above_the_usual_are_a_burst() {
     let burst = &findings[0];
     assert_eq!(burst.detail.as_deref(), Some("412 of 412 like: ERROR POST partner/charge timed out after 0 ms"));
     assert_eq!(burst.origin, origin("cw-logs"));
+    let shows = "errors of payments in the minute from 2026-11-21T03:10:00Z, in /prod/payments of prod-eu/cw-logs";
+    assert_eq!(burst.evidence.as_deref(), Some(shows));
     for minute in 11..14 {
         play(&mut picture, [errors_in("payments", &format!("03:{minute}"), 300)]);
     }
@@ -112,8 +114,24 @@ fn errors_far_above_the_usual_are_a_burst() {
     findings.extend(picture.tick(at("03:20")));
     assert_eq!(
         told(&findings),
-        [(ErrorBurstEnded, "03:13:58".into(), "payments logs 2 errors a minute again, 412 at the peak")]
+        [(ErrorBurstEnded, "03:14:00".into(), "payments logs 2 errors a minute again, 412 at the peak")]
     );
+}
+
+#[test]
+fn a_burst_shows_some_lines_of_every_shape_and_keeps_more_without_secrets() {
+    let mut picture = picture();
+    usual(&mut picture);
+    let rare = lines("cw-logs", "payments", &[(at("03:10:40"), "ERROR partner answers 429, token=abcdef-123456")]);
+    play(&mut picture, [errors_in("payments", "03:10", 412), rare]);
+    let findings = picture.tick(at("03:11:30"));
+    let excerpt = findings[0].excerpt.as_ref().unwrap();
+    let shown: Vec<_> = excerpt.shown.lines().collect();
+    assert!((5..=10).contains(&shown.len()) && excerpt.lines == 413, "{excerpt:?}");
+    assert_eq!(shown[0], "03:10:00.000Z pod-1 ERROR POST partner/charge timed out after 0 ms");
+    assert_eq!(*shown.last().unwrap(), "03:10:40.000Z pod-1 ERROR partner answers 429, token=[redacted secret]");
+    let all = excerpt.all.as_ref().unwrap();
+    assert!(all.lines().count() > 100 && all.len() <= 64 * 1024 && !all.contains("abcdef"), "{}", all.len());
 }
 
 /// So many errors, one every `every` milliseconds from a time on.

@@ -44,8 +44,9 @@ pub(super) fn draft(draft: Draft) -> Draft {
 }
 
 fn shown(evidence: Evidence) -> Evidence {
-    let Evidence { query, excerpt, file } = evidence;
-    Evidence { query: query.map(redact_safe), excerpt: excerpt.map(redact_safe), file }
+    let Evidence { query, excerpt, lines, file, kept } = evidence;
+    let (query, excerpt, kept) = (query.map(redact_safe), excerpt.map(redact_safe), kept.map(redact_safe));
+    Evidence { query, excerpt, lines, file, kept }
 }
 
 fn carried(body: Body) -> Body {

@@ -4,12 +4,13 @@ use chrono::TimeDelta;
 
 use crate::clock::World;
 use crate::model::entry::{Actor, ActorKind, Body, Draft, EntryKind, EntryOrigin, Evidence};
-use crate::model::finding::Finding;
+use crate::model::finding::{Excerpt, Finding};
 use crate::model::signal::{Signal, Stamped};
 use crate::record::Durability;
 use crate::session::core::{Core, Next};
 use crate::session::message::Dated;
 use crate::session::{Effect, NoticeKind, WriteWindow};
+use crate::text::Safe;
 
 use super::{acting, carrying, recording};
 
@@ -203,16 +204,23 @@ fn draft(finding: Finding) -> Draft {
         service: finding.service,
         before: finding.before,
         after: finding.after,
-        evidence: finding
-            .evidence
-            .map(|query| Evidence { query: Some(query), excerpt: None, file: None })
-            .into_iter()
-            .collect(),
+        evidence: evidence(finding.evidence, finding.excerpt),
         dedupe: Some(finding.dedupe),
         origin: EntryOrigin::Auto,
         pinned: false,
         body: finding.until.map(|to| Body::Gap { from: finding.occurred, to }),
     }
+}
+
+fn evidence(query: Option<Safe>, excerpt: Option<Excerpt>) -> Vec<Evidence> {
+    let evidence = match (query, excerpt) {
+        (None, None) => return Vec::new(),
+        (query, None) => Evidence { query, ..Evidence::default() },
+        (query, Some(Excerpt { shown, all, lines })) => {
+            Evidence { query, excerpt: Some(shown), lines: Some(lines), file: None, kept: all }
+        }
+    };
+    vec![evidence]
 }
 
 /// The samples of the last whole minute, once.
