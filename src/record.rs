@@ -2,6 +2,7 @@
 //!
 //! Owns: every file of an incident's directory. Must not: know the screen, or read a system.
 
+mod alerts;
 mod archive;
 mod chain;
 mod disk;
@@ -17,6 +18,7 @@ mod timeline;
 mod track;
 mod verify;
 
+pub(crate) use alerts::Alerts;
 pub use archive::{Archive, Carried, IncidentSummary, Unfinished};
 pub use disk::{Disk, DiskFile, Member, RealDisk, Sharing};
 pub use durable::{Durability, Durable, JournalError, Receipt};

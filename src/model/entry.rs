@@ -70,6 +70,16 @@ pub struct Draft {
     pub body: Option<Body>,
 }
 
+impl Draft {
+    /// By what the alert that it tells of is known; by its name, if that is all that was written.
+    pub fn alert_keys(&self) -> &[Safe] {
+        match &self.body {
+            Some(Body::Alert { keys }) if !keys.is_empty() => keys,
+            _ => std::slice::from_ref(&self.subject),
+        }
+    }
+}
+
 /// The sorts of entry. The names are the journal's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -296,6 +306,12 @@ pub enum Body {
         incident: IncidentId,
         /// Its title, as people put it.
         title: Safe,
+    },
+    /// Of what is told of an alert: `alert_firing`, `alert_resolved`, `alert_suppressed`, `claimed`.
+    Alert {
+        /// By what its sources know it. Entries that have one in common are about one alert; two
+        /// alerts of one name have none.
+        keys: Vec<Safe>,
     },
     /// Of `phase`.
     Phase(Phase),

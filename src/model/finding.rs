@@ -31,6 +31,8 @@ pub struct Finding {
     pub before: Option<Safe>,
     /// See `before`.
     pub after: Option<Safe>,
+    /// By what its sources know the alert that it is about; empty if it is about none.
+    pub alert: Vec<Safe>,
     /// A query or link that shows it.
     pub evidence: Option<Safe>,
     /// Lines of a log that show it.
@@ -72,6 +74,7 @@ impl Finding {
             workload: None,
             before: None,
             after: None,
+            alert: Vec::new(),
             evidence: None,
             excerpt: None,
             dedupe: dedupe.into(),

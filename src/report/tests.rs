@@ -177,6 +177,51 @@ fn the_postmortem_reads_as_it_should() {
 }
 
 #[test]
+fn two_alerts_of_one_name_are_two_lines_and_their_times_are_summed() {
+    let disk = MemoryDisk::default();
+    let info = StartInfo {
+        titles: Default::default(),
+        incident: Some(IncidentId::from("2026-11-21-checkout")),
+        version: Safe::fixed("0.1.0"),
+        drill: true,
+        env: Safe::fixed("drill"),
+        actor: ana(),
+        at: at(9, 0),
+    };
+    let story = Story(Journal::create(Path::new(DIR), info, Arc::new(disk.clone())).expect("the disk works"));
+    let told = |minute, second, kind, node: &str| {
+        let told = Draft {
+            subject: Safe::fixed("NodeCPUHigh"),
+            detail: Some(Safe::from(format!("alertname=NodeCPUHigh, node={node}, severity=warning"))),
+            body: Some(Body::Alert { keys: vec![Safe::from(node)] }),
+            ..draft(kind, "NodeCPUHigh fires")
+        };
+        story.tell(minute, second, told);
+    };
+    told(10, 0, EntryKind::AlertFiring, "a");
+    told(12, 0, EntryKind::AlertFiring, "b");
+    told(13, 30, EntryKind::AlertResolved, "a");
+    let keys = vec![Safe::fixed("b")];
+    story.said(15, EntryKind::Claimed, "NodeCPUHigh", "NodeCPUHigh claimed", Some(Body::Alert { keys }));
+    told(18, 45, EntryKind::AlertFiring, "a");
+    told(22, 0, EntryKind::AlertResolved, "a");
+    story.said(30, EntryKind::Note, "note", "the end", None);
+    wait(story.0.close(at(31, 0))).expect("it is sealed");
+    let text = postmortem(&read_on(&disk, Path::new(DIR)), &Options::default()).expect("the template works");
+    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("| NodeCPUHigh")).collect();
+    assert_eq!(
+        lines,
+        [
+            "| NodeCPUHigh (node=a) |  | drill/prometheus | 03:10Z | 03:18Z | 2 | 03:22Z after 6 min 45 s in all | nobody here |  |",
+            "| NodeCPUHigh (node=b) |  | drill/prometheus | 03:12Z |  | 1 | not seen | ana after 3 min 30 s |  |",
+        ],
+        "{text}"
+    );
+    assert!(text.contains("Does NodeCPUHigh (node=b) still fire?") && !text.contains("Does NodeCPUHigh (node=a)"));
+    assert!(!text.contains("without being claimed here"), "6 min 45 s are not long: {text}");
+}
+
+#[test]
 fn what_shows_the_incident_stands_first_and_what_else_was_recorded_is_folded() {
     let text = written(&Options::default());
     let evidence = text.split("\n## ").find(|section| section.starts_with("Evidence")).expect("there is one");

@@ -51,6 +51,7 @@ fn shown(evidence: Evidence) -> Evidence {
 
 fn carried(body: Body) -> Body {
     match body {
+        Body::Alert { keys } => Body::Alert { keys: keys.into_iter().map(redact_safe).collect() },
         Body::Opened { incident, title } => Body::Opened { incident, title: redact_safe(title) },
         Body::Intent(plan) => Body::Intent(Box::new(planned(*plan))),
         Body::Outcome { plan, outcome } => Body::Outcome { plan, outcome: ended(outcome) },

@@ -208,7 +208,10 @@ fn draft(finding: Finding) -> Draft {
         dedupe: Some(finding.dedupe),
         origin: EntryOrigin::Auto,
         pinned: false,
-        body: finding.until.map(|to| Body::Gap { from: finding.occurred, to }),
+        body: match finding.until {
+            _ if !finding.alert.is_empty() => Some(Body::Alert { keys: finding.alert }),
+            until => until.map(|to| Body::Gap { from: finding.occurred, to }),
+        },
     }
 }
 
