@@ -302,8 +302,8 @@ pub(super) fn incident_ready(
     let mut effects = vec![Effect::WriteTo(id.clone())];
     if resumed {
         core.say(NoticeKind::Done, format!("{id} is taken up again"));
-        let draft =
-            said(core, EntryKind::Note, id.0.clone(), format!("{} takes the incident up again", core.actor.name));
+        // By whom is the entry's actor: a name that is an address would be redacted in a title.
+        let draft = said(core, EntryKind::Note, id.0.clone(), "incident taken up again");
         effects.push(record_now(core, draft, Durability::Now, Next::Nothing));
         if !shared {
             effects.extend(acting::settle_open_intents(core));

@@ -89,7 +89,8 @@ fn what_an_earlier_process_wrote_is_not_told_twice() {
         shared: false,
     });
     assert_eq!(story.kinds(), [EntryKind::Opened, EntryKind::Note, EntryKind::Note]);
-    assert!(story.core.entries[2].draft.title.contains("takes the incident up again"));
+    assert_eq!(story.core.entries[2].draft.title, "incident taken up again");
+    assert_eq!(story.core.entries[2].draft.actor, story.core.actor);
 }
 
 #[test]
