@@ -183,6 +183,8 @@ fn the_story_is_the_truths(played: &Played) {
     let outcome = played.one(EntryKind::Outcome, "12 of 12 ready");
     assert!(intent.occurred_at <= outcome.occurred_at && outcome.occurred_at < truth.mitigated);
     near(played.one(EntryKind::Recovered, "checkout errors").occurred_at, played.named("confirm") + MINUTE, "checkout");
+    let seal = played.one(EntryKind::Sealed, "");
+    assert!(played.record.entries.iter().all(|entry| entry.observed_at <= seal.observed_at), "nothing is later");
     assert_eq!(played.all(EntryKind::Breach).count(), played.all(EntryKind::Recovered).count());
     let affected: BTreeSet<_> = played.all(EntryKind::Breach).filter_map(|entry| entry.draft.service.clone()).collect();
     assert_eq!(affected.iter().map(|name| name.as_str()).collect::<Vec<_>>(), truth.affected);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::TimeDelta;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::clock::World;
+use crate::clock::{Clock, World};
 use crate::model::entry::{Actor, Draft, Entry, EntryKind};
 use crate::model::name::{EnvId, IncidentId, ServiceName};
 use crate::model::track::TrackSample;
@@ -78,7 +78,8 @@ pub struct Ledger {
     /// Journals that stand ready for incidents that the core has not switched to yet.
     ready: Arc<Mutex<HashMap<IncidentId, Journal>>>,
     tell: Option<UnboundedSender<Envelope>>,
-    /// World time of the last entry: what a seal is stamped with.
+    clock: Option<Clock>,
+    /// World time of the last entry that came this way. The engine's do not.
     last: World,
 }
 
@@ -100,6 +101,7 @@ impl Ledger {
             written: Arc::default(),
             ready: Arc::default(),
             tell: None,
+            clock: None,
             last,
         };
         ledger.point();
@@ -131,6 +133,15 @@ impl Ledger {
 
     pub(super) fn tell_of_written(&mut self, tell: UnboundedSender<Envelope>) {
         self.tell = Some(tell);
+    }
+
+    pub(super) fn keep_time(&mut self, clock: Clock) {
+        self.clock = Some(clock);
+    }
+
+    /// What a seal is stamped with: nothing was written later.
+    fn now(&self) -> World {
+        self.clock.as_ref().map_or(self.last, |clock| clock.now().max(self.last))
     }
 
     pub(super) fn append(&mut self, dated: Dated, durability: Durability) -> Receipt {
@@ -176,7 +187,7 @@ impl Ledger {
         self.point();
         if let Ok(old) = old {
             // What was handed over before is written before the seal; nobody waits for that.
-            drop(old.close(self.last));
+            drop(old.close(self.now()));
         }
     }
 
@@ -234,7 +245,7 @@ impl Ledger {
     /// The work of taking up an incident: to be done off the loop.
     pub(super) fn take_up(&self, id: IncidentId) -> impl FnOnce() -> Message + Send + 'static {
         let (archive, bearings, ready, at) =
-            (self.archive.clone(), self.bearings.clone(), Arc::clone(&self.ready), self.last);
+            (self.archive.clone(), self.bearings.clone(), Arc::clone(&self.ready), self.now());
         move || {
             let record = match archive.read(&id) {
                 Ok(record) => record,
@@ -271,8 +282,9 @@ impl Ledger {
 
     /// Seals the incident's journal and goes back to the rolling one.
     pub(super) fn seal(&mut self, id: &IncidentId) -> impl Future<Output = ()> + Send + 'static {
+        let now = self.now();
         let sealed = match self.current.take() {
-            Some((current, journal)) if current == *id => Some(journal.close(self.last)),
+            Some((current, journal)) if current == *id => Some(journal.close(now)),
             other => {
                 self.current = other;
                 None
@@ -313,7 +325,8 @@ impl Ledger {
         let current = self.current.take();
         self.point();
         let journals = current.map(|(_, journal)| journal).into_iter().chain(rolling.ok()).chain(ready.into_values());
-        let receipts: Vec<_> = journals.map(|journal| journal.close(self.last)).collect();
+        let now = self.now();
+        let receipts: Vec<_> = journals.map(|journal| journal.close(now)).collect();
         let mut all = Ok(());
         for sealed in receipts {
             if let Err(error) = sealed.await {

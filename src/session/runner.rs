@@ -79,6 +79,7 @@ impl Runner {
             vitals: Arc::default(),
         };
         runner.ledger.tell_of_written(runner.tell.clone());
+        runner.ledger.keep_time(runner.clock.clone());
         (runner, answers)
     }
 
