@@ -25,6 +25,8 @@ pub struct Finding {
     pub detail: Option<Safe>,
     /// The service it belongs to, by the catalogue.
     pub service: Option<ServiceName>,
+    /// Who did it, where somebody did it and the source knows.
+    pub by: Option<Safe>,
     /// The workload it is about.
     pub workload: Option<WorkloadKey>,
     /// Values before and after, where there are two.
@@ -71,6 +73,7 @@ impl Finding {
             title: title.into(),
             detail: None,
             service: None,
+            by: None,
             workload: None,
             before: None,
             after: None,
