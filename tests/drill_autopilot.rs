@@ -179,6 +179,8 @@ fn the_story_is_the_truths(played: &Played) {
     assert!(lead_up.occurred_at < played.milestone(ImpactStart), "what set it off came before it");
     assert!(played.all(EntryKind::Claimed).count() == 2);
     assert_eq!(played.record.title(), "Payments are slow and some checkouts fail", "as it was titled last");
+    let (asked, answered) = (played.one(EntryKind::Asked, ""), played.one(EntryKind::Answered, "2.9.0 dropped"));
+    assert!(asked.occurred_at <= answered.occurred_at && answered.draft.actor.name == "developers");
     let intent = played.one(EntryKind::Intent, "replicas 6 → 12");
     let outcome = played.one(EntryKind::Outcome, "12 of 12 ready");
     assert!(intent.occurred_at <= outcome.occurred_at && outcome.occurred_at < truth.mitigated);

@@ -146,6 +146,8 @@ pub enum EntryKind {
     WriteWindow,
     /// Somebody was asked for something.
     Asked,
+    /// Whoever was asked answered.
+    Answered,
     /// An update for stakeholders.
     Update,
     /// The record was exported.
@@ -201,6 +203,7 @@ impl EntryKind {
             Self::Outcome => "outcome",
             Self::WriteWindow => "write_window",
             Self::Asked => "asked",
+            Self::Answered => "answered",
             Self::Update => "update",
             Self::Exported => "exported",
             Self::Correction => "correction",

@@ -105,6 +105,7 @@ pub fn is_key(kind: EntryKind) -> bool {
         | EntryKind::Milestone
         | EntryKind::Outcome
         | EntryKind::Asked
+        | EntryKind::Answered
         | EntryKind::Update => true,
         // An intent is told by its outcome, see `timeline`; the rest is the journal's own
         // business or too much.

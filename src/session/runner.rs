@@ -167,8 +167,8 @@ impl Runner {
             }
             Effect::Ask(whom) => {
                 if let Some(ask) = &self.ask {
-                    let answer = ask(whom);
-                    self.beside(async move { vec![Message::Answered(answer.await)] });
+                    let answer = ask(whom.clone());
+                    self.beside(async move { vec![Message::Answered { whom, answer: answer.await }] });
                 }
             }
             Effect::Follow(services) => {

@@ -58,7 +58,7 @@ fn take(core: &mut Core, message: Message) -> Vec<Effect> {
             core.actor = actor;
             Vec::new()
         }
-        Message::Answered(answer) => asking::answered(core, answer),
+        Message::Answered { whom, answer } => asking::answered(core, whom, answer),
         Message::Exported(result) => asking::exported(core, result),
         Message::Look(wanted) => core.scans.look(wanted, &core.picture.logs),
         Message::Scanned(scanned) => core.scans.scanned(scanned, &core.picture.logs),

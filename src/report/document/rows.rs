@@ -125,7 +125,10 @@ pub(super) fn curated(facts: &Facts<'_>) -> Vec<TimelineRow> {
 
 pub(super) fn communications(facts: &Facts<'_>) -> Vec<TimelineRow> {
     let said = |one: &&Row| {
-        matches!(one.entry.draft.kind, EntryKind::Asked | EntryKind::Update | EntryKind::Phase | EntryKind::Severity)
+        matches!(
+            one.entry.draft.kind,
+            EntryKind::Asked | EntryKind::Answered | EntryKind::Update | EntryKind::Phase | EntryKind::Severity
+        )
     };
     facts.rows.iter().filter(said).map(|one| row(facts, one)).collect()
 }

@@ -45,6 +45,7 @@ fn word(kind: EntryKind) -> (&'static str, Role) {
         EntryKind::Outcome => ("acted", Role::Accent),
         EntryKind::WriteWindow => ("write", Role::Accent),
         EntryKind::Asked => ("asked", Role::Accent),
+        EntryKind::Answered => ("answered", Role::Accent),
         EntryKind::Update => ("update", Role::Accent),
         EntryKind::Exported => ("exported", Role::Dim),
         EntryKind::Correction => ("corrected", Role::Dim),

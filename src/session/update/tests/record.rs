@@ -140,6 +140,20 @@ fn a_claim_of_one_alert_is_none_of_another_of_its_name() {
 }
 
 #[test]
+fn an_answer_is_an_entry_of_whoever_gave_it() {
+    let mut story = Story::begin();
+    story.command("ask developers");
+    assert!(story.effects.contains(&Effect::Ask("developers".into())));
+    story.send(Message::Answered { whom: "developers".into(), answer: Ok("2.9.1 is out".into()) });
+    assert_eq!(story.kinds(), [EntryKind::Asked, EntryKind::Answered]);
+    let draft = &story.core.entries[1].draft;
+    assert_eq!((draft.title.as_str(), draft.actor.name.as_str()), ("developers: 2.9.1 is out", "developers"));
+    assert_eq!(story.notice(), "2.9.1 is out");
+    story.send(Message::Answered { whom: "nobody".into(), answer: Err("nobody is not known".into()) });
+    assert_eq!(story.kinds().len(), 2, "no answer is none");
+}
+
+#[test]
 fn an_export_that_is_asked_for_while_an_incident_is_declared_means_that_incident() {
     let mut story = Story::begin();
     story.command("open x").command("note y").command("export");
