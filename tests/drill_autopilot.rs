@@ -308,9 +308,10 @@ fn a_session_that_joins_ten_minutes_after_detection_meets_the_same_milestones() 
     let late = late.replace("at = \"release + 25m\"", "at = \"release + 45m\"");
     let (there, joined) = std::thread::scope(|scope| {
         let there = scope.spawn(|| Played::new(&late, 1, &[]));
-        let joined = scope.spawn(|| Played::new(&late, 1, &["--join-after", "11m"]));
+        let joined = scope.spawn(|| Played::new(&late, 1, &["--join-after", "11m", "--tz", "Europe/Berlin"]));
         (there.join().unwrap(), joined.join().unwrap())
     });
+    assert!(joined.postmortem().contains("| UTC | Europe/Berlin |") && !there.postmortem().contains("Europe/Berlin"));
     let opened = |played: &Played| played.scenario.opens(1);
     assert!(opened(&joined) + TimeDelta::minutes(11) >= joined.truth().detected + TimeDelta::minutes(9));
     for name in MilestoneName::ALL {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use chrono_tz::Tz;
 use futures::FutureExt as _;
 
 use crate::clock::Clock;
@@ -20,6 +21,7 @@ use crate::session::{AskFn, Autopilot, Core, Done, Plain, Signals, Step};
 use crate::text::Safe;
 
 use super::arguments::{DrillArguments, SessionArguments};
+use super::look::local;
 use super::start::{Opening, named, narrowed, prepare};
 use super::{Exit, Failure, print};
 
@@ -116,6 +118,7 @@ async fn rehearse(
     // A drill rehearses with the person's own screen; a configuration that is wrong must not keep
     // anybody from it.
     let screen = load(places, process).map(|config| config.screen).unwrap_or_default();
+    let tz = local(&screen, session)?;
     let signals = Signals::listen();
     let headless = arguments.autopilot || session.plain;
     let shown = if headless { None } else { Some(super::screen::open(&core, &screen, places, process, session)?) };
@@ -137,6 +140,7 @@ async fn rehearse(
         ask: Some(ask(&drill)),
         // Nobody is there but the scenario's responder.
         identify: !arguments.autopilot,
+        tz,
     };
     let (done, core) = match shown {
         Some(mut screen) => {
@@ -154,7 +158,7 @@ async fn rehearse(
         None => opening.run(core, &mut Plain::new(tokio::io::stdin(), std::io::stdout()), signals).await,
     };
     if let Some(out) = &arguments.out {
-        postmortem(&archive, &core, out)?;
+        postmortem(&archive, &core, tz, out)?;
     }
     Ok(finish(&done, &core))
 }
@@ -164,7 +168,7 @@ fn finish(done: &Done, core: &Core) -> Exit {
     if core.journal_failed.is_some() { Exit::Failed } else { super::live::ended(done) }
 }
 
-fn postmortem(archive: &Archive, core: &Core, out: &Path) -> Result<(), Failure> {
+fn postmortem(archive: &Archive, core: &Core, tz: Option<Tz>, out: &Path) -> Result<(), Failure> {
     let id = core.incident.as_ref().map(|incident| &incident.id).or(core.closed.as_ref());
     let Some(id) = id else {
         return Err(anyhow::anyhow!(
@@ -174,7 +178,8 @@ fn postmortem(archive: &Archive, core: &Core, out: &Path) -> Result<(), Failure>
         .into());
     };
     let record = read_incident(&archive.dir(id))?;
-    report::write(&record, &report::Options::default(), &out.join("postmortem.md"))?;
+    let options = report::Options { tz, ..report::Options::default() };
+    report::write(&record, &options, &out.join("postmortem.md"))?;
     print(&format!("{}\n{}\n", archive.dir(id).display(), out.join("postmortem.md").display()))?;
     Ok(())
 }

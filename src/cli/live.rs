@@ -9,6 +9,7 @@ use crate::session::{Done, Plain, Signals};
 
 use super::archive::{archive, configured};
 use super::arguments::SessionArguments;
+use super::look::local;
 use super::start::{Opening, named, narrowed, prepare};
 use super::{Exit, Failure};
 
@@ -28,6 +29,7 @@ pub(super) fn run(arguments: SessionArguments) -> Result<Exit, Failure> {
         since: arguments.since.and_then(|since| TimeDelta::from_std(since).ok()).unwrap_or(TimeDelta::hours(1)),
         ask: None,
         identify: true,
+        tz: local(&config.screen, &arguments)?,
         env,
     };
     let mut core = Opening::core(&opening.env, &catalogue, &actor, &clock);

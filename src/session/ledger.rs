@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
+use chrono_tz::Tz;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::clock::{Clock, World};
@@ -79,6 +80,8 @@ pub struct Ledger {
     ready: Arc<Mutex<HashMap<IncidentId, Journal>>>,
     tell: Option<UnboundedSender<Envelope>>,
     clock: Option<Clock>,
+    /// Whose local times stand beside UTC in a postmortem.
+    tz: Option<Tz>,
     /// World time of the last entry that came this way. The engine's do not.
     last: World,
 }
@@ -102,10 +105,16 @@ impl Ledger {
             ready: Arc::default(),
             tell: None,
             clock: None,
+            tz: None,
             last,
         };
         ledger.point();
         ledger
+    }
+
+    /// The same, whose postmortems tell the times of a zone beside UTC.
+    pub fn in_zone(self, tz: Option<Tz>) -> Self {
+        Self { tz, ..self }
     }
 
     /// Why nothing can be recorded, if that is so from the start.
@@ -306,14 +315,14 @@ impl Ledger {
         incident: Option<IncidentId>,
         path: Option<PathBuf>,
     ) -> impl FnOnce() -> Message + Send + 'static {
-        let archive = self.archive.clone();
+        let (archive, tz) = (self.archive.clone(), self.tz);
         move || {
             let Some(id) = incident else {
                 return Message::Exported(Err(Safe::fixed(
                     "no incident was declared: there is nothing to export; claim an alert, or :open TITLE",
                 )));
             };
-            Message::Exported(write_postmortem(&archive, &id, path).map_err(Safe::from))
+            Message::Exported(write_postmortem(&archive, &id, path, tz).map_err(Safe::from))
         }
     }
 
@@ -350,10 +359,15 @@ fn keep(ready: &Mutex<HashMap<IncidentId, Journal>>, id: IncidentId, journal: Jo
 
 /// Writes the postmortem of an incident beside its record, or to `path`; what people wrote in a
 /// file that is there stays.
-fn write_postmortem(archive: &Archive, id: &IncidentId, path: Option<PathBuf>) -> Result<PathBuf, String> {
+fn write_postmortem(
+    archive: &Archive,
+    id: &IncidentId,
+    path: Option<PathBuf>,
+    tz: Option<Tz>,
+) -> Result<PathBuf, String> {
     let record = archive.read(id).map_err(|error| error.to_string())?;
     let path = path.unwrap_or_else(|| archive.root.join(format!("{id}.postmortem.md")));
-    report::write(&record, &report::Options::default(), &path).map_err(|error| error.to_string())?;
+    report::write(&record, &report::Options { tz, ..report::Options::default() }, &path).map_err(|error| error.to_string())?;
     Ok(path)
 }
 

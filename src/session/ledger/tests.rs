@@ -100,3 +100,16 @@ fn a_seal_is_not_dated_before_an_outcome_that_the_engine_wrote() {
     assert_eq!(seal.occurred_at, at(13, 0));
     assert!(record.entries.iter().all(|entry| entry.observed_at <= seal.observed_at));
 }
+
+#[test]
+fn an_export_tells_the_times_of_the_zone_that_was_asked_for() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let mut ledger = ledger(&MemoryDisk::default()).in_zone(Some(chrono_tz::Europe::Berlin));
+    let Message::IncidentReady { id, .. } = ledger.declare("x".into(), "x".into(), at(1, 0))() else { panic!("not ready") };
+    ledger.write_to(&id);
+    note(&mut ledger, 2, "early");
+    let path = folder.path().join("x.md");
+    assert_eq!(ledger.export(Some(id), Some(path.clone()))(), Message::Exported(Ok(path.clone())));
+    let text = std::fs::read_to_string(path).expect("it was written");
+    assert!(text.contains("Europe/Berlin") && text.contains("| 03:02Z | 04:02 CET |"), "{text}");
+}
