@@ -19,7 +19,7 @@ use super::{Found, Line, LineId, LogFilter, LogStore};
 const SAMPLE: usize = 10_000;
 
 impl LogStore {
-    /// Up to `count` lines that pass `filter`, in the order of time, ending with the newest that
+    /// Up to `count` lines that pass `filter`, in the order of arrival, ending with the newest that
     /// is not newer than `last` (`None`: the newest of all). A pattern is looked for line by
     /// line, here and now: that is for few lines; a [`Scan`](super::Scan) is for all.
     pub fn before(&self, filter: &LogFilter, last: Option<LineId>, count: usize) -> Vec<Line<'_>> {
