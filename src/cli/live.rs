@@ -43,7 +43,7 @@ pub(super) fn run(arguments: SessionArguments) -> Result<Exit, Failure> {
         } else {
             let mut screen = super::screen::open(&core, &config.screen, &places, &process, &arguments)?;
             let (done, core) = opening.run(core, &mut screen, signals).await;
-            super::screen::close(screen, &done, &core)?;
+            super::screen::close(screen, &done, &core, None)?;
             Ok::<_, Failure>((done, core))
         }
     })?;

@@ -346,6 +346,18 @@ pub(super) fn resume(core: &mut Core) -> Vec<Effect> {
         return Vec::new();
     }
     match core.resume.take() {
+        // A drill's world begins anew with each start: its record would run backwards.
+        Some(offer) if core.facing.drill && offer.last > core.now => {
+            let (id, at) = (offer.id, offer.last.format("%H:%MZ"));
+            core.say(
+                NoticeKind::Error,
+                format!(
+                    "{id} stopped at {at}, later than it is in this world: leave, and start the drill with \
+                     --incident {id}, which opens it there"
+                ),
+            );
+            Vec::new()
+        }
         Some(offer) => {
             core.desk.declaring = true;
             vec![Effect::TakeUp(offer.id)]

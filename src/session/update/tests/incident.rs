@@ -189,6 +189,28 @@ fn only_one_incident_is_declared_or_taken_up_at_a_time() {
 }
 
 #[test]
+fn a_drills_record_is_not_taken_up_in_a_world_that_has_not_come_that_far() {
+    let offer = |last| crate::session::ResumeOffer {
+        id: "old".into(),
+        title: "t".into(),
+        last,
+        open_intents: 0,
+        being_written: false,
+    };
+    let mut story = Story::begin();
+    story.core.facing.drill = true;
+    story.send(Message::ResumeFound(offer(at(600)))).command("resume");
+    assert!(!story.effects.iter().any(|effect| matches!(effect, Effect::TakeUp(_))));
+    assert!(story.notice().contains("start the drill with --incident old"), "{}", story.notice());
+    // Of a world that has, it is; and the calendar is never behind by more than a clock's error.
+    story.send(Message::ResumeFound(offer(at(-600)))).command("resume");
+    assert!(story.effects.contains(&Effect::TakeUp("old".into())));
+    let mut real = Story::begin();
+    real.send(Message::ResumeFound(offer(at(1)))).command("resume");
+    assert!(real.effects.contains(&Effect::TakeUp("old".into())));
+}
+
+#[test]
 fn an_open_incident_that_is_opened_again_gets_a_better_title_once_that_is_durable() {
     let mut story = Story::begin();
     story.command("open x").ready("i", "x");
