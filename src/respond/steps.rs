@@ -226,7 +226,7 @@ impl Actuator for Steps {
         vec![Evidence {
             query: Some(plan.command.clone()),
             excerpt: Some(output).filter(|o| !o.is_empty()),
-            file: None,
+            ..Evidence::default()
         }]
     }
 }

@@ -68,7 +68,7 @@ fn take(core: &mut Core, message: Message) -> Vec<Effect> {
             core.actor = actor;
             Vec::new()
         }
-        Message::Answered(answer) => asking::answered(core, answer),
+        Message::Answered { whom, answer } => asking::answered(core, whom, answer),
         Message::RunbookRead { service, result } => reading::read(core, &service, result),
         Message::Exported(result) => asking::exported(core, result),
         Message::Look(wanted) => core.scans.look(wanted, &core.picture.logs),

@@ -107,7 +107,7 @@ pub(super) fn ran(core: &mut Core, at: Option<MilestoneTime>, command: Safe) -> 
     let subject = core.facing.env.0.clone();
     let mut draft = recording::said(core, EntryKind::Ran, subject, format!("run elsewhere: {short}"));
     draft.detail = (short != command).then(|| command.clone());
-    draft.evidence = vec![Evidence { query: Some(command), excerpt: None, file: None }];
+    draft.evidence = vec![Evidence::query(command)];
     let dated = Dated { draft, occurred_at, observed_at: core.now };
     vec![recording::record(core, dated, Durability::Now, Next::Nothing)]
 }
