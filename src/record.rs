@@ -2,6 +2,7 @@
 //!
 //! Owns: every file of an incident's directory. Must not: know the screen, or read a system.
 
+mod alerts;
 mod archive;
 mod chain;
 mod consent;
@@ -19,6 +20,7 @@ mod timeline;
 mod track;
 mod verify;
 
+pub(crate) use alerts::Alerts;
 pub use archive::{Archive, Carried, IncidentSummary, Unfinished};
 pub use consent::{Asked, Voice, awaiting, consent_hash, short, voices};
 pub use disk::{Disk, DiskFile, Member, RealDisk, Sharing};

@@ -77,6 +77,7 @@ impl Rehearsal {
             since: TimeDelta::hours(1),
             ask: Some(ask(&self.drill)),
             identify: false,
+            tz: None,
             incident: None,
         }
     }

@@ -17,7 +17,7 @@ use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, WorkloadRow};
 use crate::record::{Leftover, Milestones, Row};
 use crate::session::{
-    Action, Consent, Core, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, WriteWindow,
+    Action, Consent, Core, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, RunbookView, WriteWindow,
 };
 use crate::text::Safe;
 
@@ -116,6 +116,7 @@ pub(super) struct Scene<'a> {
     pub(super) timeline: &'a [Row],
     pub(super) logs: &'a dyn Lines,
     pub(super) catalogue: &'a Catalogue,
+    pub(super) runbook: Option<&'a RunbookView>,
 }
 
 impl<'a> Scene<'a> {
@@ -157,6 +158,7 @@ impl<'a> Scene<'a> {
             timeline,
             logs: core,
             catalogue: &picture.catalogue,
+            runbook: core.runbook.as_ref(),
         }
     }
 

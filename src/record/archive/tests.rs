@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::entry::{Actor, Body, EntryKind};
+use crate::model::entry::{Actor, Body, EntryKind, Evidence};
 use crate::model::name::EnvId;
 use crate::model::plan::{Ends, Outcome, Plan, Request};
 use crate::record::Durability;
@@ -140,6 +140,28 @@ fn the_hour_before_is_carried_into_an_incident() {
     let others = archive.carry(&EnvId::from("prod-eu"), false, at(65, 0), &[rolling.path(), other.path()]);
     assert_eq!(others, Carried::default(), "what the caller wrote itself is not told to it");
     assert_eq!(archive.carry(&EnvId::from("prod-eu"), true, at(65, 0), &[]), Carried::default());
+}
+
+#[test]
+fn what_evidence_keeps_is_carried_with_its_entry() {
+    let (archive, disk) = archive();
+    let rolling = archive.rolling(info()).expect("there is room");
+    let lines = crate::text::clean_block("ERROR one\nERROR two");
+    let mut burst = crate::record::testing::draft(EntryKind::ErrorBurst, "errors");
+    burst.evidence.push(Evidence { kept: Some(lines.clone()), ..Evidence::default() });
+    wait(rolling.append(burst, at(30, 0), at(30, 0), Durability::Now)).expect("it is kept");
+    // As another process finds it.
+    let mut carried = archive.carry(&EnvId::from("prod-eu"), false, at(65, 0), &[]).drafts;
+    let (draft, occurred, observed) = carried.remove(0);
+    assert_eq!((&draft.evidence[0].kept, &draft.evidence[0].file), (&Some(lines), &None));
+    let (id, journal) = open(&archive, "checkout", 66);
+    let entry = wait(journal.append(draft, occurred, observed, Durability::Now)).expect("it is kept").into_entry();
+    let hash = entry.draft.evidence[0].file.clone().expect("its file has a name");
+    wait(journal.close(at(67, 0))).expect("it is sealed");
+    let path = archive.dir(&id).join(format!("evidence/{hash}.txt"));
+    let kept = disk.files().into_iter().find(|(at, _)| *at == path).expect("the file is the incident's").1;
+    assert_eq!(kept, b"ERROR one\nERROR two\n");
+    assert_eq!(crate::record::verify::verify_on(&disk, &archive.dir(&id)).expect("it is one").faults, []);
 }
 
 #[test]

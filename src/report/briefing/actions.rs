@@ -79,6 +79,7 @@ fn done(plan: &Plan, name: &str) -> String {
             format!("Traffic of {name} was moved")
         }
         Request::Silence { .. } => format!("Notifications about {name} were paused"),
+        Request::RunStep { .. } => format!("The team ran a step of the instructions for {name}"),
     }
 }
 
