@@ -12,6 +12,7 @@ use super::{Opening, Rehearsal, environment};
 use crate::config::WritePolicy;
 use crate::model::command::Command;
 use crate::model::entry::{Body, Entry};
+use crate::model::name::Kind;
 use crate::model::plan::{FieldChange, Outcome, Plan, Tier};
 use crate::record::Archive;
 use crate::record::testing::MemoryDisk;
@@ -114,6 +115,7 @@ const STAGES: [Stage; 2] = [
             ("payments/partner-gateway", "scale payments/partner-gateway 0"),
             ("payments/partner-gateway", "scale payments/partner-gateway +#"),
             ("payments/partner-gateway", "divert payments second-gateway=#0"),
+            ("", "silence {alertname=\"PaymentsCPUHigh\"} 1#m noise"),
             ("shop/checkout", "scale shop/checkout +#"),
             ("shop/checkout", "scale shop/checkout -#"),
             ("shop/cart", "restart shop/cart"),
@@ -135,7 +137,7 @@ const STAGES: [Stage; 2] = [
             ("platform/notifier", "scale platform/notifier +#"),
             ("platform/notifier", "scale platform/notifier -#"),
         ],
-        actions: &["Scale", "Bound", "RollBack", "Restart", "Divert", "Undo"],
+        actions: &["Scale", "Bound", "RollBack", "Restart", "Divert", "Silence", "Undo"],
         tiers: &[Tier::Reversible, Tier::Lowers, Tier::Grave],
     },
     Stage {
@@ -262,7 +264,9 @@ fn writes(plan: &Plan, system: &str, uri: &str, body: &str) -> bool {
     let name = plan.target.path.name.as_str();
     let number = |change: &&FieldChange| change.words.is_none() && change.after.parse::<u32>().is_ok();
     let holds = |change: &FieldChange| body.contains(change.after.as_str());
-    (uri.contains(name) || body.contains(name))
+    // Silences name no object: there is one Alertmanager.
+    let alertmanager = system == "alertmanager" && plan.target.kind == Kind::Silence;
+    (alertmanager || uri.contains(name) || body.contains(name))
         && (system != "kubernetes" || plan.changes.iter().filter(number).all(holds))
 }
 
