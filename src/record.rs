@@ -25,6 +25,7 @@ pub use disk::{Disk, DiskFile, Member, RealDisk, Sharing};
 pub use durable::{Durability, Durable, JournalError, Receipt};
 pub use follow::Follower;
 pub use journal::{Journal, StartInfo};
+#[cfg(feature = "operator")]
 pub(crate) use leftover::seen_to;
 pub use leftover::{Leftover, leftovers};
 pub use milestones::{Duration, Milestone, Milestones, milestones};

@@ -339,6 +339,26 @@ fn rolling_back_cures_it_and_the_incident_ends_without_a_fix() {
 }
 
 #[test]
+fn diverting_in_the_place_of_scaling_saves_the_checkout_too() {
+    let text = shipped()
+        .replace("say = 'scale payments/payments 12'", "say = 'divert payments second-gateway=45'")
+        .replace("say = 'confirm'", "say = 'confirm partner-gateway'");
+    assert_ne!(text, shipped());
+    let played = Played::new(&text, 1, &[]);
+    let change = "partner-gateway 100 % → 55 %, second-gateway 0 % → 45 %";
+    let intent = played.one(EntryKind::Intent, change);
+    let outcome = played.one(EntryKind::Outcome, change);
+    assert!(outcome.draft.title.contains("partner-gateway says"), "{}", outcome.draft.title);
+    assert_eq!(intent.draft.service.as_ref().map(|name| name.as_str()), Some("payments"));
+    let fix = played.one(EntryKind::Rollout, "payments 2.9.1").occurred_at;
+    let saved = played.one(EntryKind::Recovered, "checkout errors").occurred_at;
+    assert!(intent.occurred_at < saved && saved < fix, "{saved}");
+    let cured = played.one(EntryKind::Recovered, "payments errors").occurred_at;
+    assert!(cured > fix, "the second partner is too small to cure it: {cured}");
+    assert!(played.postmortem().contains(change));
+}
+
+#[test]
 fn a_session_that_joins_ten_minutes_after_detection_meets_the_same_milestones() {
     // The responder acts when the late one is there, in both.
     let late = shipped().replace("at = \"release + 6m30s\"", "at = \"release + 16m30s\"");

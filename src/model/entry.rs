@@ -134,6 +134,8 @@ pub enum EntryKind {
     Outcome,
     /// The write window was opened or closed.
     WriteWindow,
+    /// A command was run outside the program, as somebody says.
+    Ran,
     /// A plan of the top tier waits for a second person.
     ConsentAsked,
     /// A second person consents to a plan.
@@ -200,6 +202,7 @@ impl EntryKind {
             Self::Intent => "intent",
             Self::Outcome => "outcome",
             Self::WriteWindow => "write_window",
+            Self::Ran => "ran",
             Self::ConsentAsked => "consent_asked",
             Self::Consented => "consented",
             Self::BreakGlass => "break_glass",

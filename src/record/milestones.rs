@@ -214,6 +214,7 @@ fn acknowledged<'a>(entries: &'a [Entry], detected: Option<&Entry>) -> Option<&'
                         | EntryKind::Phase
                         | EntryKind::Severity
                         | EntryKind::WriteWindow
+                        | EntryKind::Ran
                         | EntryKind::Asked
                 ))
     };

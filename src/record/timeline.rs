@@ -104,6 +104,7 @@ pub fn is_key(kind: EntryKind) -> bool {
         | EntryKind::Severity
         | EntryKind::Milestone
         | EntryKind::Outcome
+        | EntryKind::Ran
         | EntryKind::Asked
         | EntryKind::ConsentAsked
         | EntryKind::Consented

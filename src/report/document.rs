@@ -42,6 +42,7 @@ pub(super) struct Document {
     log: Vec<rows::LogRow>,
     changes: Vec<rows::ChangeRow>,
     actions: Vec<actions::ActionLine>,
+    elsewhere: Vec<actions::Elsewhere>,
     evidence: Vec<rows::Shown>,
     communications: Vec<rows::TimelineRow>,
     went_well: Vec<String>,
@@ -114,6 +115,7 @@ pub(super) fn gather(record: &IncidentRecord, tz: Option<Tz>, flavor: Flavor) ->
         writers: rows::writers(&facts),
         alerts,
         actions,
+        elsewhere: actions::elsewhere(&facts),
         changes,
         unseen,
     }

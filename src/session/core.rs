@@ -10,8 +10,9 @@ use crate::config::{Catalogue, Environment, WritePolicy};
 use crate::model::alert::AlertKey;
 use crate::model::entry::{Actor, Entry, EntryKind, Phase, Severity};
 use crate::model::finding::Finding;
-use crate::model::name::{EnvId, IncidentId, Origin, SourceId, SourceKind};
+use crate::model::name::{EnvId, IncidentId, Origin, ServiceName, SourceId, SourceKind};
 use crate::model::plan::{Outcome, Plan, PlanId};
+use crate::model::runbook::Runbook;
 use crate::model::signal::{Signal, Stamped};
 use crate::observe::Picture;
 use crate::observe::alerts::Claim;
@@ -55,6 +56,10 @@ pub struct Core {
     pub actions: Vec<Action>,
     /// Whether the world may be changed now.
     pub window: WriteWindow,
+    /// The sources that are Alertmanagers: where silences are made.
+    pub alertmanagers: Vec<SourceId>,
+    /// The runbook that was opened last.
+    pub runbook: Option<RunbookView>,
     /// Who sits here.
     pub actor: Actor,
     /// The last thing that the program has to say to the person.
@@ -192,6 +197,8 @@ impl Core {
             left_over: Vec::new(),
             actions: Vec::new(),
             window: WriteWindow::Closed,
+            alertmanagers: env.alertmanager.iter().map(|access| SourceId::from(access.name.as_str())).collect(),
+            runbook: None,
             actor,
             notice: None,
             backfilling: histories,
@@ -304,6 +311,30 @@ pub struct ResumeOffer {
     pub open_intents: usize,
     /// Whether another process still writes to it.
     pub being_written: bool,
+}
+
+/// A runbook beside the incident.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunbookView {
+    /// Whose.
+    pub service: ServiceName,
+    /// The file, or the address of the page.
+    pub source: Safe,
+    /// How far it is.
+    pub state: RunbookState,
+}
+
+/// How far a runbook is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunbookState {
+    /// The file is being read.
+    Reading,
+    /// It was read.
+    Read(Arc<Runbook>),
+    /// It is a page, for a browser.
+    Page,
+    /// It could not be read.
+    Failed(Safe),
 }
 
 /// A plan on its way to confirmation.

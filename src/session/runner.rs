@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Hold};
-use crate::connect::Follow;
+use crate::connect::{Follow, read_runbook};
 use crate::model::name::IncidentId;
 use crate::model::plan::{Plan, Progress, Refusal};
 use crate::observe::Picture;
@@ -195,6 +195,10 @@ impl Runner {
                 });
             }
             Effect::StopScan(purpose) => self.scanner.stop(purpose),
+            Effect::ReadRunbook { service, path } => self.beside(async move {
+                let result = read_runbook(&path).await.map(Arc::new);
+                vec![Message::RunbookRead { service, result }]
+            }),
             Effect::Export { incident, path } => {
                 let work = self.ledger.export(incident, path);
                 self.blocking(work, || Message::Exported(Err(Safe::fixed(EXPORT_CRASHED))));
@@ -212,7 +216,7 @@ impl Runner {
             let mut told: Vec<Voice> = Vec::new();
             loop {
                 let look = look.clone();
-                for voice in tokio::task::spawn_blocking(move || look()).await.unwrap_or_default() {
+                for voice in tokio::task::spawn_blocking(look).await.unwrap_or_default() {
                     if told.contains(&voice) {
                         continue;
                     }

@@ -156,6 +156,9 @@ fn wanted(request: Request) -> Request {
         Request::Silence { target, matchers, minutes, comment } => {
             Request::Silence { target, matchers, minutes, comment: redact_safe(comment) }
         }
+        Request::RunStep { target, runbook, step, command } => {
+            Request::RunStep { target, runbook, step, command: redact_safe(command) }
+        }
         // Names and numbers, nothing that people write.
         other => other,
     }

@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use chrono::TimeDelta;
-
 use crate::model::alert::AlertState;
 use crate::model::command::{AlertChoice, Due, MilestoneTime};
 use crate::model::entry::{Body, Draft, Entry, EntryKind, EntryOrigin, MilestoneName, Phase, Severity};
@@ -410,11 +408,7 @@ pub(super) fn milestone(core: &mut Core, name: MilestoneName, at: Option<Milesto
     let Some(incident) = needs_incident(core, "a milestone") else { return Vec::new() };
     let proposed = core.milestones.at(name);
     let at = match at {
-        Some(MilestoneTime::At(at)) => Some(at),
-        Some(MilestoneTime::OfDay(time)) => {
-            let today = core.now.date_naive().and_time(time).and_utc();
-            Some(if today > core.now { today - TimeDelta::days(1) } else { today })
-        }
+        Some(time) => Some(time.before(core.now)),
         None => proposed,
     };
     let Some(at) = at else {

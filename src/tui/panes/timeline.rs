@@ -44,6 +44,7 @@ fn word(kind: EntryKind) -> (&'static str, Role) {
         EntryKind::Intent => ("acts", Role::Accent),
         EntryKind::Outcome => ("acted", Role::Accent),
         EntryKind::WriteWindow => ("write", Role::Accent),
+        EntryKind::Ran => ("ran", Role::Accent),
         EntryKind::Asked => ("asked", Role::Accent),
         EntryKind::ConsentAsked => ("consent?", Role::Warn),
         EntryKind::Consented => ("consents", Role::Accent),
