@@ -31,6 +31,8 @@ pub use load::{from_texts, load};
 pub use places::Places;
 pub use policy::{ACTIONS, Case, Freeze, Policy, PolicyTest, Rule, Verdict};
 pub use problem::{ConfigError, Problem};
+#[cfg(feature = "operator")]
+pub(crate) use process::Inherited;
 pub use process::{AwsEnv, ProcessEnv};
 #[cfg(feature = "operator")]
 pub(crate) use secret::command_output;

@@ -11,11 +11,12 @@ mod aws;
 mod backfill;
 #[cfg(test)]
 mod harness;
-mod http;
+pub(crate) mod http;
 pub mod kubernetes;
 mod outlet;
 mod prometheus;
 mod registry;
+mod runbook;
 mod source;
 mod supervisor;
 
@@ -23,5 +24,6 @@ pub use aws::{Keys, Lent, identity};
 pub use backfill::{BackFill, Histories, back_fill};
 pub use outlet::{Inbox, Outlet};
 pub use registry::registry;
+pub use runbook::read_runbook;
 pub use source::{Batch, Connector, Ctx, Ended, Follow, History, Source, SourceError};
 pub use supervisor::{Supervisor, supervise};

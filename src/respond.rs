@@ -6,12 +6,17 @@
 //! To add a system: one actuator here that implements [`Actuator`], one line in
 //! [`Engine::new`], one command in the command table.
 
+mod alertmanager;
 mod aws;
 mod engine;
 mod guard;
+mod http;
 mod intent;
 mod kubernetes;
+#[cfg(test)]
+mod pad;
 mod recorder;
+mod steps;
 mod warrant;
 
 pub use engine::{Cluster, Ended, Engine};

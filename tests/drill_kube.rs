@@ -10,3 +10,5 @@ mod controllers;
 mod gitops;
 #[path = "drill_kube/shop.rs"]
 mod shop;
+#[path = "drill_kube/traffic.rs"]
+mod traffic;

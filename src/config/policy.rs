@@ -14,8 +14,8 @@ use crate::text::Safe;
 use super::catalogue::matches;
 
 /// What people call the things that a plan does: for [`Policy::actions`].
-pub const ACTIONS: [&str; 9] =
-    ["scale", "bound", "roll-back", "restart", "abort", "divert", "switch", "evacuate", "silence"];
+pub const ACTIONS: [&str; 10] =
+    ["scale", "bound", "roll-back", "restart", "abort", "divert", "switch", "evacuate", "silence", "run-step"];
 
 /// One policy.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,6 +157,7 @@ fn action(request: &Request) -> &'static str {
         Request::Switch { .. } => "switch",
         Request::Evacuate { .. } => "evacuate",
         Request::Silence { .. } => "silence",
+        Request::RunStep { .. } => "run-step",
         // What it takes back is what it does.
         Request::Undo { .. } => "undo",
     }

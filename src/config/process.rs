@@ -47,6 +47,29 @@ pub struct ProcessEnv {
     pub log_filter: Option<String>,
 }
 
+/// What a command of a runbook is given of the environment, as it is.
+#[cfg(feature = "operator")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Inherited {
+    /// `PATH`.
+    pub(crate) path: Option<OsString>,
+    /// `HOME`.
+    pub(crate) home: Option<OsString>,
+    /// `LANG`.
+    pub(crate) lang: Option<OsString>,
+    /// `KUBECONFIG`.
+    pub(crate) kubeconfig: Option<OsString>,
+}
+
+#[cfg(feature = "operator")]
+impl Inherited {
+    #[allow(clippy::disallowed_methods, reason = "this room is the one that reads the process environment")]
+    pub(crate) fn read() -> Self {
+        let get = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        Self { path: get("PATH"), home: get("HOME"), lang: get("LANG"), kubeconfig: get("KUBECONFIG") }
+    }
+}
+
 /// What the environment says of AWS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AwsEnv {

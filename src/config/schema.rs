@@ -31,7 +31,7 @@ pub(super) fn read(root: &Node, around: &Around<'_>) -> Result<Config, Vec<Probl
     let problems = Problems::default();
     let config = Section::of(root, "", &problems).map(|top| {
         let environments = environments(&top, around);
-        let services = top.section("services").map(|all| service::all(&all)).unwrap_or_default();
+        let services = top.section("services").map(|all| service::all(&all, around)).unwrap_or_default();
         let (policies, untrue) = top.section("policies").map(|all| policy::all(&all)).unwrap_or_default();
         let default_env = default_env(&top, &environments);
         let record = record(top.section("record"), around);

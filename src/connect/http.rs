@@ -6,33 +6,23 @@
 
 mod answer;
 pub(super) mod failure;
-
-use std::path::Path;
-use std::time::Duration;
+mod server;
 
 use reqwest::header::CACHE_CONTROL;
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
-use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Mutex;
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
 
-use crate::clock::{Wall, wall};
-use crate::config::{Auth, HttpAccess, Secret};
-use crate::text::Safe;
+use crate::config::HttpAccess;
 
 use super::SourceError;
 
 pub(super) use answer::Answer;
-use failure::{sentence, shown};
+pub(crate) use answer::{bounded, excerpt};
+use failure::sentence;
+pub(crate) use failure::{root_cause, shown};
+pub(crate) use server::Server;
+pub(super) use server::is_loopback;
 
-/// How long making a connection may take, by the wall.
-const CONNECT: Duration = Duration::from_secs(5);
-/// How long a server may say nothing.
-const READ: Duration = Duration::from_secs(15);
-/// How long a whole answer may take.
-const WHOLE: Duration = Duration::from_secs(45);
-/// How long a secret that was read is used, so that a command does not run for every request.
-const SECRET_KEPT: Duration = Duration::from_secs(30);
 /// Redirects within the server that are followed.
 const HOPS: usize = 3;
 
@@ -42,12 +32,8 @@ pub(super) type Allowed = &'static [(Method, &'static str)];
 
 /// Reads from one server.
 pub(super) struct Reader {
-    client: Client,
-    base: Url,
+    server: Server,
     allowed: Allowed,
-    auth: Option<Auth>,
-    /// The secret with the time at which it was read.
-    secret: Mutex<Option<(Wall, SecretString)>>,
 }
 
 impl Reader {
@@ -59,36 +45,8 @@ impl Reader {
         drill: bool,
         allowed: Allowed,
     ) -> Result<Self, SourceError> {
-        let fatal = |why: String| SourceError::Fatal(Safe::from(format!("{what} {}: {why}", access.name)));
-        let base = Url::parse(access.url.trim_end_matches('/'))
-            .map_err(|why| fatal(format!("its URL cannot be read ({why}); write it as https://host:port/path")))?;
-        if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
-            return Err(fatal(format!("{} is no HTTP URL; write it as https://host:port/path", shown(&base))));
-        }
-        let local = is_loopback(&base);
-        if drill && !local {
-            return Err(fatal(format!("{} is not on this machine, and a drill goes nowhere else", shown(&base))));
-        }
-        let mut builder = Client::builder()
-            .user_agent(concat!("warroom/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .read_timeout(READ)
-            .timeout(WHOLE)
-            .redirect(within(base.clone(), allowed));
-        if !access.proxy || local {
-            builder = builder.no_proxy();
-        }
-        if let Some(path) = &access.ca_file {
-            builder = builder.tls_certs_merge(certificates(path).await.map_err(fatal)?);
-        }
-        if base.scheme() == "http" {
-            // No certificates are needed, and a small machine may have none to load.
-            builder = builder.tls_certs_only([]);
-        }
-        let client = builder
-            .build()
-            .map_err(|why| fatal(format!("no HTTP client could be made: {}", failure::root_cause(&why))))?;
-        Ok(Self { client, base, allowed, auth: access.auth.clone(), secret: Mutex::default() })
+        let server = Server::new(what, access, drill, |builder, base| builder.redirect(within(base.clone(), allowed)));
+        Ok(Self { server: server.await.map_err(SourceError::Fatal)?, allowed })
     }
 
     /// Reads `path` below the base URL. An answer that the server gives in words of its API
@@ -109,26 +67,25 @@ impl Reader {
         let url = self.url(&Method::GET, path)?;
         let place = shown(&url);
         // An answer from before would be taken for how it is now.
-        let request = self.client.get(url).query(query).header(CACHE_CONTROL, "no-cache");
+        let request = self.server.client.get(url).query(query).header(CACHE_CONTROL, "no-cache");
         let response = self.sign(request).await?.send().await.map_err(|why| failure::transport(&place, &why))?;
         let status = response.status();
         if matches!(status.as_u16(), 401 | 403) {
             // What was kept may have expired: the next attempt reads it anew.
-            *self.secret.lock().await = None;
+            self.server.forget_secret().await;
         }
         let headers = response.headers().clone();
         let body = answer::bounded(response, &place).await?;
         if status.is_success() || matches!(status.as_u16(), 400 | 422) || understood(status, &body) {
             Ok(Answer { place, status, body })
         } else {
-            Err(failure::status(&place, status, &headers, &body, self.auth.is_some()))
+            Err(failure::status(&place, status, &headers, &body, self.server.has_credentials()))
         }
     }
 
     fn url(&self, method: &Method, path: &str) -> Result<Url, SourceError> {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
-        if permitted(&self.base, self.allowed, method, &url) {
+        let url = self.server.url(path);
+        if permitted(&self.server.base, self.allowed, method, &url) {
             Ok(url)
         } else {
             // A fault of this program: no source asks for what it did not declare.
@@ -141,34 +98,8 @@ impl Reader {
     }
 
     async fn sign(&self, request: RequestBuilder) -> Result<RequestBuilder, SourceError> {
-        Ok(match &self.auth {
-            None => request,
-            Some(Auth::Bearer(secret)) => request.bearer_auth(self.secret(secret).await?.expose_secret()),
-            Some(Auth::Basic { user, password }) => {
-                request.basic_auth(user, Some(self.secret(password).await?.expose_secret()))
-            }
-        })
+        self.server.sign(request).await.map_err(SourceError::Denied)
     }
-
-    async fn secret(&self, secret: &Secret) -> Result<SecretString, SourceError> {
-        let mut kept = self.secret.lock().await;
-        if let Some((at, value)) = kept.as_ref()
-            && wall().duration_since(*at) < SECRET_KEPT
-        {
-            return Ok(value.clone());
-        }
-        let value = secret.read().await.map_err(|why| SourceError::Denied(Safe::from(why.to_string())))?;
-        *kept = Some((wall(), value.clone()));
-        Ok(value)
-    }
-}
-
-/// Whether `url` names this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost")
-        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// Whether `url` lies within what the source declared. The parser has resolved `..` already.
@@ -188,13 +119,6 @@ fn within(base: Url, allowed: Allowed) -> Policy {
         let stays = permitted(&base, allowed, &Method::GET, attempt.url());
         if stays && attempt.previous().len() <= HOPS { attempt.follow() } else { attempt.stop() }
     })
-}
-
-async fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, String> {
-    let read = |why: String| format!("reading the CA file {} failed: {why}; give a PEM file", path.display());
-    let pem = tokio::fs::read(path).await.map_err(|why| read(why.to_string()))?;
-    let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|why| read(failure::root_cause(&why)))?;
-    if found.is_empty() { Err(read("it holds no certificate".into())) } else { Ok(found) }
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use crate::text::Safe;
 
 use super::alert::AlertKey;
 use super::entry::{MilestoneName, Phase, Severity};
-use super::name::{Origin, ServiceName, WorkloadKey};
-use super::plan::{PlanId, Replicas, Revision, Share};
+use super::name::{Origin, ServiceName, SourceId, WorkloadKey};
+use super::plan::{Matcher, PlanId, Replicas, Revision, Share};
 
 /// One request of a front to its session.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +69,32 @@ pub enum Command {
         /// How many.
         to: Replicas,
     },
+    /// Make a plan to silence alerts.
+    Silence {
+        /// Which.
+        what: SilenceChoice,
+        /// For how long.
+        minutes: u32,
+        /// Why.
+        comment: Option<Safe>,
+    },
+    /// Open the runbook of a service.
+    Runbook {
+        /// Of which; of the selected row's if not given.
+        service: Option<ServiceName>,
+    },
+    /// Make a plan to run a command of the runbook that is open.
+    RunStep {
+        /// Which, from 1 on.
+        step: u32,
+    },
+    /// Note a command that was run outside the program.
+    Ran {
+        /// When; now if not given.
+        at: Option<MilestoneTime>,
+        /// The command.
+        command: Safe,
+    },
     /// Make a plan to undo a change that is left over.
     UndoLeftover {
         /// Which: by its handle, or the target's name.
@@ -102,6 +128,13 @@ pub enum Command {
         /// Which version.
         to: Revision,
     },
+    /// Make a plan to end a rollout that is under way.
+    Abort {
+        /// The workload.
+        workload: WorkloadChoice,
+    },
+    /// Make the plan that the one that is shown names instead of itself.
+    PlanInstead,
     /// Make a plan to start all pods of a workload anew.
     Restart {
         /// The workload.
@@ -180,6 +213,19 @@ pub enum MilestoneTime {
     OfDay(chrono::NaiveTime),
 }
 
+impl MilestoneTime {
+    /// The point in time that it means `now`.
+    pub fn before(self, now: World) -> World {
+        match self {
+            Self::At(at) => at,
+            Self::OfDay(time) => {
+                let today = now.date_naive().and_time(time).and_utc();
+                if today > now { today - chrono::TimeDelta::days(1) } else { today }
+            }
+        }
+    }
+}
+
 /// A time to come, as a person gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
@@ -220,12 +266,27 @@ pub enum AlertChoice {
     Named(Safe),
 }
 
+/// Which alerts to silence.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SilenceChoice {
+    /// One, by the labels that identify it.
+    Alert(AlertChoice),
+    /// All that matchers hold of.
+    Matching {
+        /// The matchers.
+        matchers: Vec<Matcher>,
+        /// In which Alertmanager; the only one if not given.
+        on: Option<SourceId>,
+    },
+}
+
 /// Which workload.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WorkloadChoice {
     /// By kind and place.
     Exactly(WorkloadKey),
-    /// By name, with or without `namespace/`; refused if there are several.
+    /// By name, with or without `namespace/`, and before that a kind or not; refused if there are
+    /// several.
     Named(Safe),
 }
 

@@ -131,6 +131,8 @@ kinds! {
     LoadBalancer "LoadBalancer"
     /// A silence of an Alertmanager; its namespace is the source.
     Silence "Silence"
+    /// A command of a service's runbook; its namespace is the service.
+    RunbookStep "RunbookStep"
 }
 
 impl Kind {

@@ -87,6 +87,17 @@ pub enum Request {
         /// Why.
         comment: Safe,
     },
+    /// One command of a service's runbook, run on this machine.
+    RunStep {
+        /// The step.
+        target: Target,
+        /// The runbook's file.
+        runbook: Safe,
+        /// Which of its commands, from 1 on.
+        step: u32,
+        /// The command as it was read.
+        command: Safe,
+    },
     /// The inverse of an applied plan, as a fresh guarded plan.
     Undo {
         /// The applied plan.
@@ -106,7 +117,8 @@ impl Request {
             | Self::Divert { target, .. }
             | Self::Switch { target, .. }
             | Self::Evacuate { target, .. }
-            | Self::Silence { target, .. } => target,
+            | Self::Silence { target, .. }
+            | Self::RunStep { target, .. } => target,
             Self::Undo { plan } => &plan.target,
         }
     }
@@ -136,6 +148,9 @@ impl Request {
             Self::Switch { target, .. } => format!("switch {target}"),
             Self::Evacuate { target, zone, .. } => format!("move traffic of {target} away from {zone}"),
             Self::Silence { .. } => "silence alerts".to_owned(),
+            Self::RunStep { target, step, .. } => {
+                format!("run step {step} of the runbook of {}", target.path.namespace)
+            }
             Self::Undo { plan } => format!("undo: {}", plan.title),
         }
     }

@@ -1,6 +1,7 @@
 //! Services as the configuration declares them.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -30,10 +31,18 @@ pub struct Service {
     pub signals: Vec<SignalSpec>,
     /// Dashboards, by URL.
     pub dashboards: Vec<Safe>,
-    /// A Markdown file or URL.
+    /// The path of a Markdown file, or the address of a page.
     pub runbook: Option<Safe>,
     /// Services that it calls.
     pub depends_on: Vec<ServiceName>,
+}
+
+impl Service {
+    /// The file of its runbook, if that is one.
+    pub fn runbook_file(&self) -> Option<&Path> {
+        let text = self.runbook.as_ref()?.as_str();
+        (!text.contains("://")).then(|| Path::new(text))
+    }
 }
 
 /// Names one workload.

@@ -104,12 +104,14 @@ pub fn is_key(kind: EntryKind) -> bool {
         | EntryKind::Severity
         | EntryKind::Milestone
         | EntryKind::Outcome
+        | EntryKind::Ran
         | EntryKind::Asked
         | EntryKind::ConsentAsked
         | EntryKind::Consented
         | EntryKind::BreakGlass
         | EntryKind::Owned
         | EntryKind::Undone
+        | EntryKind::Answered
         | EntryKind::Update => true,
         // An intent is told by its outcome, see `timeline`; the rest is the journal's own
         // business or too much.

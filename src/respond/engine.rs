@@ -8,20 +8,23 @@ mod watch;
 #[cfg(test)]
 pub(in crate::respond) mod tests;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::clock::Clock;
 use crate::config::{Environment, Policy, WritePolicy};
+use crate::model::alert::AlertKey;
 use crate::model::entry::Actor;
 use crate::model::name::{EnvId, Kind, ObjectPath, ServiceName};
 use crate::model::plan::{Outcome, Plan, PlanId, Progress, Refusal, Request};
 use crate::record::Durability;
 use crate::text::Safe;
 
+use super::alertmanager::Alertmanagers;
 use super::aws::Aws;
 use super::guard::{self, refusal};
 use super::kubernetes::Kubernetes;
+use super::steps::Steps;
 use super::{Actuator, Intent, Recorder, Warrant, WriteError, recorder, warrant};
 use watch::{Told, Watch, Written};
 
@@ -37,6 +40,8 @@ pub struct Cluster {
     pub load: Option<Safe>,
     /// The service that the target belongs to.
     pub service: Option<ServiceName>,
+    /// The services of alerts, by their keys: what a silence would hide.
+    pub alerts: BTreeMap<AlertKey, ServiceName>,
 }
 
 /// How an applied plan ended, with the entry of its outcome durable.
@@ -74,8 +79,16 @@ impl Engine {
             )));
         }
         let mut actuators: Vec<Box<dyn Actuator>> = Vec::new();
-        if let Some(access) = &env.kubernetes {
-            actuators.push(Box::new(Kubernetes::new(env, access, clock.clone())?));
+        let kubernetes = match &env.kubernetes {
+            Some(access) => Some(Kubernetes::new(env, access, clock.clone())?),
+            None => None,
+        };
+        actuators.push(Box::new(Steps::new(env, kubernetes.as_ref(), clock.clone())));
+        if let Some(kubernetes) = kubernetes {
+            actuators.push(Box::new(kubernetes));
+        }
+        if !env.alertmanager.is_empty() {
+            actuators.push(Box::new(Alertmanagers::new(env, clock.clone())));
         }
         if let Some(access) = &env.aws {
             actuators.push(Box::new(Aws::new(env, access, clock.clone())));
@@ -208,7 +221,11 @@ impl Engine {
     async fn end(&self, plan: Plan, actor: &Actor, journal: &dyn Recorder, outcome: Outcome) -> Result<Ended, Refusal> {
         let _hold = self.clock.hold();
         let now = self.clock.now();
-        let draft = recorder::outcome(&plan, actor, &outcome);
+        let mut draft = recorder::outcome(&plan, actor, &outcome);
+        let evidence = self.actuator(&plan.target.origin.env, plan.target.kind)?.evidence(&plan);
+        if !evidence.is_empty() {
+            draft.evidence = evidence;
+        }
         match journal.append(draft, now, now, Durability::Now).await {
             Ok(_) => Ok(Ended { plan, outcome }),
             Err(error) => Err(refusal(format!(

@@ -2,6 +2,7 @@
 
 use futures::future::BoxFuture;
 
+use crate::model::entry::Evidence;
 use crate::model::name::Kind;
 use crate::model::plan::{Permission, Plan, Preview, Refusal, Request};
 use crate::record::Durable;
@@ -106,4 +107,8 @@ pub trait Actuator: Send + Sync {
     fn write(&self, intent: Intent) -> BoxFuture<'_, Result<Ack, WriteError>>;
     /// How far the change has come, by the target's identity; also after a crash.
     fn progress<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Seen>;
+    /// What shows how it ended, for the outcome's entry, beside the plan's command.
+    fn evidence(&self, _plan: &Plan) -> Vec<Evidence> {
+        Vec::new()
+    }
 }

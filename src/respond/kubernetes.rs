@@ -7,9 +7,12 @@
 //! To add an action: its kind in `place.rs`, its requests in `gate.rs`, a file that makes the
 //! plan, a case in `look.rs` that says when it is live. Write and undo follow from the plan.
 
+mod argo_rollouts;
+mod argocd;
 mod autoscaler;
 mod client;
 mod difference;
+mod draft;
 #[cfg(test)]
 pub(in crate::respond) mod fake;
 pub(in crate::respond) mod fields;
@@ -31,6 +34,7 @@ mod rollout;
 mod rollout_tests;
 mod scale;
 mod selector;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -50,6 +54,7 @@ use crate::text::Safe;
 use super::guard::refusal;
 use super::{Ack, Actuator, Cluster, Intent, Seen, WriteError};
 use client::Api;
+pub(super) use client::Context;
 use place::{Place, resource};
 pub(in crate::respond) use scale::quoted;
 
@@ -69,6 +74,11 @@ impl Kubernetes {
         Ok(Self { api: Api::new(env, access)?, clock })
     }
 
+    /// How the cluster is reached, for who else has to be pointed at the same.
+    pub(super) fn context(&self) -> &Context {
+        self.api.context()
+    }
+
     /// For tests of servers that do not answer.
     #[cfg(test)]
     pub(super) fn write_limit(mut self, limit: std::time::Duration) -> Self {
@@ -80,6 +90,15 @@ impl Kubernetes {
         let by_autoscaler = matches!(want.target().kind, Kind::HorizontalPodAutoscaler | Kind::ScaledObject);
         match want.origin() {
             Request::Scale { .. } | Request::Bound { .. } if by_autoscaler => self.bound(want, cluster).await,
+            Request::RollBack { target, .. } if target.kind == Kind::Application => {
+                argocd::make(&self.api, self.clock.now(), want, cluster).await
+            }
+            Request::RollBack { target, .. } | Request::Abort { target } if target.kind == Kind::Rollout => {
+                argo_rollouts::make(&self.api, self.clock.now(), want, cluster).await
+            }
+            Request::Scale { target, .. } if target.kind == Kind::Application => {
+                Err(refusal(format!("{target} has no replicas of its own: scale one of its workloads")))
+            }
             Request::Scale { .. } => self.scale(want, cluster).await,
             Request::RollBack { target, .. } if revisions::has(target.kind) => self.roll_back(want, cluster).await,
             Request::Restart { target } if revisions::has(target.kind) => self.restart(want, cluster).await,
@@ -119,8 +138,10 @@ impl Kubernetes {
         }
         let wanted = scale::wanted(&facts, to)?;
         let gitops = self.api.application(&facts.object.metadata).await;
+        let application = gitops.as_ref().map(|(name, _)| name.clone());
         let owners = owners::of(&facts, wanted, autoscalers, gitops);
-        scale::plan(&facts, want, wanted, owners, cluster)
+        let instead = argocd::hold_instead(target, application.as_deref(), &owners);
+        Ok(Plan { instead, ..scale::plan(&facts, want, wanted, owners, cluster)? })
     }
 }
 

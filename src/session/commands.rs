@@ -220,6 +220,15 @@ pub static COMMANDS: &[Declaration] = &[
         "Notes that you asked somebody, such as the developers, for a fix. In a drill they answer."
     ),
     command!(
+        "ran",
+        "[TIME] COMMAND",
+        Anywhere,
+        Record,
+        args::ran,
+        "note a command run elsewhere",
+        "Notes a command that was run outside the program, with its time (03:14, 03:14:30 or a full RFC 3339 time, UTC); COMMAND --at TIME is the same."
+    ),
+    command!(
         "export",
         "[FILE]",
         Anywhere,
@@ -266,13 +275,31 @@ pub static COMMANDS: &[Declaration] = &[
         "Makes a plan to keep a workload's replicas between MIN and MAX by its autoscaler; either may be left out. Nobody ends it by itself: undo it when the load allows."
     ),
     command!(
+        "silence",
+        "ALERT FOR [COMMENT] | {MATCHERS} FOR COMMENT",
+        Anywhere,
+        Act,
+        args::silence,
+        "plan to silence alerts",
+        "Makes a plan that shows which alerts a silence would hide: of one alert by the labels that identify it, or {alertname=\"…\", service=~\"…\"}; FOR is 30m or 2h. `--on NAME` in front names the Alertmanager."
+    ),
+    command!(
+        "run-step",
+        "N",
+        Anywhere,
+        Act,
+        args::run_step,
+        "plan to run a runbook's step",
+        "Makes a plan to run one command of the runbook that is open, on this machine. It is run once, after you confirm it."
+    ),
+    command!(
         "rollback",
         "WORKLOAD [REVISION]",
         Anywhere,
         Act,
         args::rollback,
         "plan to roll a workload back",
-        "Makes a plan to go back to the revision before, or to REVISION: the plan lists them, with what differs. Nothing is changed before you confirm it."
+        "Makes a plan to go back to the version before, or to REVISION, of a workload, of `Rollout NAMESPACE/NAME`, or of Argo CD's `Application NAME`: the plan tells what differs. Nothing is changed before you confirm it."
     ),
     command!(
         "restart",
@@ -282,6 +309,15 @@ pub static COMMANDS: &[Declaration] = &[
         args::restart,
         "plan to restart a workload",
         "Makes a plan to replace all pods of a workload, as its strategy has it. Nothing is changed before you confirm it, and there is no undo."
+    ),
+    command!(
+        "abort",
+        "ROLLOUT",
+        Anywhere,
+        Act,
+        args::abort,
+        "plan to abort a rollout",
+        "Makes a plan to end the rollout of an Argo Rollout that is under way: its stable version takes over again. Nothing is changed before you confirm it."
     ),
     command!(
         "divert",
@@ -347,6 +383,15 @@ pub static COMMANDS: &[Declaration] = &[
         "Reads the system again and renews the plan that is shown."
     ),
     command!(
+        "plan-instead",
+        "",
+        InPlan,
+        Act,
+        |given| args::none(given).map(|()| Command::PlanInstead),
+        "plan that instead",
+        "Makes the plan that the one that is shown names instead of itself: of the controller that would undo it."
+    ),
+    command!(
         "discard-plan",
         "",
         InPlan,
@@ -356,6 +401,15 @@ pub static COMMANDS: &[Declaration] = &[
         "Puts the plan away. Nothing was changed."
     ),
     // Seeing.
+    command!(
+        "runbook",
+        "[SERVICE]",
+        Anywhere,
+        None,
+        args::runbook,
+        "open the runbook",
+        "Opens the runbook of a service, or of the selected row's: a file beside the incident, a page as its address."
+    ),
     command!(
         "follow-logs",
         "[SERVICE]",
@@ -500,7 +554,8 @@ pub static COMMANDS: &[Declaration] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::plan::Replicas;
+    use crate::model::command::WorkloadChoice;
+    use crate::model::plan::{Replicas, Revision};
 
     #[test]
     fn every_command_is_declared_once_and_explains_itself() {
@@ -524,11 +579,6 @@ mod tests {
                 to: Replicas::By(2)
             })
         );
-        let payments = || crate::model::command::WorkloadChoice::Named("payments".into());
-        let back = |to| Ok(Command::RollBack { workload: payments(), to });
-        assert_eq!(parse("rollback payments"), back(crate::model::plan::Revision::Previous));
-        assert_eq!(parse("rollback payments 3"), back(crate::model::plan::Revision::Named("3".into())));
-        assert_eq!(parse("restart payments"), Ok(Command::Restart { workload: payments() }));
         assert_eq!(
             parse("evacuate checkout eu-central-1b 2h"),
             Ok(Command::Evacuate { of: "checkout".into(), zone: "eu-central-1b".into(), minutes: 120 })
@@ -536,6 +586,27 @@ mod tests {
         assert!(parse("evacuate checkout eu-central-1b").is_err_and(|why| why.contains("for how long is missing")));
         assert!(parse("evacuate a b 80h").is_err_and(|why| why.contains("between 1m and 72h")));
         assert!(parse("evacuate a b 30s").is_err_and(|why| why.contains("between 1m and 72h")));
+        let back = |name: &str, to| Ok(Command::RollBack { workload: WorkloadChoice::Named(name.into()), to });
+        assert_eq!(parse("rollback payments"), back("payments", Revision::Previous));
+        assert_eq!(parse("rollback payments 3"), back("payments", Revision::Named("3".into())));
+        assert_eq!(
+            parse("restart payments"),
+            Ok(Command::Restart { workload: WorkloadChoice::Named("payments".into()) })
+        );
+        assert_eq!(parse("rollback Application shop"), back("Application shop", Revision::Previous));
+        assert_eq!(parse("rollback Application  shop  3"), back("Application shop", Revision::Named("3".into())));
+        assert_eq!(
+            parse("rollback Rollout shop/checkout 4"),
+            back("Rollout shop/checkout", Revision::Named("4".into()))
+        );
+        assert_eq!(
+            parse("rollback \"Application shop\" current"),
+            back("Application shop", Revision::Named("current".into()))
+        );
+        assert_eq!(
+            parse("abort Rollout shop/checkout"),
+            Ok(Command::Abort { workload: WorkloadChoice::Named("Rollout shop/checkout".into()) })
+        );
         assert_eq!(parse(" pane 3 "), Ok(Command::View(View::FocusPane(Pane::Logs))));
         assert_eq!(parse("quit"), Ok(Command::Quit));
     }
@@ -596,6 +667,8 @@ mod tests {
         ] {
             assert!(parse(line).is_err_and(|said| said.contains(why)), "{line}: {:?}", parse(line));
         }
+        assert!(parse("rollback \"Application shop").is_err_and(|why| why.contains("closing quote")));
+        assert!(parse("abort checkout now").is_err_and(|why| why.contains("`now` is not expected")));
         assert!(parse("phase done").is_err_and(|why| why.contains("`done` is not a phase")));
     }
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use crate::clock::World;
 use crate::config::{Catalogue, Environment, WritePolicy};
-use crate::model::alert::AlertKey;
 use crate::model::entry::{Actor, Entry, EntryKind, Phase, Severity};
 use crate::model::finding::Finding;
-use crate::model::name::{EnvId, IncidentId, Origin, SourceId, SourceKind};
+use crate::model::name::{EnvId, IncidentId, ServiceName, SourceId, SourceKind};
 use crate::model::plan::{Outcome, Plan, PlanId};
+use crate::model::runbook::Runbook;
 use crate::model::signal::{Signal, Stamped};
 use crate::observe::Picture;
 use crate::observe::alerts::Claim;
@@ -55,6 +55,10 @@ pub struct Core {
     pub actions: Vec<Action>,
     /// Whether the world may be changed now.
     pub window: WriteWindow,
+    /// The sources that are Alertmanagers: where silences are made.
+    pub alertmanagers: Vec<SourceId>,
+    /// The runbook that was opened last.
+    pub runbook: Option<RunbookView>,
     /// Who sits here.
     pub actor: Actor,
     /// The last thing that the program has to say to the person.
@@ -79,8 +83,9 @@ pub(super) struct Desk {
     pub(super) planning: Option<u64>,
     /// What findings have been recorded: the same finding told again is not another entry.
     pub(super) told: Told,
-    /// Claims by alert name: alerts are claimed anew whenever a source tells of them again.
-    pub(super) claims: BTreeMap<Safe, Claim>,
+    /// Claims with the keys of their alerts: alerts are claimed anew whenever a source tells of
+    /// them again.
+    pub(super) claims: Vec<(Vec<Safe>, Claim)>,
     /// An incident is being declared, or taken up.
     pub(super) declaring: bool,
     /// The word that closes the incident is on its way to the disk.
@@ -113,8 +118,6 @@ pub(super) struct Desk {
 pub(super) enum Next {
     /// Nothing but its place in the timeline.
     Nothing,
-    /// The alert is shown as claimed.
-    Claim { origin: Origin, key: AlertKey },
     /// The write window opens.
     OpenWindow { until: World, reason: Safe },
     /// The write window closes.
@@ -192,6 +195,8 @@ impl Core {
             left_over: Vec::new(),
             actions: Vec::new(),
             window: WriteWindow::Closed,
+            alertmanagers: env.alertmanager.iter().map(|access| SourceId::from(access.name.as_str())).collect(),
+            runbook: None,
             actor,
             notice: None,
             backfilling: histories,
@@ -304,6 +309,30 @@ pub struct ResumeOffer {
     pub open_intents: usize,
     /// Whether another process still writes to it.
     pub being_written: bool,
+}
+
+/// A runbook beside the incident.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunbookView {
+    /// Whose.
+    pub service: ServiceName,
+    /// The file, or the address of the page.
+    pub source: Safe,
+    /// How far it is.
+    pub state: RunbookState,
+}
+
+/// How far a runbook is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunbookState {
+    /// The file is being read.
+    Reading,
+    /// It was read.
+    Read(Arc<Runbook>),
+    /// It is a page, for a browser.
+    Page,
+    /// It could not be read.
+    Failed(Safe),
 }
 
 /// A plan on its way to confirmation.

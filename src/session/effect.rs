@@ -105,6 +105,13 @@ pub enum Effect {
     },
     /// Nothing is looked for any more.
     StopScan(Purpose),
+    /// Read a runbook; answered with `RunbookRead`.
+    ReadRunbook {
+        /// Whose.
+        service: ServiceName,
+        /// The file.
+        path: PathBuf,
+    },
     /// Write the postmortem; answered with `Exported`.
     Export {
         /// Of which incident; the rolling record if none was declared.

@@ -1,12 +1,14 @@
 //! Messages: everything that can change the core.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::clock::{Hold, World};
 use crate::model::command::Command;
 use crate::model::entry::{Actor, Draft, Entry};
-use crate::model::name::IncidentId;
+use crate::model::name::{IncidentId, ServiceName};
 use crate::model::plan::{Outcome, Plan, PlanId, Refusal};
+use crate::model::runbook::Runbook;
 use crate::model::signal::{Signal, Stamped};
 use crate::record::{JournalError, Leftover};
 use crate::text::Safe;
@@ -102,11 +104,23 @@ pub enum Message {
     /// Who sits here, as a system says.
     Identified(Actor),
     /// Somebody who was asked answered.
-    Answered(Result<Safe, Safe>),
+    Answered {
+        /// Who.
+        whom: Safe,
+        /// What, or why there is no answer.
+        answer: Result<Safe, Safe>,
+    },
     /// A front looks for something in the log.
     Look(Wanted),
     /// A scan of the log came further.
     Scanned(Scanned),
+    /// A runbook was read, or not.
+    RunbookRead {
+        /// Whose.
+        service: ServiceName,
+        /// What stands in it.
+        result: Result<Arc<Runbook>, Safe>,
+    },
     /// The postmortem was written, or not.
     Exported(Result<PathBuf, Safe>),
 }

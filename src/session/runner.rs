@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Hold};
-use crate::connect::Follow;
+use crate::connect::{Follow, read_runbook};
 use crate::model::name::IncidentId;
 use crate::model::plan::{Plan, Progress, Refusal};
 use crate::observe::Picture;
@@ -86,6 +86,7 @@ impl Runner {
             vitals: Arc::default(),
         };
         runner.ledger.tell_of_written(runner.tell.clone());
+        runner.ledger.keep_time(runner.clock.clone());
         (runner, answers)
     }
 
@@ -180,8 +181,8 @@ impl Runner {
             }
             Effect::Ask(whom) => {
                 if let Some(ask) = &self.ask {
-                    let answer = ask(whom);
-                    self.beside(async move { vec![Message::Answered(answer.await)] });
+                    let answer = ask(whom.clone());
+                    self.beside(async move { vec![Message::Answered { whom, answer: answer.await }] });
                 }
             }
             Effect::Follow(services) => {
@@ -195,6 +196,10 @@ impl Runner {
                 });
             }
             Effect::StopScan(purpose) => self.scanner.stop(purpose),
+            Effect::ReadRunbook { service, path } => self.beside(async move {
+                let result = read_runbook(&path).await.map(Arc::new);
+                vec![Message::RunbookRead { service, result }]
+            }),
             Effect::Export { incident, path } => {
                 let work = self.ledger.export(incident, path);
                 self.blocking(work, || Message::Exported(Err(Safe::fixed(EXPORT_CRASHED))));
@@ -212,7 +217,7 @@ impl Runner {
             let mut told: Vec<Voice> = Vec::new();
             loop {
                 let look = look.clone();
-                for voice in tokio::task::spawn_blocking(move || look()).await.unwrap_or_default() {
+                for voice in tokio::task::spawn_blocking(look).await.unwrap_or_default() {
                     if told.contains(&voice) {
                         continue;
                     }

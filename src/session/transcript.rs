@@ -5,12 +5,13 @@ use std::io::{self, Write};
 use crate::clock::World;
 use crate::model::entry::{ActorKind, Entry, EntryId, EntryKind};
 use crate::model::plan::{PlanId, Tier};
+use crate::model::runbook::Block;
 use crate::record::short;
 use crate::text::Safe;
 
 use super::core::Told;
 use super::outflow::Outflow;
-use super::{Consent, Core, Grant, Notice, PlanView, ResumeOffer};
+use super::{Consent, Core, Grant, Notice, PlanView, ResumeOffer, RunbookState, RunbookView};
 
 /// Prints each entry, notice and plan once, a line each, in the order it became known.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(super) struct Transcript {
     plan_id: Option<PlanId>,
     incident: Option<Safe>,
     offer: Option<ResumeOffer>,
+    runbook: Option<RunbookView>,
 }
 
 impl Transcript {
@@ -39,6 +41,7 @@ impl Transcript {
             plan_id: None,
             incident: None,
             offer: None,
+            runbook: None,
         }
     }
 
@@ -65,6 +68,7 @@ impl Transcript {
             }
         }
         self.last = core.entries.last().map(|entry| entry.id.clone());
+        self.show_runbook(core)?;
         self.show_plan(core)?;
         if core.notice != self.notice {
             if let Some(notice) = &core.notice {
@@ -113,6 +117,34 @@ impl Transcript {
         entries.get(seen..).unwrap_or_default()
     }
 
+    /// A runbook whole, its commands with their numbers: what `run-step` wants.
+    fn show_runbook(&mut self, core: &Core) -> io::Result<()> {
+        if core.runbook == self.runbook {
+            return Ok(());
+        }
+        self.runbook.clone_from(&core.runbook);
+        let Some(view) = &self.runbook else { return Ok(()) };
+        writeln!(self.out, "runbook of {}: {}", view.service, view.source)?;
+        match &view.state {
+            RunbookState::Read(runbook) => {
+                for block in &runbook.blocks {
+                    match block {
+                        Block::Heading { text, .. } | Block::Text { text, .. } => writeln!(self.out, "{text}")?,
+                        Block::Code(text) => lines(&mut self.out, "    ", text)?,
+                        Block::Step(step) => {
+                            let refused = step.refused.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+                            writeln!(self.out, "step {}, {}{refused}:", step.number, step.shell.as_str())?;
+                            lines(&mut self.out, "    ", &step.command)?;
+                        }
+                    }
+                }
+            }
+            RunbookState::Failed(why) => writeln!(self.out, "{why}")?,
+            RunbookState::Reading | RunbookState::Page => {}
+        }
+        Ok(())
+    }
+
     fn show_plan(&mut self, core: &Core) -> io::Result<()> {
         let words = match &core.plan {
             Some(PlanView::Shown { plan, blocked }) => {
@@ -147,6 +179,10 @@ impl Transcript {
         self.plan_id = core.shown_plan().map(|plan| plan.id.clone());
         Ok(())
     }
+}
+
+fn lines(out: &mut Outflow, before: &str, text: &str) -> io::Result<()> {
+    text.lines().try_for_each(|line| writeln!(out, "{before}{line}"))
 }
 
 /// What a plan of the top tier takes.

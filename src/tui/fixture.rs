@@ -32,7 +32,9 @@ use crate::observe::situation::Clause;
 use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, PodRow, WorkloadRow};
 use crate::record::{Leftover, Milestone, Milestones, Row};
-use crate::session::{Action, Consent, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, WriteWindow};
+use crate::session::{
+    Action, Consent, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, RunbookView, WriteWindow,
+};
 use crate::text::Safe;
 
 use super::scene::{Lines, Scene};
@@ -62,6 +64,7 @@ pub(super) struct Fixture {
     pub(super) timeline: Vec<Row>,
     pub(super) logs: Log,
     pub(super) catalogue: Catalogue,
+    pub(super) runbook: Option<RunbookView>,
 }
 
 impl Fixture {
@@ -100,6 +103,7 @@ impl Fixture {
             timeline: &self.timeline,
             logs: &self.logs,
             catalogue: &self.catalogue,
+            runbook: self.runbook.as_ref(),
         }
     }
 
@@ -137,6 +141,7 @@ impl Fixture {
             timeline: Vec::new(),
             logs: Log::default(),
             catalogue: Catalogue::default(),
+            runbook: None,
         }
     }
 

@@ -8,6 +8,7 @@ pub(super) mod palette;
 mod plan;
 mod questions;
 mod routes;
+pub(super) mod runbook;
 mod sources;
 
 use ratatui::buffer::Buffer;
@@ -67,6 +68,10 @@ pub(super) fn draw(
         }
         Some(Overlay::Detail { .. }) => {
             detail::draw(state, scene, brush, body, buffer);
+            None
+        }
+        Some(Overlay::Runbook { .. }) => {
+            runbook::draw(state, scene, brush, body, buffer);
             None
         }
         Some(Overlay::Palette { input, at, .. }) => {

@@ -17,7 +17,7 @@ use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, WorkloadRow};
 use crate::record::{Leftover, Milestones, Row};
 use crate::session::{
-    Action, Consent, Core, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, WriteWindow,
+    Action, Consent, Core, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, RunbookView, WriteWindow,
 };
 use crate::text::Safe;
 
@@ -116,11 +116,18 @@ pub(super) struct Scene<'a> {
     pub(super) timeline: &'a [Row],
     pub(super) logs: &'a dyn Lines,
     pub(super) catalogue: &'a Catalogue,
+    pub(super) runbook: Option<&'a RunbookView>,
 }
 
 impl<'a> Scene<'a> {
     /// The core as it is, with its entries as rows.
     pub(super) fn of(core: &'a Core, timeline: &'a [Row]) -> Self {
+        let clauses = Cow::Owned(situation(&core.picture, core.now));
+        Self { clauses, ..Self::untold(core, timeline) }
+    }
+
+    /// The same without the sentence of the situation, which takes longer than all the rest.
+    pub(super) fn untold(core: &'a Core, timeline: &'a [Row]) -> Self {
         let picture = &core.picture;
         Self {
             now: core.now,
@@ -138,7 +145,7 @@ impl<'a> Scene<'a> {
             window: &core.window,
             notice: core.notice.as_ref(),
             backfilling: core.backfilling,
-            clauses: Cow::Owned(situation(picture, core.now)),
+            clauses: Cow::Borrowed(&[]),
             alerts: picture.alerts.rows(),
             alert_counts: picture.alerts.counts(),
             services: picture.services.rows(),
@@ -151,6 +158,7 @@ impl<'a> Scene<'a> {
             timeline,
             logs: core,
             catalogue: &picture.catalogue,
+            runbook: core.runbook.as_ref(),
         }
     }
 

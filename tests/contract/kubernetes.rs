@@ -8,6 +8,7 @@ mod program;
 mod read;
 mod rollback;
 pub(crate) mod side;
+mod traffic;
 mod watch;
 mod write;
 

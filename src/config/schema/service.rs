@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::Around;
 use crate::config::layers::At;
 use crate::config::problem::nearest;
 use crate::config::section::{Problems, Section};
@@ -14,7 +15,7 @@ use super::route;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-pub(super) fn all(section: &Section<'_>) -> Vec<Service> {
+pub(super) fn all(section: &Section<'_>, around: &Around<'_>) -> Vec<Service> {
     let names: Vec<&str> = section.members().map(|(name, _, _)| name).collect();
     let mut taken = HashMap::new();
     let mut services = Vec::new();
@@ -23,7 +24,7 @@ pub(super) fn all(section: &Section<'_>) -> Vec<Service> {
             section.problems.add(key, super::NAMES);
         }
         if let Some(one) = Section::of(node, format!("services.{name}"), section.problems) {
-            services.push(read(name, one, &names, &mut taken));
+            services.push(read(name, one, &names, &mut taken, around));
         }
     }
     services
@@ -34,6 +35,7 @@ fn read<'a>(
     section: Section<'a>,
     names: &[&str],
     taken: &mut HashMap<(Kind, String, String), &'a str>,
+    around: &Around<'_>,
 ) -> Service {
     let safe = |texts: Vec<(&str, &At)>| texts.into_iter().map(|(text, _)| Safe::from(text)).collect();
     let service = Service {
@@ -46,11 +48,27 @@ fn read<'a>(
         alarms: safe(section.texts("alarms")),
         signals: signals(&section),
         dashboards: safe(section.texts("dashboards")),
-        runbook: section.line("runbook").map(Safe::from),
+        runbook: runbook(&section, around),
         depends_on: depends_on(name, &section, names),
     };
     section.finish();
     service
+}
+
+/// A web page as it is; a file by its whole path, which starts where the configuration is.
+fn runbook(section: &Section<'_>, around: &Around<'_>) -> Option<Safe> {
+    let text = section.line("runbook")?;
+    if text.starts_with("https://") || text.starts_with("http://") {
+        return Some(Safe::from(text));
+    }
+    let at = &section.entry("runbook")?.node.at;
+    let path = super::path(text, at, around).display().to_string();
+    let kept = Safe::from(path.as_str());
+    if text.contains("://") || kept != path.as_str() {
+        section.wrong("runbook", "runbook is the path of a Markdown file, or a page: https://host/path");
+        return None;
+    }
+    Some(kept)
 }
 
 fn workloads<'a>(

@@ -42,14 +42,14 @@ impl Answer {
 }
 
 /// The beginning of a body in one safe line.
-pub(super) fn excerpt(body: &[u8]) -> Safe {
+pub(crate) fn excerpt(body: &[u8]) -> Safe {
     let head = body.get(..4 * EXCERPT).unwrap_or(body);
     let text = clean_capped(String::from_utf8_lossy(head).trim(), EXCERPT);
     if text.is_empty() { Safe::fixed("an empty body") } else { text }
 }
 
 /// The whole body, unless it is too large.
-pub(super) async fn bounded(mut response: Response, place: &Safe) -> Result<Vec<u8>, SourceError> {
+pub(crate) async fn bounded(mut response: Response, place: &Safe) -> Result<Vec<u8>, SourceError> {
     let too_large = || SourceError::Retry {
         why: sentence(
             place,

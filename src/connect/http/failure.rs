@@ -14,7 +14,7 @@ use crate::text::{Safe, clean_capped};
 use super::answer::excerpt;
 
 /// A URL as it may be shown: without user, password, query and fragment, which may hold secrets.
-pub(super) fn shown(url: &Url) -> Safe {
+pub(crate) fn shown(url: &Url) -> Safe {
     let mut url = url.clone();
     // Fails only for URLs that cannot have a user.
     let _ = url.set_username("");
@@ -29,7 +29,7 @@ pub(super) fn sentence(place: &Safe, came: &str, todo: &str) -> Safe {
 }
 
 /// The innermost reason of an error: the outer ones only say that sending failed.
-pub(in crate::connect) fn root_cause(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
     let mut at = error;
     while let Some(source) = at.source() {
         at = source;

@@ -1,5 +1,7 @@
 //! Servers that behave in every way they do, and one that does not.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -8,6 +10,7 @@ use axum::routing::get;
 
 use super::*;
 use crate::clock::Clock;
+use crate::config::{Auth, Secret};
 use crate::connect::harness::{self, serve};
 
 const ALLOWED: Allowed = &[(Method::GET, "/api/read")];

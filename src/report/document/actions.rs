@@ -35,6 +35,31 @@ pub(super) struct ActionLine {
     pub(super) open: bool,
 }
 
+/// A command that was run outside the program, as somebody noted it.
+#[derive(Debug, Serialize)]
+pub(super) struct Elsewhere {
+    utc: String,
+    t: String,
+    who: String,
+    command: String,
+}
+
+pub(super) fn elsewhere(facts: &Facts<'_>) -> Vec<Elsewhere> {
+    let noted = facts.of(EntryKind::Ran).map(|entry| Elsewhere {
+        utc: facts.times.second(entry.occurred_at),
+        t: facts.times.since(entry.occurred_at),
+        who: who(&entry.draft.actor),
+        command: entry
+            .draft
+            .evidence
+            .iter()
+            .find_map(|one| one.query.as_ref())
+            .unwrap_or(&entry.draft.title)
+            .to_string(),
+    });
+    noted.collect()
+}
+
 pub(super) fn actions(facts: &Facts<'_>) -> Vec<ActionLine> {
     let planned = facts.of(EntryKind::Intent).filter_map(|entry| match &entry.draft.body {
         Some(Body::Intent(plan)) => Some((entry, &**plan)),

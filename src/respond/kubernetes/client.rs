@@ -19,7 +19,7 @@ use crate::model::plan::Refusal;
 use crate::text::Safe;
 
 use super::gate::{Gate, NotAllowed};
-use super::objects::{Application, Autoscaler, Group, List, Meta, Pod, Scale, Status, Workload};
+use super::objects::{Autoscaler, Group, List, Meta, Pod, Scale, Status, Workload};
 use super::place::{Place, is_name};
 use super::said;
 use crate::respond::guard::refusal;
@@ -55,10 +55,10 @@ struct Signed {
 
 /// How `kubectl` is pointed at the same cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Context {
-    pub(super) name: String,
+pub(in crate::respond) struct Context {
+    pub(in crate::respond) name: String,
     /// Set if the environment names a file.
-    pub(super) kubeconfig: Option<PathBuf>,
+    pub(in crate::respond) kubeconfig: Option<PathBuf>,
 }
 
 /// Why there is no answer to be used.
@@ -320,7 +320,7 @@ impl Api {
 
     /// The Argo CD Application that the object says it is part of: its name, and the object if it
     /// could be read.
-    pub(super) async fn application(&self, meta: &Meta) -> Option<(String, Result<Application, ApiError>)> {
+    pub(super) async fn application<T: DeserializeOwned>(&self, meta: &Meta) -> Option<(String, Result<T, ApiError>)> {
         let tracking = meta.annotations.get("argocd.argoproj.io/tracking-id").and_then(|id| id.split(':').next());
         let name = tracking
             .or_else(|| meta.labels.get("argocd.argoproj.io/instance").map(String::as_str))

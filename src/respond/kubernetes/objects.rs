@@ -30,6 +30,7 @@ pub(super) struct Meta {
 pub(super) struct OwnerReference {
     pub(super) kind: String,
     pub(super) name: String,
+    pub(super) uid: String,
     pub(super) controller: Option<bool>,
 }
 
@@ -74,7 +75,7 @@ pub(super) struct Object {
     pub(super) metadata: Meta,
 }
 
-/// A Deployment or StatefulSet.
+/// A Deployment, StatefulSet or Rollout.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Workload {
@@ -92,12 +93,14 @@ pub(super) struct WorkloadSpec {
     pub(super) replicas: Option<u32>,
     pub(super) paused: bool,
     pub(super) progress_deadline_seconds: Option<u32>,
+    pub(super) strategy: serde_json::Value,
 }
 
 /// Its `status`: counts that are zero are left out by the server.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct WorkloadStatus {
+    #[serde(deserialize_with = "number")]
     pub(super) observed_generation: i64,
     pub(super) replicas: u32,
     pub(super) ready_replicas: u32,
@@ -105,6 +108,11 @@ pub(super) struct WorkloadStatus {
     pub(super) updated_replicas: u32,
     #[serde(deserialize_with = "or_default")]
     pub(super) conditions: Vec<Condition>,
+    /// Of a Rollout: the hash of the template that is wanted.
+    pub(super) current_pod_hash: String,
+    /// Of a Rollout: the hash of the one that was rolled out last.
+    #[serde(rename = "stableRS")]
+    pub(super) stable_rs: String,
 }
 
 /// One of `status.conditions`.
@@ -320,6 +328,12 @@ pub(super) struct GroupVersion {
 #[serde(default)]
 pub(super) struct Status {
     pub(super) message: String,
+}
+
+/// Argo Rollouts writes a generation as text.
+fn number<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+    let value = serde_json::Value::deserialize(from)?;
+    Ok(value.as_i64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_default())
 }
 
 /// The server writes some empty lists and maps as `null`.

@@ -32,6 +32,8 @@ const RESOURCES: &[(Kind, Resource)] = &[
         Resource { group: "autoscaling", version: "v2", plural: "horizontalpodautoscalers" },
     ),
     (Kind::ScaledObject, Resource { group: "keda.sh", version: "v1alpha1", plural: "scaledobjects" }),
+    (Kind::Rollout, Resource { group: "argoproj.io", version: "v1alpha1", plural: "rollouts" }),
+    (Kind::Application, Resource { group: "argoproj.io", version: "v1alpha1", plural: "applications" }),
     (Kind::DaemonSet, Resource { group: "apps", version: "v1", plural: "daemonsets" }),
     (Kind::VirtualService, Resource { group: "networking.istio.io", version: "v1", plural: "virtualservices" }),
     (Kind::HttpRoute, Resource { group: "gateway.networking.k8s.io", version: "v1", plural: "httproutes" }),

@@ -196,7 +196,11 @@ pub(super) fn tier(kind: Kind, before: u32, wanted: u32, ready: u32) -> Tier {
 
 fn command(facts: &Facts<'_>, wanted: u32) -> String {
     let path = &facts.target.path;
-    let short = if facts.target.kind == Kind::StatefulSet { "statefulset" } else { "deploy" };
+    let short = match facts.target.kind {
+        Kind::StatefulSet => "statefulset",
+        Kind::Rollout => "rollout",
+        _ => "deploy",
+    };
     let (what, count) = (format!("{short}/{}", path.name), format!("--replicas={wanted}"));
     kubectl(facts.context, &path.namespace, &["scale", &what, &count])
 }

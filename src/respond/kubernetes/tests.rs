@@ -1,5 +1,6 @@
 //! What a plan says, against an API server on loopback.
 
+mod pictures;
 mod traffic;
 
 use serde_json::json;
@@ -38,6 +39,7 @@ async fn a_plan_says_all_that_a_tired_person_needs() {
         full: Some("500m cpu, zone b full".into()),
         load: Some("cpu 97 % of the limit on 6 pods".into()),
         service: Some("checkout".into()),
+        ..Cluster::default()
     };
     let plan = plan_as(&fake, payments(), Replicas::By(6), &cluster).await.unwrap();
     assert_eq!(plan.title, "scale Deployment payments");

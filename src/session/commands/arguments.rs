@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveTime, Utc};
 
-use crate::model::command::{AlertChoice, Command, Due, MilestoneTime, Pane, View, WorkloadChoice};
+use crate::model::command::{AlertChoice, Command, Due, MilestoneTime, Pane, SilenceChoice, View, WorkloadChoice};
 use crate::model::entry::{MilestoneName, Phase, Severity};
-use crate::model::name::ServiceName;
-use crate::model::plan::{Replicas, Revision, Share};
+use crate::model::name::{Kind, ServiceName, SourceId};
+use crate::model::plan::{Matcher, Replicas, Revision, Share};
 use crate::text::Safe;
 
 pub(super) fn none(given: &str) -> Result<(), String> {
@@ -110,6 +110,65 @@ pub(super) fn scale(given: &str) -> Result<Command, String> {
     Ok(Command::Scale { workload, to })
 }
 
+/// Which alerts, for how long, and why: of one alert, whose name may hold spaces, or of matchers.
+pub(super) fn silence(given: &str) -> Result<Command, String> {
+    let (on, given) = match given.strip_prefix("--on ") {
+        Some(rest) => {
+            let (name, rest) = rest.trim_start().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""));
+            (Some(SourceId::from(name)), rest.trim_start())
+        }
+        None => (None, given),
+    };
+    if given.starts_with('{') {
+        let (matchers, rest) = Matcher::group(given)?;
+        let (length, comment) = rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""));
+        let minutes = minutes(length).ok_or("how long is missing, such as 30m or 2h")?;
+        let comment = Some(text(comment, "the comment: why this is silenced")?);
+        return Ok(Command::Silence { what: SilenceChoice::Matching { matchers, on }, minutes, comment });
+    }
+    if on.is_some() {
+        return Err("--on goes with matchers in braces: an alert is silenced where it comes from".into());
+    }
+    let words: Vec<&str> = given.split_whitespace().collect();
+    let found = words.iter().enumerate().skip(1).find_map(|(at, word)| Some((at, minutes(word)?)));
+    let (at, minutes) = found.ok_or("the alert's name and how long are missing, such as `PaymentsCPUHigh 2h`")?;
+    let (name, rest) = words.split_at(at);
+    let comment = rest.get(1..).unwrap_or_default().join(" ");
+    let comment = (!comment.is_empty()).then(|| Safe::from(comment.as_str()));
+    let alert = AlertChoice::Named(Safe::from(name.join(" ")));
+    Ok(Command::Silence { what: SilenceChoice::Alert(alert), minutes, comment })
+}
+
+/// A length of time in whole minutes, rounded up.
+fn minutes(word: &str) -> Option<u32> {
+    let length = humantime::parse_duration(word).ok().filter(|length| !length.is_zero())?;
+    u32::try_from(length.as_secs().div_ceil(60)).ok()
+}
+
+pub(super) fn runbook(given: &str) -> Result<Command, String> {
+    Ok(Command::Runbook { service: (!given.is_empty()).then(|| ServiceName::from(given)) })
+}
+
+pub(super) fn run_step(given: &str) -> Result<Command, String> {
+    let step = given.parse().ok().filter(|step| *step > 0);
+    step.map(|step| Command::RunStep { step }).ok_or_else(|| format!("`{given}` is not the number of a step"))
+}
+
+/// The command with its time before it, or after it as `--at TIME`.
+pub(super) fn ran(given: &str) -> Result<Command, String> {
+    let behind = given.rsplit_once("--at ").and_then(|(command, time)| Some((command, past(time.trim())?)));
+    let before = || given.split_once(char::is_whitespace).and_then(|(time, command)| Some((command, past(time)?)));
+    let (command, at) = match behind.or_else(before) {
+        Some((command, at)) => (command, Some(at)),
+        None => (given, None),
+    };
+    Ok(Command::Ran { at, command: text(command, "the command that was run")? })
+}
+
+fn past(word: &str) -> Option<MilestoneTime> {
+    milestone_time(word).ok()
+}
+
 /// The last action, or what is left over under a handle or a target's name.
 pub(super) fn undo(given: &str) -> Result<Command, String> {
     Ok(if given.is_empty() { Command::Undo } else { Command::UndoLeftover { which: Safe::from(given) } })
@@ -146,17 +205,45 @@ pub(super) fn bound(given: &str) -> Result<Command, String> {
 
 /// The workload, then the revision as its system calls it.
 pub(super) fn rollback(given: &str) -> Result<Command, String> {
-    let mut words = given.split_whitespace();
-    let workload = WorkloadChoice::Named(text(words.next().unwrap_or_default(), "the workload's name")?);
-    let to = words.next().map_or(Revision::Previous, |name| Revision::Named(Safe::from(name)));
-    match words.next() {
+    let (workload, rest) = workload(given)?;
+    let to = rest.first().map_or(Revision::Previous, |name| Revision::Named(Safe::from(*name)));
+    match rest.get(1) {
         Some(more) => Err(format!("`{more}` is not expected")),
         None => Ok(Command::RollBack { workload, to }),
     }
 }
 
 pub(super) fn restart(given: &str) -> Result<Command, String> {
-    text(given, "the workload's name").map(|name| Command::Restart { workload: WorkloadChoice::Named(name) })
+    let (workload, rest) = workload(given)?;
+    match rest.first() {
+        Some(more) => Err(format!("`{more}` is not expected")),
+        None => Ok(Command::Restart { workload }),
+    }
+}
+
+pub(super) fn abort(given: &str) -> Result<Command, String> {
+    let (workload, rest) = workload(given)?;
+    match rest.first() {
+        Some(more) => Err(format!("`{more}` is not expected")),
+        None => Ok(Command::Abort { workload }),
+    }
+}
+
+/// A workload, with its kind in front or not, in quotes or not; and the words after it.
+fn workload(given: &str) -> Result<(WorkloadChoice, Vec<&str>), String> {
+    let (name, rest) = match given.trim().strip_prefix('"') {
+        Some(quoted) => {
+            let (name, rest) = quoted.split_once('"').ok_or("the closing quote is missing")?;
+            (name.to_owned(), rest.split_whitespace().collect())
+        }
+        None => {
+            let words: Vec<_> = given.split_whitespace().collect();
+            let kind = words.first().is_some_and(|first| Kind::parse(first).is_some());
+            let (name, rest) = words.split_at(words.len().min(if kind { 2 } else { 1 }));
+            (name.join(" "), rest.to_vec())
+        }
+    };
+    text(&name, "the workload's name").map(|name| (WorkloadChoice::Named(name), rest))
 }
 
 /// A service or a route, then `DESTINATION=PERCENT` for each destination that gets another share.
@@ -183,8 +270,11 @@ pub(super) fn switch(given: &str) -> Result<Command, String> {
     }
 }
 
+/// A name, and pairs of what it is about and a value.
+type Named<'a> = (Safe, Vec<(&'a str, &'a str)>);
+
 /// A name, which may have spaces in it, then words with a `=`.
-fn named_pairs(given: &str) -> Result<(Safe, Vec<(&str, &str)>), String> {
+fn named_pairs(given: &str) -> Result<Named<'_>, String> {
     let words: Vec<&str> = given.split_whitespace().collect();
     let first = words.iter().position(|word| word.contains('=')).unwrap_or(words.len());
     let name = text(&words[..first].join(" "), "the service's name")?;
@@ -196,7 +286,8 @@ fn named_pairs(given: &str) -> Result<(Safe, Vec<(&str, &str)>), String> {
 }
 
 pub(super) fn evacuate(given: &str) -> Result<Command, String> {
-    let mut words = given.split_whitespace();
+    // As a route is written, or by its name alone.
+    let mut words = given.strip_prefix("LoadBalancer ").unwrap_or(given).split_whitespace();
     let of = text(words.next().unwrap_or_default(), "the service or load balancer")?;
     let zone = text(words.next().unwrap_or_default(), "the zone")?;
     let length = text(words.next().unwrap_or_default(), "for how long")?;

@@ -11,7 +11,7 @@ use crate::session::core::{Core, Next};
 use crate::session::{Action, ActionState, Effect, NoticeKind, PlanView, WriteWindow};
 use crate::text::Safe;
 
-use super::{declared, granting, owning, recording};
+use super::{declared, granting, naming, owning, recording, silencing};
 
 pub(super) fn open_write(core: &mut Core, env: &Safe, reason: Safe) -> Vec<Effect> {
     if let Some(why) = why_not_act(core) {
@@ -97,7 +97,7 @@ pub(super) fn scale(core: &mut Core, choice: &WorkloadChoice, to: Replicas) -> V
 
 /// Other bounds, of the autoscaler that the workload has.
 pub(super) fn bound(core: &mut Core, choice: &WorkloadChoice, floor: Option<u32>, cap: Option<u32>) -> Vec<Effect> {
-    let scaler = find(core, choice).map(|target| {
+    let scaler = naming::target(core, choice).map(|target| {
         let key = WorkloadKey { kind: target.kind, path: target.path };
         let row = core.picture.workloads.row(&key);
         let path = row.and_then(|row| row.autoscaler.as_ref()).map(|one| one.path.clone());
@@ -126,13 +126,17 @@ pub(super) fn restart(core: &mut Core, choice: &WorkloadChoice) -> Vec<Effect> {
     of_workload(core, choice, |target| Request::Restart { target })
 }
 
+pub(super) fn abort(core: &mut Core, choice: &WorkloadChoice) -> Vec<Effect> {
+    of_workload(core, choice, |target| Request::Abort { target })
+}
+
 /// A plan of what is wanted of one workload.
 fn of_workload(core: &mut Core, choice: &WorkloadChoice, wish: impl FnOnce(Target) -> Request) -> Vec<Effect> {
     if let Some(why) = why_not_now(core) {
         core.say(NoticeKind::Error, why);
         return Vec::new();
     }
-    match find(core, choice) {
+    match naming::target(core, choice) {
         Ok(target) => want(core, wish(target)),
         Err(why) => {
             core.say(NoticeKind::Error, why);
@@ -155,37 +159,21 @@ pub(super) fn evacuate(core: &mut Core, of: &Safe, zone: Safe, minutes: u32) -> 
     }
 }
 
-/// The target of a workload as a pane lists it.
-fn listed(row: &WorkloadRow) -> Target {
-    Target {
-        origin: row.origin.clone(),
-        kind: row.key.kind,
-        path: row.key.path.clone(),
-        uid: row.workload.as_ref().map(|workload| workload.uid.clone()),
+/// What the plan that is shown offers instead of itself.
+pub(super) fn instead(core: &mut Core) -> Vec<Effect> {
+    if let Some(why) = why_not_now(core) {
+        core.say(NoticeKind::Error, why);
+        return Vec::new();
     }
-}
-
-fn find(core: &Core, choice: &WorkloadChoice) -> Result<Target, String> {
-    let named = match choice {
-        WorkloadChoice::Exactly(key) => {
-            let row = core.picture.workloads.row(key);
-            return row.map(listed).ok_or_else(|| format!("{key} is not known any more: nothing was planned"));
-        }
-        WorkloadChoice::Named(name) => name,
+    let offered = match &core.plan {
+        Some(PlanView::Shown { plan, .. }) => plan.instead.as_ref().map(|instead| (*instead.request).clone()),
+        _ => None,
     };
-    let mut found: Vec<Target> = core.picture.workloads.named(named).into_iter().map(listed).collect();
-    found.extend(declared::ecs(core, named));
-    match found.as_slice() {
-        [_] => found.pop().ok_or_else(String::new),
-        [] => Err(format!("no workload `{named}` is known: nothing was planned")),
-        several => {
-            let names: Vec<_> =
-                several.iter().take(4).map(|target| format!("{} {}", target.kind, target.path)).collect();
-            Err(format!(
-                "`{named}` is not one workload but {}: {}; give its namespace",
-                several.len(),
-                names.join(", ")
-            ))
+    match offered {
+        Some(request) => want(core, request),
+        None => {
+            core.say(NoticeKind::Error, "no plan is shown that offers another one instead");
+            Vec::new()
         }
     }
 }
@@ -259,6 +247,9 @@ fn wanted(request: &Request) -> Option<Replicas> {
 fn cluster(core: &Core, request: &Request) -> Cluster {
     // What is changed may be the workload's autoscaler; an undo names what was changed.
     let target = request.origin().target();
+    if target.kind == Kind::Silence {
+        return silencing::cluster(core, target, request);
+    }
     let row =
         core.picture.workloads.rows().iter().filter(|row| row.origin.env == target.origin.env).find(|row| match target
             .kind
@@ -284,6 +275,7 @@ fn cluster(core: &Core, request: &Request) -> Cluster {
         }),
         load: load(core, row),
         service: row.service.clone(),
+        ..Cluster::default()
     }
 }
 
@@ -382,7 +374,7 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
             return refresh(core);
         }
         (None, Tier::Lowers | Tier::Grave) if typed.is_none_or(|typed| *typed != *name) => {
-            Some(format!("the plan lowers capacity or moves traffic: type the target's name, `{name}`, to confirm it"))
+            Some(format!("the plan takes more than a key: type the target's name, `{name}`, to confirm it"))
         }
         (None, _) => None,
     };

@@ -13,6 +13,7 @@ mod grave;
 mod incident;
 mod record;
 mod see;
+mod silence;
 
 use super::update;
 use crate::clock::World;
@@ -21,7 +22,7 @@ use crate::model::alert::{Alert, AlertKey, AlertSeverity, AlertState};
 use crate::model::command::{AlertChoice, Command, MilestoneTime};
 use crate::model::entry::{Actor, Entry, EntryId, EntryKind, MilestoneName, Phase};
 use crate::model::name::{EnvId, Origin, SourceId};
-use crate::model::plan::{Outcome, Plan};
+use crate::model::plan::{Instead, Outcome, Plan, Replicas, Revision};
 use crate::model::signal::{Delta, Signal, Stamped};
 use crate::record::{JournalError, testing};
 use crate::session::{ActionState, Core, Effect, Message, NoticeKind, PlanView, WriteWindow};

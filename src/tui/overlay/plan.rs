@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
+use crate::model::name::Kind;
 use crate::model::plan::{Ends, FieldChange, OwnerEffect, Permission, Plan, Preview, Request, Room, Tier};
 use crate::record::short;
 use crate::session::{Grant, PlanView};
@@ -42,6 +43,8 @@ const REVISIONS: [(&str, &str); 4] = [
     ("other-revision", "another revision"),
     ("refresh-plan", "read again"),
 ];
+/// First, where the plan names another one instead of itself.
+const INSTEAD: (&str, &str) = ("plan-instead", "plan that instead");
 const BLOCKED: [(&str, &str); 3] =
     [("discard-plan", "leave"), ("refresh-plan", "read again"), ("copy-selection", "copy the command")];
 
@@ -113,7 +116,8 @@ fn shown(
     };
     if let Some(why) = blocked {
         card.blank().text(&format!("Cannot be confirmed as it is: {why}"), Role::Bad);
-        card.foot = vec![keys(&card, state, &BLOCKED)];
+        let words: Vec<_> = plan.instead.iter().map(|_| INSTEAD).chain(BLOCKED).collect();
+        card.foot = vec![keys(&card, state, &words)];
         card.draw(body, &mut state.plan_scroll, buffer);
         return None;
     }
@@ -127,7 +131,7 @@ fn shown(
         });
         match given {
             Some(words) => card.blank().text(&words, Role::Warn),
-            None => card.blank().text("This lowers capacity or moves traffic.", Role::Warn),
+            None => card.blank().text(at_stake(plan), Role::Warn),
         };
         let label = format!("Type {} and press Enter to confirm: ", plan.name_to_type());
         let mut line = card.ink();
@@ -141,6 +145,15 @@ fn shown(
     card.foot = vec![Line::default(), keys(&card, state, words)];
     card.draw(body, &mut state.plan_scroll, buffer);
     None
+}
+
+/// Why one key is not enough.
+fn at_stake(plan: &Plan) -> &'static str {
+    match plan.target.kind {
+        Kind::Silence => "This keeps from people what they may have to know.",
+        Kind::RunbookStep => "Nothing takes this back.",
+        _ => "This lowers capacity or moves traffic.",
+    }
 }
 
 /// The end of a plan that takes a second person and has none yet.
@@ -260,6 +273,9 @@ fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, zone: Zone, ascii:
             OwnerEffect::Informs => Role::Text,
         };
         card.fact("owner", &format!("{} {}", owner.name, owner.words), role);
+    }
+    if let Some(instead) = &plan.instead {
+        card.fact("instead", &instead.words, Role::Good);
     }
     if let Some(load) = &plan.load {
         card.fact("load", load, Role::Text);

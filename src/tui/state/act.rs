@@ -12,6 +12,7 @@ use crate::text::Safe;
 use crate::tui::editor::Edited;
 use crate::tui::filter::{Fields as _, Filter};
 use crate::tui::list::{Keyed as _, Move};
+use crate::tui::overlay::runbook;
 use crate::tui::panes::logs::Goal;
 use crate::tui::panes::{self, Item, Paint, logs};
 use crate::tui::scene::Scene;
@@ -30,6 +31,10 @@ impl State {
     pub(in crate::tui) fn command(&mut self, command: Command, scene: &Scene<'_>, now: Wall) -> Commands {
         match command {
             Command::View(view) => self.view(view, scene, now),
+            Command::Runbook { service } => {
+                self.overlay = Some(Overlay::Runbook { step: 1, scroll: 0, reveal: false });
+                vec![Command::Runbook { service: service.or_else(|| self.service_here(scene)) }]
+            }
             Command::Copy { text } => {
                 self.wishes.push(Wish::Copy(text.to_string()));
                 Vec::new()
@@ -116,7 +121,7 @@ impl State {
             }
             View::OtherRevision => match scene.plan {
                 Some(PlanView::Shown { plan, .. }) if matches!(plan.request, Request::RollBack { .. }) => {
-                    self.open_palette(&format!("rollback {} ", plan.target.path));
+                    self.open_palette(&format!("rollback {} {} ", plan.target.kind, plan.target.path));
                 }
                 _ => self.say(NoticeKind::Info, "this plan goes to no revision that could be another", now),
             },
@@ -284,14 +289,23 @@ impl State {
         self.say(NoticeKind::Info, text, now);
     }
 
-    fn select_service(&mut self, scene: &Scene<'_>, now: Wall) -> Commands {
-        let service = if self.focus == Pane::Logs {
+    /// The service of the selected row.
+    fn service_of_row(&mut self, scene: &Scene<'_>) -> Option<ServiceName> {
+        if self.focus == Pane::Logs {
             let id = self.logs.cursor(scene.logs, self.chip.as_ref());
             id.and_then(|id| scene.logs.line(id)).and_then(|line| line.service.cloned())
         } else {
             self.selected(scene).and_then(|item| item.service().cloned())
-        };
-        match service {
+        }
+    }
+
+    /// The service that is meant here: that which all panes show, else the row's.
+    fn service_here(&mut self, scene: &Scene<'_>) -> Option<ServiceName> {
+        self.chip.clone().or_else(|| self.service_of_row(scene))
+    }
+
+    fn select_service(&mut self, scene: &Scene<'_>, now: Wall) -> Commands {
+        match self.service_of_row(scene) {
             Some(service) if self.chip.as_ref() == Some(&service) => self.choose(None),
             Some(service) => self.choose(Some(service)),
             None => {
@@ -325,8 +339,13 @@ impl State {
         let zone = self.zone();
         let theme = Theme::plain();
         let paint = Paint { theme: &theme, ascii: false, zone, now: scene.now, width: 200 };
+        let of_runbook = match (&self.overlay, scene.runbook) {
+            (Some(Overlay::Runbook { step, .. }), Some(view)) => Some(runbook::copied(view, *step)),
+            _ => None,
+        };
         let text = match (scene.plan, self.focus) {
             (Some(PlanView::Shown { plan, .. }), _) => Some(plan.command.to_string()),
+            _ if of_runbook.is_some() => of_runbook.flatten(),
             (_, Pane::Logs) => {
                 let line = self.logs.cursor(scene.logs, self.chip.as_ref()).and_then(|id| scene.logs.line(id));
                 line.map(|line| format!("{} {} {}", zone.full(line.at), line.stream.name, line.text))

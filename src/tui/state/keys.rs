@@ -14,7 +14,7 @@ use crate::text::Safe;
 use crate::tui::chrome::header;
 use crate::tui::keymap::{Found, Where, chord};
 use crate::tui::list::Move;
-use crate::tui::overlay::{actions, palette};
+use crate::tui::overlay::{actions, palette, runbook};
 use crate::tui::scene::Scene;
 
 use super::{Commands, Overlay, Prompt, PromptKind, State, Wish};
@@ -280,6 +280,7 @@ impl State {
             Some(Overlay::Help { .. } | Overlay::Sources { .. } | Overlay::Detail { .. }) => {
                 self.reading_key(key, scene, now)
             }
+            Some(Overlay::Runbook { .. }) => self.runbook_key(key, scene, now),
             Some(Overlay::Palette { .. }) => self.palette_key(key, scene, now),
             Some(Overlay::Actions { at }) => {
                 let at = *at;
@@ -298,8 +299,12 @@ impl State {
     /// A key for a text that is read: help, the sources, a detail.
     fn reading_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
         let view = self.view_at(Where::Dialog, key);
-        let Some(Overlay::Help { scroll } | Overlay::Sources { scroll } | Overlay::Detail { scroll, .. }) =
-            &mut self.overlay
+        let Some(
+            Overlay::Help { scroll }
+            | Overlay::Sources { scroll }
+            | Overlay::Detail { scroll, .. }
+            | Overlay::Runbook { scroll, .. },
+        ) = &mut self.overlay
         else {
             return Vec::new();
         };
@@ -315,6 +320,31 @@ impl State {
                 return self.command(Command::View(view), scene, now);
             }
             _ => {}
+        }
+        Vec::new()
+    }
+
+    /// A key for a runbook: it is read, a step is chosen, and that is planned.
+    fn runbook_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
+        let steps = runbook::steps(scene.runbook);
+        let view = self.view_at(Where::Dialog, key);
+        let Some(Overlay::Runbook { step, reveal, .. }) = &mut self.overlay else { return Vec::new() };
+        let digit = match key.code {
+            KeyCode::Char(c) => c.to_digit(10).filter(|digit| (1..=steps).contains(digit)),
+            _ => None,
+        };
+        let next = match view {
+            _ if digit.is_some() => digit,
+            Some(View::NextMatch) => Some(if *step < steps { *step + 1 } else { 1 }),
+            Some(View::PreviousMatch) => Some(if *step > 1 { *step - 1 } else { steps.max(1) }),
+            Some(View::Accept) if steps > 0 && actions::may_act(scene) => {
+                return vec![Command::RunStep { step: *step }];
+            }
+            Some(View::Accept) => return Vec::new(),
+            _ => return self.reading_key(key, scene, now),
+        };
+        if let Some(next) = next {
+            (*step, *reveal) = (next, true);
         }
         Vec::new()
     }

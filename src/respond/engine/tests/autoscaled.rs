@@ -425,6 +425,7 @@ async fn plans_of_autoscalers_at_80_by_24() {
         full: Some("no more room on 5 nodes for 500m cpu each".into()),
         load: Some("cpu 97 % on 6 pods; errors 9.1 %, p99 4.2 s".into()),
         service: Some("payments".into()),
+        ..Cluster::default()
     };
     let keda = keda(json!({ "maxReplicaCount": 8 }), json!({})).await;
     let hpa = under(2, 8).await;

@@ -1,0 +1,334 @@
+//! Steps of a runbook, run by the engine: nothing without a durable intent, once, without the
+//! terminal, within their time, and what they print on the record.
+
+use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::config::{AwsAccess, AwsCredentials, Environment, Inherited, LogAccess, WritePolicy};
+use crate::model::name::{ObjectPath, Origin};
+use crate::model::plan::Outcome;
+use crate::respond::kubernetes::Context;
+use crate::respond::pad::{Pad, ana};
+use crate::respond::{Ended, Engine};
+
+use super::*;
+
+fn environment() -> Environment {
+    Environment {
+        name: "prod-eu".into(),
+        production: true,
+        color: None,
+        write: WritePolicy::Ask,
+        write_window: Duration::from_secs(900),
+        drill: false,
+        kubernetes: None,
+        aws: None,
+        alertmanager: Vec::new(),
+        prometheus: Vec::new(),
+    }
+}
+
+struct Shelf {
+    folder: tempfile::TempDir,
+    engine: Engine,
+    pad: Pad,
+}
+
+impl Shelf {
+    fn of(env: &Environment) -> Self {
+        let engine = Engine::new(env, Clock::real()).unwrap();
+        Self { folder: tempfile::tempdir().unwrap(), engine, pad: Pad::default() }
+    }
+
+    fn new() -> Self {
+        Self::of(&environment())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("payments.md")
+    }
+
+    fn at(&self, file: &str) -> String {
+        self.folder.path().join(file).display().to_string()
+    }
+
+    /// Writes a runbook of one step.
+    fn write(&self, info: &str, command: &str) {
+        std::fs::write(self.path(), format!("# Payments\n\n```{info}\n{command}\n```\n")).unwrap();
+        std::fs::set_permissions(self.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+
+    fn want(&self, command: &str) -> Request {
+        let target = Target {
+            origin: Origin { env: "prod-eu".into(), source: "runbook".into() },
+            kind: Kind::RunbookStep,
+            path: ObjectPath::new("payments", "step-1"),
+            uid: None,
+        };
+        let runbook = Safe::from(self.path().display().to_string());
+        Request::RunStep { target, runbook, step: 1, command: crate::text::clean_block(command) }
+    }
+
+    async fn plan(&self, info: &str, command: &str) -> Plan {
+        self.write(info, command);
+        self.engine.plan(&self.want(command), &Cluster::default()).await.unwrap()
+    }
+
+    async fn apply(&self, plan: Plan) -> Ended {
+        self.engine.apply(plan, &ana(), &self.pad, &|_| ()).await.unwrap()
+    }
+
+    /// What it printed, as it is on the record.
+    fn printed(&self) -> String {
+        let evidence = self.pad.last().evidence;
+        evidence[0].excerpt.as_ref().map_or_else(String::new, |text| text.to_string())
+    }
+}
+
+#[tokio::test]
+async fn a_step_is_planned_run_once_and_told_with_what_it_printed() {
+    let shelf = Shelf::new();
+    let command = "echo one; echo two >&2; pwd";
+    let plan = shelf.plan("sh", command).await;
+    assert_eq!((plan.title.as_str(), plan.tier), ("run step 1 of the runbook of payments", Tier::Lowers));
+    assert_eq!(plan.changed(), format!("runs {command}"));
+    assert_eq!((plan.undo.as_ref(), plan.command.as_str()), (None, command));
+    let facts: Vec<_> = plan.facts.iter().map(|fact| fact.words.as_str()).collect();
+    assert!(facts[0].contains("sh -c, in /") && facts[0].contains("without the terminal"), "{facts:?}");
+    assert!(facts[1].contains("TERM=dumb, no cluster, no AWS account"), "{facts:?}");
+    assert!(facts[2].contains("60 s: it is killed then"), "{facts:?}");
+
+    crate::tui::tests::plans::picture(&plan);
+    let ended = shelf.apply(plan.clone()).await;
+    let Outcome::Verified { words, .. } = &ended.outcome else { panic!("{:?}", ended.outcome) };
+    assert_eq!(*words, "exit code 0, after 0 s, 3 lines of output");
+    let folder = shelf.folder.path().canonicalize().unwrap();
+    assert_eq!(shelf.printed(), format!("one\ntwo\n{}", folder.display()));
+    assert_eq!(shelf.pad.last().evidence[0].query.as_deref(), Some(command));
+    assert_eq!(shelf.pad.kinds(), ["intent", "outcome"]);
+    let again = shelf.engine.apply(plan, &ana(), &shelf.pad, &|_| ()).await.unwrap_err();
+    assert!(again.why.contains("a plan writes once"), "{again}");
+    let undo = Request::Undo { plan: Box::new(ended.plan) };
+    let refusal = shelf.engine.plan(&undo, &Cluster::default()).await.unwrap_err();
+    assert!(refusal.why.contains("has no inverse"), "{refusal}");
+}
+
+#[tokio::test]
+async fn it_has_no_terminal_no_input_and_little_of_the_environment() {
+    let shelf = Shelf::new();
+    let command = "cat; (: < /dev/tty) 2>/dev/null && echo has || echo none; env | cut -d= -f1 | sort";
+    shelf.apply(shelf.plan("sh", command).await).await;
+    let printed = shelf.printed();
+    let mut lines = printed.lines();
+    assert_eq!(lines.next(), Some("none"), "{printed}");
+    // The shell adds its own.
+    let names: Vec<_> = lines.filter(|name| !matches!(*name, "PWD" | "OLDPWD" | "SHLVL" | "_")).collect();
+    let known = [
+        "AWS_CONFIG_FILE",
+        "AWS_EC2_METADATA_DISABLED",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "HOME",
+        "KUBECONFIG",
+        "LANG",
+        "PATH",
+        "TERM",
+    ];
+    assert!(names.iter().all(|name| known.contains(name)), "{names:?}");
+    assert!(names.contains(&"PATH") && names.contains(&"TERM"), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_command_that_fails_or_is_killed_says_how_it_ended() {
+    let shelf = Shelf::new();
+    for (command, words) in [
+        ("echo no; exit 3", "exit code 3, after 0 s, 1 line of output"),
+        ("kill -9 $$", "ended by signal 9, after 0 s, no output"),
+        ("no-such-program-here", "exit code 127"),
+    ] {
+        let ended = shelf.apply(shelf.plan("sh", command).await).await.outcome;
+        assert!(matches!(&ended, Outcome::Failed { why } if why.starts_with(words)), "{command}: {ended:?}");
+    }
+    assert!(shelf.printed().contains("not found"), "{}", shelf.printed());
+}
+
+fn lives(pid: &str) -> bool {
+    // A zombie has ended; who is to wait for it is not of interest.
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['Z', 'X']))
+}
+
+async fn gone(pid: &str) {
+    let wait = async {
+        while lives(pid) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap_or_else(|_| panic!("{pid} still lives"));
+}
+
+#[tokio::test]
+async fn a_command_that_hangs_is_killed_with_what_it_started() {
+    let shelf = Shelf::new();
+    let plan = shelf.plan("sh timeout=1s", "sleep 1000 & echo $!; sleep 1000").await;
+    let ended = shelf.apply(plan).await.outcome;
+    assert!(
+        matches!(&ended, Outcome::Failed { why } if why.starts_with("killed after 1 s, which was its limit")),
+        "{ended:?}"
+    );
+    gone(shelf.printed().trim()).await;
+    // What holds the output for ever does not hold the step.
+    let ended = shelf.apply(shelf.plan("sh", "sleep 1000 & echo $!").await).await.outcome;
+    assert_eq!(ended.as_str(), "verified", "{ended:?}");
+    gone(shelf.printed().trim()).await;
+}
+
+#[tokio::test]
+async fn a_session_that_ends_takes_its_command_with_it() {
+    let shelf = Shelf::new();
+    let fifo = shelf.at("pid");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let plan = shelf.plan("sh", &format!("echo $$ > {fifo}; sleep 1000")).await;
+    let path = shelf.at("pid");
+    let pid = std::thread::spawn(move || std::fs::read_to_string(path).unwrap());
+    // As at the end of the program: the runtime goes, and with it whoever watches the child.
+    let runtime = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let ana = ana();
+            let acting = shelf.engine.apply(plan, &ana, &shelf.pad, &|_| ());
+            tokio::pin!(acting);
+            while !pid.is_finished() {
+                let step = tokio::time::timeout(Duration::from_millis(10), &mut acting).await;
+                assert!(step.is_err(), "it runs");
+            }
+        });
+        drop(runtime);
+        pid.join().unwrap()
+    });
+    let pid = tokio::task::spawn_blocking(|| runtime.join().unwrap()).await.unwrap();
+    gone(pid.trim()).await;
+}
+
+#[tokio::test]
+async fn what_it_prints_is_bounded_clean_and_without_secrets() {
+    let shelf = Shelf::new();
+    let command = "printf '\\033]0;owned\\007\\033[31mred\\033[0m\\n'; echo password=hunter22secret; printf '\\377\\n'";
+    shelf.apply(shelf.plan("sh", command).await).await;
+    let printed = shelf.printed();
+    assert!(printed.starts_with("red\n") && !printed.contains('\u{1b}'), "{printed:?}");
+    assert!(printed.contains("[redacted") && !printed.contains("hunter22secret"), "{printed:?}");
+
+    let command = "i=0; while [ $i -lt 40000 ]; do echo line $i of many; i=$((i+1)); done";
+    let ended = shelf.apply(shelf.plan("sh", command).await).await.outcome;
+    assert!(ended.words().contains("40000 lines of output"), "{ended:?}");
+    let printed = shelf.printed();
+    assert!(printed.len() < 64 * 1024, "{}", printed.len());
+    assert!(printed.starts_with("line 0 of many\n") && printed.ends_with("line 39999 of many"), "both ends");
+    assert!(printed.contains("\n… [at least ") && printed.lines().all(|line| line.starts_with(['l', '…'])));
+}
+
+#[tokio::test]
+async fn without_a_durable_intent_nothing_is_run() {
+    let shelf = Shelf::new();
+    let mark = shelf.at("ran");
+    let plan = shelf.plan("sh", &format!("touch {mark}")).await;
+    let full = Pad { full: true, ..Pad::default() };
+    let refusal = shelf.engine.apply(plan, &ana(), &full, &|_| ()).await.unwrap_err();
+    assert!(refusal.why.contains("nothing was changed"), "{refusal}");
+    assert!(!std::path::Path::new(&mark).exists());
+}
+
+#[tokio::test]
+async fn a_runbook_that_changed_or_that_anybody_can_write_is_not_run() {
+    let shelf = Shelf::new();
+    let mark = shelf.at("ran");
+    let command = format!("touch {mark}");
+    let plan = shelf.plan("sh", &command).await;
+    shelf.write("sh", "touch other");
+    let ended = shelf.apply(plan).await.outcome;
+    assert!(
+        matches!(&ended, Outcome::Refused { why } if why.contains("nothing was run, the runbook changed")),
+        "{ended:?}"
+    );
+    let refusal = shelf.engine.plan(&shelf.want(&command), &Cluster::default()).await.unwrap_err();
+    assert!(refusal.why.contains("another than the one shown"), "{refusal}");
+
+    shelf.write("sh", &command);
+    std::fs::set_permissions(shelf.path(), std::fs::Permissions::from_mode(0o666)).unwrap();
+    let refusal = shelf.engine.plan(&shelf.want(&command), &Cluster::default()).await.unwrap_err();
+    assert!(refusal.why.contains("chmod o-w"), "{refusal}");
+
+    shelf.write("sh", "kubectl delete pod <pod>");
+    let refusal = shelf.engine.plan(&shelf.want("kubectl delete pod <pod>"), &Cluster::default()).await.unwrap_err();
+    assert!(refusal.why.contains("looks like a place to be filled in"), "{refusal}");
+    std::fs::remove_file(shelf.path()).unwrap();
+    assert!(shelf.engine.plan(&shelf.want(&command), &Cluster::default()).await.is_err());
+    assert!(!std::path::Path::new(&mark).exists());
+}
+
+#[tokio::test]
+async fn a_drill_runs_nothing() {
+    let shelf = Shelf::of(&Environment { drill: true, ..environment() });
+    shelf.write("sh", "touch ran");
+    let refusal = shelf.engine.plan(&shelf.want("touch ran"), &Cluster::default()).await.unwrap_err();
+    assert!(refusal.why.contains("a drill runs no commands"), "{refusal}");
+}
+
+#[tokio::test]
+async fn after_a_crash_whether_it_ran_is_not_known_and_it_is_not_run_again() {
+    let shelf = Shelf::new();
+    let mut plan = shelf.plan("sh", "echo >> ran").await;
+    // The process died half a minute ago.
+    plan.read_at -= chrono::TimeDelta::seconds(30);
+    let next = Engine::new(&environment(), Clock::real()).unwrap();
+    let ended = next.settle(plan, &ana(), &shelf.pad).await.unwrap().outcome;
+    let Outcome::Unknown { why } = &ended else { panic!("{ended:?}") };
+    assert!(why.contains("whether the command ran, and how far, is not known"), "{why}");
+    assert!(!shelf.folder.path().join("ran").exists());
+}
+
+#[test]
+fn the_systems_are_those_that_the_configuration_pins() {
+    let inherited = Inherited {
+        path: Some("/bin".into()),
+        home: Some("/home/ana".into()),
+        lang: None,
+        kubeconfig: Some("/elsewhere/config".into()),
+    };
+    let aws = AwsAccess {
+        credentials: AwsCredentials::Ambient { profile: Some("prod".into()) },
+        region: Some("eu-west-1".into()),
+        endpoints: Default::default(),
+        alarm_prefixes: Vec::new(),
+        alarms_every: Duration::from_secs(60),
+        logs: LogAccess {
+            groups: Vec::new(),
+            every: Duration::from_secs(10),
+            live_tail: Vec::new(),
+            calls_per_second: 5.0,
+        },
+    };
+    let env = Environment { aws: Some(aws), ..environment() };
+    for (file, found) in [(None, "/elsewhere/config"), (Some(PathBuf::from("/own/config")), "/own/config")] {
+        let context = Context { name: "prod-eu".into(), kubeconfig: file };
+        let pinned = Pinned::with(&env, Some(&context), inherited.clone());
+        assert_eq!(
+            pinned.words(),
+            "PATH, HOME, TERM=dumb, KUBECONFIG (context prod-eu), AWS_PROFILE=prod, AWS_REGION=eu-west-1"
+        );
+        let (variables, current) = pinned.variables().unwrap();
+        let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        assert_eq!(value("AWS_PROFILE"), Some(OsString::from("prod")));
+        let config = value("KUBECONFIG").unwrap().into_string().unwrap();
+        let (first, second) = config.split_once(':').unwrap();
+        assert_eq!(second, found);
+        let text = std::fs::read_to_string(first).unwrap();
+        assert_eq!(text, r#"{"apiVersion":"v1","current-context":"prod-eu","kind":"Config"}"#);
+        let first = first.to_owned();
+        drop(current);
+        assert!(!std::path::Path::new(&first).exists());
+    }
+}
