@@ -60,7 +60,7 @@ fn a_zone_is_left_by_the_name_of_a_service_or_of_its_load_balancer() {
         let (request, _) = planned(&format!("evacuate {name} eu-central-1b 2h")).unwrap();
         let Request::Evacuate { target, zone, minutes: 120 } = &request else { panic!("{request:?}") };
         assert_eq!(
-            (target.path.name.as_str(), zone.as_str(), target.typed().as_str()),
+            (target.path.name.as_str(), zone.as_str(), target.typed()),
             (BALANCER, "eu-central-1b", "shop")
         );
     }

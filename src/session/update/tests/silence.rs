@@ -17,6 +17,7 @@ fn service(name: &str, runbook: Option<&str>) -> Service {
         owner: None,
         title: None,
         workloads: Vec::new(),
+        routes: Vec::new(),
         log_groups: Vec::new(),
         alarms: Vec::new(),
         signals: Vec::new(),
