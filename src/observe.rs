@@ -8,6 +8,7 @@ pub mod alerts;
 mod bursts;
 pub mod changes;
 mod events;
+mod evidence;
 pub mod logs;
 pub mod services;
 pub mod situation;

@@ -2,6 +2,7 @@
 //!
 //! Owns: every file of an incident's directory. Must not: know the screen, or read a system.
 
+mod alerts;
 mod archive;
 mod chain;
 mod consent;
@@ -19,12 +20,14 @@ mod timeline;
 mod track;
 mod verify;
 
+pub(crate) use alerts::Alerts;
 pub use archive::{Archive, Carried, IncidentSummary, Unfinished};
 pub use consent::{Asked, Voice, awaiting, consent_hash, short, voices};
 pub use disk::{Disk, DiskFile, Member, RealDisk, Sharing};
 pub use durable::{Durability, Durable, JournalError, Receipt};
 pub use follow::Follower;
 pub use journal::{Journal, StartInfo};
+#[cfg(feature = "operator")]
 pub(crate) use leftover::seen_to;
 pub use leftover::{Leftover, leftovers};
 pub use milestones::{Duration, Milestone, Milestones, milestones};

@@ -30,7 +30,7 @@ pub use briefing::{Briefing, Moment, Standing, briefing};
 pub use markdown::Flavor;
 pub use renew::renew;
 
-/// The shipped template: also the file that a user copies to start their own.
+/// The shipped template.
 pub const TEMPLATE: &str = include_str!("../assets/templates/postmortem.md.j2");
 
 /// How a postmortem is written.
@@ -40,7 +40,7 @@ pub struct Options {
     pub flavor: Flavor,
     /// A zone whose local time stands beside UTC.
     pub tz: Option<Tz>,
-    /// A user's template instead of the shipped one: its text.
+    /// Another template than the shipped one: its text.
     pub template: Option<String>,
 }
 

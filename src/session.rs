@@ -22,8 +22,7 @@ mod vitals;
 
 pub use self::core::{
     Action, ActionState, Consent, Core, Facing, Grant, IncidentView, Notice, NoticeKind, PlanView, ResumeOffer,
-    RunbookState, RunbookView,
-    WriteWindow,
+    RunbookState, RunbookView, WriteWindow,
 };
 pub use autopilot::{Autopilot, Step};
 pub use effect::Effect;

@@ -108,7 +108,11 @@ fn incident_in(out: &Path) -> PathBuf {
 }
 
 fn shipped() -> &'static str {
-    SHIPPED.iter().find(|shipped| shipped.id == SCENARIO).unwrap().text
+    text_of(SCENARIO)
+}
+
+fn text_of(id: &str) -> &'static str {
+    SHIPPED.iter().find(|shipped| shipped.id == id).unwrap().text
 }
 
 /// The scenario without the responder's steps whose command line begins so.
@@ -162,7 +166,7 @@ fn a_seed_tells_one_story_which_the_truth_does_not_touch_and_leaves_a_whole_reco
     any_changed_byte_is_found(&played);
 }
 
-fn the_story_is_the_truths(played: &Played) {
+fn the_milestones_are_the_truths(played: &Played) {
     let truth = played.truth();
     use MilestoneName::{Acknowledged, Detected, ImpactStart, Mitigated, Resolved};
     for (name, told) in [
@@ -174,14 +178,24 @@ fn the_story_is_the_truths(played: &Played) {
     ] {
         near(played.milestone(name), told, name.as_str());
     }
+}
+
+fn the_story_is_the_truths(played: &Played) {
+    the_milestones_are_the_truths(played);
+    let truth = played.truth();
     let lead_up = played.one(EntryKind::Rollout, "payments 2.9.0");
     assert!(lead_up.occurred_at < truth.impact_start && lead_up.draft.title.ends_with(", by ci/payments"));
+    assert!(lead_up.occurred_at < played.milestone(MilestoneName::ImpactStart), "what set it off came before it");
     assert!(played.all(EntryKind::Claimed).count() == 2);
     assert_eq!(played.record.title(), "Payments are slow and some checkouts fail", "as it was titled last");
+    let (asked, answered) = (played.one(EntryKind::Asked, ""), played.one(EntryKind::Answered, "2.9.0 dropped"));
+    assert!(asked.occurred_at <= answered.occurred_at && answered.draft.actor.name == "developers");
     let intent = played.one(EntryKind::Intent, "replicas 6 → 12");
     let outcome = played.one(EntryKind::Outcome, "12 of 12 ready");
     assert!(intent.occurred_at <= outcome.occurred_at && outcome.occurred_at < truth.mitigated);
     near(played.one(EntryKind::Recovered, "checkout errors").occurred_at, played.named("confirm") + MINUTE, "checkout");
+    let seal = played.one(EntryKind::Sealed, "");
+    assert!(played.record.entries.iter().all(|entry| entry.observed_at <= seal.observed_at), "nothing is later");
     assert_eq!(played.all(EntryKind::Breach).count(), played.all(EntryKind::Recovered).count());
     let affected: BTreeSet<_> = played.all(EntryKind::Breach).filter_map(|entry| entry.draft.service.clone()).collect();
     assert_eq!(affected.iter().map(|name| name.as_str()).collect::<Vec<_>>(), truth.affected);
@@ -190,6 +204,12 @@ fn the_story_is_the_truths(played: &Played) {
 fn the_postmortem_tells_it(played: &Played) {
     let text = played.postmortem();
     assert!(text.contains("title: \"Payments are slow and some checkouts fail\""), "{text}");
+    let named = text.split_once("The last change before it, ").and_then(|(_, rest)| rest.split_once(": "));
+    let (_, named) = named.unwrap_or_else(|| panic!("no change is named:\n{text}"));
+    assert!(named.starts_with("payments 2.9.0 rolled out"), "seed {}: {}", played.seed, &named[..60]);
+    let evidence = text.split("\n## ").find(|section| section.starts_with("Evidence")).unwrap();
+    let burst = evidence.lines().find(|line| line.contains("payments logs ")).unwrap_or_else(|| panic!("{evidence}"));
+    assert!(burst.contains(" errors of payments in the minute from ") && burst.contains(" lines"), "{burst}");
     let timeline = text.split("\n## ").find(|section| section.starts_with("Timeline")).unwrap();
     let mut rest = timeline;
     for part in [
@@ -207,13 +227,54 @@ fn the_postmortem_tells_it(played: &Played) {
     }
 }
 
+#[test]
+fn a_bad_deploy_under_an_autoscaler_and_self_heal_is_eased_by_the_autoscalers_bounds_which_are_undone() {
+    let text = text_of("bad-deploy");
+    let (played, again) = std::thread::scope(|scope| {
+        let one = scope.spawn(|| Played::new(text, 1, &[]));
+        let other = scope.spawn(|| Played::new(&without_truth(text), 1, &[]));
+        (one.join().unwrap(), other.join().unwrap())
+    });
+    same_story(&played.story(), &again.story());
+    the_milestones_are_the_truths(&played);
+    let truth = played.truth();
+    let lead_up = played.one(EntryKind::Rollout, "checkout 6.2.0");
+    assert!(lead_up.occurred_at < truth.impact_start && lead_up.draft.title.ends_with(", by ci/checkout"));
+    assert_eq!(played.record.title(), "Checkout is slow and orders fail");
+
+    // Not the workload is scaled, which its autoscaler would set back: its floor and cap are.
+    let intents: Vec<_> = played.all(EntryKind::Intent).map(|entry| entry.draft.title.to_string()).collect();
+    let [raised, lowered] = intents.as_slice() else { panic!("{intents:?}") };
+    assert!(raised.contains("scale Deployment checkout by HPA checkout: floor 3 → 12, cap 6 → 12"), "{raised}");
+    assert!(lowered.contains("scale Deployment checkout by HPA checkout back: floor 12 → 3, cap 12 → 6"), "{lowered}");
+    let eased = played.one(EntryKind::Outcome, "12 of 12 ready under HPA checkout 12–12");
+    assert!(eased.occurred_at < truth.mitigated);
+    let undone = played.one(EntryKind::Outcome, "under HPA checkout 3–6");
+    assert!(undone.occurred_at > truth.mitigated && undone.occurred_at < truth.resolved);
+    let quick = played.one(EntryKind::Recovered, "checkout p99").occurred_at;
+    let fix = played.one(EntryKind::Rollout, "checkout 6.2.1").occurred_at;
+    assert!(eased.occurred_at < quick && quick < fix && fix < truth.mitigated, "{quick} {fix}");
+    assert_eq!(played.all(EntryKind::Breach).count(), played.all(EntryKind::Recovered).count());
+    let affected: BTreeSet<_> = played.all(EntryKind::Breach).filter_map(|entry| entry.draft.service.clone()).collect();
+    assert_eq!(affected.iter().map(|name| name.as_str()).collect::<Vec<_>>(), truth.affected);
+    assert!(played.postmortem().contains("floor 3 → 12, cap 6 → 12"), "{}", played.postmortem());
+}
+
+/// The lines of the one journal file.
+fn journal_lines(incident: &Path) -> Vec<String> {
+    let file = std::fs::read_dir(incident.join("journal")).unwrap().next().unwrap().unwrap().path();
+    std::fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect()
+}
+
 /// One byte of each file and of some more places, across all files of the record.
 fn any_changed_byte_is_found(played: &Played) {
     let incident = played.incident();
     let verify = || warroom(played.dir.path(), &["incident", "verify", incident.to_str().unwrap()]);
     let whole = verify();
     assert_eq!(whole.status.code(), Some(0), "{}", String::from_utf8_lossy(&whole.stdout));
+    let lines = journal_lines(&incident);
     for folder in ["journal", "tracks", "evidence"] {
+        assert!(std::fs::read_dir(incident.join(folder)).unwrap().next().is_some(), "{folder}/ is empty");
         for member in std::fs::read_dir(incident.join(folder)).unwrap() {
             let path = member.unwrap().path();
             let bytes = std::fs::read(&path).unwrap();
@@ -225,8 +286,12 @@ fn any_changed_byte_is_found(played: &Played) {
                 let found = verify();
                 let told = String::from_utf8_lossy(&found.stdout).into_owned();
                 assert_eq!(found.status.code(), Some(3), "byte {at} of {}: {told}", path.display());
-                let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
                 let name = path.file_name().unwrap().to_str().unwrap();
+                let line = match name.strip_suffix(".txt") {
+                    // The entry that names the evidence.
+                    Some(hash) => lines.iter().position(|line| line.contains(hash)).unwrap() + 1,
+                    None => bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1,
+                };
                 let fault = told.lines().find(|line| line.starts_with("NOT AS WRITTEN")).unwrap();
                 assert!(fault.contains(name) && fault.contains(&format!(" {line}")), "entry {line} of {name}: {fault}");
             }
@@ -297,6 +362,40 @@ fn rolling_back_cures_it_and_the_incident_ends_without_a_fix() {
 }
 
 #[test]
+fn diverting_in_the_place_of_scaling_saves_the_checkout_too() {
+    let text = shipped()
+        .replace("say = 'scale payments/payments 12'", "say = 'divert payments second-gateway=45'")
+        .replace("say = 'confirm'", "say = 'confirm partner-gateway'");
+    assert_ne!(text, shipped());
+    let played = Played::new(&text, 1, &[]);
+    let change = "partner-gateway 100 % → 55 %, second-gateway 0 % → 45 %";
+    let intent = played.one(EntryKind::Intent, change);
+    let outcome = played.one(EntryKind::Outcome, change);
+    assert!(outcome.draft.title.contains("partner-gateway says"), "{}", outcome.draft.title);
+    assert_eq!(intent.draft.service.as_ref().map(|name| name.as_str()), Some("payments"));
+    let fix = played.one(EntryKind::Rollout, "payments 2.9.1").occurred_at;
+    let saved = played.one(EntryKind::Recovered, "checkout errors").occurred_at;
+    assert!(intent.occurred_at < saved && saved < fix, "{saved}");
+    let cured = played.one(EntryKind::Recovered, "payments errors").occurred_at;
+    assert!(cured > fix, "the second partner is too small to cure it: {cured}");
+    assert!(played.postmortem().contains(change));
+}
+
+#[test]
+fn whatever_the_seed_the_release_comes_before_the_impact_and_is_the_change_that_is_named() {
+    for seeds in [[3, 4, 5], [7, 11, 42]] {
+        std::thread::scope(|scope| {
+            let played = seeds.map(|seed| scope.spawn(move || Played::new(shipped(), seed, &[])));
+            for played in played {
+                let played = played.join().unwrap();
+                the_story_is_the_truths(&played);
+                the_postmortem_tells_it(&played);
+            }
+        });
+    }
+}
+
+#[test]
 fn a_session_that_joins_ten_minutes_after_detection_meets_the_same_milestones() {
     // The responder acts when the late one is there, in both.
     let late = shipped().replace("at = \"release + 6m30s\"", "at = \"release + 16m30s\"");
@@ -304,9 +403,10 @@ fn a_session_that_joins_ten_minutes_after_detection_meets_the_same_milestones() 
     let late = late.replace("at = \"release + 25m\"", "at = \"release + 45m\"");
     let (there, joined) = std::thread::scope(|scope| {
         let there = scope.spawn(|| Played::new(&late, 1, &[]));
-        let joined = scope.spawn(|| Played::new(&late, 1, &["--join-after", "11m"]));
+        let joined = scope.spawn(|| Played::new(&late, 1, &["--join-after", "11m", "--tz", "Europe/Berlin"]));
         (there.join().unwrap(), joined.join().unwrap())
     });
+    assert!(joined.postmortem().contains("| UTC | Europe/Berlin |") && !there.postmortem().contains("Europe/Berlin"));
     let opened = |played: &Played| played.scenario.opens(1);
     assert!(opened(&joined) + TimeDelta::minutes(11) >= joined.truth().detected + TimeDelta::minutes(9));
     for name in MilestoneName::ALL {

@@ -6,5 +6,9 @@
 mod api;
 #[path = "drill_kube/controllers.rs"]
 mod controllers;
+#[path = "drill_kube/gitops.rs"]
+mod gitops;
 #[path = "drill_kube/shop.rs"]
 mod shop;
+#[path = "drill_kube/traffic.rs"]
+mod traffic;

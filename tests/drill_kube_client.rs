@@ -42,6 +42,7 @@ async fn served() -> (Cluster, String, String) {
         nodes: vec![node("n1"), node("n2")],
         deployments: vec![payments],
         autoscalers: Vec::new(),
+        applications: Vec::new(),
     };
     let cluster = Cluster::new(spec, epoch(), 7);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

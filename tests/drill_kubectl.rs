@@ -47,6 +47,7 @@ fn cluster() -> Cluster {
         min: 2,
         max: 4,
         cpu_percent: 70,
+        keda: false,
     }];
     let spec = ClusterSpec {
         name: "drill".into(),
@@ -54,6 +55,7 @@ fn cluster() -> Cluster {
         nodes: vec![node("a1", "eu-1a"), node("b1", "eu-1b")],
         deployments: vec![deployment("payments", 4), deployment("catalog", 2)],
         autoscalers,
+        applications: Vec::new(),
     };
     Cluster::new(spec, epoch(), 1)
 }

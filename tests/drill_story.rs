@@ -24,7 +24,11 @@ struct Told {
 
 impl Told {
     async fn start(seed: u64) -> Self {
-        let scenario = Scenario::shipped(SCENARIO).unwrap();
+        Self::of(SCENARIO, seed).await
+    }
+
+    async fn of(scenario: &str, seed: u64) -> Self {
+        let scenario = Scenario::shipped(scenario).unwrap();
         let (times, truth) = (Times::new(&scenario, seed), scenario.truth(seed).unwrap());
         let dir = tempfile::tempdir().unwrap();
         let mut options = Options::new(seed, dir.path().join("run"));
@@ -77,9 +81,12 @@ impl Told {
     }
 
     async fn scale(&self, replicas: u32) {
-        let url =
-            format!("{}/apis/apps/v1/namespaces/payments/deployments/payments/scale", self.drill.endpoints.kubernetes);
         let patch = json!({ "spec": { "replicas": replicas } });
+        self.patch("/apis/apps/v1/namespaces/payments/deployments/payments/scale", &patch).await;
+    }
+
+    async fn patch(&self, path: &str, patch: &Json) {
+        let url = format!("{}{path}", self.drill.endpoints.kubernetes);
         let request =
             self.http.patch(url).header("content-type", "application/merge-patch+json").body(patch.to_string());
         let response = request.send().await.unwrap();
@@ -101,6 +108,11 @@ impl Told {
             self.http.patch(url).header("content-type", "application/json-patch+json").body(patch.to_string());
         let response = request.send().await.unwrap();
         assert!(response.status().is_success(), "{}", response.text().await.unwrap());
+    }
+
+    async fn object(&self, path: &str) -> Json {
+        let url = format!("{}{path}", self.drill.endpoints.kubernetes);
+        self.http.get(url).send().await.unwrap().json().await.unwrap()
     }
 }
 
@@ -263,6 +275,78 @@ async fn the_truth_is_what_the_servers_say_whatever_the_seed() {
         drop(hold);
         told.drill.shutdown().await;
     }
+}
+
+const CHECKOUT: &str = "/apis/apps/v1/namespaces/shop/deployments/checkout";
+const HPA: &str = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers/checkout";
+
+#[tokio::test]
+async fn a_bad_deploy_is_eased_by_its_autoscalers_bounds_and_cured_through_git_alone() {
+    for seed in [1, 2, 11] {
+        eased_and_cured(seed).await;
+    }
+}
+
+async fn eased_and_cured(seed: u64) {
+    let told = Told::of("bad-deploy", seed).await;
+    let release = told.times.named("release").unwrap();
+    assert!(!told.breached("checkout", "errors", release - minutes(3)).await, "all is well before the release");
+    let hold = told.clock.due(told.truth.detected + minutes(1)).await;
+    let alerts = told.alerts().await;
+    near(alerts.iter().map(|(_, at)| *at).min().unwrap(), told.truth.detected, "the first alert");
+    let before = told.truth.detected - told.drill.opens;
+    assert!((TimeDelta::seconds(20)..TimeDelta::seconds(130)).contains(&before), "opens {before} before, seed {seed}");
+    let mut at = release - minutes(2);
+    while !told.breached("checkout", "errors", at).await && !told.breached("checkout", "p99", at).await {
+        at += TimeDelta::seconds(15);
+    }
+    near(at, told.truth.impact_start, "the first harm");
+    let hpa = told.object(HPA).await;
+    assert_eq!((&hpa["status"]["currentReplicas"], &hpa["spec"]["maxReplicas"]), (&json!(6), &json!(6)), "at its cap");
+
+    // A bare scale is the autoscaler's to undo, a bare rollback Argo CD's.
+    told.patch(&format!("{CHECKOUT}/scale"), &json!({ "spec": { "replicas": 12 } })).await;
+    let image = |of: &Json| of["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap().to_owned();
+    let mut template = told.object(CHECKOUT).await["spec"]["template"].clone();
+    template["spec"]["containers"][0]["image"] = json!("registry.example/checkout:6.1.3");
+    told.patch(CHECKOUT, &json!({ "spec": { "template": template } })).await;
+    assert!(image(&told.object(CHECKOUT).await).ends_with(":6.1.3"));
+    drop(hold);
+    let hold = told.clock.due(told.clock.now() + TimeDelta::seconds(2)).await;
+    assert!(image(&told.object(CHECKOUT).await).ends_with(":6.2.0"), "healed within two seconds");
+    drop(hold);
+    let hold = told.clock.due(told.clock.now() + TimeDelta::seconds(15)).await;
+    assert_eq!(told.object(CHECKOUT).await["spec"]["replicas"], 6);
+    drop(hold);
+
+    let hold = told.clock.due(told.times.named("asked").unwrap()).await;
+    told.drill.ask("developers").unwrap();
+    drop(hold);
+    let confirm = told.times.named("confirm").unwrap();
+    let hold = told.clock.due(confirm).await;
+    assert!(told.breached("checkout", "p99", confirm).await && told.breached("checkout", "errors", confirm).await);
+    told.patch(HPA, &json!({ "spec": { "minReplicas": 12, "maxReplicas": 12 } })).await;
+    drop(hold);
+    let eased = confirm + minutes(4);
+    let hold = told.clock.due(eased).await;
+    assert_eq!(told.object(CHECKOUT).await["status"]["availableReplicas"], 12);
+    assert!(!told.breached("checkout", "p99", eased).await, "orders are quick again");
+    assert!(told.breached("checkout", "errors", eased).await, "but the release itself fails some");
+    drop(hold);
+
+    let hold = told.clock.due(told.truth.resolved).await;
+    assert!(image(&told.object(CHECKOUT).await).ends_with(":6.2.1"), "the fix came through git");
+    let mut at = eased;
+    while told.breached("checkout", "errors", at).await {
+        at += TimeDelta::seconds(15);
+    }
+    near(at, told.truth.mitigated, "the end of the harm");
+    assert_eq!(told.alerts().await, [], "nothing fires any more");
+    for service in ["payments", "storefront", "cart", "login"] {
+        assert!(!told.breached(service, "errors", told.truth.resolved).await, "{service}");
+    }
+    drop(hold);
+    told.drill.shutdown().await;
 }
 
 #[tokio::test]

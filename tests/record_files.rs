@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use warroom::clock::World;
-use warroom::model::entry::{Actor, Body, Draft, Entry, EntryKind, EntryOrigin};
+use warroom::model::entry::{Actor, Body, Draft, Entry, EntryKind, EntryOrigin, Evidence};
 use warroom::record::{Archive, Durability, Journal, RealDisk, Sharing, StartInfo, read_incident, verify};
 use warroom::text::Safe;
 
@@ -79,7 +79,14 @@ fn incident(archive: &Archive) -> PathBuf {
     let journal = archive.journal_for(&id, info()).expect("there is room");
     let body = Body::Opened { incident: id.clone(), title: Safe::fixed("checkout") };
     write(&journal, EntryKind::Opened, "declared", Some(body));
-    journal.keep_evidence("a line");
+    let kept = Evidence { kept: Some(Safe::fixed("a line")), ..Evidence::default() };
+    wait(journal.append(
+        Draft { evidence: vec![kept], ..draft(EntryKind::ErrorBurst, "errors", None) },
+        at(1),
+        at(1),
+        Durability::Now,
+    ))
+    .expect("it is kept");
     wait(journal.close(at(2))).expect("it is sealed");
     archive.dir(&id)
 }

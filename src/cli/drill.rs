@@ -5,21 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use chrono_tz::Tz;
 use futures::FutureExt as _;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, World};
 use crate::config::{
     AwsAccess, AwsCredentials, Catalogue, Environment, HttpAccess, KubeAccess, LogAccess, Places, ProcessEnv,
     WritePolicy, load,
 };
 use crate::drill::{self, Drill, Endpoints, Pace, SHIPPED, Scenario};
 use crate::model::entry::{Actor, ActorKind};
+use crate::model::name::IncidentId;
 use crate::record::{Archive, read_incident};
 use crate::report;
 use crate::session::{AskFn, Autopilot, Core, Done, Plain, Signals, Step};
 use crate::text::Safe;
 
 use super::arguments::{DrillArguments, SessionArguments};
+use super::look::local;
 use super::start::{Opening, named, narrowed, prepare};
 use super::{Exit, Failure, print};
 
@@ -111,7 +114,12 @@ async fn rehearse(
     places: &Places,
     process: &ProcessEnv,
 ) -> Result<Exit, Failure> {
-    let opens = opening(&scenario, arguments);
+    let archive = Archive::new(arguments.out.clone().unwrap_or_else(|| places.incidents.clone()));
+    let incident = named(&archive, session)?;
+    let opens = match &incident {
+        Some(id) => left_at(&archive, id, opening(&scenario, arguments))?,
+        None => opening(&scenario, arguments),
+    };
     let (clock, driver) = Clock::driven(opens);
     let catalogue = Arc::new(Catalogue::new(scenario.services().to_vec()));
     let actor = if arguments.autopilot {
@@ -125,6 +133,7 @@ async fn rehearse(
     // A drill rehearses with the person's own screen; a configuration that is wrong must not keep
     // anybody from it.
     let screen = load(places, process).map(|config| config.screen).unwrap_or_default();
+    let tz = local(&screen, session)?;
     let signals = Signals::listen();
     let headless = arguments.autopilot || session.plain;
     let shown = if headless { None } else { Some(super::screen::open(&core, &screen, places, process, session)?) };
@@ -134,9 +143,8 @@ async fn rehearse(
     core.notice = None;
     env = Environment { write: env.write, ..environment(&scenario, Some(&drill.endpoints)) };
     let drill = Arc::new(drill);
-    let archive = Archive::new(arguments.out.clone().unwrap_or_else(|| places.incidents.clone()));
     let opening = Opening {
-        incident: named(&archive, session)?,
+        incident,
         env,
         policies: Vec::new(),
         catalogue,
@@ -147,11 +155,12 @@ async fn rehearse(
         ask: Some(ask(&drill)),
         // Nobody is there but the scenario's responder.
         identify: !arguments.autopilot,
+        tz,
     };
     let (done, core) = match shown {
         Some(mut screen) => {
             let (done, core) = opening.run(core, &mut screen, signals).await;
-            super::screen::close(screen, &done, &core)?;
+            super::screen::close(screen, &done, &core, Some(arguments))?;
             (done, core)
         }
         None if arguments.autopilot => {
@@ -164,7 +173,7 @@ async fn rehearse(
         None => opening.run(core, &mut Plain::new(tokio::io::stdin(), std::io::stdout()), signals).await,
     };
     if let Some(out) = &arguments.out {
-        postmortem(&archive, &core, out)?;
+        postmortem(&archive, &core, tz, out)?;
     }
     Ok(finish(&done, &core))
 }
@@ -174,7 +183,7 @@ fn finish(done: &Done, core: &Core) -> Exit {
     if core.journal_failed.is_some() { Exit::Failed } else { super::live::ended(done) }
 }
 
-fn postmortem(archive: &Archive, core: &Core, out: &Path) -> Result<(), Failure> {
+fn postmortem(archive: &Archive, core: &Core, tz: Option<Tz>, out: &Path) -> Result<(), Failure> {
     let id = core.incident.as_ref().map(|incident| &incident.id).or(core.closed.as_ref());
     let Some(id) = id else {
         return Err(anyhow::anyhow!(
@@ -184,9 +193,20 @@ fn postmortem(archive: &Archive, core: &Core, out: &Path) -> Result<(), Failure>
         .into());
     };
     let record = read_incident(&archive.dir(id))?;
-    report::write(&record, &report::Options::default(), &out.join("postmortem.md"))?;
+    let options = report::Options { tz, ..report::Options::default() };
+    report::write(&record, &options, &out.join("postmortem.md"))?;
     print(&format!("{}\n{}\n", archive.dir(id).display(), out.join("postmortem.md").display()))?;
     Ok(())
+}
+
+/// When the world of a record that is taken up opens: where the record stops, or it would run
+/// backwards.
+fn left_at(archive: &Archive, id: &IncidentId, opens: World) -> Result<World, Failure> {
+    let record = archive.read(id).map_err(Failure::usage)?;
+    if !record.drill() {
+        return Err(Failure::usage(anyhow::anyhow!("{id} is no drill: `warroom --incident {id}` takes it up")));
+    }
+    Ok(record.last_at().map_or(opens, |last| last.max(opens)))
 }
 
 pub(super) fn opening(scenario: &Scenario, arguments: &DrillArguments) -> crate::clock::World {
@@ -286,5 +306,38 @@ impl Drop for RunDir {
     fn drop(&mut self) {
         // Left behind if it cannot be removed: it holds nothing but a loopback address.
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::entry::EntryKind;
+    use crate::record::testing::{MemoryDisk, at, draft, wait};
+    use crate::record::{Durability, StartInfo};
+
+    #[test]
+    fn a_record_that_is_taken_up_opens_its_world_where_it_stops() {
+        let archive = Archive::on("/records", Arc::new(MemoryDisk::default()));
+        let written = |drill| {
+            let id = archive.create("x", at(0, 0)).expect("there is room");
+            let info = StartInfo {
+                incident: None,
+                version: Safe::fixed("0"),
+                drill,
+                env: Safe::fixed("prod-eu"),
+                titles: std::collections::BTreeMap::new(),
+                actor: Actor::system(),
+                at: at(5, 0),
+            };
+            let journal = archive.journal_for(&id, info).expect("there is room");
+            let note = journal.append(draft(EntryKind::Note, "x"), at(20, 0), at(20, 0), Durability::Now);
+            wait(note).expect("it is kept");
+            id
+        };
+        let id = written(true);
+        assert_eq!(left_at(&archive, &id, at(10, 0)).ok(), Some(at(20, 0)));
+        assert_eq!(left_at(&archive, &id, at(30, 0)).ok(), Some(at(30, 0)), "--join-after is later");
+        assert!(left_at(&archive, &written(false), at(10, 0)).is_err(), "a real one is no drill's");
     }
 }

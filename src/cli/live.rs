@@ -11,6 +11,7 @@ use crate::text::Safe;
 
 use super::archive::{archive, configured};
 use super::arguments::SessionArguments;
+use super::look::local;
 use super::start::{Opening, named, narrowed, prepare};
 use super::{Exit, Failure};
 
@@ -31,6 +32,7 @@ pub(super) fn run(arguments: SessionArguments) -> Result<Exit, Failure> {
         ask: None,
         identify: true,
         policies: config.policies.clone(),
+        tz: local(&config.screen, &arguments)?,
         env,
     };
     let mut core = Opening::core(&opening.env, &catalogue, &actor, &clock);
@@ -47,7 +49,7 @@ pub(super) fn run(arguments: SessionArguments) -> Result<Exit, Failure> {
         } else {
             let mut screen = super::screen::open(&core, &config.screen, &places, &process, &arguments)?;
             let (done, core) = opening.run(core, &mut screen, signals).await;
-            super::screen::close(screen, &done, &core)?;
+            super::screen::close(screen, &done, &core, None)?;
             Ok::<_, Failure>((done, core))
         }
     })?;

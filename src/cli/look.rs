@@ -56,6 +56,12 @@ pub(super) fn zone(settings: &ScreenSettings, arguments: &SessionArguments) -> R
     }
 }
 
+/// The zone whose local times stand beside UTC; none if that is UTC.
+#[cfg(feature = "operator")]
+pub(super) fn local(settings: &ScreenSettings, arguments: &SessionArguments) -> Result<Option<Tz>, Failure> {
+    Ok(Some(zone(settings, arguments)?).filter(|tz| *tz != Tz::UTC))
+}
+
 /// What an argument says, else the configuration.
 pub(super) fn named(given: &Option<String>, configured: &Option<Safe>) -> Option<String> {
     given.clone().or_else(|| configured.as_ref().map(ToString::to_string))

@@ -64,6 +64,7 @@ async fn live(arguments: &SnapshotArguments, session: &SessionArguments) -> Resu
         since: since(session),
         ask: None,
         identify: false,
+        tz: None,
         incident: None,
     };
     let camera = Camera::new(arguments, options(&config.screen, &places, &process, session, arguments)?);
@@ -102,6 +103,7 @@ async fn rehearsed(
         since: since(session),
         ask: Some(drill::ask(&world)),
         identify: false,
+        tz: None,
         incident: None,
     };
     let steps = world.responder.iter().filter(|step| step.at >= opens && step.at < until);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use chrono_tz::Tz;
 use tokio::sync::watch;
 
 use crate::clock::{Clock, Span};
@@ -32,6 +33,8 @@ pub(super) struct Opening {
     pub(super) ask: Option<AskFn>,
     /// Whether the systems are asked who sits here.
     pub(super) identify: bool,
+    /// Whose local times stand beside UTC in postmortems.
+    pub(super) tz: Option<Tz>,
     /// An open incident to take up at once.
     pub(super) incident: Option<IncidentId>,
 }
@@ -44,10 +47,10 @@ impl Opening {
 
     /// Runs the session on `core` until it ends.
     pub(super) async fn run<F: Front>(self, mut core: Core, front: &mut F, signals: Signals) -> (Done, Core) {
-        let Self { env, policies, catalogue, archive, actor, clock, since, ask, identify, incident } = self;
+        let Self { env, policies, catalogue, archive, actor, clock, since, ask, identify, tz, incident } = self;
         let bearings =
             Bearings { env: env.name.0.clone(), drill: env.drill, titles: catalogue.titles(), actor, at: clock.now() };
-        let ledger = Ledger::open(archive, bearings);
+        let ledger = Ledger::open(archive, bearings).in_zone(tz);
         if let Some(why) = ledger.trouble() {
             core.cannot_record(why);
         }

@@ -12,8 +12,10 @@
 mod durability;
 mod faults;
 mod hostile;
+mod keys;
 mod proxy;
 mod terminal;
+mod wire;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -45,8 +47,12 @@ struct Rehearsal {
 
 impl Rehearsal {
     async fn start(opens: Option<World>, speed: f64) -> Self {
+        Self::of("rate-limit-storm", opens, speed).await
+    }
+
+    async fn of(name: &str, opens: Option<World>, speed: f64) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let scenario = Scenario::shipped("rate-limit-storm").unwrap();
+        let scenario = Scenario::shipped(name).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let opens = opens.unwrap_or_else(|| scenario.opens(1));
         let (clock, driver) = Clock::driven(opens);
@@ -71,6 +77,7 @@ impl Rehearsal {
             since: TimeDelta::hours(1),
             ask: Some(ask(&self.drill)),
             identify: false,
+            tz: None,
             incident: None,
         }
     }

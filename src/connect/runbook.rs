@@ -66,7 +66,8 @@ mod tests {
         assert!(read_runbook(&path).await.unwrap_err().contains("not a regular file"));
 
         let path = folder.path().join("long.md");
-        std::fs::write(&path, format!("# Long\n\n{}```sh\necho end\n```\n", "a line of text\n\n".repeat(40_000))).unwrap();
+        std::fs::write(&path, format!("# Long\n\n{}```sh\necho end\n```\n", "a line of text\n\n".repeat(40_000)))
+            .unwrap();
         let runbook = read_runbook(&path).await.unwrap();
         assert!(runbook.cut.unwrap().contains("bytes, which are not read"));
         assert!(runbook.blocks.len() <= markdown::MOST);

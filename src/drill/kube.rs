@@ -10,6 +10,8 @@ mod autoscaler;
 mod deployments;
 mod events;
 mod found;
+mod gitops;
+mod keda;
 mod kinds;
 mod kubelet;
 mod logs;
@@ -55,6 +57,8 @@ pub struct ClusterSpec {
     pub deployments: Vec<DeploymentSpec>,
     /// HorizontalPodAutoscalers.
     pub autoscalers: Vec<AutoscalerSpec>,
+    /// Argo CD Applications.
+    pub applications: Vec<ApplicationSpec>,
 }
 
 /// One node.
@@ -106,6 +110,22 @@ pub struct AutoscalerSpec {
     pub max: u32,
     /// Target average CPU in per cent of the request.
     pub cpu_percent: u32,
+    /// Whether KEDA makes it, from a ScaledObject of the deployment's name.
+    pub keda: bool,
+}
+
+/// One Argo CD Application. What its workloads were released as so far is in its repository, and
+/// what a pipeline releases from then on is a commit, which Argo CD syncs.
+#[derive(Clone, Debug)]
+pub struct ApplicationSpec {
+    /// Its name, in the namespace `argocd`.
+    pub name: String,
+    /// The deployments that it manages: namespace and name.
+    pub workloads: Vec<(String, String)>,
+    /// The repository's URL.
+    pub repository: String,
+    /// Whether it undoes what somebody changes beside git.
+    pub self_heal: bool,
 }
 
 /// A pod as the world's physics needs it.
@@ -270,9 +290,14 @@ impl Cluster {
     }
 
     /// What a pipeline does: a new image in the deployment's template. `by` becomes the
-    /// `kubernetes.io/change-cause` annotation: readers tell it as the author.
+    /// `kubernetes.io/change-cause` annotation: readers tell it as the author. Where an Application
+    /// manages the deployment it is a commit to its repository, and Argo CD's to sync.
     pub fn release(&self, namespace: &str, deployment: &str, image: &str, by: &str) {
-        self.lock().store.edit(Kind::Deployment, &Key::new(namespace, deployment), |object| {
+        let key = Key::new(namespace, deployment);
+        if self.lock().commit(&key, image, by) {
+            return;
+        }
+        self.lock().store.edit(Kind::Deployment, &key, |object| {
             let generation = value::int(object, &["metadata", "generation"]).saturating_add(1);
             value::put(object, &["metadata", "generation"], json!(generation));
             value::put(object, &["metadata", "annotations", "kubernetes.io/change-cause"], json!(by));

@@ -112,6 +112,15 @@ pub enum Command {
         /// Why.
         reason: Safe,
     },
+    /// Make a plan of other bounds for a workload's autoscaler.
+    Bound {
+        /// The workload.
+        workload: WorkloadChoice,
+        /// The fewest replicas; as they are, if not given.
+        floor: Option<u32>,
+        /// The most.
+        cap: Option<u32>,
+    },
     /// Make a plan to take a workload back to an earlier version.
     RollBack {
         /// The workload.
@@ -119,6 +128,13 @@ pub enum Command {
         /// Which version.
         to: Revision,
     },
+    /// Make a plan to end a rollout that is under way.
+    Abort {
+        /// The workload.
+        workload: WorkloadChoice,
+    },
+    /// Make the plan that the one that is shown names instead of itself.
+    PlanInstead,
     /// Make a plan to start all pods of a workload anew.
     Restart {
         /// The workload.
@@ -269,7 +285,8 @@ pub enum SilenceChoice {
 pub enum WorkloadChoice {
     /// By kind and place.
     Exactly(WorkloadKey),
-    /// By name, with or without `namespace/`; refused if there are several.
+    /// By name, with or without `namespace/`, and before that a kind or not; refused if there are
+    /// several.
     Named(Safe),
 }
 

@@ -70,6 +70,16 @@ pub struct Draft {
     pub body: Option<Body>,
 }
 
+impl Draft {
+    /// By what the alert that it tells of is known; by its name, if that is all that was written.
+    pub fn alert_keys(&self) -> &[Safe] {
+        match &self.body {
+            Some(Body::Alert { keys }) if !keys.is_empty() => keys,
+            _ => std::slice::from_ref(&self.subject),
+        }
+    }
+}
+
 /// The sorts of entry. The names are the journal's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -148,6 +158,8 @@ pub enum EntryKind {
     Undone,
     /// Somebody was asked for something.
     Asked,
+    /// Whoever was asked answered.
+    Answered,
     /// An update for stakeholders.
     Update,
     /// The record was exported.
@@ -209,6 +221,7 @@ impl EntryKind {
             Self::Owned => "owned",
             Self::Undone => "undone",
             Self::Asked => "asked",
+            Self::Answered => "answered",
             Self::Update => "update",
             Self::Exported => "exported",
             Self::Correction => "correction",
@@ -261,7 +274,7 @@ pub enum EntryOrigin {
 }
 
 /// What shows an entry.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The query, command or link that shows it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -269,9 +282,23 @@ pub struct Evidence {
     /// An excerpt, redacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excerpt: Option<Safe>,
+    /// How many lines the query finds: the excerpt and the file hold the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u32>,
     /// SHA-256, in hexadecimal, of a file in `evidence/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<Safe>,
+    /// What that file holds. The journal makes the file and names it; in memory the text goes
+    /// with its entry, so that an entry that is carried into another journal takes it along.
+    #[serde(skip)]
+    pub kept: Option<Safe>,
+}
+
+impl Evidence {
+    /// What a query, a command or a link shows.
+    pub fn query(query: Safe) -> Self {
+        Self { query: Some(query), ..Self::default() }
+    }
 }
 
 /// What some kinds carry beyond words.
@@ -300,6 +327,12 @@ pub enum Body {
         incident: IncidentId,
         /// Its title, as people put it.
         title: Safe,
+    },
+    /// Of what is told of an alert: `alert_firing`, `alert_resolved`, `alert_suppressed`, `claimed`.
+    Alert {
+        /// By what its sources know it. Entries that have one in common are about one alert; two
+        /// alerts of one name have none.
+        keys: Vec<Safe>,
     },
     /// Of `phase`.
     Phase(Phase),

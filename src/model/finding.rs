@@ -25,16 +25,33 @@ pub struct Finding {
     pub detail: Option<Safe>,
     /// The service it belongs to, by the catalogue.
     pub service: Option<ServiceName>,
+    /// Who did it, where somebody did it and the source knows.
+    pub by: Option<Safe>,
     /// The workload it is about.
     pub workload: Option<WorkloadKey>,
     /// Values before and after, where there are two.
     pub before: Option<Safe>,
     /// See `before`.
     pub after: Option<Safe>,
+    /// By what its sources know the alert that it is about; empty if it is about none.
+    pub alert: Vec<Safe>,
     /// A query or link that shows it.
     pub evidence: Option<Safe>,
+    /// Lines of a log that show it.
+    pub excerpt: Option<Excerpt>,
     /// Findings of one key are one thing seen again: their entries are folded to one row.
     pub dedupe: Safe,
+}
+
+/// Lines of a log, secrets taken out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Excerpt {
+    /// A few that tell most.
+    pub shown: Safe,
+    /// The first of all, where there are more than are shown.
+    pub all: Option<Safe>,
+    /// How many there are.
+    pub lines: u32,
 }
 
 impl Finding {
@@ -56,10 +73,13 @@ impl Finding {
             title: title.into(),
             detail: None,
             service: None,
+            by: None,
             workload: None,
             before: None,
             after: None,
+            alert: Vec::new(),
             evidence: None,
+            excerpt: None,
             dedupe: dedupe.into(),
         }
     }

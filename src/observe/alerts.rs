@@ -34,6 +34,11 @@ impl AlertRow {
         self.alert.state == AlertState::Firing
     }
 
+    /// By what its sources know it.
+    pub fn keys(&self) -> impl Iterator<Item = &Safe> {
+        std::iter::once(&self.alert.key.0).chain(self.also.iter().map(|(_, key)| &key.0))
+    }
+
     /// Whether this row stands for that alert of that source.
     pub fn stands_for(&self, origin: &Origin, key: &AlertKey) -> bool {
         (self.origin == *origin && self.alert.key == *key)

@@ -1,7 +1,9 @@
 //! The detector of error bursts: errors a minute in a service's logs, far above what is usual.
 //!
 //! Owns: when a burst starts and ends. Must not: go by the arrival of lines. A minute is judged
-//! when it is complete, and judged again if lines of it come late.
+//! when it is complete, and judged again if lines of it come late. That there is a burst is told
+//! by whole minutes; when it began and ended, by the errors of each second: what is dated to the
+//! start of its minute may come to stand before its cause.
 
 use chrono::TimeDelta;
 
@@ -11,6 +13,7 @@ use crate::model::finding::Finding;
 use crate::model::name::{Origin, ServiceName};
 use crate::text::{Safe, redact_safe};
 
+use super::evidence;
 use super::logs::{LogStore, minute_of};
 use super::words;
 
@@ -48,7 +51,10 @@ struct State {
 #[derive(Debug)]
 struct Burst {
     origin: Origin,
+    /// The minute that made it a burst.
     start: i64,
+    /// Its first error.
+    began: World,
     /// Errors in a minute that made it a burst.
     limit: f64,
     peak: u32,
@@ -129,7 +135,7 @@ impl State {
         let service = &self.service;
         let title = format!("{service} logs {errors} errors a minute again, {} at the peak", burst.peak);
         let key = format!("error_burst_ended/{service}/{}", words::stamp(start_of(burst.start)));
-        let at = start_of(calm);
+        let at = last_of(logs, service, calm, burst.limit / 2.0).unwrap_or_else(|| start_of(calm)).max(burst.began);
         let mut finding = Finding::new(EntryKind::ErrorBurstEnded, &burst.origin, at, subject(service), title, key);
         finding.service = Some(service.clone());
         finding.before = Some(Safe::from(format!("{}/min", burst.peak)));
@@ -139,25 +145,67 @@ impl State {
 
     fn start(&mut self, logs: &LogStore, minute: i64, errors: u32, usual: f64, limit: f64) -> Option<Finding> {
         let service = &self.service;
-        let at = start_of(minute);
         // Without a line that shows it there is nothing to tell: it left the store long ago.
-        let (line, count, of) = logs.commonest_error(service, at)?;
+        let seen = logs.errors_in(service, start_of(minute))?;
+        let (line, count, of) = (seen.commonest, seen.count, seen.lines.len());
+        let at = first_of(logs, service, minute, limit).unwrap_or_else(|| start_of(minute));
         let usual = if usual < 10.0 { format!("{usual:.1}") } else { format!("{usual:.0}") };
         let usual = usual.trim_end_matches(".0");
         let title = format!("{service} logs {errors} errors a minute, usually {usual}");
-        let key = format!("error_burst/{service}/{}", words::stamp(at));
+        let key = format!("error_burst/{service}/{}", words::stamp(start_of(minute)));
         let excerpt = redact_safe(Safe::from(words::excerpt(line.text, 300)));
         let mut finding = Finding::new(EntryKind::ErrorBurst, line.origin, at, subject(service), title, key);
         finding.detail = Some(Safe::from(format!("{count} of {of} like: {excerpt}")));
         finding.service = Some(service.clone());
         finding.before = Some(Safe::from(format!("{usual}/min")));
         finding.after = Some(Safe::from(format!("{errors}/min")));
-        finding.evidence = Some(Safe::from(format!("{} of {}: {excerpt}", line.stream.group, line.origin)));
+        finding.evidence = Some(Safe::from(format!(
+            "errors of {service} in the minute from {}, in {} of {}",
+            words::stamp(start_of(minute)),
+            line.stream.group,
+            line.origin
+        )));
+        finding.excerpt = Some(evidence::excerpt(&seen, errors));
         let origin = line.origin.clone();
-        self.burst = Some(Burst { origin, start: minute, limit, peak: errors, calm: None, calm_minutes: 0 });
+        self.burst = Some(Burst { origin, start: minute, began: at, limit, peak: errors, calm: None, calm_minutes: 0 });
         self.settled = minute;
         Some(finding)
     }
+}
+
+/// The first error of a burst that fills `minute`: from there on, errors come faster than `limit`
+/// a minute. Errors at the usual pace before it are none of it. It may lie in the minute before,
+/// of which it took too little to be seen there.
+fn first_of(logs: &LogStore, service: &ServiceName, minute: i64, limit: f64) -> Option<World> {
+    let pace = limit / 60.0;
+    let (mut ahead, mut lowest, mut from) = (0.0, f64::INFINITY, i64::MIN);
+    for (second, errors) in logs.counters().errors_by_second(service, minute) {
+        // Of the seconds that are as good, the last: nothing was amiss until then.
+        if ahead <= lowest {
+            (lowest, from) = (ahead, second);
+        }
+        ahead += f64::from(errors) - pace;
+    }
+    let mut seconds = logs.counters().errors_by_second(service, minute);
+    second_of(seconds.find(|(second, errors)| *second >= from && *errors > 0)?.0)
+}
+
+/// The last error of a burst that is over in `calm`: until there, errors came faster than `limit`
+/// a minute.
+fn last_of(logs: &LogStore, service: &ServiceName, calm: i64, limit: f64) -> Option<World> {
+    let pace = limit / 60.0;
+    let (mut ahead, mut highest, mut last) = (0.0, 0.0, None);
+    for (second, errors) in logs.counters().errors_by_second(service, calm) {
+        ahead += f64::from(errors) - pace;
+        if errors > 0 && ahead >= highest {
+            (highest, last) = (ahead, Some(second));
+        }
+    }
+    second_of(last?)
+}
+
+fn second_of(second: i64) -> Option<World> {
+    World::from_timestamp(second, 0)
 }
 
 fn subject(service: &ServiceName) -> String {

@@ -132,6 +132,7 @@ fn finding(row: &ChangeRow) -> Option<Finding> {
     let key = format!("{}/{}/{}", kind.as_str(), row.origin, change.id);
     let mut finding = Finding::new(kind, &row.origin, change.at, row.what().clone(), title, key);
     finding.detail = change.revision.as_ref().map(|revision| Safe::from(format!("revision {revision}")));
+    finding.by = change.by.clone();
     finding.service = change.service.clone();
     finding.workload = change.workload.clone();
     finding.before = change.before.clone();

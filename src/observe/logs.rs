@@ -25,6 +25,7 @@ pub use counters::LevelCounts;
 pub(super) use counters::minute as minute_of;
 pub use found::Found;
 pub use pattern::LogPattern;
+pub(super) use read::Errors;
 pub use scan::{Hand, Scan};
 
 /// Bytes of text and index that are kept unless said otherwise.

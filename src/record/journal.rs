@@ -21,17 +21,14 @@ use crate::clock::World;
 use crate::model::entry::{Actor, Draft, Entry};
 use crate::model::name::{IncidentId, ServiceName};
 use crate::model::track::TrackSample;
-use crate::text::{LINE_CAP, Safe, clean_into, redact};
+use crate::text::Safe;
 
-use super::chain::hash_of;
 use super::disk::Disk;
 use super::{Durability, JournalError, Receipt};
 use writer::Writer;
 
 /// More entries than this on their way to the disk mean that the disk is stuck.
 const QUEUE: usize = 64 * 1024;
-/// Longest kept piece of evidence, in bytes.
-const EVIDENCE_CAP: usize = 1024 * 1024;
 
 /// A handle to the journal's own thread. Clones write to the same file. When the last one is
 /// dropped without [`Journal::close`], what was handed over is still written, but not sealed.
@@ -66,7 +63,6 @@ pub struct StartInfo {
 enum Op {
     Append { draft: Box<Draft>, occurred_at: World, observed_at: World, durability: Durability, tell: Tell },
     Track(Box<TrackSample>),
-    Evidence { hash: String, text: String },
     Close { at: World, tell: Tell },
 }
 
@@ -89,7 +85,8 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Hands an entry over. Order of calls is the order in the file. Never blocks.
+    /// Hands an entry over. Order of calls is the order in the file. Never blocks. Texts that its
+    /// evidence has to keep are durable, each in a file of its own, before the entry is.
     pub fn append(&self, draft: Draft, occurred_at: World, observed_at: World, durability: Durability) -> Receipt {
         let (tell, told) = oneshot::channel();
         self.ask(Op::Append { draft: Box::new(draft), occurred_at, observed_at, durability, tell });
@@ -100,24 +97,6 @@ impl Journal {
     /// failure shows in the next entry's receipt.
     pub fn track(&self, sample: TrackSample) {
         self.ask(Op::Track(Box::new(sample)));
-    }
-
-    /// Keeps a text, with secrets taken out, as a file of the record and returns the hash that an
-    /// entry names it by. Never blocks: the file is durable before any entry that is appended
-    /// after this call. At most a mebibyte is kept.
-    pub fn keep_evidence(&self, text: &str) -> Safe {
-        let mut clean = String::new();
-        for line in redact(text).lines() {
-            if clean.len() >= EVIDENCE_CAP {
-                clean.push_str("… [the rest was too long to keep]\n");
-                break;
-            }
-            clean_into(&mut clean, line, LINE_CAP);
-            clean.push('\n');
-        }
-        let hash = hash_of(&[clean.as_bytes()]);
-        self.ask(Op::Evidence { hash: hash.clone(), text: clean });
-        Safe::from(hash)
     }
 
     /// Seals the file: a last line lists the track and evidence files that belong to it. Resolves

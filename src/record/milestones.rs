@@ -12,6 +12,7 @@ use crate::clock::World;
 use crate::model::entry::{ActorKind, Body, Entry, EntryId, EntryKind, MilestoneName, Phase};
 use crate::text::Safe;
 
+use super::alerts::Alerts;
 use super::timeline::corrected;
 
 /// Trouble that was over for longer than this before the incident was noticed is another matter.
@@ -70,11 +71,12 @@ impl Milestones {
 /// Proposes milestones from entries in any order; confirmations among them win.
 pub fn milestones(entries: &[Entry]) -> Milestones {
     let entries = corrected(entries);
-    let detected = detected(&entries);
+    let alerts = Alerts::of_entries(&entries);
+    let detected = detected(&entries, &alerts);
     let milestones = MilestoneName::ALL.map(|name| {
         let (found, formula) = match name {
             MilestoneName::ImpactStart => (
-                impact_start(&entries, detected),
+                impact_start(&entries, &alerts, detected),
                 "the first threshold breach, error burst or alert, leaving out what was over more than 30 min before \
                  detection and alerts that nobody claimed and that had fired for more than an hour",
             ),
@@ -89,7 +91,7 @@ pub fn milestones(entries: &[Entry]) -> Milestones {
                 (mitigated(&entries), "the last breached signal was back under its threshold and stayed there")
             }
             MilestoneName::Resolved => {
-                (resolved(&entries), "a person set the phase to resolved with the claimed alerts clear, or closed the incident")
+                (resolved(&entries, &alerts), "a person set the phase to resolved with the claimed alerts clear, or closed the incident")
             }
         };
         proposed_or_confirmed(&entries, name, found, formula)
@@ -144,19 +146,19 @@ fn proposed_or_confirmed(
 }
 
 /// The first alert that fired, leaving out those that were long over when the response began.
-fn detected(entries: &[Entry]) -> Option<&Entry> {
+fn detected<'a>(entries: &'a [Entry], alerts: &Alerts<'_>) -> Option<&'a Entry> {
     let response = response(entries);
-    starts(entries)
+    starts(entries, alerts)
         .find(|(place, entry)| {
             entry.draft.kind == EntryKind::AlertFiring
-                && response.is_none_or(|began| !over_before(entries, *place, began))
+                && response.is_none_or(|began| !over_before(entries, alerts, *place, began))
         })
         .map(|(_, entry)| entry)
 }
 
-fn impact_start<'a>(entries: &'a [Entry], detected: Option<&Entry>) -> Option<&'a Entry> {
-    starts(entries)
-        .find(|(place, _)| detected.is_none_or(|detected| !over_before(entries, *place, detected.occurred_at)))
+fn impact_start<'a>(entries: &'a [Entry], alerts: &Alerts<'_>, detected: Option<&Entry>) -> Option<&'a Entry> {
+    starts(entries, alerts)
+        .find(|(place, _)| detected.is_none_or(|detected| !over_before(entries, alerts, *place, detected.occurred_at)))
         .map(|(_, entry)| entry)
 }
 
@@ -167,18 +169,19 @@ fn response(entries: &[Entry]) -> Option<World> {
 }
 
 /// The alerts that people took on.
-fn claimed(entries: &[Entry]) -> HashSet<&Safe> {
-    entries.iter().filter(|entry| entry.draft.kind == EntryKind::Claimed).map(|entry| &entry.draft.subject).collect()
+fn claimed(entries: &[Entry], alerts: &Alerts<'_>) -> HashSet<usize> {
+    let claims = entries.iter().filter(|entry| entry.draft.kind == EntryKind::Claimed);
+    claims.filter_map(|entry| alerts.id(&entry.draft)).collect()
 }
 
 /// Entries that tell that something went wrong, with their places.
-fn starts(entries: &[Entry]) -> impl Iterator<Item = (usize, &Entry)> {
-    let claimed = claimed(entries);
+fn starts<'a>(entries: &'a [Entry], alerts: &Alerts<'_>) -> impl Iterator<Item = (usize, &'a Entry)> {
+    let claimed = claimed(entries, alerts);
     let began = response(entries).or_else(|| entries.iter().map(|entry| entry.observed_at).max());
     let standing = move |entry: &Entry| {
         entry.draft.kind == EntryKind::AlertFiring
             && began.is_some_and(|began| entry.occurred_at < began - TimeDelta::minutes(STANDING))
-            && !claimed.contains(&entry.draft.subject)
+            && alerts.id(&entry.draft).is_none_or(|alert| !claimed.contains(&alert))
     };
     entries.iter().enumerate().filter(move |(_, entry)| {
         matches!(entry.draft.kind, EntryKind::Breach | EntryKind::ErrorBurst | EntryKind::AlertFiring)
@@ -187,13 +190,18 @@ fn starts(entries: &[Entry]) -> impl Iterator<Item = (usize, &Entry)> {
 }
 
 /// Whether what started at `place` was over more than [`APART`] minutes before `moment`.
-fn over_before(entries: &[Entry], place: usize, moment: World) -> bool {
+fn over_before(entries: &[Entry], alerts: &Alerts<'_>, place: usize, moment: World) -> bool {
     let Some(start) = entries.get(place) else { return false };
     let Some(end) = start.draft.kind.ended_by() else { return false };
+    let alert = alerts.id(&start.draft);
+    let same = |entry: &Entry| match alert {
+        Some(_) => alerts.id(&entry.draft) == alert,
+        None => same_thing(entry, start),
+    };
     entries
         .iter()
         .skip(place)
-        .find(|entry| entry.draft.kind == end && same_thing(entry, start))
+        .find(|entry| entry.draft.kind == end && same(entry))
         .is_some_and(|entry| entry.occurred_at < moment - TimeDelta::minutes(APART))
 }
 
@@ -243,17 +251,16 @@ fn mitigated(entries: &[Entry]) -> Option<&Entry> {
 
 /// The first word of a person that it is over, unless it was taken back later; once the claimed
 /// alerts are clear, if they were not yet. Who closes an incident has the last word.
-fn resolved(entries: &[Entry]) -> Option<&Entry> {
-    let claimed = claimed(entries);
-    let mut firing: HashSet<&Safe> = HashSet::new();
+fn resolved<'a>(entries: &'a [Entry], alerts: &Alerts<'_>) -> Option<&'a Entry> {
+    let claimed = claimed(entries, alerts);
+    let mut firing: HashSet<usize> = HashSet::new();
     let (mut said, mut clear) = (None, None);
     for entry in entries {
         let human = entry.draft.actor.kind == ActorKind::Human;
+        let alert = alerts.id(&entry.draft).filter(|alert| claimed.contains(alert));
         match (&entry.draft.body, entry.draft.kind) {
-            (_, EntryKind::AlertFiring) if claimed.contains(&entry.draft.subject) => {
-                firing.insert(&entry.draft.subject);
-            }
-            (_, EntryKind::AlertResolved) if firing.remove(&entry.draft.subject) => clear = Some(entry),
+            (_, EntryKind::AlertFiring) => firing.extend(alert),
+            (_, EntryKind::AlertResolved) if alert.is_some_and(|alert| firing.remove(&alert)) => clear = Some(entry),
             (_, EntryKind::Closed) if human => return said.filter(|_| firing.is_empty()).or(Some(entry)),
             (Some(Body::Phase(Phase::Resolved)), _) if human => said = said.or(Some(entry)),
             (Some(Body::Phase(_)), _) if human => said = None,
@@ -389,6 +396,43 @@ mod tests {
         assert_eq!(minute(&all, MilestoneName::ImpactStart), Some(90 + 11));
         entries.push(by("ana", about("10", EntryKind::Claimed, 107, "Watchdog")));
         assert_eq!(minute(&milestones(&entries), MilestoneName::Detected), Some(1));
+    }
+
+    fn of(keys: &[&str], mut entry: Entry) -> Entry {
+        entry.draft.body = Some(Body::Alert { keys: keys.iter().map(|key| Safe::from(*key)).collect() });
+        entry
+    }
+
+    #[test]
+    fn of_two_alerts_of_one_name_the_one_that_was_claimed_counts() {
+        let fires = |id: &str, minute, key: &str| of(&[key], about(id, EntryKind::AlertFiring, minute, "NodeCPUHigh"));
+        let clears =
+            |id: &str, minute, key: &str| of(&[key], about(id, EntryKind::AlertResolved, minute, "NodeCPUHigh"));
+        let mut entries = vec![
+            fires("01", 10, "a"),
+            fires("02", 12, "b"),
+            by("ana", of(&["b"], about("03", EntryKind::Claimed, 16, "NodeCPUHigh"))),
+            clears("04", 20, "a"),
+            phase("05", 30, Phase::Resolved),
+        ];
+        assert_eq!(minute(&milestones(&entries), MilestoneName::Resolved), None, "the claimed one fires");
+        entries.push(clears("06", 40, "b"));
+        assert_eq!(minute(&milestones(&entries), MilestoneName::Resolved), Some(40));
+        // That the other had been over for long, or always fires, is another matter.
+        let later = entries.iter().cloned().map(|mut entry| {
+            if entry.draft.alert_keys() != [Safe::from("a")] {
+                entry.occurred_at += TimeDelta::minutes(80);
+                entry.observed_at = entry.occurred_at;
+            }
+            entry
+        });
+        let later: Vec<_> = later.collect();
+        assert_eq!(minute(&milestones(&later), MilestoneName::Detected), Some(92));
+        // A successor knows the claimed one by another source's key first.
+        let joined = of(&["arn", "b"], about("06", EntryKind::AlertResolved, 40, "NodeCPUHigh"));
+        entries.pop();
+        entries.push(joined);
+        assert_eq!(minute(&milestones(&entries), MilestoneName::Resolved), Some(40));
     }
 
     #[test]

@@ -111,6 +111,7 @@ pub fn is_key(kind: EntryKind) -> bool {
         | EntryKind::BreakGlass
         | EntryKind::Owned
         | EntryKind::Undone
+        | EntryKind::Answered
         | EntryKind::Update => true,
         // An intent is told by its outcome, see `timeline`; the rest is the journal's own
         // business or too much.

@@ -36,7 +36,10 @@ pub(super) struct Document {
     durations: Vec<head::Length>,
     key_moments: Vec<head::Moment>,
     impact: impact::Impact,
+    /// What shows the incident.
     charts: Vec<impact::Chart>,
+    /// What was recorded besides.
+    more_charts: Vec<impact::Chart>,
     alerts: Vec<alerts::AlertLine>,
     timeline: Vec<rows::TimelineRow>,
     log: Vec<rows::LogRow>,
@@ -89,6 +92,7 @@ pub(super) fn gather(record: &IncidentRecord, tz: Option<Tz>, flavor: Flavor) ->
     let actions = actions::actions(&facts);
     let changes = rows::changes(&facts);
     let unseen = gaps::unseen(&facts);
+    let (charts, more_charts) = impact::charts(&facts);
     Document {
         flavor,
         front_matter: head::front_matter(&facts),
@@ -101,7 +105,8 @@ pub(super) fn gather(record: &IncidentRecord, tz: Option<Tz>, flavor: Flavor) ->
         durations: head::durations(&facts),
         key_moments: head::moments(&facts),
         impact: impact::impact(&facts),
-        charts: impact::charts(&facts),
+        charts,
+        more_charts,
         timeline: rows::curated(&facts),
         log: rows::log(&facts),
         evidence: rows::evidence(&facts),

@@ -82,7 +82,7 @@ fn incident() -> crate::record::IncidentRecord {
     );
     story.noticed(14, EntryKind::Breach, "checkout", "checkout errors", "checkout errors at 7.2 %, limit 2 %");
     story.noticed(14, EntryKind::AlertFiring, "checkout", "CheckoutErrorRate", "CheckoutErrorRate fires");
-    let lines = story.0.keep_evidence("03:14:01 ERROR POST partner/charge timed out\n03:14:02 ERROR token=abcdef");
+    let lines = "03:14:01 ERROR POST partner/charge timed out\n03:14:02 ERROR token=abcdef";
     let burst = Draft {
         service: Some(ServiceName::from("payments")),
         evidence: vec![Evidence {
@@ -90,7 +90,9 @@ fn incident() -> crate::record::IncidentRecord {
             excerpt: Some(crate::text::clean_block(
                 "03:14:01 ERROR POST partner/charge timed out\n03:14:02 ERROR ```token=abcdef",
             )),
-            file: Some(lines),
+            lines: Some(412),
+            kept: Some(crate::text::clean_block(lines)),
+            ..Evidence::default()
         }],
         ..draft(EntryKind::ErrorBurst, "errors of payments: 412 a minute, usually 3")
     };
@@ -140,6 +142,25 @@ fn incident() -> crate::record::IncidentRecord {
             values: [(Safe::fixed("value"), Some(if bad { 0.072 + f64::from(minute) / 1000.0 } else { 0.003 }))].into(),
         });
     }
+    for minute in 20..30 {
+        let scaled = if minute < 25 { 6.0 } else { 12.0 };
+        for (track, service, key, value) in [
+            ("logs payments", "payments", "error", 412.0),
+            ("logs mail", "mail", "error", 1.0),
+            ("checkout requests", "checkout", "value", 96.0),
+            ("replicas Deployment payments/payments", "payments", "ready", scaled),
+            ("replicas Deployment shop/checkout", "checkout", "ready", 6.0),
+        ] {
+            story.0.track(TrackSample {
+                at: at(minute, 0),
+                track: Safe::fixed(track),
+                service: Some(ServiceName::from(service)),
+                unit: Unit::Count,
+                limit: None,
+                values: [(Safe::fixed(key), Some(value))].into(),
+            });
+        }
+    }
     wait(story.0.close(at(51, 0))).expect("it is sealed");
     read_on(&disk, Path::new(DIR))
 }
@@ -153,6 +174,67 @@ fn written(options: &Options) -> String {
 #[test]
 fn the_postmortem_reads_as_it_should() {
     insta::assert_snapshot!(written(&Options::default()));
+}
+
+#[test]
+fn two_alerts_of_one_name_are_two_lines_and_their_times_are_summed() {
+    let disk = MemoryDisk::default();
+    let info = StartInfo {
+        titles: Default::default(),
+        incident: Some(IncidentId::from("2026-11-21-checkout")),
+        version: Safe::fixed("0.1.0"),
+        drill: true,
+        env: Safe::fixed("drill"),
+        actor: ana(),
+        at: at(9, 0),
+    };
+    let story = Story(Journal::create(Path::new(DIR), info, Arc::new(disk.clone())).expect("the disk works"));
+    let told = |minute, second, kind, node: &str| {
+        let told = Draft {
+            subject: Safe::fixed("NodeCPUHigh"),
+            detail: Some(Safe::from(format!("alertname=NodeCPUHigh, node={node}, severity=warning"))),
+            body: Some(Body::Alert { keys: vec![Safe::from(node)] }),
+            ..draft(kind, "NodeCPUHigh fires")
+        };
+        story.tell(minute, second, told);
+    };
+    told(10, 0, EntryKind::AlertFiring, "a");
+    told(12, 0, EntryKind::AlertFiring, "b");
+    told(13, 30, EntryKind::AlertResolved, "a");
+    let keys = vec![Safe::fixed("b")];
+    story.said(15, EntryKind::Claimed, "NodeCPUHigh", "NodeCPUHigh claimed", Some(Body::Alert { keys }));
+    told(18, 45, EntryKind::AlertFiring, "a");
+    told(22, 0, EntryKind::AlertResolved, "a");
+    story.said(30, EntryKind::Note, "note", "the end", None);
+    wait(story.0.close(at(31, 0))).expect("it is sealed");
+    let text = postmortem(&read_on(&disk, Path::new(DIR)), &Options::default()).expect("the template works");
+    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("| NodeCPUHigh")).collect();
+    assert_eq!(
+        lines,
+        [
+            "| NodeCPUHigh (node=a) |  | drill/prometheus | 03:10Z | 03:18Z | 2 | 03:22Z after 6 min 45 s in all | nobody here |  |",
+            "| NodeCPUHigh (node=b) |  | drill/prometheus | 03:12Z |  | 1 | not seen | ana after 3 min 30 s |  |",
+        ],
+        "{text}"
+    );
+    assert!(text.contains("Does NodeCPUHigh (node=b) still fire?") && !text.contains("Does NodeCPUHigh (node=a)"));
+    assert!(!text.contains("without being claimed here"), "6 min 45 s are not long: {text}");
+}
+
+#[test]
+fn what_shows_the_incident_stands_first_and_what_else_was_recorded_is_folded() {
+    let text = written(&Options::default());
+    let evidence = text.split("\n## ").find(|section| section.starts_with("Evidence")).expect("there is one");
+    let (first, folded) = evidence.split_once("<details>").expect("something is folded");
+    for track in ["checkout errors", "logs payments, error", "replicas Deployment payments/payments, ready"] {
+        assert!(first.contains(&format!("| {track} |")) && !folded.contains(track), "{track}: {evidence}");
+    }
+    for track in ["logs mail, error", "checkout requests", "replicas Deployment shop/checkout, ready"] {
+        assert!(folded.contains(&format!("| {track} |")) && !first.contains(track), "{track}: {evidence}");
+    }
+    assert!(folded.contains(", by `logs payments level>=error`, 2 of 412 lines, kept in `evidence/"), "{folded}");
+    let plain = written(&Options { flavor: Flavor::Plain, ..Options::default() });
+    assert!(plain.contains("What else was recorded") && plain.contains("logs mail, error"), "{plain}");
 }
 
 #[test]

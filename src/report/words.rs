@@ -57,11 +57,13 @@ pub(super) fn length(length: TimeDelta) -> String {
     }
 }
 
-/// Who did it, short: `ana` of `ana@example.com` and of an assumed role's ARN. Empty for the
-/// program itself: the source tells.
+/// Who did it, short: `ana` of `ana@example.com` and of an assumed role's ARN; a pipeline by its
+/// whole name. Empty for the program itself: the source tells.
 pub(super) fn who(actor: &Actor) -> String {
-    if actor.kind == ActorKind::System {
-        return String::new();
+    match actor.kind {
+        ActorKind::System => return String::new(),
+        ActorKind::Automation => return actor.name.to_string(),
+        ActorKind::Human => {}
     }
     let name = actor.name.rsplit('/').next().unwrap_or_default();
     let name = name.split('@').next().unwrap_or_default();
@@ -133,5 +135,7 @@ mod tests {
         assert_eq!(who(&actor("ana@example.com")), "ana");
         assert_eq!(who(&actor("arn:aws:sts::1:assumed-role/oncall/ana")), "ana");
         assert_eq!(who(&Actor::system()), "");
+        let pipeline = Actor { kind: ActorKind::Automation, ..actor("ci/payments") };
+        assert_eq!(who(&pipeline), "ci/payments");
     }
 }

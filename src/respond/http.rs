@@ -129,10 +129,9 @@ impl Writer {
         // An error of Alertmanager is a JSON string, or an object with a message.
         let words = match serde_json::from_slice::<Value>(&body) {
             Ok(Value::String(words)) => said(&words),
-            Ok(Value::Object(fields)) => fields
-                .get("message")
-                .and_then(Value::as_str)
-                .map_or_else(|| said(&excerpt(&body)), said),
+            Ok(Value::Object(fields)) => {
+                fields.get("message").and_then(Value::as_str).map_or_else(|| said(&excerpt(&body)), said)
+            }
             _ if body.is_empty() => Safe::from(status.canonical_reason().unwrap_or("no reason given")),
             _ => said(&excerpt(&body)),
         };

@@ -7,8 +7,12 @@
 //! To add an action: its kind in `place.rs`, its requests in `gate.rs`, a file that makes the
 //! plan, a case in `look.rs` that says when it is live. Write and undo follow from the plan.
 
+mod argo_rollouts;
+mod argocd;
+mod autoscaler;
 mod client;
 mod difference;
+mod draft;
 #[cfg(test)]
 pub(in crate::respond) mod fake;
 pub(in crate::respond) mod fields;
@@ -30,6 +34,7 @@ mod rollout;
 mod rollout_tests;
 mod scale;
 mod selector;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -82,7 +87,18 @@ impl Kubernetes {
     }
 
     async fn make(&self, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
+        let by_autoscaler = matches!(want.target().kind, Kind::HorizontalPodAutoscaler | Kind::ScaledObject);
         match want.origin() {
+            Request::Scale { .. } | Request::Bound { .. } if by_autoscaler => self.bound(want, cluster).await,
+            Request::RollBack { target, .. } if target.kind == Kind::Application => {
+                argocd::make(&self.api, self.clock.now(), want, cluster).await
+            }
+            Request::RollBack { target, .. } | Request::Abort { target } if target.kind == Kind::Rollout => {
+                argo_rollouts::make(&self.api, self.clock.now(), want, cluster).await
+            }
+            Request::Scale { target, .. } if target.kind == Kind::Application => {
+                Err(refusal(format!("{target} has no replicas of its own: scale one of its workloads")))
+            }
             Request::Scale { .. } => self.scale(want, cluster).await,
             Request::RollBack { target, .. } if revisions::has(target.kind) => self.roll_back(want, cluster).await,
             Request::Restart { target } if revisions::has(target.kind) => self.restart(want, cluster).await,
@@ -117,11 +133,15 @@ impl Kubernetes {
         scale::check_identity(&facts)?;
         if let Some(ours) = undoes {
             scale::check_ours(&facts, ours, to)?;
+        } else if let Some(made) = self.scale_by_holder(want, &facts, to, &autoscalers, cluster).await {
+            return made;
         }
         let wanted = scale::wanted(&facts, to)?;
         let gitops = self.api.application(&facts.object.metadata).await;
+        let application = gitops.as_ref().map(|(name, _)| name.clone());
         let owners = owners::of(&facts, wanted, autoscalers, gitops);
-        scale::plan(&facts, want, wanted, owners, cluster)
+        let instead = argocd::hold_instead(target, application.as_deref(), &owners);
+        Ok(Plan { instead, ..scale::plan(&facts, want, wanted, owners, cluster)? })
     }
 }
 

@@ -63,7 +63,7 @@ fn about(plan: &Plan, actor: &Actor, kind: EntryKind, title: String) -> Draft {
         service: plan.service.clone(),
         before,
         after,
-        evidence: vec![Evidence { query: Some(plan.command.clone()), excerpt: None, file: None }],
+        evidence: vec![Evidence::query(plan.command.clone())],
         dedupe: None,
         origin: if actor.kind == ActorKind::Human { EntryOrigin::Manual } else { EntryOrigin::Auto },
         pinned: false,

@@ -223,6 +223,10 @@ impl Actuator for Steps {
     fn evidence(&self, plan: &Plan) -> Vec<Evidence> {
         let Some(run) = self.run(plan) else { return Vec::new() };
         let output = run.output();
-        vec![Evidence { query: Some(plan.command.clone()), excerpt: Some(output).filter(|o| !o.is_empty()), file: None }]
+        vec![Evidence {
+            query: Some(plan.command.clone()),
+            excerpt: Some(output).filter(|o| !o.is_empty()),
+            ..Evidence::default()
+        }]
     }
 }

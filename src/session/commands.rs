@@ -266,6 +266,15 @@ pub static COMMANDS: &[Declaration] = &[
         "Makes a plan to set a workload's replicas. Nothing is changed before you confirm it."
     ),
     command!(
+        "bound",
+        "WORKLOAD MIN..MAX",
+        Anywhere,
+        Act,
+        args::bound,
+        "plan an autoscaler's floor and cap",
+        "Makes a plan to keep a workload's replicas between MIN and MAX by its autoscaler; either may be left out. Nobody ends it by itself: undo it when the load allows."
+    ),
+    command!(
         "silence",
         "ALERT FOR [COMMENT] | {MATCHERS} FOR COMMENT",
         Anywhere,
@@ -290,7 +299,7 @@ pub static COMMANDS: &[Declaration] = &[
         Act,
         args::rollback,
         "plan to roll a workload back",
-        "Makes a plan to go back to the revision before, or to REVISION: the plan lists them, with what differs. Nothing is changed before you confirm it."
+        "Makes a plan to go back to the version before, or to REVISION, of a workload, of `Rollout NAMESPACE/NAME`, or of Argo CD's `Application NAME`: the plan tells what differs. Nothing is changed before you confirm it."
     ),
     command!(
         "restart",
@@ -300,6 +309,15 @@ pub static COMMANDS: &[Declaration] = &[
         args::restart,
         "plan to restart a workload",
         "Makes a plan to replace all pods of a workload, as its strategy has it. Nothing is changed before you confirm it, and there is no undo."
+    ),
+    command!(
+        "abort",
+        "ROLLOUT",
+        Anywhere,
+        Act,
+        args::abort,
+        "plan to abort a rollout",
+        "Makes a plan to end the rollout of an Argo Rollout that is under way: its stable version takes over again. Nothing is changed before you confirm it."
     ),
     command!(
         "divert",
@@ -363,6 +381,15 @@ pub static COMMANDS: &[Declaration] = &[
         |given| args::none(given).map(|()| Command::RefreshPlan),
         "read again",
         "Reads the system again and renews the plan that is shown."
+    ),
+    command!(
+        "plan-instead",
+        "",
+        InPlan,
+        Act,
+        |given| args::none(given).map(|()| Command::PlanInstead),
+        "plan that instead",
+        "Makes the plan that the one that is shown names instead of itself: of the controller that would undo it."
     ),
     command!(
         "discard-plan",
@@ -527,7 +554,8 @@ pub static COMMANDS: &[Declaration] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::plan::Replicas;
+    use crate::model::command::WorkloadChoice;
+    use crate::model::plan::{Replicas, Revision};
 
     #[test]
     fn every_command_is_declared_once_and_explains_itself() {
@@ -551,11 +579,6 @@ mod tests {
                 to: Replicas::By(2)
             })
         );
-        let payments = || crate::model::command::WorkloadChoice::Named("payments".into());
-        let back = |to| Ok(Command::RollBack { workload: payments(), to });
-        assert_eq!(parse("rollback payments"), back(crate::model::plan::Revision::Previous));
-        assert_eq!(parse("rollback payments 3"), back(crate::model::plan::Revision::Named("3".into())));
-        assert_eq!(parse("restart payments"), Ok(Command::Restart { workload: payments() }));
         assert_eq!(
             parse("evacuate checkout eu-central-1b 2h"),
             Ok(Command::Evacuate { of: "checkout".into(), zone: "eu-central-1b".into(), minutes: 120 })
@@ -563,6 +586,27 @@ mod tests {
         assert!(parse("evacuate checkout eu-central-1b").is_err_and(|why| why.contains("for how long is missing")));
         assert!(parse("evacuate a b 80h").is_err_and(|why| why.contains("between 1m and 72h")));
         assert!(parse("evacuate a b 30s").is_err_and(|why| why.contains("between 1m and 72h")));
+        let back = |name: &str, to| Ok(Command::RollBack { workload: WorkloadChoice::Named(name.into()), to });
+        assert_eq!(parse("rollback payments"), back("payments", Revision::Previous));
+        assert_eq!(parse("rollback payments 3"), back("payments", Revision::Named("3".into())));
+        assert_eq!(
+            parse("restart payments"),
+            Ok(Command::Restart { workload: WorkloadChoice::Named("payments".into()) })
+        );
+        assert_eq!(parse("rollback Application shop"), back("Application shop", Revision::Previous));
+        assert_eq!(parse("rollback Application  shop  3"), back("Application shop", Revision::Named("3".into())));
+        assert_eq!(
+            parse("rollback Rollout shop/checkout 4"),
+            back("Rollout shop/checkout", Revision::Named("4".into()))
+        );
+        assert_eq!(
+            parse("rollback \"Application shop\" current"),
+            back("Application shop", Revision::Named("current".into()))
+        );
+        assert_eq!(
+            parse("abort Rollout shop/checkout"),
+            Ok(Command::Abort { workload: WorkloadChoice::Named("Rollout shop/checkout".into()) })
+        );
         assert_eq!(parse(" pane 3 "), Ok(Command::View(View::FocusPane(Pane::Logs))));
         assert_eq!(parse("quit"), Ok(Command::Quit));
     }
@@ -610,6 +654,21 @@ mod tests {
         );
         assert!(parse("rollback").is_err_and(|why| why.contains("the workload's name is missing")));
         assert!(parse("rollback payments 3 now").is_err_and(|why| why.contains("`now` is not expected")));
+        let named = || crate::model::command::WorkloadChoice::Named("payments".into());
+        let bound = |floor, cap| Ok(Command::Bound { workload: named(), floor, cap });
+        assert_eq!(parse("bound payments 4..12"), bound(Some(4), Some(12)));
+        assert_eq!(parse("bound payments 4.."), bound(Some(4), None));
+        assert_eq!(parse("bound payments ..12"), bound(None, Some(12)));
+        for (line, why) in [
+            ("bound payments", "the bounds are missing"),
+            ("bound payments 12", "`12` is no MIN..MAX"),
+            ("bound payments ..", "is no MIN..MAX"),
+            ("bound payments 12..4", "12 is more than 4"),
+        ] {
+            assert!(parse(line).is_err_and(|said| said.contains(why)), "{line}: {:?}", parse(line));
+        }
+        assert!(parse("rollback \"Application shop").is_err_and(|why| why.contains("closing quote")));
+        assert!(parse("abort checkout now").is_err_and(|why| why.contains("`now` is not expected")));
         assert!(parse("phase done").is_err_and(|why| why.contains("`done` is not a phase")));
     }
 }

@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use crate::clock::World;
 use crate::config::{Catalogue, Environment, WritePolicy};
-use crate::model::alert::AlertKey;
 use crate::model::entry::{Actor, Entry, EntryKind, Phase, Severity};
 use crate::model::finding::Finding;
-use crate::model::name::{EnvId, IncidentId, Origin, ServiceName, SourceId, SourceKind};
+use crate::model::name::{EnvId, IncidentId, ServiceName, SourceId, SourceKind};
 use crate::model::plan::{Outcome, Plan, PlanId};
 use crate::model::runbook::Runbook;
 use crate::model::signal::{Signal, Stamped};
@@ -84,8 +83,9 @@ pub(super) struct Desk {
     pub(super) planning: Option<u64>,
     /// What findings have been recorded: the same finding told again is not another entry.
     pub(super) told: Told,
-    /// Claims by alert name: alerts are claimed anew whenever a source tells of them again.
-    pub(super) claims: BTreeMap<Safe, Claim>,
+    /// Claims with the keys of their alerts: alerts are claimed anew whenever a source tells of
+    /// them again.
+    pub(super) claims: Vec<(Vec<Safe>, Claim)>,
     /// An incident is being declared, or taken up.
     pub(super) declaring: bool,
     /// The word that closes the incident is on its way to the disk.
@@ -118,8 +118,6 @@ pub(super) struct Desk {
 pub(super) enum Next {
     /// Nothing but its place in the timeline.
     Nothing,
-    /// The alert is shown as claimed.
-    Claim { origin: Origin, key: AlertKey },
     /// The write window opens.
     OpenWindow { until: World, reason: Safe },
     /// The write window closes.

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
+use chrono_tz::Tz;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::clock::World;
+use crate::clock::{Clock, World};
 use crate::model::entry::{Actor, Draft, Entry, EntryKind};
 use crate::model::name::{EnvId, IncidentId, ServiceName};
 use crate::model::track::TrackSample;
@@ -78,7 +79,10 @@ pub struct Ledger {
     /// Journals that stand ready for incidents that the core has not switched to yet.
     ready: Arc<Mutex<HashMap<IncidentId, Journal>>>,
     tell: Option<UnboundedSender<Envelope>>,
-    /// World time of the last entry: what a seal is stamped with.
+    clock: Option<Clock>,
+    /// Whose local times stand beside UTC in a postmortem.
+    tz: Option<Tz>,
+    /// World time of the last entry that came this way. The engine's do not.
     last: World,
 }
 
@@ -100,10 +104,17 @@ impl Ledger {
             written: Arc::default(),
             ready: Arc::default(),
             tell: None,
+            clock: None,
+            tz: None,
             last,
         };
         ledger.point();
         ledger
+    }
+
+    /// The same, whose postmortems tell the times of a zone beside UTC.
+    pub fn in_zone(self, tz: Option<Tz>) -> Self {
+        Self { tz, ..self }
     }
 
     /// Why nothing can be recorded, if that is so from the start.
@@ -176,6 +187,15 @@ impl Ledger {
         self.tell = Some(tell);
     }
 
+    pub(super) fn keep_time(&mut self, clock: Clock) {
+        self.clock = Some(clock);
+    }
+
+    /// What a seal is stamped with: nothing was written later.
+    fn now(&self) -> World {
+        self.clock.as_ref().map_or(self.last, |clock| clock.now().max(self.last))
+    }
+
     pub(super) fn append(&mut self, dated: Dated, durability: Durability) -> Receipt {
         self.last = self.last.max(dated.observed_at);
         self.take_fresh();
@@ -219,7 +239,7 @@ impl Ledger {
         self.point();
         if let Ok(old) = old {
             // What was handed over before is written before the seal; nobody waits for that.
-            drop(old.close(self.last));
+            drop(old.close(self.now()));
         }
     }
 
@@ -277,7 +297,7 @@ impl Ledger {
     /// The work of taking up an incident: to be done off the loop.
     pub(super) fn take_up(&self, id: IncidentId) -> impl FnOnce() -> Message + Send + 'static {
         let (archive, bearings, ready, at) =
-            (self.archive.clone(), self.bearings.clone(), Arc::clone(&self.ready), self.last);
+            (self.archive.clone(), self.bearings.clone(), Arc::clone(&self.ready), self.now());
         move || {
             let record = match archive.read(&id) {
                 Ok(record) => record,
@@ -314,8 +334,9 @@ impl Ledger {
 
     /// Seals the incident's journal and goes back to the rolling one.
     pub(super) fn seal(&mut self, id: &IncidentId) -> impl Future<Output = ()> + Send + 'static {
+        let now = self.now();
         let sealed = match self.current.take() {
-            Some((current, journal)) if current == *id => Some(journal.close(self.last)),
+            Some((current, journal)) if current == *id => Some(journal.close(now)),
             other => {
                 self.current = other;
                 None
@@ -337,14 +358,14 @@ impl Ledger {
         incident: Option<IncidentId>,
         path: Option<PathBuf>,
     ) -> impl FnOnce() -> Message + Send + 'static {
-        let archive = self.archive.clone();
+        let (archive, tz) = (self.archive.clone(), self.tz);
         move || {
             let Some(id) = incident else {
                 return Message::Exported(Err(Safe::fixed(
                     "no incident was declared: there is nothing to export; claim an alert, or :open TITLE",
                 )));
             };
-            Message::Exported(write_postmortem(&archive, &id, path).map_err(Safe::from))
+            Message::Exported(write_postmortem(&archive, &id, path, tz).map_err(Safe::from))
         }
     }
 
@@ -356,7 +377,8 @@ impl Ledger {
         let current = self.current.take();
         self.point();
         let journals = current.map(|(_, journal)| journal).into_iter().chain(rolling.ok()).chain(ready.into_values());
-        let receipts: Vec<_> = journals.map(|journal| journal.close(self.last)).collect();
+        let now = self.now();
+        let receipts: Vec<_> = journals.map(|journal| journal.close(now)).collect();
         let mut all = Ok(());
         for sealed in receipts {
             if let Err(error) = sealed.await {
@@ -380,10 +402,16 @@ fn keep(ready: &Mutex<HashMap<IncidentId, Journal>>, id: IncidentId, journal: Jo
 
 /// Writes the postmortem of an incident beside its record, or to `path`; what people wrote in a
 /// file that is there stays.
-fn write_postmortem(archive: &Archive, id: &IncidentId, path: Option<PathBuf>) -> Result<PathBuf, String> {
+fn write_postmortem(
+    archive: &Archive,
+    id: &IncidentId,
+    path: Option<PathBuf>,
+    tz: Option<Tz>,
+) -> Result<PathBuf, String> {
     let record = archive.read(id).map_err(|error| error.to_string())?;
     let path = path.unwrap_or_else(|| archive.root.join(format!("{id}.postmortem.md")));
-    report::write(&record, &report::Options::default(), &path).map_err(|error| error.to_string())?;
+    report::write(&record, &report::Options { tz, ..report::Options::default() }, &path)
+        .map_err(|error| error.to_string())?;
     Ok(path)
 }
 

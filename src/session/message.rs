@@ -104,7 +104,12 @@ pub enum Message {
     /// Who sits here, as a system says.
     Identified(Actor),
     /// Somebody who was asked answered.
-    Answered(Result<Safe, Safe>),
+    Answered {
+        /// Who.
+        whom: Safe,
+        /// What, or why there is no answer.
+        answer: Result<Safe, Safe>,
+    },
     /// A front looks for something in the log.
     Look(Wanted),
     /// A scan of the log came further.

@@ -86,6 +86,7 @@ impl Runner {
             vitals: Arc::default(),
         };
         runner.ledger.tell_of_written(runner.tell.clone());
+        runner.ledger.keep_time(runner.clock.clone());
         (runner, answers)
     }
 
@@ -180,8 +181,8 @@ impl Runner {
             }
             Effect::Ask(whom) => {
                 if let Some(ask) = &self.ask {
-                    let answer = ask(whom);
-                    self.beside(async move { vec![Message::Answered(answer.await)] });
+                    let answer = ask(whom.clone());
+                    self.beside(async move { vec![Message::Answered { whom, answer: answer.await }] });
                 }
             }
             Effect::Follow(services) => {
@@ -216,7 +217,7 @@ impl Runner {
             let mut told: Vec<Voice> = Vec::new();
             loop {
                 let look = look.clone();
-                for voice in tokio::task::spawn_blocking(move || look()).await.unwrap_or_default() {
+                for voice in tokio::task::spawn_blocking(look).await.unwrap_or_default() {
                     if told.contains(&voice) {
                         continue;
                     }

@@ -6,6 +6,7 @@ mod carrying;
 mod declared;
 mod diverting;
 mod granting;
+mod naming;
 mod owning;
 mod reading;
 mod recording;
@@ -67,7 +68,7 @@ fn take(core: &mut Core, message: Message) -> Vec<Effect> {
             core.actor = actor;
             Vec::new()
         }
-        Message::Answered(answer) => asking::answered(core, answer),
+        Message::Answered { whom, answer } => asking::answered(core, whom, answer),
         Message::RunbookRead { service, result } => reading::read(core, &service, result),
         Message::Exported(result) => asking::exported(core, result),
         Message::Look(wanted) => core.scans.look(wanted, &core.picture.logs),
@@ -95,11 +96,14 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::OpenWrite { env, reason } => acting::open_write(core, &env, reason),
         Command::CloseWrite => acting::close_write(core),
         Command::Scale { workload, to } => acting::scale(core, &workload, to),
+        Command::Bound { workload, floor, cap } => acting::bound(core, &workload, floor, cap),
         Command::Silence { what, minutes, comment } => silencing::silence(core, &what, minutes, comment),
         Command::Runbook { service } => reading::open(core, service.as_ref()),
         Command::RunStep { step } => reading::run_step(core, step),
         Command::Ran { at, command } => reading::ran(core, at, command),
         Command::RollBack { workload, to } => acting::roll_back(core, &workload, to),
+        Command::Abort { workload } => acting::abort(core, &workload),
+        Command::PlanInstead => acting::instead(core),
         Command::Restart { workload } => acting::restart(core, &workload),
         Command::Divert { of, shares } => diverting::divert(core, &of, shares),
         Command::Switch { of, key, to } => diverting::switch(core, &of, key, to),

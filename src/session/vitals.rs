@@ -52,3 +52,29 @@ impl Vitals {
         (!lines.is_empty()).then(|| lines.join("; ").into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vitals(values: &[(&str, f64)]) -> Vitals {
+        let one = |(service, value): &(&str, f64)| {
+            (ServiceName::from(*service), Safe::fixed("errors"), Unit::Ratio, *value, 0.02)
+        };
+        Vitals(values.iter().map(one).collect())
+    }
+
+    #[test]
+    fn a_change_tells_what_users_feel_of_its_own_service_and_of_those_that_hurt() {
+        let payments = ServiceName::from("payments");
+        let before = vitals(&[("checkout", 0.091), ("payments", 0.001), ("search", 0.002)]);
+        assert_eq!(before.told(Some(&payments)).as_deref(), Some("checkout errors 9.1 %; payments errors 0.1 %"));
+        assert_eq!(before.told(None).as_deref(), Some("checkout errors 9.1 %"));
+        let after = vitals(&[("checkout", 0.004), ("payments", 0.001), ("search", 0.03)]);
+        assert_eq!(
+            before.compared(&after, Some(&payments)).as_deref(),
+            Some("checkout errors 9.1 % → 0.4 %; payments errors 0.1 % → 0.1 %; search errors 0.2 % → 3.0 %")
+        );
+        assert_eq!(vitals(&[]).compared(&after, Some(&payments)), None);
+    }
+}

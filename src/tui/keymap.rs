@@ -319,6 +319,7 @@ mod tests {
         let keymap = Keymap::shipped().unwrap();
         let key = |c| keymap.find(Where::Plan, &[chord(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE))]);
         assert_eq!(key('y'), Found::Line("confirm-dialog".into()));
+        assert_eq!(key('f'), Found::Line("plan-instead".into()), "not the zoom of anywhere");
         assert_eq!(key('x'), Found::Nothing);
         assert_eq!(
             keymap.find(Where::Plan, &[chord(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE))]),

@@ -122,6 +122,12 @@ pub(super) struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// The core as it is, with its entries as rows.
     pub(super) fn of(core: &'a Core, timeline: &'a [Row]) -> Self {
+        let clauses = Cow::Owned(situation(&core.picture, core.now));
+        Self { clauses, ..Self::untold(core, timeline) }
+    }
+
+    /// The same without the sentence of the situation, which takes longer than all the rest.
+    pub(super) fn untold(core: &'a Core, timeline: &'a [Row]) -> Self {
         let picture = &core.picture;
         Self {
             now: core.now,
@@ -139,7 +145,7 @@ impl<'a> Scene<'a> {
             window: &core.window,
             notice: core.notice.as_ref(),
             backfilling: core.backfilling,
-            clauses: Cow::Owned(situation(picture, core.now)),
+            clauses: Cow::Borrowed(&[]),
             alerts: picture.alerts.rows(),
             alert_counts: picture.alerts.counts(),
             services: picture.services.rows(),

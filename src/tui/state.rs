@@ -104,15 +104,38 @@ pub(super) enum PromptKind {
 
 /// What lies over the panes.
 pub(super) enum Overlay {
-    Help { scroll: usize },
-    Sources { scroll: usize },
-    Detail { of: Shown, scroll: usize },
+    Help {
+        scroll: usize,
+    },
+    Sources {
+        scroll: usize,
+    },
+    Detail {
+        of: Shown,
+        scroll: usize,
+    },
     /// The chosen step, and whether it still has to be brought into sight.
-    Runbook { step: u32, scroll: usize, reveal: bool },
-    Palette { input: Input, at: usize, back: Option<usize> },
-    Actions { at: usize },
-    Write { env: Input, reason: Input, second: bool },
-    Quit { why: Leaving },
+    Runbook {
+        step: u32,
+        scroll: usize,
+        reveal: bool,
+    },
+    Palette {
+        input: Input,
+        at: usize,
+        back: Option<usize>,
+    },
+    Actions {
+        at: usize,
+    },
+    Write {
+        env: Input,
+        reason: Input,
+        second: bool,
+    },
+    Quit {
+        why: Leaving,
+    },
 }
 
 /// Why it is asked whether to leave.

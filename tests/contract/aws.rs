@@ -27,6 +27,7 @@ mod drill {
     case!(the_caller_is_known, alarms, Drilled::open().await);
     case!(searched_lines_come_once_each_also_after_a_break, logs, Drilled::open().await);
     case!(tailed_lines_come_once_each_also_after_a_break, logs, Drilled::open().await);
+    case!(all_of_it_is_acted_on, acting, crate::aws::acting::Drilled::open().await);
 }
 
 mod real {

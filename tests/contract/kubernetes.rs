@@ -2,11 +2,13 @@
 //! (`tests/servers/kubernetes`). What both have to answer is in `read`, `watch`, `write` and `logs`,
 //! what the program makes of it in `program`; here is what only a real one has.
 
+mod autoscale;
 mod logs;
 mod program;
 mod read;
 mod rollback;
 pub(crate) mod side;
+mod traffic;
 mod watch;
 mod write;
 

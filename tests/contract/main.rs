@@ -8,6 +8,7 @@
 #![cfg(feature = "operator")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod argo;
 mod aws;
 mod kit;
 mod kubernetes;

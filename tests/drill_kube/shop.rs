@@ -57,8 +57,14 @@ impl Shop {
     }
 
     pub(crate) fn autoscaled() -> Self {
-        let scaler =
-            AutoscalerSpec { namespace: "shop".into(), deployment: "payments".into(), min: 2, max: 4, cpu_percent: 50 };
+        let scaler = AutoscalerSpec {
+            namespace: "shop".into(),
+            deployment: "payments".into(),
+            min: 2,
+            max: 4,
+            cpu_percent: 50,
+            keda: false,
+        };
         Self::with(1, vec![scaler])
     }
 
@@ -69,6 +75,7 @@ impl Shop {
             nodes: vec![node("a1", "eu-1a"), node("b1", "eu-1b"), node("c1", "eu-1c")],
             deployments: vec![deployment("payments", 4, 500), deployment("catalog", 2, 250)],
             autoscalers,
+            applications: Vec::new(),
         };
         Self { cluster: Cluster::new(spec, epoch(), seed), now: epoch() }
     }

@@ -92,7 +92,7 @@ fn usual(picture: &mut warroom::observe::Picture) {
 }
 
 #[test]
-fn errors_far_above_the_usual_are_a_burst_from_the_start_of_their_minute() {
+fn errors_far_above_the_usual_are_a_burst() {
     let mut picture = picture();
     usual(&mut picture);
     let findings = play(&mut picture, [errors_in("payments", "03:10", 412)]);
@@ -102,6 +102,8 @@ fn errors_far_above_the_usual_are_a_burst_from_the_start_of_their_minute() {
     let burst = &findings[0];
     assert_eq!(burst.detail.as_deref(), Some("412 of 412 like: ERROR POST partner/charge timed out after 0 ms"));
     assert_eq!(burst.origin, origin("cw-logs"));
+    let shows = "errors of payments in the minute from 2026-11-21T03:10:00Z, in /prod/payments of prod-eu/cw-logs";
+    assert_eq!(burst.evidence.as_deref(), Some(shows));
     for minute in 11..14 {
         play(&mut picture, [errors_in("payments", &format!("03:{minute}"), 300)]);
     }
@@ -114,6 +116,53 @@ fn errors_far_above_the_usual_are_a_burst_from_the_start_of_their_minute() {
         told(&findings),
         [(ErrorBurstEnded, "03:14:00".into(), "payments logs 2 errors a minute again, 412 at the peak")]
     );
+}
+
+#[test]
+fn a_burst_shows_some_lines_of_every_shape_and_keeps_more_without_secrets() {
+    let mut picture = picture();
+    usual(&mut picture);
+    let rare = lines("cw-logs", "payments", &[(at("03:10:40"), "ERROR partner answers 429, token=abcdef-123456")]);
+    play(&mut picture, [errors_in("payments", "03:10", 412), rare]);
+    let findings = picture.tick(at("03:11:30"));
+    let excerpt = findings[0].excerpt.as_ref().unwrap();
+    let shown: Vec<_> = excerpt.shown.lines().collect();
+    assert!((5..=10).contains(&shown.len()) && excerpt.lines == 413, "{excerpt:?}");
+    assert_eq!(shown[0], "03:10:00.000Z pod-1 ERROR POST partner/charge timed out after 0 ms");
+    assert_eq!(*shown.last().unwrap(), "03:10:40.000Z pod-1 ERROR partner answers 429, token=[redacted secret]");
+    let all = excerpt.all.as_ref().unwrap();
+    assert!(all.lines().count() > 100 && all.len() <= 64 * 1024 && !all.contains("abcdef"), "{}", all.len());
+}
+
+/// So many errors, one every `every` milliseconds from a time on.
+fn errors_from(from: &str, count: i64, every: i64) -> Stamped<Signal> {
+    let text = |n: i64| (at(from) + chrono::TimeDelta::milliseconds(n * every), "ERROR timed out");
+    lines("cw-logs", "payments", &(0..count).map(text).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_burst_begins_with_its_first_error_and_ends_with_its_last_and_not_with_a_minute() {
+    let told_of = |bad: Vec<Stamped<Signal>>| {
+        let mut picture = picture();
+        usual(&mut picture);
+        let mut findings = play(&mut picture, bad);
+        for minute in 10..20 {
+            findings.extend(play(&mut picture, [errors_in("checkout", &format!("03:{minute}"), 1)]));
+        }
+        findings.extend(picture.tick(at("03:20")));
+        findings.retain(|finding| finding.service == Some(name("payments")));
+        findings
+            .iter()
+            .map(|finding| (finding.kind, finding.occurred.format("%H:%M:%S").to_string()))
+            .collect::<Vec<_>>()
+    };
+    let one = |from: &str| errors_from(from, 1, 0);
+    // An error as usual in the same minute is none of the burst.
+    let within = told_of(vec![one("03:10:03"), errors_from("03:10:41", 180, 400), one("03:12:20")]);
+    assert_eq!(within, [(ErrorBurst, "03:10:41".into()), (ErrorBurstEnded, "03:11:52".into())]);
+    // Its first seconds make no burst of their minute; they are its beginning all the same.
+    let over = told_of(vec![one("03:10:20"), errors_from("03:10:56", 300, 400)]);
+    assert_eq!(over, [(ErrorBurst, "03:10:56".into()), (ErrorBurstEnded, "03:12:55".into())]);
 }
 
 #[test]

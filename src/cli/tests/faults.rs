@@ -33,6 +33,7 @@ pub(super) fn bare(archive: &Archive) -> Opening {
         since: TimeDelta::hours(1),
         ask: None,
         identify: true,
+        tz: None,
         incident: None,
     }
 }

@@ -9,8 +9,8 @@ use axum::http::{Response, header};
 use axum::routing::get;
 
 use super::*;
-use crate::config::{Auth, Secret};
 use crate::clock::Clock;
+use crate::config::{Auth, Secret};
 use crate::connect::harness::{self, serve};
 
 const ALLOWED: Allowed = &[(Method::GET, "/api/read")];

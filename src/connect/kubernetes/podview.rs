@@ -12,6 +12,8 @@ use super::wire::{self, Object as _};
 
 /// The label that a ReplicaSet's pods carry; a Deployment's ReplicaSet ends with its value.
 const TEMPLATE_HASH: &str = "pod-template-hash";
+/// The same for a Rollout of Argo Rollouts.
+const ROLLOUT_HASH: &str = "rollouts-pod-template-hash";
 /// The label of pods made from a ControllerRevision.
 const REVISION_HASH: &str = "controller-revision-hash";
 
@@ -36,7 +38,7 @@ pub(super) fn pod(from: &wire::Pod) -> Pod {
         path: ObjectPath::new(meta.namespace.as_str(), meta.name.as_str()),
         uid: Uid::from(meta.uid.as_str()),
         owner: owner(meta),
-        revision: label(TEMPLATE_HASH).or_else(|| label(REVISION_HASH)),
+        revision: [TEMPLATE_HASH, ROLLOUT_HASH, REVISION_HASH].into_iter().find_map(label),
         node: Some(&spec.node_name).filter(|name| !name.is_empty()).map(|name| clean(name)),
         status: Safe::from(printed.status),
         ready: printed.ready,
@@ -56,20 +58,20 @@ pub(super) fn pod(from: &wire::Pod) -> Pod {
 }
 
 /// The workload that owns a pod. A ReplicaSet that carries its template's hash at the end of its
-/// name belongs to the Deployment of the name before it: no other read is needed.
+/// name belongs to the Deployment, or the Rollout, of the name before it: no other read is needed.
 pub(super) fn owner(meta: &wire::Meta) -> Option<WorkloadKey> {
     let controller = meta.controller()?;
     let key = |kind, name: &str| Some(WorkloadKey { kind, path: ObjectPath::new(meta.namespace.as_str(), name) });
     match Kind::parse(&controller.kind)? {
         Kind::ReplicaSet => {
-            let deployment = meta
-                .labels
-                .get(TEMPLATE_HASH)
-                .and_then(|hash| controller.name.strip_suffix(hash.as_str())?.strip_suffix('-'))
-                .filter(|name| !name.is_empty());
-            match deployment {
-                Some(name) => key(Kind::Deployment, name),
-                None => key(Kind::ReplicaSet, &controller.name),
+            let named_by = |label: &str| {
+                let hash = meta.labels.get(label)?;
+                controller.name.strip_suffix(hash.as_str())?.strip_suffix('-').filter(|name| !name.is_empty())
+            };
+            match (named_by(ROLLOUT_HASH), named_by(TEMPLATE_HASH)) {
+                (Some(name), _) => key(Kind::Rollout, name),
+                (None, Some(name)) => key(Kind::Deployment, name),
+                (None, None) => key(Kind::ReplicaSet, &controller.name),
             }
         }
         kind @ (Kind::StatefulSet | Kind::DaemonSet | Kind::Job) => key(kind, &controller.name),
@@ -410,6 +412,11 @@ mod tests {
         ] {
             assert_eq!(owned(kind, name, hash).as_deref(), owner, "{kind} {name}");
         }
+        let pod =
+            of(json!({"metadata": {"name": "p", "namespace": "shop", "labels": {"rollouts-pod-template-hash": "6d4"},
+            "ownerReferences": [{"kind": "ReplicaSet", "name": "checkout-6d4", "controller": true}]}}));
+        assert_eq!(pod.owner.map(|key| key.to_string()).as_deref(), Some("Rollout shop/checkout"));
+        assert_eq!(pod.revision.as_deref(), Some("6d4"));
     }
 
     #[test]

@@ -243,6 +243,7 @@ mod tests {
             (known.min, known.max, known.desired, known.target.to_string().as_str()),
             (1, 8, 4, "Deployment shop/web")
         );
-        assert_eq!(scaler("Rollout"), None);
+        assert_eq!(scaler("Rollout").unwrap().target.to_string(), "Rollout shop/web");
+        assert_eq!(scaler("Cart"), None, "no kind that is known");
     }
 }

@@ -144,7 +144,9 @@ impl Reader {
             Some(level) => Block::Heading { level, text: clean(text) },
             None => {
                 let mark = self.mark.take().unwrap_or_default();
-                let depth = self.lists.len().saturating_sub(1) + self.quotes + usize::from(mark.is_empty() && !self.lists.is_empty());
+                let depth = self.lists.len().saturating_sub(1)
+                    + self.quotes
+                    + usize::from(mark.is_empty() && !self.lists.is_empty());
                 Block::Text { depth: depth.min(8), text: clean(&format!("{mark}{text}")) }
             }
         };
@@ -244,7 +246,13 @@ mod tests {
              > careful\n\n```json\n{\"a\": 1}\n```\n\n    indented\n\n```bash timeout=5m\nsleep 100\n```\n",
         );
         let step = |number, shell, command: &str, limit| {
-            Block::Step(Step { number, shell, command: command.into(), limit: Duration::from_secs(limit), refused: None })
+            Block::Step(Step {
+                number,
+                shell,
+                command: command.into(),
+                limit: Duration::from_secs(limit),
+                refused: None,
+            })
         };
         assert_eq!(
             runbook.blocks,
@@ -266,7 +274,8 @@ mod tests {
 
     #[test]
     fn of_a_session_each_prompt_is_a_step_and_what_was_printed_is_not() {
-        let text = "```console\n$ kubectl get pods\nNAME  READY\npay   0/1\n$ for p in a b; do\n> echo $p\n> done\n```\n";
+        let text =
+            "```console\n$ kubectl get pods\nNAME  READY\npay   0/1\n$ for p in a b; do\n> echo $p\n> done\n```\n";
         assert_eq!(
             steps(text),
             [

@@ -10,6 +10,7 @@ use crate::clock::World;
 
 use super::deployments::REVISION;
 use super::events::EventBook;
+use super::gitops::{self, AppRun, Commit};
 use super::kinds::Kind;
 use super::kubelet::Life;
 use super::metrics::Measured;
@@ -18,7 +19,7 @@ use super::seed::Seed;
 use super::state::State;
 use super::store::{Key, Store};
 use super::value::{at, cpu, list, memory, put, seconds, stamp, text};
-use super::{AutoscalerSpec, ClusterSpec, DeploymentSpec};
+use super::{ApplicationSpec, AutoscalerSpec, ClusterSpec, DeploymentSpec};
 
 /// How old a cluster is whose deployments do not say how old they are, in seconds.
 const AGE: u64 = 90 * 86_400;
@@ -38,6 +39,7 @@ pub(super) fn cluster(spec: &ClusterSpec, epoch: World, seed: u64) -> State {
         pods: BTreeMap::new(),
         nodes: BTreeMap::new(),
         scalers: BTreeMap::new(),
+        apps: BTreeMap::new(),
         delays: BTreeMap::new(),
         made: BTreeMap::new(),
         deployments_seen: (0, 0),
@@ -50,6 +52,7 @@ pub(super) fn cluster(spec: &ClusterSpec, epoch: World, seed: u64) -> State {
     let namespaces: BTreeSet<&str> = ["default", "kube-node-lease", "kube-public", "kube-system"]
         .into_iter()
         .chain(spec.deployments.iter().map(|it| it.namespace.as_str()))
+        .chain((!spec.applications.is_empty()).then_some(gitops::NAMESPACE))
         .collect();
     for name in namespaces {
         state.store.put(
@@ -73,6 +76,10 @@ pub(super) fn cluster(spec: &ClusterSpec, epoch: World, seed: u64) -> State {
     for scaler in &spec.autoscalers {
         autoscaler(&mut state, scaler, epoch);
     }
+    for app in &spec.applications {
+        application(&mut state, app, spec, born);
+    }
+    state.run_keda();
     // What was told while the past was played is older than the hour that events are kept.
     state.now = epoch;
     for key in state.store.keys(Kind::Event) {
@@ -244,8 +251,82 @@ fn service(state: &mut State, namespace: &str, name: &str, port: u16, port_name:
     state.store.put(Kind::Service, service);
 }
 
+/// An Application whose repository tells of all releases of its workloads so far.
+fn application(state: &mut State, spec: &ApplicationSpec, cluster: &ClusterSpec, born: World) {
+    let key = Key::new(gitops::NAMESPACE, spec.name.clone());
+    let managed: Vec<&DeploymentSpec> = cluster
+        .deployments
+        .iter()
+        .filter(|it| spec.workloads.iter().any(|(namespace, name)| (namespace, name) == (&it.namespace, &it.name)))
+        .collect();
+    let mut releases: Vec<(World, &DeploymentSpec, &str)> =
+        managed.iter().flat_map(|it| it.revisions.iter().map(|(image, when)| (*when, *it, image.as_str()))).collect();
+    releases.sort_by_key(|(when, ..)| *when);
+    let mut run = AppRun::default();
+    let mut manifests = BTreeMap::new();
+    for (number, (when, deployment, image)) in releases.into_iter().enumerate() {
+        let scaled = cluster
+            .autoscalers
+            .iter()
+            .any(|it| (&it.namespace, &it.deployment) == (&deployment.namespace, &deployment.name));
+        let place = Key::new(deployment.namespace.clone(), deployment.name.clone());
+        let Some(live) = state.store.get(Kind::Deployment, &place) else { continue };
+        manifests.insert(place, manifest(live, image, scaled));
+        let revision = gitops::revision(state.seed, &spec.name, number, image);
+        run.commits.push(Commit { revision, at: when, manifests: manifests.clone() });
+    }
+    for (place, manifest) in &manifests {
+        let tracking = format!("{}:apps/Deployment:{}/{}", spec.name, place.namespace, place.name);
+        state.store.edit(Kind::Deployment, place, |it| {
+            put(it, &["metadata", "annotations", gitops::TRACKING], json!(tracking));
+            put(it, &["metadata", "annotations", gitops::APPLIED], json!(manifest.to_string()));
+        });
+    }
+    run.synced = run.commits.last().map(|last| last.revision.clone()).unwrap_or_default();
+    let namespace = managed.first().map_or("default", |it| it.namespace.as_str());
+    let source = json!({"repoURL": spec.repository, "path": spec.name, "targetRevision": "HEAD"});
+    let mut app = json!({
+        "metadata": {"name": key.name, "namespace": key.namespace, "generation": 1,
+            "uid": state.seed.uid(&["application", &key.name]), "creationTimestamp": stamp(born)},
+        "spec": {
+            "project": "default", "source": source,
+            "destination": {"server": "https://kubernetes.default.svc", "namespace": namespace},
+            "syncPolicy": {"automated": {"prune": true, "selfHeal": spec.self_heal}},
+        },
+        "status": {"sourceType": "Directory"},
+    });
+    for commit in &run.commits {
+        let when = stamp(commit.at);
+        let entry = json!({"revision": commit.revision, "deployStartedAt": when, "deployedAt": when,
+            "initiatedBy": {"automated": true}, "source": source});
+        gitops::remember(&mut app, entry);
+    }
+    state.store.put(Kind::Application, app);
+    state.apps.insert(key, run);
+    state.run_gitops();
+}
+
+/// What git holds of a deployment. Its replicas are left to an autoscaler, if it has one.
+fn manifest(live: &Value, image: &str, scaled: bool) -> Value {
+    let meta = at(live, &["metadata"]);
+    let mut out = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": meta["name"], "namespace": meta["namespace"], "labels": meta["labels"]},
+        "spec": {"selector": at(live, &["spec", "selector"]), "template": at(live, &["spec", "template"])},
+    });
+    if !scaled {
+        put(&mut out, &["spec", "replicas"], at(live, &["spec", "replicas"]).clone());
+    }
+    set_image(&mut out, image);
+    out
+}
+
 fn autoscaler(state: &mut State, spec: &AutoscalerSpec, epoch: World) {
     let target = Key::new(spec.namespace.clone(), spec.deployment.clone());
+    if spec.keda {
+        scaled_object(state, spec, epoch);
+        return;
+    }
     let found = state.store.get(Kind::Deployment, &target);
     let when = found.map_or_else(|| stamp(epoch), |it| text(it, &["metadata", "creationTimestamp"]).to_owned());
     let replicas = found.map_or(0, |it| at(it, &["spec", "replicas"]).as_i64().unwrap_or(0));
@@ -265,4 +346,23 @@ fn autoscaler(state: &mut State, spec: &AutoscalerSpec, epoch: World) {
         }),
     );
     state.scalers.insert(target, super::autoscaler::ScalerRun::default());
+}
+
+/// What KEDA makes an autoscaler from.
+fn scaled_object(state: &mut State, spec: &AutoscalerSpec, epoch: World) {
+    let identity = state.seed.uid(&["scaledobject", &spec.namespace, &spec.deployment]);
+    state.store.put(
+        Kind::ScaledObject,
+        json!({
+            "metadata": {"name": spec.deployment, "namespace": spec.namespace, "uid": identity,
+                "creationTimestamp": stamp(epoch), "generation": 1},
+            "spec": {
+                "scaleTargetRef": {"name": spec.deployment},
+                "minReplicaCount": spec.min, "maxReplicaCount": spec.max,
+                "triggers": [{"type": "cpu", "metricType": "Utilization",
+                    "metadata": {"value": spec.cpu_percent.to_string()}}],
+            },
+            "status": {},
+        }),
+    );
 }

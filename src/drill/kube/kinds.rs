@@ -23,12 +23,19 @@ pub(super) enum Kind {
     DestinationRule,
     /// The Gateway API's.
     HttpRoute,
+    /// KEDA's.
+    ScaledObject,
+    /// Argo CD's.
+    Application,
 }
 
 impl Kind {
     /// Whether it is a custom resource: those know no strategic merge.
     pub(super) fn is_custom(self) -> bool {
-        matches!(self, Self::VirtualService | Self::DestinationRule | Self::HttpRoute)
+        matches!(
+            self,
+            Self::VirtualService | Self::DestinationRule | Self::HttpRoute | Self::ScaledObject | Self::Application
+        )
     }
 }
 
@@ -226,6 +233,27 @@ pub(super) static RESOURCES: &[Resource] = &[
             ("horizontalpodautoscalers", "horizontalpodautoscaler", "HorizontalPodAutoscaler"),
             true,
             READ,
+        )
+    },
+    Resource {
+        short: &["so"],
+        subs: &[STATUS],
+        ..row(
+            Behind::Stored(Kind::ScaledObject),
+            ("keda.sh", "v1alpha1"),
+            ("scaledobjects", "scaledobject", "ScaledObject"),
+            true,
+            &["get", "list", "patch", "update", "watch"],
+        )
+    },
+    Resource {
+        short: &["app", "apps"],
+        ..row(
+            Behind::Stored(Kind::Application),
+            ("argoproj.io", "v1alpha1"),
+            ("applications", "application", "Application"),
+            true,
+            &["get", "list", "patch", "update", "watch"],
         )
     },
     row(

@@ -13,6 +13,7 @@ use crate::clock::World;
 use super::Taken;
 use super::autoscaler::ScalerRun;
 use super::events::EventBook;
+use super::gitops::AppRun;
 use super::kinds::Kind;
 use super::kubelet::PodRun;
 use super::metrics::Measured;
@@ -45,6 +46,7 @@ pub(super) struct State {
     pub(super) pods: BTreeMap<Key, PodRun>,
     pub(super) nodes: BTreeMap<String, NodeRun>,
     pub(super) scalers: BTreeMap<Key, ScalerRun>,
+    pub(super) apps: BTreeMap<Key, AppRun>,
     /// From being scheduled to being ready, by deployment.
     pub(super) delays: BTreeMap<Key, Duration>,
     /// Pods ever made, by ReplicaSet: the next one's name comes from it.
@@ -68,7 +70,7 @@ impl State {
         }
     }
 
-    /// Status flows up (pods, ReplicaSets, Deployments), then intent flows down (autoscaler,
+    /// Status flows up (pods, ReplicaSets, Deployments), then intent flows down (autoscaler, git,
     /// Deployments, ReplicaSets, scheduler): what one second decides, the next one sees.
     fn second(&mut self) {
         self.run_nodes();
@@ -78,6 +80,8 @@ impl State {
             self.run_autoscalers();
         }
         self.report_replica_sets();
+        self.run_keda();
+        self.run_gitops();
         self.run_deployments();
         self.run_replica_sets();
         self.run_scheduler();

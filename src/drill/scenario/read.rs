@@ -181,6 +181,16 @@ fn check(file: &File) -> Result<(), Wrong> {
     runs.extend(file.ecs.iter().map(|service| service.path.get_ref().as_str()));
     let zones: BTreeSet<_> = file.nodes.iter().map(|node| node.zone.as_str()).collect();
     account(file, &workloads)?;
+    unique(file.applications.iter().map(|app| &app.name), "application")?;
+    unique(file.applications.iter().flat_map(|app| &app.workloads), "application's workload")?;
+    for app in &file.applications {
+        if !is_dns_label(app.name.get_ref()) {
+            return Err(wrong(&app.name, "an application's name is in lower-case letters"));
+        }
+        for workload in &app.workloads {
+            known(workload, &workloads, "workload")?;
+        }
+    }
 
     let mut names = BTreeSet::from(["epoch"]);
     for event in &file.events {

@@ -17,7 +17,7 @@ use super::cloud::{BalancerShape, EcsShape, RecordsShape};
 use super::units::duration;
 use super::watch::{AlarmSpec, AlertRule, CompositeSpec, LogSpec, MetricSpec, ServiceTable};
 use super::when::{Jitter, When};
-use super::workload::{External, NodeShape, RouteShape, Workload};
+use super::workload::{ApplicationShape, External, NodeShape, RouteShape, Workload};
 
 /// A scenario, read and checked.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ pub(in crate::drill) struct File {
     pub(in crate::drill) workloads: Vec<Workload>,
     #[serde(default, rename = "route")]
     pub(in crate::drill) routes: Vec<RouteShape>,
+    #[serde(default, rename = "application")]
+    pub(in crate::drill) applications: Vec<ApplicationShape>,
     #[serde(default, rename = "external")]
     pub(in crate::drill) externals: Vec<External>,
     #[serde(default)]

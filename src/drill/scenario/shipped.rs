@@ -13,4 +13,5 @@ pub struct Shipped {
 pub static SHIPPED: &[Shipped] = &[
     Shipped { id: "rate-limit-storm", text: include_str!("../../../assets/scenarios/rate-limit-storm.toml") },
     Shipped { id: "zone-outage", text: include_str!("../../../assets/scenarios/zone-outage.toml") },
+    Shipped { id: "bad-deploy", text: include_str!("../../../assets/scenarios/bad-deploy.toml") },
 ];

@@ -128,6 +128,24 @@ pub(in crate::drill) struct AutoscalerShape {
     pub(in crate::drill) max: u32,
     /// Target average CPU in per cent of the request.
     pub(in crate::drill) cpu_percent: u32,
+    /// Whether KEDA makes it, from a ScaledObject.
+    #[serde(default)]
+    pub(in crate::drill) keda: bool,
+}
+
+/// An Argo CD Application: releases of its workloads are commits that Argo CD syncs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::drill) struct ApplicationShape {
+    /// Its name.
+    pub(in crate::drill) name: Spanned<String>,
+    /// The workloads that it manages, `namespace/name`.
+    pub(in crate::drill) workloads: Vec<Spanned<String>>,
+    /// The repository's URL, as it is shown.
+    pub(in crate::drill) repository: String,
+    /// Whether it undoes what is changed beside git.
+    #[serde(default)]
+    pub(in crate::drill) self_heal: bool,
 }
 
 /// The requests that a workload serves.

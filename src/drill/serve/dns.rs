@@ -29,15 +29,9 @@ fn refused(status: StatusCode, code: &str, why: &str) -> Response {
     )
 }
 
-/// A batch that cannot be taken has an answer of its own form.
+/// A batch that cannot be taken.
 fn invalid(why: &str) -> Response {
-    xml(
-        StatusCode::BAD_REQUEST,
-        format!(
-            "{HEAD}<InvalidChangeBatch xmlns=\"{NAMESPACE}\"><Messages><Message>{}</Message></Messages></InvalidChangeBatch>",
-            escaped(why)
-        ),
-    )
+    refused(StatusCode::BAD_REQUEST, "InvalidChangeBatch", &format!("[{why}]"))
 }
 
 fn record(records: &Records, at: usize) -> String {

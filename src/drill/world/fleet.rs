@@ -5,7 +5,8 @@
 
 use crate::clock;
 use crate::drill::kube::{
-    AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, Flow, Kill, NodeSpec, PodView, RouteKind, RouteSpec, Taken,
+    ApplicationSpec, AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, Flow, Kill, NodeSpec, PodView, RouteKind,
+    RouteSpec, Taken,
 };
 use crate::drill::scenario::{RouteName, RouteShape, Scenario};
 
@@ -114,7 +115,23 @@ pub(in crate::drill) fn cluster_spec(scenario: &Scenario) -> ClusterSpec {
                     min: shape.min,
                     max: shape.max,
                     cpu_percent: shape.cpu_percent,
+                    keda: shape.keda,
                 })
+            })
+            .collect(),
+        applications: file
+            .applications
+            .iter()
+            .map(|app| ApplicationSpec {
+                name: app.name.get_ref().clone(),
+                workloads: app
+                    .workloads
+                    .iter()
+                    .filter_map(|path| path.get_ref().split_once('/'))
+                    .map(|(namespace, name)| (namespace.to_owned(), name.to_owned()))
+                    .collect(),
+                repository: app.repository.clone(),
+                self_heal: app.self_heal,
             })
             .collect(),
     }

@@ -205,6 +205,12 @@ impl Group {
         let title = format!("{} {verb}", id.name);
         let mut finding = Finding::new(kind, &id.origin, at, id.name.clone(), title, dedupe);
         finding.service = self.service.clone();
+        finding.alert.push(id.key.0.clone());
+        for member in &self.members {
+            if !finding.alert.contains(&member.alert.key.0) {
+                finding.alert.push(member.alert.key.0.clone());
+            }
+        }
         finding.evidence = self.lead().and_then(|lead| lead.alert.link.clone());
         finding
     }

@@ -11,6 +11,8 @@ const KEEP: i64 = 6 * 60;
 /// A line that claims to be from so many minutes after it was read is not counted: its clock is
 /// wrong, and one such line must not push the true minutes out.
 const AHEAD: i64 = 5;
+/// Seconds of a minute.
+const SECONDS: usize = 60;
 
 /// Lines by level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub(in crate::observe) struct Counters {
     all: BTreeMap<i64, LevelCounts>,
     /// Lines and errors by second, for rates.
     seconds: BTreeMap<i64, (u32, u32)>,
+    /// Errors of each service by second, of the minutes that have any: 120 bytes a minute.
+    errors: Vec<(ServiceName, BTreeMap<i64, Box<[u16; SECONDS]>>)>,
     now: Option<i64>,
 }
 
@@ -84,6 +88,9 @@ impl Counters {
             }
         }
         let second = at_ms.div_euclid(1000);
+        if let Some(service) = service.filter(|_| level >= Level::Error) {
+            self.count_error(service, second, seen);
+        }
         if second >= observed.timestamp() - 120 {
             let (lines, errors) = self.seconds.entry(second).or_default();
             *lines = lines.saturating_add(1);
@@ -93,6 +100,24 @@ impl Counters {
             }
         }
         Some(at)
+    }
+
+    fn count_error(&mut self, service: &ServiceName, second: i64, seen: i64) {
+        let slot = match self.errors.iter().position(|(known, _)| known == service) {
+            Some(slot) => slot,
+            None => {
+                self.errors.push((service.clone(), BTreeMap::new()));
+                self.errors.len() - 1
+            }
+        };
+        let Some((_, minutes)) = self.errors.get_mut(slot) else { return };
+        let seconds = minutes.entry(second.div_euclid(60)).or_insert_with(|| Box::new([0; SECONDS]));
+        if let Some(count) = seconds.get_mut(second.rem_euclid(60) as usize) {
+            *count = count.saturating_add(1);
+        }
+        while minutes.first_key_value().is_some_and(|(oldest, _)| *oldest < seen - KEEP) {
+            minutes.pop_first();
+        }
     }
 
     pub(super) fn tick(&mut self, now: World) {
@@ -114,6 +139,20 @@ impl Counters {
     pub(in crate::observe) fn minute(&self, service: Option<&ServiceName>, minute: i64) -> LevelCounts {
         let minutes = self.services.iter().find(|(known, _)| known.as_ref() == service).map(|(_, minutes)| minutes);
         minutes.and_then(|minutes| minutes.get(&minute)).copied().unwrap_or_default()
+    }
+
+    /// A service's errors in each second of a minute and of the one before it, with the second's
+    /// number since the Unix epoch.
+    pub(in crate::observe) fn errors_by_second(
+        &self,
+        service: &ServiceName,
+        minute: i64,
+    ) -> impl Iterator<Item = (i64, u16)> {
+        let minutes = self.errors.iter().find(|(known, _)| known == service).map(|(_, minutes)| minutes);
+        (minute - 1..=minute).flat_map(move |minute| {
+            let seconds = minutes.and_then(|minutes| minutes.get(&minute)).map_or([0; SECONDS], |seconds| **seconds);
+            (minute.saturating_mul(60)..).zip(seconds)
+        })
     }
 
     /// Whether anything at all was read of that minute.

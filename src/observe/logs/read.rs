@@ -1,6 +1,7 @@
 //! Reading lines: newest first, by place, by minute; by what is in the index, or by what a scan
 //! found.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use super::{Found, Line, LineId, LogFilter, LogStore};
 const SAMPLE: usize = 10_000;
 
 impl LogStore {
-    /// Up to `count` lines that pass `filter`, in the order of time, ending with the newest that
+    /// Up to `count` lines that pass `filter`, in the order of arrival, ending with the newest that
     /// is not newer than `last` (`None`: the newest of all). A pattern is looked for line by
     /// line, here and now: that is for few lines; a [`Scan`](super::Scan) is for all.
     pub fn before(&self, filter: &LogFilter, last: Option<LineId>, count: usize) -> Vec<Line<'_>> {
@@ -179,21 +180,45 @@ impl LogStore {
         found
     }
 
-    /// The error line of that minute that was written most often, numbers aside, with how often
-    /// and of how many.
-    pub(in crate::observe) fn commonest_error(
-        &self,
-        service: &ServiceName,
-        at: World,
-    ) -> Option<(Line<'_>, usize, usize)> {
+    /// The error lines of that minute, as far as they are kept, with which of them tell most.
+    pub(in crate::observe) fn errors_in(&self, service: &ServiceName, at: World) -> Option<Errors<'_>> {
         let lines = self.excerpt(Some(service), at, SAMPLE);
         let mut shapes: HashMap<String, (usize, usize)> = HashMap::new();
         for (place, line) in lines.iter().enumerate() {
             let shape = shapes.entry(shape(line.text)).or_insert((0, place));
             shape.0 += 1;
         }
-        let (count, place) = shapes.into_values().max_by_key(|(count, place)| (*count, std::cmp::Reverse(*place)))?;
-        Some((*lines.get(place)?, count, lines.len()))
+        let mut shapes: Vec<_> = shapes.into_values().collect();
+        shapes.sort_by_key(|(count, place)| (Reverse(*count), *place));
+        let (count, place) = *shapes.first()?;
+        let commonest = *lines.get(place)?;
+        Some(Errors { lines, commonest, count, shapes: shapes.into_iter().map(|(_, place)| place).collect() })
+    }
+}
+
+/// The errors of a minute.
+#[derive(Debug)]
+pub(in crate::observe) struct Errors<'a> {
+    pub(in crate::observe) lines: Vec<Line<'a>>,
+    /// The line that was written most often, numbers aside.
+    pub(in crate::observe) commonest: Line<'a>,
+    /// How often.
+    pub(in crate::observe) count: usize,
+    /// The first line of each shape, the commonest shape first.
+    shapes: Vec<usize>,
+}
+
+impl<'a> Errors<'a> {
+    /// Up to `count` lines in the order of time: one of each shape, the commonest first, filled up
+    /// with the first others.
+    pub(in crate::observe) fn telling(&self, count: usize) -> Vec<Line<'a>> {
+        let mut places: Vec<_> = self.shapes.iter().copied().take(count).collect();
+        let others = (0..self.lines.len()).filter(|place| !places.contains(place));
+        let others: Vec<_> = others.take(count - places.len()).collect();
+        places.extend(others);
+        let mut lines: Vec<_> = places.into_iter().filter_map(|place| self.lines.get(place).copied()).collect();
+        lines.sort_by_key(|line| (line.at, line.id));
+        lines
     }
 }
 

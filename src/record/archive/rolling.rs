@@ -12,14 +12,17 @@ use crate::clock::{Clock, World};
 use crate::model::entry::{Body, Draft, Entry, EntryKind, Evidence};
 use crate::model::name::EnvId;
 use crate::model::track::TrackSample;
-use crate::text::Safe;
+use crate::text::{Safe, clean_block};
 
+use super::super::chain::hash_of;
 use super::super::read::{IncidentRecord, read_incident_on};
 use super::super::{Journal, JournalError, StartInfo, layout};
 use super::Archive;
 
 /// How far back entries are carried.
 const CARRY: i64 = 60;
+/// No text of evidence is longer than this many bytes.
+const EVIDENCE_CAP: u64 = 1024 * 1024;
 /// Rolling journals that nobody writes are removed after so many minutes without a write.
 const KEEP: i64 = 120;
 
@@ -65,7 +68,7 @@ impl Archive {
                     (entry.draft.kind, entry.draft.subject.clone(), entry.draft.dedupe.clone(), entry.occurred_at);
                 if entry.occurred_at >= from && entry.occurred_at <= now && wanted(&entry) && seen.insert(identity) {
                     let (occurred, observed) = (entry.occurred_at, entry.observed_at);
-                    carried.drafts.push((with_origin(entry, &name), occurred, observed));
+                    carried.drafts.push((self.with_origin(entry, &name), occurred, observed));
                 }
             }
             let samples = record.tracks.into_iter().filter(|sample| sample.at >= from && sample.at <= now);
@@ -84,6 +87,24 @@ impl Archive {
             Some((member.name, record))
         });
         records.collect()
+    }
+
+    /// The entry's draft, saying where it comes from, with what its evidence's files hold: the
+    /// files themselves stay behind.
+    fn with_origin(&self, entry: Entry, name: &str) -> Draft {
+        let id = entry.id.0;
+        let mut draft = entry.draft;
+        let folder = self.root.join(layout::ROLLING).join(name).join(layout::EVIDENCE);
+        for evidence in &mut draft.evidence {
+            let Some(hash) = evidence.file.take() else { continue };
+            let bytes = self.disk.read(&folder.join(format!("{hash}.txt")), EVIDENCE_CAP);
+            // Another text than the one that was hashed is no evidence.
+            let whole = bytes.ok().filter(|bytes| hash_of(&[bytes]) == hash.as_str());
+            evidence.kept = whole.map(|bytes| clean_block(String::from_utf8_lossy(&bytes).trim_end()));
+        }
+        let whence = format!("carried from the rolling journal {name}, entry {id}");
+        draft.evidence.push(Evidence::query(Safe::from(whence)));
+        draft
     }
 
     /// Removes rolling journals that no process writes and that were last written long ago. That
@@ -115,16 +136,4 @@ impl Archive {
 fn wanted(entry: &Entry) -> bool {
     !matches!(entry.draft.kind, EntryKind::Started | EntryKind::Sealed | EntryKind::Exported | EntryKind::Correction)
         && !matches!(entry.draft.body, Some(Body::Started { .. } | Body::Sealed { .. } | Body::Correction { .. }))
-}
-
-fn with_origin(entry: Entry, name: &str) -> Draft {
-    let id = entry.id.0;
-    let mut draft = entry.draft;
-    // The files of a rolling journal's evidence stay behind: the hash would name nothing.
-    for evidence in &mut draft.evidence {
-        evidence.file = None;
-    }
-    let whence = format!("carried from the rolling journal {name}, entry {id}");
-    draft.evidence.push(Evidence { query: Some(Safe::from(whence)), excerpt: None, file: None });
-    draft
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::entry::{Actor, Body, EntryKind};
+use crate::model::entry::{Actor, Body, EntryKind, Evidence};
 use crate::model::name::EnvId;
+use crate::model::plan::{Ends, Outcome, Plan, Request};
 use crate::record::Durability;
 use crate::record::disk::memory::MemoryDisk;
 use crate::record::testing::{at, draft, plan, wait};
@@ -142,6 +143,28 @@ fn the_hour_before_is_carried_into_an_incident() {
 }
 
 #[test]
+fn what_evidence_keeps_is_carried_with_its_entry() {
+    let (archive, disk) = archive();
+    let rolling = archive.rolling(info()).expect("there is room");
+    let lines = crate::text::clean_block("ERROR one\nERROR two");
+    let mut burst = crate::record::testing::draft(EntryKind::ErrorBurst, "errors");
+    burst.evidence.push(Evidence { kept: Some(lines.clone()), ..Evidence::default() });
+    wait(rolling.append(burst, at(30, 0), at(30, 0), Durability::Now)).expect("it is kept");
+    // As another process finds it.
+    let mut carried = archive.carry(&EnvId::from("prod-eu"), false, at(65, 0), &[]).drafts;
+    let (draft, occurred, observed) = carried.remove(0);
+    assert_eq!((&draft.evidence[0].kept, &draft.evidence[0].file), (&Some(lines), &None));
+    let (id, journal) = open(&archive, "checkout", 66);
+    let entry = wait(journal.append(draft, occurred, observed, Durability::Now)).expect("it is kept").into_entry();
+    let hash = entry.draft.evidence[0].file.clone().expect("its file has a name");
+    wait(journal.close(at(67, 0))).expect("it is sealed");
+    let path = archive.dir(&id).join(format!("evidence/{hash}.txt"));
+    let kept = disk.files().into_iter().find(|(at, _)| *at == path).expect("the file is the incident's").1;
+    assert_eq!(kept, b"ERROR one\nERROR two\n");
+    assert_eq!(crate::record::verify::verify_on(&disk, &archive.dir(&id)).expect("it is one").faults, []);
+}
+
+#[test]
 fn old_rolling_journals_go_and_those_that_are_written_stay() {
     // This disk's files are as old as the calendar.
     let (archive, disk) = archive();
@@ -153,4 +176,50 @@ fn old_rolling_journals_go_and_those_that_are_written_stay() {
     let paths: Vec<_> = disk.files().into_iter().map(|(path, _)| path).collect();
     assert!(paths.contains(&kept.path()));
     assert!(!paths.contains(&gone));
+}
+
+#[test]
+fn what_closed_incidents_left_over_is_found_until_any_record_tells_its_end() {
+    let (archive, _) = archive();
+    let applied = |journal: &Journal, minute: u32, id: &str, ends: Ends| {
+        let plan = Plan { ends, ..plan(id, "kubectl") };
+        write(journal, minute, EntryKind::Intent, "about to", Some(Body::Intent(Box::new(plan.clone()))));
+        let outcome = Outcome::Verified { after_seconds: 1, words: Safe::fixed("live") };
+        let ended = Body::Outcome { plan: plan.id.clone(), outcome };
+        write(journal, minute, EntryKind::Outcome, "ended", Some(ended));
+        plan
+    };
+    let (first, journal) = open(&archive, "checkout", 0);
+    let weights = applied(&journal, 1, "p1", Ends::Reminder);
+    let floor = applied(&journal, 2, "p2", Ends::Reminder);
+    applied(&journal, 3, "p3", Ends::BySystem { at: at(30, 0) });
+    applied(&journal, 4, "p4", Ends::Stays);
+    write(&journal, 5, EntryKind::Closed, "closed", None);
+    wait(journal.close(at(5, 0))).expect("it is sealed");
+    let rolling = archive.rolling(info()).expect("there is room");
+    applied(&rolling, 6, "p5", Ends::Reminder);
+
+    let left = |env: &str, drill, minute| -> Vec<String> {
+        let left = archive.leftovers(env, drill, at(minute, 0)).expect("it can be read");
+        left.iter()
+            .map(|one| format!("{} {}", one.plan.id.0, one.incident.as_ref().map_or("-", |id| id.as_str())))
+            .collect()
+    };
+    let of = |id: &str| format!("{id} {first}");
+    assert_eq!(left("prod-eu", false, 10), [of("p1"), of("p2"), of("p3"), "p5 -".to_owned()]);
+    assert_eq!(left("prod-eu", false, 30), [of("p1"), of("p2"), "p5 -".to_owned()], "the system ended one");
+    assert!(left("prod-us", false, 10).is_empty() && left("prod-eu", true, 10).is_empty());
+
+    // One is undone during the next incident, the other owned in the record of its own.
+    let (_, journal) = open(&archive, "search", 31);
+    let undo = Plan { request: Request::Undo { plan: Box::new(weights) }, ..plan("u1", "kubectl") };
+    write(&journal, 32, EntryKind::Intent, "about to", Some(Body::Intent(Box::new(undo.clone()))));
+    let outcome = Outcome::Verified { after_seconds: 1, words: Safe::fixed("live") };
+    write(&journal, 32, EntryKind::Outcome, "ended", Some(Body::Outcome { plan: undo.id, outcome }));
+    let body = Body::Owned { plan: floor.id, owner: Safe::fixed("team-money") };
+    let owned = crate::model::entry::Draft { body: Some(body), ..draft(EntryKind::Owned, "team-money owns it") };
+    wait(archive.add(&first, info(), owned, at(33, 0))).expect("a closed incident takes what is said of it later");
+    assert_eq!(left("prod-eu", false, 40), ["p5 -"]);
+    let record = archive.read(&first).expect("it can be read");
+    assert!(record.problems.is_empty() && record.closed_at().is_some());
 }

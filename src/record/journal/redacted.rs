@@ -44,12 +44,14 @@ pub(super) fn draft(draft: Draft) -> Draft {
 }
 
 fn shown(evidence: Evidence) -> Evidence {
-    let Evidence { query, excerpt, file } = evidence;
-    Evidence { query: query.map(redact_safe), excerpt: excerpt.map(redact_safe), file }
+    let Evidence { query, excerpt, lines, file, kept } = evidence;
+    let (query, excerpt, kept) = (query.map(redact_safe), excerpt.map(redact_safe), kept.map(redact_safe));
+    Evidence { query, excerpt, lines, file, kept }
 }
 
 fn carried(body: Body) -> Body {
     match body {
+        Body::Alert { keys } => Body::Alert { keys: keys.into_iter().map(redact_safe).collect() },
         Body::Opened { incident, title } => Body::Opened { incident, title: redact_safe(title) },
         Body::Intent(plan) => Body::Intent(Box::new(planned(*plan))),
         Body::Outcome { plan, outcome } => Body::Outcome { plan, outcome: ended(outcome) },

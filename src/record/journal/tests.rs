@@ -61,9 +61,9 @@ fn sealed() -> MemoryDisk {
     let first = start(&disk);
     first.track(sample(1, 0.01));
     first.track(sample(2, 0.07));
-    let file = first.keep_evidence("03:14:01 ERROR timed out\n03:14:02 ERROR timed out");
     let mut shown = draft(EntryKind::ErrorBurst, "errors of checkout far above the usual");
-    shown.evidence.push(Evidence { query: None, excerpt: None, file: Some(file) });
+    let lines = crate::text::clean_block("03:14:01 ERROR timed out\n03:14:02 ERROR timed out");
+    shown.evidence.push(Evidence { kept: Some(lines), ..Evidence::default() });
     wait(first.append(shown, at(2, 0), at(2, 5), Durability::Now)).expect("it is kept");
     wait(first.close(at(3, 0))).expect("it is sealed");
     let second = start(&disk);
@@ -174,11 +174,12 @@ fn no_caller_can_put_a_secret_into_the_record() {
     said.before = Some(Safe::from(secret));
     said.after = Some(Safe::from(secret));
     said.dedupe = Some(Safe::from(secret));
-    said.evidence.push(Evidence { query: Some(Safe::from(secret)), excerpt: Some(Safe::from(secret)), file: None });
+    let (query, excerpt, kept) = (Some(Safe::from(secret)), Some(Safe::from(secret)), Some(Safe::from(secret)));
+    said.evidence.push(Evidence { query, excerpt, kept, ..Evidence::default() });
     said.body = Some(Body::Intent(Box::new(crate::record::testing::plan("p1", secret))));
-    journal.keep_evidence(secret);
     let kept = wait(journal.append(said, at(1, 0), at(1, 0), Durability::Now)).expect("it is kept");
     assert!(!format!("{kept:?}").contains("hunter2"), "the receipt tells what was written: {kept:?}");
+    assert!(disk.files().iter().any(|(path, _)| path.starts_with(format!("{DIR}/evidence"))), "a text was kept");
     for (path, bytes) in disk.files() {
         assert!(!String::from_utf8_lossy(&bytes).contains("hunter2"), "{} holds it", path.display());
     }

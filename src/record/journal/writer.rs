@@ -10,10 +10,10 @@ use std::time::Duration;
 use ulid::{Generator, Ulid};
 
 use crate::clock::{Wall, World, wall};
-use crate::model::entry::{Actor, Body, Draft, Entry, EntryId, EntryKind, EntryOrigin, Predecessor};
+use crate::model::entry::{Actor, Body, Draft, Entry, EntryId, EntryKind, EntryOrigin, Evidence, Predecessor};
 use crate::text::Safe;
 
-use super::super::chain::{Chain, JOURNAL, TRACKS, scan};
+use super::super::chain::{Chain, JOURNAL, TRACKS, hash_of, scan};
 use super::super::disk::{Disk, DiskFile, make_dirs};
 use super::super::layout;
 use super::super::track::TrackLine;
@@ -179,25 +179,38 @@ impl Writer {
                 self.schedule(Durability::Soon);
                 self.heed(pushed);
             }
-            Op::Evidence { hash, text } => {
-                let name = format!("{hash}.txt");
-                let kept = self.disk.publish(&self.dir.join(layout::EVIDENCE).join(&name), text.as_bytes());
-                if !self.evidence.contains(&hash) {
-                    self.evidence.push(hash);
-                }
-                self.heed(kept);
-            }
             Op::Close { at, tell } => return ControlFlow::Break((tell, self.close(at))),
         }
         ControlFlow::Continue(())
     }
 
-    fn append(&mut self, draft: Draft, occurred_at: World, observed_at: World, durability: Durability, tell: Tell) {
+    fn append(&mut self, mut draft: Draft, occurred_at: World, observed_at: World, durability: Durability, tell: Tell) {
+        let kept: io::Result<()> = draft.evidence.iter_mut().try_for_each(|evidence| self.keep(evidence));
         let entry = Entry { id: next_id(&mut self.ids, observed_at), occurred_at, observed_at, draft };
-        let pushed = self.journal.push(&entry);
+        // An entry must not name a file that is not there.
+        let pushed = kept.and_then(|()| self.journal.push(&entry));
         self.waiting.push((tell, entry));
         self.schedule(durability);
         self.heed(pushed);
+    }
+
+    /// Makes the file of a text that is to be kept, and names it by its hash.
+    fn keep(&mut self, evidence: &mut Evidence) -> io::Result<()> {
+        let Some(kept) = &evidence.kept else { return Ok(()) };
+        let mut text = String::with_capacity(kept.len() + 1);
+        for line in kept.lines() {
+            text.push_str(line);
+            text.push('\n');
+        }
+        let hash = hash_of(&[text.as_bytes()]);
+        evidence.file = Some(Safe::from(hash.as_str()));
+        if self.evidence.contains(&hash) {
+            return Ok(());
+        }
+        let path = self.dir.join(layout::EVIDENCE).join(format!("{hash}.txt"));
+        self.disk.publish(&path, text.as_bytes())?;
+        self.evidence.push(hash);
+        Ok(())
     }
 
     fn schedule(&mut self, durability: Durability) {

@@ -39,9 +39,11 @@ pub(super) fn left_over(facts: &Facts<'_>) -> Vec<Safe> {
         n => format!("{n} temporary changes are still in force"),
     };
     vec![sentence(match (left.len(), itself) {
-        (_, 0) => format!("{many} until the team takes it back."),
+        (1, 0) => format!("{many} until the team takes it back."),
+        (_, 0) => format!("{many} until the team takes them back."),
         (1, 1) => format!("{many}; it ends by itself."),
         (all, n) if all == n => format!("{many}; they end by themselves."),
+        (_, 1) => format!("{many}; 1 of them ends by itself."),
         (_, n) => format!("{many}; {n} of them end by themselves."),
     })]
 }

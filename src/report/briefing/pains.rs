@@ -6,6 +6,7 @@ use crate::clock::World;
 use crate::model::entry::{Entry, EntryKind};
 use crate::model::name::ServiceName;
 use crate::model::service::Unit;
+use crate::record::Alerts;
 use crate::report::words::length;
 use crate::text::Safe;
 
@@ -77,14 +78,15 @@ pub(super) fn of_hundred(share: f64) -> String {
 #[derive(Debug, Default)]
 struct Trouble<'a> {
     breaches: BTreeMap<&'a Safe, World>,
-    alerts: BTreeMap<&'a Safe, World>,
+    /// By their numbers in the record.
+    alerts: BTreeMap<usize, World>,
     /// From when to when it was last in trouble that users felt, if that is over.
     over: Option<(World, World)>,
     felt_since: Option<World>,
 }
 
 impl<'a> Trouble<'a> {
-    fn take(&mut self, entry: &'a Entry, felt: bool) {
+    fn take(&mut self, entry: &'a Entry, alert: Option<usize>, felt: bool) {
         let (subject, at) = (&entry.draft.subject, entry.occurred_at);
         match entry.draft.kind {
             EntryKind::Breach => {
@@ -97,10 +99,10 @@ impl<'a> Trouble<'a> {
                 self.breaches.remove(subject);
             }
             EntryKind::AlertFiring => {
-                self.alerts.entry(subject).or_insert(at);
+                alert.map(|alert| self.alerts.entry(alert).or_insert(at));
             }
             EntryKind::AlertResolved => {
-                self.alerts.remove(subject);
+                alert.and_then(|alert| self.alerts.remove(&alert));
             }
             _ => {}
         }
@@ -113,6 +115,7 @@ impl<'a> Trouble<'a> {
 }
 
 pub(super) fn affected(facts: &Facts<'_>) -> Vec<Safe> {
+    let alerts = Alerts::of_entries(&facts.entries);
     let mut troubles: Vec<(&ServiceName, Trouble<'_>)> = Vec::new();
     for entry in &facts.entries {
         let Some(service) = &entry.draft.service else { continue };
@@ -123,7 +126,7 @@ pub(super) fn affected(facts: &Facts<'_>) -> Vec<Safe> {
         let felt = entry.draft.kind == EntryKind::Breach
             && pain(&entry.draft.subject, facts.unit(&entry.draft.subject)) != Pain::Hidden;
         if let Some((_, trouble)) = troubles.get_mut(at) {
-            trouble.take(entry, felt);
+            trouble.take(entry, alerts.id(&entry.draft), felt);
         }
     }
     let lines: Vec<_> = troubles.iter().filter_map(|(service, trouble)| line(facts, service, trouble)).collect();

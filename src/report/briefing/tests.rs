@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::entry::{EntryKind, Severity};
-use crate::model::plan::{Outcome, PlanId};
+use crate::model::plan::{Ends, Outcome, Plan, PlanId};
 use crate::model::service::Unit;
 use crate::model::track::TrackSample;
 use crate::record::testing::{at, by, entry, plan};
@@ -173,4 +173,35 @@ fn shares_are_told_as_people_count() {
     {
         assert_eq!(pains::of_hundred(share), words);
     }
+}
+
+#[test]
+fn what_is_left_over_is_told_to_those_who_wait_until_it_is_over() {
+    let applied = |id: &str, minute: u32, ends: Ends| {
+        let plan = Plan { ends, ..plan(id, "kubectl") };
+        let intent = Body::Intent(Box::new(plan.clone()));
+        let outcome = Outcome::Verified { after_seconds: 1, words: Safe::fixed("live") };
+        [
+            with(intent, entry(&format!("{minute}a"), EntryKind::Intent, at(minute, 0), "about to")),
+            with(
+                Body::Outcome { plan: plan.id, outcome },
+                entry(&format!("{minute}b"), EntryKind::Outcome, at(minute, 9), "ended"),
+            ),
+        ]
+    };
+    let mut entries = applied("p1", 1, Ends::Reminder).to_vec();
+    let told = |entries: &[Entry], minute| {
+        let said = briefing(&record(entries.to_vec(), Vec::new()), at(minute, 0), None).now;
+        said.into_iter().find(|line| line.contains("temporary")).map(|line| line.to_string())
+    };
+    assert_eq!(
+        told(&entries, 5).as_deref(),
+        Some("1 temporary change is still in force until the team takes it back.")
+    );
+    entries.extend(applied("p2", 2, Ends::BySystem { at: at(30, 0) }));
+    assert_eq!(told(&entries, 5).as_deref(), Some("2 temporary changes are still in force; 1 of them ends by itself."));
+    let owned = Body::Owned { plan: PlanId("p1".into()), owner: Safe::fixed("team-money") };
+    entries.push(with(owned, entry("9", EntryKind::Owned, at(9, 0), "owned")));
+    assert_eq!(told(&entries, 10).as_deref(), Some("1 temporary change is still in force; it ends by itself."));
+    assert_eq!(told(&entries, 30), None);
 }

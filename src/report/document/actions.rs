@@ -49,7 +49,13 @@ pub(super) fn elsewhere(facts: &Facts<'_>) -> Vec<Elsewhere> {
         utc: facts.times.second(entry.occurred_at),
         t: facts.times.since(entry.occurred_at),
         who: who(&entry.draft.actor),
-        command: entry.draft.evidence.iter().find_map(|one| one.query.as_ref()).unwrap_or(&entry.draft.title).to_string(),
+        command: entry
+            .draft
+            .evidence
+            .iter()
+            .find_map(|one| one.query.as_ref())
+            .unwrap_or(&entry.draft.title)
+            .to_string(),
     });
     noted.collect()
 }

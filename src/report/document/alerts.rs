@@ -1,14 +1,18 @@
-//! The alerts, one line each however often they fired.
+//! The alerts, one line each however often they fired. Two of one name are two, and their labels
+//! tell them apart.
 
 use chrono::TimeDelta;
 use serde::Serialize;
 
 use crate::clock::World;
 use crate::model::entry::{Entry, EntryKind};
+use crate::record::Alerts;
 use crate::report::words::{length, who};
-use crate::text::Safe;
 
 use super::Facts;
+
+/// So many labels tell alerts of one name apart.
+const LABELS: usize = 3;
 
 /// One alert.
 #[derive(Debug, Serialize)]
@@ -20,71 +24,106 @@ pub(super) struct AlertLine {
     first: String,
     /// When it last fired, if more than once.
     last: String,
-    count: usize,
+    /// How often it fired.
+    pub(super) count: usize,
     cleared: String,
     claimed: String,
     link: String,
     #[serde(skip)]
     pub(super) firing: bool,
     #[serde(skip)]
+    /// How long it fired, all in all, before somebody claimed it.
     pub(super) unclaimed_for: Option<TimeDelta>,
 }
 
+/// From when to when an alert fired once; its end may not be known.
+type Episode = (World, Option<World>);
+
 pub(super) fn alerts(facts: &Facts<'_>) -> Vec<AlertLine> {
-    let mut known: Vec<(&Safe, &Safe)> = Vec::new();
+    let alerts = Alerts::of_entries(&facts.entries);
+    let mut known: Vec<usize> = Vec::new();
     for entry in facts.of(EntryKind::AlertFiring) {
-        let identity = (&entry.draft.source, &entry.draft.subject);
-        if !known.contains(&identity) {
-            known.push(identity);
-        }
+        known.extend(alerts.id(&entry.draft).filter(|alert| !known.contains(alert)));
     }
-    known.into_iter().map(|(source, subject)| line(facts, source, subject)).collect()
+    let of = |alert: usize| facts.entries.iter().filter(|entry| alerts.id(&entry.draft) == Some(alert)).collect();
+    let told: Vec<Vec<&Entry>> = known.into_iter().map(of).collect();
+    told.iter().filter_map(|entries| line(facts, entries, &told)).collect()
 }
 
-fn line(facts: &Facts<'_>, source: &Safe, subject: &Safe) -> AlertLine {
-    let same = |entry: &&Entry| entry.draft.subject == *subject;
-    let fired: Vec<&Entry> =
-        facts.of(EntryKind::AlertFiring).filter(same).filter(|entry| entry.draft.source == *source).collect();
-    let first = fired.first().map(|entry| entry.occurred_at);
-    let last = fired.last().map(|entry| entry.occurred_at);
-    let cleared: Option<World> = facts
-        .of(EntryKind::AlertResolved)
-        .filter(same)
-        .map(|entry| entry.occurred_at)
-        .filter(|at| last.is_some_and(|last| *at >= last))
-        .max();
-    let claim = facts.of(EntryKind::Claimed).find(|entry| entry.draft.subject == *subject);
-    let link = fired.iter().flat_map(|entry| &entry.draft.evidence).find_map(|evidence| {
+fn line(facts: &Facts<'_>, entries: &[&Entry], all: &[Vec<&Entry>]) -> Option<AlertLine> {
+    let told = fired(entries)?;
+    let episodes = episodes(entries);
+    let (first, last) = (episodes.first()?.0, episodes.last()?.0);
+    let cleared = episodes.last()?.1;
+    let claim = entries.iter().find(|entry| entry.draft.kind == EntryKind::Claimed);
+    let link = entries.iter().flat_map(|entry| &entry.draft.evidence).find_map(|evidence| {
         evidence.query.as_ref().filter(|query| query.starts_with("http://") || query.starts_with("https://"))
     });
-    let end = cleared.or(facts.to);
-    AlertLine {
-        name: subject.to_string(),
-        service: fired
+    let now = facts.to.unwrap_or(last);
+    Some(AlertLine {
+        name: name(told, all),
+        service: entries
             .iter()
             .find_map(|entry| entry.draft.service.as_ref())
             .map(ToString::to_string)
             .unwrap_or_default(),
-        source: source.to_string(),
-        first: first.map(|at| facts.times.minute(at)).unwrap_or_default(),
-        last: last.filter(|_| fired.len() > 1).map(|at| facts.times.minute(at)).unwrap_or_default(),
-        count: fired.len(),
-        cleared: match (cleared, first) {
-            (Some(at), Some(first)) => format!("{} after {}", facts.times.minute(at), length(at - first)),
-            _ => "not seen".into(),
+        source: told.draft.source.to_string(),
+        first: facts.times.minute(first),
+        last: if episodes.len() > 1 { facts.times.minute(last) } else { String::new() },
+        count: episodes.len(),
+        cleared: match cleared {
+            Some(at) if episodes.len() == 1 => format!("{} after {}", facts.times.minute(at), length(at - first)),
+            Some(at) => format!("{} after {} in all", facts.times.minute(at), length(firing(&episodes, now))),
+            None => "not seen".into(),
         },
-        claimed: match (claim, first) {
-            (Some(claim), Some(first)) => {
-                format!("{} after {}", who(&claim.draft.actor), length(claim.occurred_at - first))
-            }
-            _ => "nobody here".into(),
+        claimed: match claim {
+            Some(claim) => format!("{} after {}", who(&claim.draft.actor), length(claim.occurred_at - first)),
+            None => "nobody here".into(),
         },
         link: link.map(ToString::to_string).unwrap_or_default(),
         firing: cleared.is_none(),
-        unclaimed_for: match (claim, first, end) {
-            (None, Some(first), Some(end)) => Some(end - first),
-            (Some(claim), Some(first), _) => Some(claim.occurred_at - first),
-            _ => None,
-        },
+        unclaimed_for: Some(firing(&episodes, claim.map_or(now, |claim| claim.occurred_at))),
+    })
+}
+
+/// The entry that told first that it fires.
+fn fired<'a>(entries: &[&'a Entry]) -> Option<&'a Entry> {
+    entries.iter().copied().find(|entry| entry.draft.kind == EntryKind::AlertFiring)
+}
+
+/// Told again while it fires, by a second process or because it is not silenced any more, it has
+/// not fired once more.
+fn episodes(entries: &[&Entry]) -> Vec<Episode> {
+    let mut episodes: Vec<Episode> = Vec::new();
+    for entry in entries {
+        let open = episodes.last_mut().filter(|(_, end)| end.is_none());
+        match (entry.draft.kind, open) {
+            (EntryKind::AlertFiring, None) => episodes.push((entry.occurred_at, None)),
+            (EntryKind::AlertResolved, Some((_, end))) => *end = Some(entry.occurred_at),
+            _ => {}
+        }
     }
+    episodes
+}
+
+/// How long it fired until `now`, all in all.
+fn firing(episodes: &[Episode], now: World) -> TimeDelta {
+    let lasted = |(from, to): &Episode| (to.unwrap_or(now).min(now) - *from).max(TimeDelta::zero());
+    episodes.iter().map(lasted).sum()
+}
+
+/// Its name; if another alert bears it too, with the labels that the other has not.
+fn name(told: &Entry, all: &[Vec<&Entry>]) -> String {
+    let labels = |entry: &Entry| -> Vec<String> {
+        entry.draft.detail.iter().flat_map(|detail| detail.split(", ")).map(str::to_owned).collect()
+    };
+    let others: Vec<_> = all
+        .iter()
+        .filter_map(|entries| fired(entries))
+        .filter(|other| other.draft.subject == told.draft.subject && other.id != told.id)
+        .map(labels)
+        .collect();
+    let own = labels(told).into_iter().filter(|label| others.iter().any(|other| !other.contains(label)));
+    let own: Vec<_> = own.take(LABELS).collect();
+    if own.is_empty() { told.draft.subject.to_string() } else { format!("{} ({})", told.draft.subject, own.join(", ")) }
 }

@@ -85,7 +85,8 @@ pub(super) fn went_badly(facts: &Facts<'_>, alerts: &[AlertLine]) -> Vec<String>
     }
     for alert in alerts {
         if let Some(waited) = alert.unclaimed_for.filter(|waited| *waited > TimeDelta::minutes(2 * QUICK)) {
-            hints.push(format!("{} fired for {} without being claimed here.", alert.name, length(waited)));
+            let times = if alert.count > 1 { format!(", {} times,", alert.count) } else { String::new() };
+            hints.push(format!("{} fired{times} for {} without being claimed here.", alert.name, length(waited)));
         }
     }
     let lost: Vec<String> = facts.of(EntryKind::SourceLost).map(|entry| entry.draft.source.to_string()).collect();

@@ -195,7 +195,12 @@ fn is_responder(entry: &Entry) -> bool {
     entry.draft.actor.kind == crate::model::entry::ActorKind::Human
         && !matches!(
             entry.draft.kind,
-            EntryKind::Started | EntryKind::Sealed | EntryKind::Exported | EntryKind::Rollout | EntryKind::Rescaled
+            EntryKind::Started
+                | EntryKind::Sealed
+                | EntryKind::Exported
+                | EntryKind::Rollout
+                | EntryKind::Rescaled
+                | EntryKind::Answered
         )
 }
 

@@ -111,8 +111,8 @@ fn bounds(mut values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 }
 
 /// One chart for each value of each track, from a while before the impact to a while after the
-/// end.
-pub(super) fn charts(facts: &Facts<'_>) -> Vec<Chart> {
+/// end: those that show the incident, and the others.
+pub(super) fn charts(facts: &Facts<'_>) -> (Vec<Chart>, Vec<Chart>) {
     let around = TimeDelta::minutes(AROUND);
     let inside = |sample: &&TrackSample| {
         facts.from.is_none_or(|from| sample.at >= from - around) && facts.to.is_none_or(|to| sample.at <= to + around)
@@ -127,7 +127,26 @@ pub(super) fn charts(facts: &Facts<'_>) -> Vec<Chart> {
         }
     }
     names.sort();
-    names.into_iter().filter_map(|(track, key)| chart(facts, &samples, track, key)).collect()
+    let (shows, other): (Vec<_>, Vec<_>) = names.into_iter().partition(|(track, _)| shows(facts, &samples, track));
+    let charts = |names: Vec<(&Safe, &Safe)>| {
+        names.into_iter().filter_map(|(track, key)| chart(facts, &samples, track, key)).collect()
+    };
+    (charts(shows), charts(other))
+}
+
+/// Whether a track shows the incident: a signal that left its limit, the logs of a service that is
+/// affected, replicas that changed.
+fn shows(facts: &Facts<'_>, samples: &[&TrackSample], track: &Safe) -> bool {
+    let mut of = samples.iter().filter(|sample| sample.track == *track).peekable();
+    let Some(first) = of.peek().copied() else { return false };
+    if track.starts_with("replicas ") {
+        let known = |sample: &TrackSample| sample.values.values().all(Option::is_some);
+        return of.filter(|sample| known(sample)).any(|sample| sample.values != first.values);
+    }
+    if track.starts_with("logs ") {
+        return first.service.as_ref().is_some_and(|service| facts.record.services().contains(service));
+    }
+    facts.of(EntryKind::Breach).any(|breach| breach.draft.subject == *track)
 }
 
 fn chart(facts: &Facts<'_>, samples: &[&TrackSample], track: &Safe, key: &Safe) -> Option<Chart> {

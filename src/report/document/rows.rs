@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use serde::Serialize;
 
-use crate::model::entry::{Body, Entry, EntryKind, MilestoneName};
+use crate::model::entry::{Body, Entry, EntryKind, Evidence, MilestoneName};
 use crate::record::Row;
-use crate::report::words::{length, who};
+use crate::report::words::{count, length, who};
 
 use super::Facts;
 
@@ -65,7 +65,8 @@ pub(super) struct Shown {
     excerpt: Option<String>,
     /// A path inside the incident's directory.
     file: Option<String>,
-    lines: usize,
+    /// `8 of 412 lines`.
+    lines: String,
 }
 
 /// One source with the number of its entries.
@@ -124,7 +125,10 @@ pub(super) fn curated(facts: &Facts<'_>) -> Vec<TimelineRow> {
 
 pub(super) fn communications(facts: &Facts<'_>) -> Vec<TimelineRow> {
     let said = |one: &&Row| {
-        matches!(one.entry.draft.kind, EntryKind::Asked | EntryKind::Update | EntryKind::Phase | EntryKind::Severity)
+        matches!(
+            one.entry.draft.kind,
+            EntryKind::Asked | EntryKind::Answered | EntryKind::Update | EntryKind::Phase | EntryKind::Severity
+        )
     };
     facts.rows.iter().filter(said).map(|one| row(facts, one)).collect()
 }
@@ -195,11 +199,21 @@ pub(super) fn evidence(facts: &Facts<'_>) -> Vec<Shown> {
                 query: evidence.query.as_ref().map(ToString::to_string),
                 excerpt: evidence.excerpt.as_ref().map(ToString::to_string),
                 file: evidence.file.as_ref().map(|hash| format!("evidence/{hash}.txt")),
-                lines: evidence.excerpt.as_ref().map_or(0, |excerpt| excerpt.lines().count()),
+                lines: lines(evidence),
             });
         }
     }
     shown
+}
+
+/// How many lines are shown, and of how many.
+fn lines(evidence: &Evidence) -> String {
+    let shown = evidence.excerpt.as_ref().map_or(0, |excerpt| excerpt.lines().count());
+    match evidence.lines {
+        _ if shown == 0 => String::new(),
+        Some(all) if all as usize > shown => format!("{shown} of {all} lines"),
+        _ => count(shown, "line", "lines"),
+    }
 }
 
 pub(super) fn sources(facts: &Facts<'_>) -> Vec<SourceLine> {

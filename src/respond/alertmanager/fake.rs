@@ -56,9 +56,11 @@ impl State {
         let by = |alert: &Value| -> Vec<Value> {
             let holds = |silence: &&Value| {
                 silence["status"]["state"] == "active"
-                    && silence["matchers"].as_array().unwrap().iter().all(|matcher| {
-                        alert["labels"][matcher["name"].as_str().unwrap()] == matcher["value"]
-                    })
+                    && silence["matchers"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .all(|matcher| alert["labels"][matcher["name"].as_str().unwrap()] == matcher["value"])
             };
             silences.iter().filter(holds).map(|silence| silence["id"].clone()).collect()
         };

@@ -61,7 +61,9 @@ async fn made(server: &Server, plan: &Plan, now: World) -> Result<Seen, HttpErro
     let words = |rest: String| Safe::from(format!("silence {} holds{until}: {rest}{twice}", silence.id));
     Ok(match (held, alerts.len()) {
         (0, 0) => Seen::Live { words: words("no alert fires that it is about".to_owned()) },
-        (held, all) if held < all => Seen::Under { words: words(format!("{held} of {all} alerts are shown as silenced")) },
+        (held, all) if held < all => {
+            Seen::Under { words: words(format!("{held} of {all} alerts are shown as silenced")) }
+        }
         (1, _) => Seen::Live { words: words("1 alert is silenced".to_owned()) },
         (held, _) => Seen::Live { words: words(format!("{held} alerts are silenced")) },
     })
@@ -90,7 +92,9 @@ async fn ended(server: &Server, plan: &Plan, of: &Plan) -> Result<Seen, HttpErro
     }
     let still = alerts.iter().filter(|alert| alert.is_held_by(id)).count();
     if still > 0 {
-        return Ok(Seen::Under { words: Safe::from(format!("silence {id} has ended; {still} alerts are not told yet")) });
+        return Ok(Seen::Under {
+            words: Safe::from(format!("silence {id} has ended; {still} alerts are not told yet")),
+        });
     }
     let held: Vec<&Alert> = alerts.iter().filter(|alert| !alert.status.silenced_by.is_empty()).collect();
     let rest = match (alerts.len(), held.len()) {

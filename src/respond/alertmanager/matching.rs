@@ -20,13 +20,13 @@ impl<'a> Matching<'a> {
         let ready = |matcher: &'a Matcher| {
             let regex = match matcher.is_regex {
                 false => None,
-                true => Some(
-                    RegexBuilder::new(&format!("^(?:{})$", matcher.value)).size_limit(SIZE).build().map_err(|why| {
+                true => Some(RegexBuilder::new(&format!("^(?:{})$", matcher.value)).size_limit(SIZE).build().map_err(
+                    |why| {
                         let why = why.to_string();
                         let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
                         format!("`{matcher}` is no regular expression: {why}")
-                    })?,
-                ),
+                    },
+                )?),
             };
             Ok((matcher, regex))
         };
@@ -75,7 +75,9 @@ mod tests {
         assert!(covers(r#"{alertname="PaymentsCPUHigh", service=~"pay.*|cart"}"#, &alert));
         assert!(!covers(r#"{service=~"pay"}"#, &alert), "anchored");
         assert!(!covers(r#"{service=~"pay|ments"}"#, &alert), "anchored around the alternatives");
-        assert!(covers(r#"{zone=""}"#, &alert) && covers(r#"{zone!="a"}"#, &alert) && covers(r#"{zone=~".*"}"#, &alert));
+        assert!(
+            covers(r#"{zone=""}"#, &alert) && covers(r#"{zone!="a"}"#, &alert) && covers(r#"{zone=~".*"}"#, &alert)
+        );
         assert!(!covers(r#"{zone=~".+"}"#, &alert) && !covers(r#"{zone!=""}"#, &alert));
         assert!(!covers(r#"{service!~"pay.*"}"#, &alert) && covers(r#"{service!~"pay"}"#, &alert));
         assert!(!covers(r#"{alertname="PaymentsCPUHigh", service="cart"}"#, &alert), "all of them");

@@ -112,7 +112,8 @@ impl Silence {
             is_regex: matcher.is_regex,
             is_equal: matcher.is_equal,
         };
-        let mine = self.matchers.iter().cloned().map(|one| RawMatcher { value: redact(&one.value).into_owned(), ..one });
+        let mine =
+            self.matchers.iter().cloned().map(|one| RawMatcher { value: redact(&one.value).into_owned(), ..one });
         sorted(mine.collect()) == sorted(wanted.iter().map(raw).collect())
     }
 }

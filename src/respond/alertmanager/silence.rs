@@ -9,8 +9,7 @@ use crate::clock::World;
 use crate::model::alert::{AlertKey, AlertSeverity};
 use crate::model::name::{ServiceName, Target, Uid};
 use crate::model::plan::{
-    Blast, Ends, Fact, FieldChange, Matcher, Permission, Plan, PlanId, Preview, Refusal, Request,
-    Room, Tier,
+    Blast, Ends, Fact, FieldChange, Matcher, Permission, Plan, PlanId, Preview, Refusal, Request, Room, Tier,
 };
 use crate::respond::guard::{LIFETIME, refusal};
 use crate::respond::http::{HttpError, parsed};
@@ -102,9 +101,7 @@ fn check<'a>(wish: &Wish<'a>) -> Result<Matching<'a>, Refusal> {
         )));
     }
     if !(1..=LONGEST).contains(&wish.minutes) {
-        return Err(refusal(
-            "a silence lasts from one minute to seven days: for longer, mend the rule or its route",
-        ));
+        return Err(refusal("a silence lasts from one minute to seven days: for longer, mend the rule or its route"));
     }
     Ok(matching)
 }
@@ -131,7 +128,8 @@ impl Hidden {
         let mut all: Vec<_> = alerts
             .iter()
             .map(|alert| {
-                let severity = alert.labels.get("severity").map_or(AlertSeverity::Unknown, |text| AlertSeverity::parse(text));
+                let severity =
+                    alert.labels.get("severity").map_or(AlertSeverity::Unknown, |text| AlertSeverity::parse(text));
                 (alert.name(), severity, service(alert))
             })
             .collect();
@@ -201,7 +199,11 @@ impl Hidden {
         };
         let critical = self.critical();
         if critical > 0 {
-            warn(format!("{} of them critical: nobody is paged for {}", critical, if critical == 1 { "it" } else { "them" }));
+            warn(format!(
+                "{} of them critical: nobody is paged for {}",
+                critical,
+                if critical == 1 { "it" } else { "them" }
+            ));
         }
         let others = self.others();
         if others > 0 {

@@ -87,10 +87,7 @@ async fn a_plan_says_what_it_hides_and_asks_the_server_by_filter() {
     let room = room(&fake.environment());
     let plan = room.plan(&silence(CPU, 120)).await;
     assert_eq!(plan.title, "silence PaymentsCPUHigh");
-    assert_eq!(
-        plan.changed(),
-        r#"silence none → 2h of {alertname="PaymentsCPUHigh", service="payments"}"#
-    );
+    assert_eq!(plan.changed(), r#"silence none → 2h of {alertname="PaymentsCPUHigh", service="payments"}"#);
     assert_eq!(plan.blast.words, "hides 1 alert that fires now: PaymentsCPUHigh of payments");
     assert_eq!(plan.tier, Tier::Reversible);
     assert_eq!(plan.ends, Ends::BySystem { at: plan.read_at + TimeDelta::hours(2) });
@@ -141,7 +138,11 @@ async fn a_plan_that_hides_what_others_wait_for_takes_the_name() {
     assert!(plan.facts[1].words.starts_with("1 of them not of payments"), "{:?}", plan.facts);
     // A server that counts otherwise than this program is not believed blindly.
     let plan = room.plan(&silence(r#"{alertname="High"}"#, 30)).await;
-    assert!(plan.facts.iter().any(|fact| fact.words.contains("counts 1 that this program would not")), "{:?}", plan.facts);
+    assert!(
+        plan.facts.iter().any(|fact| fact.words.contains("counts 1 that this program would not")),
+        "{:?}",
+        plan.facts
+    );
 }
 
 #[tokio::test]

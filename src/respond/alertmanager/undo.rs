@@ -9,9 +9,7 @@ use ulid::Ulid;
 
 use crate::clock::World;
 use crate::model::name::{Target, Uid};
-use crate::model::plan::{
-    Blast, Ends, FieldChange, Permission, Plan, PlanId, Preview, Refusal, Request, Room, Tier,
-};
+use crate::model::plan::{Blast, Ends, FieldChange, Permission, Plan, PlanId, Preview, Refusal, Request, Room, Tier};
 use crate::respond::guard::{LIFETIME, refusal};
 use crate::respond::http::{HttpError, said};
 use crate::respond::kubernetes::quoted;

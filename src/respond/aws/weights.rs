@@ -22,7 +22,10 @@ pub(super) fn divided(before: &[(String, u32)], shares: &[Share], most: u32) -> 
         }
     }
     if given.iter().all(Option::is_none) {
-        return Err(format!("no destination is named; there are: {}", names()));
+        let now: Vec<_> = before.iter().map(|(_, weight)| *weight).collect();
+        let shares: Vec<_> =
+            before.iter().enumerate().map(|(at, (name, _))| format!("{name} {} %", percent(&now, at))).collect();
+        return Err(format!("name who gets another share; now it is {}", shares.join(", ")));
     }
     let named: u32 = given.iter().flatten().sum();
     let weights = if given.iter().all(Option::is_some) {
@@ -102,7 +105,7 @@ mod tests {
         assert!(why(&[("g0", 60), ("g1", 60)], 999).contains("120 per cent"));
         assert!(why(&[("g0", 0), ("g1", 0), ("g2", 0)], 999).contains("equal shares"));
         assert!(why(&[("g0", 0)], 999).contains("equal shares"), "nobody else had anything");
-        assert!(why(&[], 999).contains("no destination is named"));
+        assert!(why(&[], 999).contains("now it is g0 100 %, g1 0 %, g2 0 %"));
     }
 
     proptest! {

@@ -1,6 +1,8 @@
 //! The promises of the gateway, for scaling, against an API server on loopback that fails as
 //! asked: intent before write, one write a plan, undo is the inverse, success is identity live.
 
+mod argo;
+mod autoscaled;
 mod aws;
 mod rollouts;
 pub(in crate::respond) mod steps;

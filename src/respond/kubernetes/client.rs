@@ -19,7 +19,7 @@ use crate::model::plan::Refusal;
 use crate::text::Safe;
 
 use super::gate::{Gate, NotAllowed};
-use super::objects::{Application, Autoscaler, Group, List, Meta, Pod, Scale, Status, Workload};
+use super::objects::{Autoscaler, Group, List, Meta, Pod, Scale, Status, Workload};
 use super::place::{Place, is_name};
 use super::said;
 use crate::respond::guard::refusal;
@@ -278,11 +278,23 @@ impl Api {
     }
 
     pub(super) async fn autoscalers(&self, namespace: &str) -> Result<Vec<Autoscaler>, ApiError> {
-        let path = format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers?limit=500");
+        self.pages(&format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers")).await
+    }
+
+    /// KEDA's objects; none in a cluster without KEDA.
+    pub(super) async fn scaled_objects(&self, namespace: &str) -> Result<Vec<serde_json::Value>, ApiError> {
+        match self.pages(&format!("/apis/keda.sh/v1alpha1/namespaces/{namespace}/scaledobjects")).await {
+            Err(error) if error.is(StatusCode::NOT_FOUND) => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
+    /// A whole list, page by page.
+    async fn pages<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ApiError> {
         let mut all = Vec::new();
         let mut next = String::new();
         for _ in 0..PAGES {
-            let page: List<Autoscaler> = self.get(&format!("{path}{next}")).await?;
+            let page: List<T> = self.get(&format!("{path}?limit=500{next}")).await?;
             all.extend(page.items);
             match page.metadata.next {
                 Some(token) if !token.is_empty() => next = format!("&continue={}", encoded(&token)),
@@ -308,7 +320,7 @@ impl Api {
 
     /// The Argo CD Application that the object says it is part of: its name, and the object if it
     /// could be read.
-    pub(super) async fn application(&self, meta: &Meta) -> Option<(String, Result<Application, ApiError>)> {
+    pub(super) async fn application<T: DeserializeOwned>(&self, meta: &Meta) -> Option<(String, Result<T, ApiError>)> {
         let tracking = meta.annotations.get("argocd.argoproj.io/tracking-id").and_then(|id| id.split(':').next());
         let name = tracking
             .or_else(|| meta.labels.get("argocd.argoproj.io/instance").map(String::as_str))

@@ -1,10 +1,13 @@
 //! An API server for tests: one Deployment, every request recorded, and a network that fails as
 //! asked. Written on bare sockets, because a connection that is cut is what it is for.
 
+pub(in crate::respond) mod argo;
 pub(in crate::respond) mod mesh;
 mod objects;
 pub(in crate::respond) mod rollout;
+pub(in crate::respond) mod scalers;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -60,12 +63,16 @@ impl Seen {
 pub(in crate::respond) struct State {
     pub(in crate::respond) object: Value,
     pub(in crate::respond) autoscalers: Value,
+    /// KEDA's ScaledObjects; without any the cluster has no KEDA.
+    pub(in crate::respond) scaled: Vec<Value>,
     pub(in crate::respond) application: Option<Value>,
     pub(in crate::respond) pods: Vec<Value>,
     /// ReplicaSets or ControllerRevisions.
     pub(in crate::respond) revisions: Vec<Value>,
     /// Whatever else there is.
     pub(in crate::respond) objects: Objects,
+    /// Objects and lists of Argo's, by their paths.
+    pub(in crate::respond) argo: BTreeMap<String, Value>,
     /// Whether the Deployment's controller follows, some pods a look.
     pub(in crate::respond) follows: bool,
     pub(in crate::respond) allowed: bool,
@@ -195,10 +202,12 @@ impl Fake {
                 },
             }),
             autoscalers: json!([]),
+            scaled: Vec::new(),
             application: None,
             pods: Vec::new(),
             revisions: Vec::new(),
             objects: Objects::default(),
+            argo: BTreeMap::new(),
             follows: true,
             allowed: true,
             dry_run: None,
@@ -323,7 +332,9 @@ async fn connection(socket: TcpStream, state: Arc<Mutex<State>>, intents: Arc<At
 
 fn answer(state: &mut State, seen: Seen) -> Reply {
     state.seen.push(seen.clone());
-    if let Some(reply) = rollout::answer(state, &seen) {
+    if let Some(reply) =
+        argo::answer(state, &seen).or_else(|| rollout::answer(state, &seen)).or_else(|| scalers::answer(state, &seen))
+    {
         return reply;
     }
     let path = seen.path.split('?').next().unwrap_or_default();

@@ -81,9 +81,38 @@ pub(in crate::respond) fn held<'a>(object: &Value, plan: &'a Plan) -> Held<'a> {
 /// always writes them.
 pub(super) fn at(object: &Value, field: &FieldChange) -> Value {
     match object.pointer(&field.pointer) {
+        now if *field.pointer == *OPERATION => operation(object, now, field),
         Some(value) => value.clone(),
         None if *field.pointer == *"/spec/replicas" => json!(0),
         None => Value::Null,
+    }
+}
+
+/// Where an Application holds what Argo CD is to do.
+pub(super) const OPERATION: &str = "/operation";
+
+/// Argo CD takes an operation away when it is over; what it was is told in the status, until the
+/// next one, with fields of Argo CD's own added.
+fn operation(object: &Value, now: Option<&Value>, field: &FieldChange) -> Value {
+    let pending = now.filter(|now| !now.is_null());
+    let told = pending.or_else(|| object.pointer("/status/operationState/operation"));
+    let ours = serde_json::from_str(&field.after).unwrap_or(Value::Null);
+    match told.map(|told| common(told, &ours)) {
+        Some(told) if same(&told, &field.after) => told,
+        _ => pending.cloned().unwrap_or(Value::Null),
+    }
+}
+
+/// As much of `now` as `ours` has.
+fn common(now: &Value, ours: &Value) -> Value {
+    match (now, ours) {
+        (Value::Object(now), Value::Object(ours)) => {
+            ours.iter().filter_map(|(key, ours)| Some((key.clone(), common(now.get(key)?, ours)))).collect()
+        }
+        (Value::Array(now), Value::Array(ours)) if now.len() == ours.len() => {
+            now.iter().zip(ours).map(|(now, ours)| common(now, ours)).collect()
+        }
+        _ => now.clone(),
     }
 }
 
@@ -114,7 +143,7 @@ pub(super) fn patch(plan: &Plan, absent: bool) -> Option<Value> {
             (false, false) => json!({ "op": "replace", "path": path, "value": after }),
         });
     }
-    (patch.len() > 1).then(|| Value::Array(patch))
+    (patch.len() > 1).then_some(Value::Array(patch))
 }
 
 /// `replicas went from 6 to 9`, of a field that holds something else than the plan read.

@@ -63,6 +63,8 @@ fn allowed(method: &Method, path: &str) -> bool {
     matches!(
         (method.as_str(), parts.as_slice()),
         ("PATCH", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _, "scale"])
+            | ("PATCH", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "rollouts", _, "scale" | "status"])
+            | ("PATCH", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "rollouts" | "applications", _])
             | ("PATCH", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets" | "daemonsets", _])
             | ("PATCH", ["apis", "networking.istio.io", "v1" | "v1beta1", "namespaces", _, "virtualservices", _])
             | ("PATCH", ["apis", "gateway.networking.k8s.io", "v1" | "v1beta1", "namespaces", _, "httproutes", _])
@@ -72,7 +74,9 @@ fn allowed(method: &Method, path: &str) -> bool {
             | ("GET", ["apis", "apps", "v1", "namespaces", _, "replicasets" | "controllerrevisions"])
             | ("GET", ["apis", "apps", "v1", "namespaces", _, "deployments" | "statefulsets", _, "scale"])
             | ("GET", ["apis", "autoscaling", "v2", "namespaces", _, "horizontalpodautoscalers"])
-            | ("GET", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "applications", _])
+            | ("GET" | "PATCH", ["apis", "autoscaling", "v2", "namespaces", _, "horizontalpodautoscalers", _])
+            | ("GET", ["apis", "keda.sh", "v1alpha1", "namespaces", _, "scaledobjects"])
+            | ("GET" | "PATCH", ["apis", "keda.sh", "v1alpha1", "namespaces", _, "scaledobjects", _])
             | ("GET", ["apis", "networking.istio.io" | "gateway.networking.k8s.io"])
             | ("GET", ["apis", "networking.istio.io", "v1" | "v1beta1", "namespaces", _, "virtualservices", _])
             | ("GET", ["apis", "networking.istio.io", "v1" | "v1beta1", "namespaces", _, "destinationrules"])
@@ -80,6 +84,19 @@ fn allowed(method: &Method, path: &str) -> bool {
             | ("GET", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "rollouts"])
             | ("GET", ["apis", "discovery.k8s.io", "v1", "namespaces", _, "endpointslices"])
             | ("GET", ["api", "v1", "namespaces", _, "services", _])
+            | ("GET", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "rollouts", _, "scale"])
+            | (
+                "GET",
+                [
+                    "apis",
+                    "argoproj.io",
+                    "v1alpha1",
+                    "namespaces",
+                    _,
+                    "rollouts" | "applications" | "applicationsets",
+                    _
+                ],
+            )
             | ("GET", ["api", "v1", "namespaces", _, "pods"])
     )
 }
@@ -99,7 +116,12 @@ mod tests {
             (Method::PATCH, "/apis/gateway.networking.k8s.io/v1beta1/namespaces/shop/httproutes/checkout"),
             (Method::PATCH, "/api/v1/namespaces/shop/services/checkout"),
             (Method::GET, "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"),
+            (Method::PATCH, "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers/payments"),
+            (Method::PATCH, "/apis/keda.sh/v1alpha1/namespaces/shop/scaledobjects/payments"),
             (Method::GET, "/apis/apps/v1/namespaces/shop/deployments/payments"),
+            (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/checkout"),
+            (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/checkout/status"),
+            (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/shop"),
             (Method::GET, "/apis/apps/v1/namespaces/shop/controllerrevisions"),
             (Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
         ] {
@@ -119,7 +141,14 @@ mod tests {
             (Method::PATCH, "/apis/gateway.networking.k8s.io/v1/namespaces/shop/gateways/checkout"),
             (Method::GET, "/api/v1/namespaces/shop/services/checkout/proxy"),
             (Method::PUT, "/apis/apps/v1/namespaces/shop/deployments/payments/scale"),
+            (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/shop/status"),
+            (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/argocd/applicationsets/shops"),
+            (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/argocd/appprojects/default"),
+            (Method::DELETE, "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/shop"),
             (Method::DELETE, "/apis/apps/v1/namespaces/shop/deployments/payments"),
+            (Method::DELETE, "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers/payments"),
+            (Method::PATCH, "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers/payments/status"),
+            (Method::PATCH, "/apis/keda.sh/v1alpha1/namespaces/shop/scaledobjects"),
             (Method::POST, "/api/v1/namespaces/shop/pods"),
             (Method::POST, "/api/v1/namespaces/shop/pods/p/eviction"),
             (Method::GET, "/api/v1/namespaces/shop/pods/p/exec"),

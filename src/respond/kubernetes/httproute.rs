@@ -11,7 +11,8 @@ use super::client::Api;
 use super::place::Place;
 use super::ready::{self, Labels, Ready};
 use super::said;
-use super::traffic::{List, Way, weight_of, written};
+use super::shares::{List, Way, weight_of};
+use super::traffic::written;
 
 /// Its rules that name backends.
 pub(super) fn lists(object: &Value) -> Vec<List> {

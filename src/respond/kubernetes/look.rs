@@ -15,7 +15,7 @@ use super::objects::{Meta, Pod, Workload};
 use super::place::Place;
 use super::rolled::rolled;
 use super::scale::replicas_of;
-use super::{FIELD_MANAGER, httproute, revisions, said, selector, virtualservice};
+use super::{FIELD_MANAGER, argo_rollouts, argocd, httproute, revisions, said, selector, virtualservice};
 
 /// What the target shows of `plan`.
 pub(super) async fn look(api: &Api, plan: &Plan) -> Seen {
@@ -43,7 +43,14 @@ pub(super) async fn look(api: &Api, plan: &Plan) -> Seen {
         Held::Before => return Seen::AsBefore { words: holds(plan, &object) },
         Held::Other(..) => return Seen::Other { words: holds(plan, &object) },
     }
+    if matches!(plan.target.kind, Kind::HorizontalPodAutoscaler | Kind::ScaledObject) {
+        return super::autoscaler::look(api, plan, &place, &object).await;
+    }
     match plan.request.origin() {
+        Request::RollBack { .. } if place.kind == Kind::Application => argocd::look(plan, &object),
+        Request::RollBack { .. } | Request::Abort { .. } if place.kind == Kind::Rollout => {
+            argo_rollouts::look(api, plan, &place, &object).await
+        }
         Request::Scale { .. } => scaled(api, plan, &place, &object).await,
         Request::RollBack { target, .. } | Request::Restart { target } if revisions::has(target.kind) => {
             rolled(api, plan, &place, &object).await
@@ -107,12 +114,22 @@ async fn scaled(api: &Api, plan: &Plan, place: &Place, object: &Value) -> Seen {
 ///
 /// `observedGeneration` may not lag behind `generation`: until then `status` tells of the spec
 /// before ours.
-fn is_live(object: &Workload, kind: Kind, after: u32) -> bool {
+pub(super) fn is_live(object: &Workload, kind: Kind, after: u32) -> bool {
     let status = &object.status;
+    let fits = after..=after.saturating_add(on_top(object));
     status.observed_generation >= object.metadata.generation
-        && status.replicas == after
-        && status.available_replicas == after
+        && fits.contains(&status.replicas)
+        && fits.contains(&status.available_replicas)
         && (!rolls_out(object, kind) || status.updated_replicas == after)
+}
+
+/// The pods of a new version that a Rollout keeps beside those that were asked for: where traffic
+/// does not follow the number of pods.
+fn on_top(object: &Workload) -> u32 {
+    let strategy = &object.spec.strategy;
+    let beside = ["/canary/trafficRouting", "/blueGreen"].iter().any(|part| strategy.pointer(part).is_some());
+    let under_way = object.status.current_pod_hash != object.status.stable_rs;
+    if beside && under_way { object.status.updated_replicas } else { 0 }
 }
 
 /// Whether all replicas have to come to the newest revision. A StatefulSet may hold older ones on
@@ -134,7 +151,7 @@ fn counts(object: &Workload, kind: Kind, after: u32) -> String {
 }
 
 /// What a failing condition says: a quota that is used up, a deadline that has passed.
-fn trouble(object: &Workload) -> String {
+pub(super) fn trouble(object: &Workload) -> String {
     let failing = |kind: &str, status: &str| {
         object.status.conditions.iter().find(|condition| condition.kind == kind && condition.status == status)
     };

@@ -30,6 +30,7 @@ pub(super) struct Meta {
 pub(super) struct OwnerReference {
     pub(super) kind: String,
     pub(super) name: String,
+    pub(super) uid: String,
     pub(super) controller: Option<bool>,
 }
 
@@ -74,7 +75,7 @@ pub(super) struct Object {
     pub(super) metadata: Meta,
 }
 
-/// A Deployment or StatefulSet.
+/// A Deployment, StatefulSet or Rollout.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Workload {
@@ -92,12 +93,14 @@ pub(super) struct WorkloadSpec {
     pub(super) replicas: Option<u32>,
     pub(super) paused: bool,
     pub(super) progress_deadline_seconds: Option<u32>,
+    pub(super) strategy: serde_json::Value,
 }
 
 /// Its `status`: counts that are zero are left out by the server.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct WorkloadStatus {
+    #[serde(deserialize_with = "number")]
     pub(super) observed_generation: i64,
     pub(super) replicas: u32,
     pub(super) ready_replicas: u32,
@@ -105,6 +108,11 @@ pub(super) struct WorkloadStatus {
     pub(super) updated_replicas: u32,
     #[serde(deserialize_with = "or_default")]
     pub(super) conditions: Vec<Condition>,
+    /// Of a Rollout: the hash of the template that is wanted.
+    pub(super) current_pod_hash: String,
+    /// Of a Rollout: the hash of the one that was rolled out last.
+    #[serde(rename = "stableRS")]
+    pub(super) stable_rs: String,
 }
 
 /// One of `status.conditions`.
@@ -179,6 +187,27 @@ pub(super) struct ListMeta {
 pub(super) struct Autoscaler {
     pub(super) metadata: Meta,
     pub(super) spec: AutoscalerSpec,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) status: AutoscalerStatus,
+}
+
+impl Autoscaler {
+    /// What its conditions say against it: it cannot reach its target, or has no metrics.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let failing = |kind: &str| {
+            self.status.conditions.iter().find(|condition| condition.kind == kind && condition.status == "False")
+        };
+        let condition = failing("AbleToScale").or_else(|| failing("ScalingActive"))?;
+        Some(format!("{}: {}", condition.reason, condition.message))
+    }
+}
+
+/// Its `status`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AutoscalerStatus {
+    #[serde(deserialize_with = "or_default")]
+    pub(super) conditions: Vec<Condition>,
 }
 
 /// Its `spec`.
@@ -301,7 +330,13 @@ pub(super) struct Status {
     pub(super) message: String,
 }
 
+/// Argo Rollouts writes a generation as text.
+fn number<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+    let value = serde_json::Value::deserialize(from)?;
+    Ok(value.as_i64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_default())
+}
+
 /// The server writes some empty lists and maps as `null`.
-fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
 }

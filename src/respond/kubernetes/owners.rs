@@ -18,6 +18,8 @@ use super::scale::{Facts, kubectl, quoted};
 pub(super) enum Field<'a> {
     /// The number of replicas.
     Replicas,
+    /// The floor and the cap of an autoscaler.
+    Bounds,
     /// These fields of the template, by JSON Pointers into the object.
     Template(&'a [String]),
     /// What a restart notes in the template. No manifest holds it, and what no manifest holds is
@@ -25,8 +27,8 @@ pub(super) enum Field<'a> {
     Restart,
 }
 
-/// The owners of the template of an object, the gravest first.
-pub(super) fn of_template(
+/// The owners of a field of an object, the gravest first.
+pub(super) fn of_field(
     field: Field<'_>,
     meta: &Meta,
     kind: &str,
@@ -67,6 +69,7 @@ impl Field<'_> {
     fn cure(self) -> &'static str {
         match self {
             Self::Replicas => "change replicas in git",
+            Self::Bounds => "change its floor and cap in git",
             Self::Template(_) | Self::Restart => "revert the commit in git",
         }
     }
@@ -77,6 +80,8 @@ impl Field<'_> {
             |pointer: &str| pointer.strip_prefix(ignored).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         match self {
             Self::Replicas => ignored == "/spec/replicas",
+            // Both ends have to be ignored, which takes more than one pointer; the whole spec is one.
+            Self::Bounds => ignored == "/spec",
             Self::Template(pointers) => !pointers.is_empty() && pointers.iter().all(|pointer| covers(pointer)),
             Self::Restart => true,
         }
@@ -86,6 +91,7 @@ impl Field<'_> {
     fn is_path(self, ignored: &str) -> bool {
         match self {
             Self::Replicas => ignored == ".spec.replicas",
+            Self::Bounds => ignored == ".spec",
             Self::Template(_) => matches!(ignored, ".spec.template" | ".spec"),
             Self::Restart => true,
         }
@@ -95,6 +101,8 @@ impl Field<'_> {
     fn place(self) -> (&'static str, &'static str) {
         match self {
             Self::Replicas => ("/f:spec/f:replicas", "/spec/replicas"),
+            // A manifest of an autoscaler always says something of them.
+            Self::Bounds => ("/f:spec", "/spec"),
             Self::Template(_) | Self::Restart => ("/f:spec/f:template", "/spec/template"),
         }
     }
@@ -179,7 +187,7 @@ fn by_autoscaler(facts: &Facts<'_>, wanted: u32, hpa: &Autoscaler) -> Owner {
 }
 
 /// The ScaledObject that made an HPA, by KEDA's label, its owner reference, or the name it gives.
-fn keda(meta: &Meta) -> Option<String> {
+pub(super) fn keda(meta: &Meta) -> Option<String> {
     let owner =
         || meta.owner_references.iter().find(|owner| owner.kind == "ScaledObject").map(|owner| owner.name.clone());
     let named = || meta.name.strip_prefix("keda-hpa-").map(str::to_owned);
@@ -197,7 +205,7 @@ fn by_argo(field: Field<'_>, meta: &Meta, kind: &str, name: &str, read: Result<A
             OwnerEffect::Informs,
             match field {
                 Field::Replicas => "leaves the number of replicas alone".to_owned(),
-                Field::Template(_) | Field::Restart => "is told to leave what changes alone".to_owned(),
+                Field::Bounds | Field::Template(_) | Field::Restart => "is told to leave what changes alone".to_owned(),
             },
         ),
         Ok(_) if manifest_sets(field, meta) == Some(false) => {
@@ -285,7 +293,7 @@ fn by_helm(field: Field<'_>, meta: &Meta) -> Option<Owner> {
         (Field::Restart, _) => {
             (OwnerEffect::Informs, "leaves a restart alone: no chart says anything of it".to_owned())
         }
-        (Field::Replicas, _) => {
+        (Field::Replicas | Field::Bounds, _) => {
             (OwnerEffect::MayRevert, "may set it back at the next upgrade; change its values too".to_owned())
         }
         (Field::Template(_), Some(release)) => (

@@ -27,6 +27,13 @@ pub(super) struct Resource {
 const RESOURCES: &[(Kind, Resource)] = &[
     (Kind::Deployment, Resource { group: "apps", version: "v1", plural: "deployments" }),
     (Kind::StatefulSet, Resource { group: "apps", version: "v1", plural: "statefulsets" }),
+    (
+        Kind::HorizontalPodAutoscaler,
+        Resource { group: "autoscaling", version: "v2", plural: "horizontalpodautoscalers" },
+    ),
+    (Kind::ScaledObject, Resource { group: "keda.sh", version: "v1alpha1", plural: "scaledobjects" }),
+    (Kind::Rollout, Resource { group: "argoproj.io", version: "v1alpha1", plural: "rollouts" }),
+    (Kind::Application, Resource { group: "argoproj.io", version: "v1alpha1", plural: "applications" }),
     (Kind::DaemonSet, Resource { group: "apps", version: "v1", plural: "daemonsets" }),
     (Kind::VirtualService, Resource { group: "networking.istio.io", version: "v1", plural: "virtualservices" }),
     (Kind::HttpRoute, Resource { group: "gateway.networking.k8s.io", version: "v1", plural: "httproutes" }),

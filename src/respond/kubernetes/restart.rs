@@ -9,7 +9,7 @@ use crate::text::Safe;
 
 use super::Kubernetes;
 use super::fields::kept;
-use super::owners::{Field, of_template};
+use super::owners::{Field, of_field};
 use super::rollout;
 
 /// What holds the time.
@@ -46,7 +46,7 @@ impl Kubernetes {
             words: Some(super::said(&format!("{told} → now"))),
         };
         let application = self.api.application(&read.meta).await;
-        let owners = of_template(Field::Restart, &read.meta, target.kind.as_str(), application);
+        let owners = of_field(Field::Restart, &read.meta, target.kind.as_str(), application);
         let command = read.kubectl(&["rollout", "restart", &read.short()]);
         Ok(rollout::plan(
             &read,

@@ -18,7 +18,7 @@ use super::pace::Way;
 use super::place::Place;
 use super::revisions::{self, Revision};
 use super::rollout::{self, Read};
-use super::{Kubernetes, said};
+use super::{Kubernetes, argocd, said};
 
 /// The field that a rollback writes.
 pub(super) const POINTER: &str = "/spec/template";
@@ -33,19 +33,20 @@ impl Kubernetes {
     pub(super) async fn roll_back(&self, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
         let target = want.target();
         let read = self.read_rollout(target).await?;
-        let listed = revisions::read(&self.api, &Place::of(target)?, &read.object).await;
+        let place = Place::of(target)?;
+        let (listed, application) =
+            futures::join!(revisions::read(&self.api, &place, &read.object), self.api.application(&read.meta));
         let revisions = listed.map_err(|error| error.refusal("read the revisions of", target))?;
         let change = match want {
             Request::Undo { plan } => undone(&read, plan, &revisions)?,
             Request::RollBack { to, .. } => picked(&read, to, &revisions)?,
             other => return Err(refusal(format!("{} is not about revisions", other.words()))),
         };
-        let application = self.api.application(&read.meta).await;
+        let tracked = application.as_ref().map(|(tracked, _)| tracked.clone());
         let now = read.template()?;
         let differs = leaves(now, &change.template);
         let pointers: Vec<String> = differs.iter().map(|leaf| format!("{POINTER}{}", leaf.pointer)).collect();
-        let owners =
-            super::owners::of_template(Field::Template(&pointers), &read.meta, target.kind.as_str(), application);
+        let owners = super::owners::of_field(Field::Template(&pointers), &read.meta, target.kind.as_str(), application);
         let images = difference::images(&differs);
         let kind = format!("{} {}", target.kind, target.path.name);
         let verb = if want.is_undo() { "roll forward" } else { "roll back" };
@@ -60,6 +61,7 @@ impl Kubernetes {
             // No revision holds it any more: no command of one line does this.
             None => read.kubectl(&["edit", &read.short()]),
         };
+        let instead = argocd::roll_back_instead(target, tracked.as_deref(), &owners);
         let plan = rollout::plan(
             &read,
             want,
@@ -73,7 +75,7 @@ impl Kubernetes {
                 command,
             },
         );
-        fits(plan)
+        fits(Plan { instead, ..plan })
     }
 }
 

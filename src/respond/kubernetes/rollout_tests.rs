@@ -127,9 +127,14 @@ async fn all_pods_at_once_take_the_name() {
     assert!(plan.blast.words.contains("all of them end before the first new one starts"), "{}", plan.blast.words);
 }
 
+/// Tracked by Argo CD since before its first revision: the controller copies annotations to each.
 fn tracked(fake: &Fake) {
-    fake.state().object["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] =
-        json!("shop:apps/Deployment:shop/payments");
+    let mut state = fake.state();
+    let state = &mut *state;
+    for object in state.revisions.iter_mut().chain([&mut state.object]) {
+        object["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] =
+            json!("shop:apps/Deployment:shop/payments");
+    }
 }
 
 #[tokio::test]
@@ -184,6 +189,42 @@ async fn flux_helm_and_operators_are_named_with_the_lasting_cure() {
     assert!(told[1].1.ends_with("helm rollback pay -n shop"), "{}", told[1].1);
     assert_eq!(told[2].0, "Shop main");
     assert!(plan.owners.iter().all(|owner| owner.effect == OwnerEffect::MayRevert));
+}
+
+/// A plan on the smallest screen, made at a moment of its own; its kubeconfig is wherever.
+async fn pictured(fake: &Fake, want: &Request) -> String {
+    let (clock, _driver) = Clock::driven("2026-11-21T03:29:52Z".parse().unwrap());
+    let cluster =
+        Cluster { fits: Some(9), load: Some("cpu 97 % on 6 pods; errors 31.2 %".into()), ..Cluster::default() };
+    let mut plan = Engine::new(&fake.environment(), clock).unwrap().plan(want, &cluster).await.unwrap();
+    let kubeconfig = fake.environment().kubernetes.unwrap().kubeconfig.unwrap();
+    plan.command = plan.command.replace(&format!("--kubeconfig {} ", kubeconfig.display()), "").into();
+    crate::tui::tests::plans::picture(&plan)
+}
+
+#[tokio::test]
+async fn a_plan_to_roll_back_at_80_by_24() {
+    let fake = staged(Kind::Deployment).await;
+    tracked(&fake);
+    fake.state().application = Some(json!({ "spec": { "syncPolicy": { "automated": {} } } }));
+    let want = Request::RollBack { target: target(Kind::Deployment), to: Revision::Previous };
+    insta::assert_snapshot!(pictured(&fake, &want).await);
+}
+
+#[tokio::test]
+async fn a_plan_to_roll_a_stateful_set_with_a_broken_pod_back_at_80_by_24() {
+    let fake = staged(Kind::StatefulSet).await;
+    fake.state().object["status"]["readyReplicas"] = json!(5);
+    fake.state().follows = false;
+    let want = Request::RollBack { target: target(Kind::StatefulSet), to: Revision::Named("1".into()) };
+    insta::assert_snapshot!(pictured(&fake, &want).await);
+}
+
+#[tokio::test]
+async fn a_plan_to_restart_at_80_by_24() {
+    let fake = staged(Kind::DaemonSet).await;
+    let want = Request::Restart { target: target(Kind::DaemonSet) };
+    insta::assert_snapshot!(pictured(&fake, &want).await);
 }
 
 #[tokio::test]

@@ -146,7 +146,7 @@ pub(super) fn plan(
     })
 }
 
-fn blast(before: u32, wanted: u32, ready: u32) -> Blast {
+pub(super) fn blast(before: u32, wanted: u32, ready: u32) -> Blast {
     let more = wanted > before;
     let by = wanted.abs_diff(before);
     let words = match (u64::from(by) * 100).checked_div(u64::from(before)) {
@@ -157,7 +157,7 @@ fn blast(before: u32, wanted: u32, ready: u32) -> Blast {
     Blast { ready_before: ready, wanted_after: wanted, words: Safe::from(words) }
 }
 
-fn room(before: u32, wanted: u32, cluster: &Cluster) -> Room {
+pub(super) fn room(before: u32, wanted: u32, cluster: &Cluster) -> Room {
     let added = wanted.saturating_sub(before);
     if added == 0 {
         return Room::NotNeeded;
@@ -184,7 +184,7 @@ fn ready_after(kind: Kind, before: u32, wanted: u32, ready: u32) -> u32 {
     }
 }
 
-fn tier(kind: Kind, before: u32, wanted: u32, ready: u32) -> Tier {
+pub(super) fn tier(kind: Kind, before: u32, wanted: u32, ready: u32) -> Tier {
     if wanted > before {
         Tier::Reversible
     } else if wanted == 0 || ready_after(kind, before, wanted, ready) < 1 {
@@ -196,7 +196,11 @@ fn tier(kind: Kind, before: u32, wanted: u32, ready: u32) -> Tier {
 
 fn command(facts: &Facts<'_>, wanted: u32) -> String {
     let path = &facts.target.path;
-    let short = if facts.target.kind == Kind::StatefulSet { "statefulset" } else { "deploy" };
+    let short = match facts.target.kind {
+        Kind::StatefulSet => "statefulset",
+        Kind::Rollout => "rollout",
+        _ => "deploy",
+    };
     let (what, count) = (format!("{short}/{}", path.name), format!("--replicas={wanted}"));
     kubectl(facts.context, &path.namespace, &["scale", &what, &count])
 }

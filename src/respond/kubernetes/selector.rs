@@ -71,7 +71,7 @@ pub(super) async fn plan(api: &Api, clock: &Clock, want: &Request, cluster: &Clu
             ))));
         }
     };
-    let undo = matches!(want, Request::Undo { .. });
+    let undo = want.is_undo();
     let identified = read.identified();
     let carries = carried.or_else(|| old.as_ref().ok().copied());
     let not_asked = Safe::fixed("not asked yet");
@@ -107,7 +107,7 @@ pub(super) async fn plan(api: &Api, clock: &Clock, want: &Request, cluster: &Clu
         command: Safe::from(patched(read.context, &place, &patch)),
         facts: facts(from, &to, &old, new),
         instead: None,
-        ends: Ends::Reminder,
+        ends: if undo { Ends::Stays } else { Ends::Reminder },
         read_at: read.read_at,
         expires_at: read.read_at + LIFETIME,
         patience_seconds: PATIENCE_SECONDS,

@@ -15,7 +15,8 @@ use super::client::Api;
 use super::place::Place;
 use super::ready::{self, Labels, Ready};
 use super::said;
-use super::traffic::{List, Way, weight_of, written};
+use super::shares::{List, Way, weight_of};
+use super::traffic::written;
 
 /// Where Istio looks for rules that hold for all namespaces.
 const ROOT: &str = "istio-system";

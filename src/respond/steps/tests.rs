@@ -126,8 +126,16 @@ async fn it_has_no_terminal_no_input_and_little_of_the_environment() {
     assert_eq!(lines.next(), Some("none"), "{printed}");
     // The shell adds its own.
     let names: Vec<_> = lines.filter(|name| !matches!(*name, "PWD" | "OLDPWD" | "SHLVL" | "_")).collect();
-    let known =
-        ["AWS_CONFIG_FILE", "AWS_EC2_METADATA_DISABLED", "AWS_SHARED_CREDENTIALS_FILE", "HOME", "KUBECONFIG", "LANG", "PATH", "TERM"];
+    let known = [
+        "AWS_CONFIG_FILE",
+        "AWS_EC2_METADATA_DISABLED",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "HOME",
+        "KUBECONFIG",
+        "LANG",
+        "PATH",
+        "TERM",
+    ];
     assert!(names.iter().all(|name| known.contains(name)), "{names:?}");
     assert!(names.contains(&"PATH") && names.contains(&"TERM"), "{names:?}");
 }
@@ -166,7 +174,10 @@ async fn a_command_that_hangs_is_killed_with_what_it_started() {
     let shelf = Shelf::new();
     let plan = shelf.plan("sh timeout=1s", "sleep 1000 & echo $!; sleep 1000").await;
     let ended = shelf.apply(plan).await.outcome;
-    assert!(matches!(&ended, Outcome::Failed { why } if why.starts_with("killed after 1 s, which was its limit")), "{ended:?}");
+    assert!(
+        matches!(&ended, Outcome::Failed { why } if why.starts_with("killed after 1 s, which was its limit")),
+        "{ended:?}"
+    );
     gone(shelf.printed().trim()).await;
     // What holds the output for ever does not hold the step.
     let ended = shelf.apply(shelf.plan("sh", "sleep 1000 & echo $!").await).await.outcome;
@@ -238,7 +249,10 @@ async fn a_runbook_that_changed_or_that_anybody_can_write_is_not_run() {
     let plan = shelf.plan("sh", &command).await;
     shelf.write("sh", "touch other");
     let ended = shelf.apply(plan).await.outcome;
-    assert!(matches!(&ended, Outcome::Refused { why } if why.contains("nothing was run, the runbook changed")), "{ended:?}");
+    assert!(
+        matches!(&ended, Outcome::Refused { why } if why.contains("nothing was run, the runbook changed")),
+        "{ended:?}"
+    );
     let refusal = shelf.engine.plan(&shelf.want(&command), &Cluster::default()).await.unwrap_err();
     assert!(refusal.why.contains("another than the one shown"), "{refusal}");
 
@@ -290,7 +304,12 @@ fn the_systems_are_those_that_the_configuration_pins() {
         endpoints: Default::default(),
         alarm_prefixes: Vec::new(),
         alarms_every: Duration::from_secs(60),
-        logs: LogAccess { groups: Vec::new(), every: Duration::from_secs(10), live_tail: Vec::new(), calls_per_second: 5.0 },
+        logs: LogAccess {
+            groups: Vec::new(),
+            every: Duration::from_secs(10),
+            live_tail: Vec::new(),
+            calls_per_second: 5.0,
+        },
     };
     let env = Environment { aws: Some(aws), ..environment() };
     for (file, found) in [(None, "/elsewhere/config"), (Some(PathBuf::from("/own/config")), "/own/config")] {

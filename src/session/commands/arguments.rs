@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveTime, Utc};
 
 use crate::model::command::{AlertChoice, Command, Due, MilestoneTime, Pane, SilenceChoice, View, WorkloadChoice};
 use crate::model::entry::{MilestoneName, Phase, Severity};
-use crate::model::name::{ServiceName, SourceId};
+use crate::model::name::{Kind, ServiceName, SourceId};
 use crate::model::plan::{Matcher, Replicas, Revision, Share};
 use crate::text::Safe;
 
@@ -183,19 +183,67 @@ pub(super) fn break_glass(given: &str) -> Result<Command, String> {
     text(given, "the reason").map(|reason| Command::BreakGlass { reason })
 }
 
+/// The workload, then `MIN..MAX`, of which one may be missing.
+pub(super) fn bound(given: &str) -> Result<Command, String> {
+    let (workload, bounds) = given.rsplit_once(char::is_whitespace).unwrap_or((given, ""));
+    let workload = WorkloadChoice::Named(text(workload, "the workload's name")?);
+    if bounds.is_empty() {
+        return Err("the bounds are missing".into());
+    }
+    let wrong = || format!("`{bounds}` is no MIN..MAX");
+    let (floor, cap) = bounds.split_once("..").ok_or_else(wrong)?;
+    let end = |text: &str| match text {
+        "" => Ok(None),
+        text => text.parse::<u32>().map(Some).map_err(|_| wrong()),
+    };
+    match (end(floor)?, end(cap)?) {
+        (None, None) => Err(wrong()),
+        (Some(floor), Some(cap)) if floor > cap => Err(format!("{floor} is more than {cap}")),
+        (floor, cap) => Ok(Command::Bound { workload, floor, cap }),
+    }
+}
+
 /// The workload, then the revision as its system calls it.
 pub(super) fn rollback(given: &str) -> Result<Command, String> {
-    let mut words = given.split_whitespace();
-    let workload = WorkloadChoice::Named(text(words.next().unwrap_or_default(), "the workload's name")?);
-    let to = words.next().map_or(Revision::Previous, |name| Revision::Named(Safe::from(name)));
-    match words.next() {
+    let (workload, rest) = workload(given)?;
+    let to = rest.first().map_or(Revision::Previous, |name| Revision::Named(Safe::from(*name)));
+    match rest.get(1) {
         Some(more) => Err(format!("`{more}` is not expected")),
         None => Ok(Command::RollBack { workload, to }),
     }
 }
 
 pub(super) fn restart(given: &str) -> Result<Command, String> {
-    text(given, "the workload's name").map(|name| Command::Restart { workload: WorkloadChoice::Named(name) })
+    let (workload, rest) = workload(given)?;
+    match rest.first() {
+        Some(more) => Err(format!("`{more}` is not expected")),
+        None => Ok(Command::Restart { workload }),
+    }
+}
+
+pub(super) fn abort(given: &str) -> Result<Command, String> {
+    let (workload, rest) = workload(given)?;
+    match rest.first() {
+        Some(more) => Err(format!("`{more}` is not expected")),
+        None => Ok(Command::Abort { workload }),
+    }
+}
+
+/// A workload, with its kind in front or not, in quotes or not; and the words after it.
+fn workload(given: &str) -> Result<(WorkloadChoice, Vec<&str>), String> {
+    let (name, rest) = match given.trim().strip_prefix('"') {
+        Some(quoted) => {
+            let (name, rest) = quoted.split_once('"').ok_or("the closing quote is missing")?;
+            (name.to_owned(), rest.split_whitespace().collect())
+        }
+        None => {
+            let words: Vec<_> = given.split_whitespace().collect();
+            let kind = words.first().is_some_and(|first| Kind::parse(first).is_some());
+            let (name, rest) = words.split_at(words.len().min(if kind { 2 } else { 1 }));
+            (name.join(" "), rest.to_vec())
+        }
+    };
+    text(&name, "the workload's name").map(|name| (WorkloadChoice::Named(name), rest))
 }
 
 /// A service or a route, then `DESTINATION=PERCENT` for each destination that gets another share.
@@ -222,8 +270,11 @@ pub(super) fn switch(given: &str) -> Result<Command, String> {
     }
 }
 
+/// A name, and pairs of what it is about and a value.
+type Named<'a> = (Safe, Vec<(&'a str, &'a str)>);
+
 /// A name, which may have spaces in it, then words with a `=`.
-fn named_pairs(given: &str) -> Result<(Safe, Vec<(&str, &str)>), String> {
+fn named_pairs(given: &str) -> Result<Named<'_>, String> {
     let words: Vec<&str> = given.split_whitespace().collect();
     let first = words.iter().position(|word| word.contains('=')).unwrap_or(words.len());
     let name = text(&words[..first].join(" "), "the service's name")?;
@@ -235,7 +286,8 @@ fn named_pairs(given: &str) -> Result<(Safe, Vec<(&str, &str)>), String> {
 }
 
 pub(super) fn evacuate(given: &str) -> Result<Command, String> {
-    let mut words = given.split_whitespace();
+    // As a route is written, or by its name alone.
+    let mut words = given.strip_prefix("LoadBalancer ").unwrap_or(given).split_whitespace();
     let of = text(words.next().unwrap_or_default(), "the service or load balancer")?;
     let zone = text(words.next().unwrap_or_default(), "the zone")?;
     let length = text(words.next().unwrap_or_default(), "for how long")?;

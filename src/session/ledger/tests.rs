@@ -1,6 +1,6 @@
 //! A long quiet night: the rolling record holds the last hour and not every hour.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::model::entry::ActorKind;
@@ -79,4 +79,41 @@ fn an_action_that_outlasts_the_hour_has_its_outcome_in_the_new_journal() {
     wait(outcome).expect("the outcome is kept");
     let newest = journal_dirs(&disk).into_iter().next_back().expect("there are two");
     assert!(read_on(&disk, &newest).entries.iter().any(|entry| entry.draft.kind == EntryKind::Outcome));
+}
+
+#[test]
+fn a_seal_is_not_dated_before_an_outcome_that_the_engine_wrote() {
+    let disk = MemoryDisk::default();
+    let mut ledger = ledger(&disk);
+    let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
+    ledger.tell_of_written(tell);
+    ledger.keep_time(Clock::driven(at(13, 0)).0);
+    let Message::IncidentReady { id, .. } = ledger.declare("x".into(), "x".into(), at(1, 0))() else {
+        panic!("not ready")
+    };
+    ledger.write_to(&id);
+    note(&mut ledger, 2, "early");
+    let engine = ledger.recorder(Some(Vitals::default()), Arc::default()).expect("there is a journal");
+    wait(engine.append(draft(EntryKind::Outcome, "done"), at(12, 0), at(12, 0), Durability::Now)).expect("it is kept");
+    wait(ledger.seal(&id));
+    wait(ledger.close()).expect("the other is sealed");
+    let record = read_on(&disk, &Path::new("/records").join(id.as_str()));
+    let seal = record.entries.iter().find(|entry| entry.draft.kind == EntryKind::Sealed).expect("it is sealed");
+    assert_eq!(seal.occurred_at, at(13, 0));
+    assert!(record.entries.iter().all(|entry| entry.observed_at <= seal.observed_at));
+}
+
+#[test]
+fn an_export_tells_the_times_of_the_zone_that_was_asked_for() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let mut ledger = ledger(&MemoryDisk::default()).in_zone(Some(chrono_tz::Europe::Berlin));
+    let Message::IncidentReady { id, .. } = ledger.declare("x".into(), "x".into(), at(1, 0))() else {
+        panic!("not ready")
+    };
+    ledger.write_to(&id);
+    note(&mut ledger, 2, "early");
+    let path = folder.path().join("x.md");
+    assert_eq!(ledger.export(Some(id), Some(path.clone()))(), Message::Exported(Ok(path.clone())));
+    let text = std::fs::read_to_string(path).expect("it was written");
+    assert!(text.contains("Europe/Berlin") && text.contains("| 03:02Z | 04:02 CET |"), "{text}");
 }

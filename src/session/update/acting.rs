@@ -2,7 +2,7 @@
 
 use crate::model::command::WorkloadChoice;
 use crate::model::entry::{Body, EntryKind};
-use crate::model::name::{Kind, Target};
+use crate::model::name::{Kind, Target, WorkloadKey};
 use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Revision, Tier};
 use crate::observe::workloads::WorkloadRow;
 use crate::record::Durability;
@@ -11,7 +11,7 @@ use crate::session::core::{Core, Next};
 use crate::session::{Action, ActionState, Effect, NoticeKind, PlanView, WriteWindow};
 use crate::text::Safe;
 
-use super::{declared, granting, owning, recording, silencing};
+use super::{declared, granting, naming, owning, recording, silencing};
 
 pub(super) fn open_write(core: &mut Core, env: &Safe, reason: Safe) -> Vec<Effect> {
     if let Some(why) = why_not_act(core) {
@@ -95,6 +95,29 @@ pub(super) fn scale(core: &mut Core, choice: &WorkloadChoice, to: Replicas) -> V
     of_workload(core, choice, |target| Request::Scale { target, to })
 }
 
+/// Other bounds, of the autoscaler that the workload has.
+pub(super) fn bound(core: &mut Core, choice: &WorkloadChoice, floor: Option<u32>, cap: Option<u32>) -> Vec<Effect> {
+    let scaler = naming::target(core, choice).map(|target| {
+        let key = WorkloadKey { kind: target.kind, path: target.path };
+        let row = core.picture.workloads.row(&key);
+        let path = row.and_then(|row| row.autoscaler.as_ref()).map(|one| one.path.clone());
+        (key, path)
+    });
+    if let Ok((key, None)) = &scaler
+        && matches!(key.kind, Kind::Deployment | Kind::StatefulSet)
+    {
+        core.say(NoticeKind::Error, format!("{key} has no autoscaler that is known: `:scale` sets its replicas"));
+        return Vec::new();
+    }
+    of_workload(core, choice, |target| match scaler {
+        Ok((_, Some(path))) => {
+            let target = Target { kind: Kind::HorizontalPodAutoscaler, path, uid: None, ..target };
+            Request::Bound { target, floor, cap }
+        }
+        _ => Request::Bound { target, floor, cap },
+    })
+}
+
 pub(super) fn roll_back(core: &mut Core, choice: &WorkloadChoice, to: Revision) -> Vec<Effect> {
     of_workload(core, choice, |target| Request::RollBack { target, to })
 }
@@ -103,13 +126,17 @@ pub(super) fn restart(core: &mut Core, choice: &WorkloadChoice) -> Vec<Effect> {
     of_workload(core, choice, |target| Request::Restart { target })
 }
 
+pub(super) fn abort(core: &mut Core, choice: &WorkloadChoice) -> Vec<Effect> {
+    of_workload(core, choice, |target| Request::Abort { target })
+}
+
 /// A plan of what is wanted of one workload.
 fn of_workload(core: &mut Core, choice: &WorkloadChoice, wish: impl FnOnce(Target) -> Request) -> Vec<Effect> {
     if let Some(why) = why_not_now(core) {
         core.say(NoticeKind::Error, why);
         return Vec::new();
     }
-    match find(core, choice) {
+    match naming::target(core, choice) {
         Ok(target) => want(core, wish(target)),
         Err(why) => {
             core.say(NoticeKind::Error, why);
@@ -132,37 +159,21 @@ pub(super) fn evacuate(core: &mut Core, of: &Safe, zone: Safe, minutes: u32) -> 
     }
 }
 
-/// The target of a workload as a pane lists it.
-fn listed(row: &WorkloadRow) -> Target {
-    Target {
-        origin: row.origin.clone(),
-        kind: row.key.kind,
-        path: row.key.path.clone(),
-        uid: row.workload.as_ref().map(|workload| workload.uid.clone()),
+/// What the plan that is shown offers instead of itself.
+pub(super) fn instead(core: &mut Core) -> Vec<Effect> {
+    if let Some(why) = why_not_now(core) {
+        core.say(NoticeKind::Error, why);
+        return Vec::new();
     }
-}
-
-fn find(core: &Core, choice: &WorkloadChoice) -> Result<Target, String> {
-    let named = match choice {
-        WorkloadChoice::Exactly(key) => {
-            let row = core.picture.workloads.row(key);
-            return row.map(listed).ok_or_else(|| format!("{key} is not known any more: nothing was planned"));
-        }
-        WorkloadChoice::Named(name) => name,
+    let offered = match &core.plan {
+        Some(PlanView::Shown { plan, .. }) => plan.instead.as_ref().map(|instead| (*instead.request).clone()),
+        _ => None,
     };
-    let mut found: Vec<Target> = core.picture.workloads.named(named).into_iter().map(listed).collect();
-    found.extend(declared::ecs(core, named));
-    match found.as_slice() {
-        [_] => found.pop().ok_or_else(String::new),
-        [] => Err(format!("no workload `{named}` is known: nothing was planned")),
-        several => {
-            let names: Vec<_> =
-                several.iter().take(4).map(|target| format!("{} {}", target.kind, target.path)).collect();
-            Err(format!(
-                "`{named}` is not one workload but {}: {}; give its namespace",
-                several.len(),
-                names.join(", ")
-            ))
+    match offered {
+        Some(request) => want(core, request),
+        None => {
+            core.say(NoticeKind::Error, "no plan is shown that offers another one instead");
+            Vec::new()
         }
     }
 }
@@ -218,21 +229,36 @@ fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
     vec![Effect::Plan { ticket, request, cluster, incident: core.incident.is_some() }]
 }
 
+/// How many replicas a request comes to at least, if it says so.
+fn wanted(request: &Request) -> Option<Replicas> {
+    match request {
+        Request::Scale { to, .. } => Some(*to),
+        Request::Bound { floor, .. } => floor.map(Replicas::Exactly),
+        Request::Undo { plan } => {
+            let counts = ["/spec/replicas", "/spec/minReplicas", "/spec/minReplicaCount"];
+            let change = plan.changes.iter().find(|change| counts.contains(&change.pointer.as_str()))?;
+            change.before.parse().ok().map(Replicas::Exactly)
+        }
+        _ => None,
+    }
+}
+
 /// What the picture knows of a request's target.
 fn cluster(core: &Core, request: &Request) -> Cluster {
-    let target = request.target();
+    // What is changed may be the workload's autoscaler; an undo names what was changed.
+    let target = request.origin().target();
     if target.kind == Kind::Silence {
         return silencing::cluster(core, target, request);
     }
-    let to = if let Request::Scale { to, .. } = request { Some(*to) } else { None };
-    let row = core
-        .picture
-        .workloads
-        .rows()
-        .iter()
-        .find(|row| row.origin == target.origin && row.key.kind == target.kind && row.key.path == target.path);
+    let row =
+        core.picture.workloads.rows().iter().filter(|row| row.origin.env == target.origin.env).find(|row| match target
+            .kind
+        {
+            Kind::HorizontalPodAutoscaler => row.autoscaler.as_ref().is_some_and(|one| one.path == target.path),
+            kind => row.origin == target.origin && row.key.kind == kind && row.key.path == target.path,
+        });
     let Some(row) = row else { return declared::known(core, target) };
-    let added = row.workload.as_ref().map_or(0, |workload| match (request.origin(), to) {
+    let added = row.workload.as_ref().map_or(0, |workload| match (request.origin(), wanted(request)) {
         (_, Some(Replicas::Exactly(wanted))) => wanted.saturating_sub(workload.desired),
         (_, Some(Replicas::By(more))) => u32::try_from(more).unwrap_or(0),
         // So many at the most are there in addition while all are replaced.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::model::entry::EntryKind;
+use crate::model::entry::{Actor, ActorKind, EntryKind};
 use crate::model::name::ServiceName;
 use crate::record::Durability;
 use crate::session::core::{Core, Next};
@@ -16,12 +16,21 @@ pub(super) fn ask(core: &mut Core, whom: Safe) -> Vec<Effect> {
     vec![recording::record_now(core, draft, Durability::Now, Next::Nothing), Effect::Ask(whom)]
 }
 
-pub(super) fn answered(core: &mut Core, answer: Result<Safe, Safe>) -> Vec<Effect> {
+/// What was answered belongs to the record as much as that it was asked.
+pub(super) fn answered(core: &mut Core, whom: Safe, answer: Result<Safe, Safe>) -> Vec<Effect> {
     match answer {
-        Ok(text) => core.say(NoticeKind::Info, text),
-        Err(why) => core.say(NoticeKind::Error, why),
+        Ok(text) => {
+            core.say(NoticeKind::Info, text.clone());
+            let mut draft = recording::said(core, EntryKind::Answered, whom.clone(), format!("{whom}: {text}"));
+            draft.actor =
+                Actor { kind: ActorKind::Human, name: whom, known_by: Some(Safe::fixed("an answer to `:ask`")) };
+            vec![recording::record_now(core, draft, Durability::Now, Next::Nothing)]
+        }
+        Err(why) => {
+            core.say(NoticeKind::Error, why);
+            Vec::new()
+        }
     }
-    Vec::new()
 }
 
 pub(super) fn follow(core: &mut Core, service: Option<ServiceName>) -> Vec<Effect> {

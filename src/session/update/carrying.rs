@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use crate::clock::World;
 use crate::model::entry::{Entry, EntryKind, EntryOrigin};
 use crate::model::name::ServiceName;
+use crate::record::Alerts;
 use crate::session::core::{Core, Next};
 use crate::session::effect::carried;
 use crate::session::message::Dated;
@@ -58,12 +59,24 @@ fn recent(now: World, entry: &Entry) -> bool {
     entry.occurred_at >= now - span
 }
 
+/// What trouble is about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Thing<'a> {
+    Alert(usize),
+    Of(&'a Safe, Option<&'a ServiceName>),
+}
+
 /// The places of entries whose trouble has not been told to be over.
 fn going_on(entries: &[Entry]) -> HashSet<usize> {
-    let mut open: HashMap<(EntryKind, &Safe, Option<&ServiceName>), Vec<usize>> = HashMap::new();
+    let alerts = Alerts::of_entries(entries);
+    let mut open: HashMap<(EntryKind, Thing<'_>), Vec<usize>> = HashMap::new();
     for (place, entry) in entries.iter().enumerate() {
         let draft = &entry.draft;
-        let slot = |kind| (kind, &draft.subject, draft.service.as_ref());
+        let thing = match alerts.id(draft) {
+            Some(alert) => Thing::Alert(alert),
+            None => Thing::Of(&draft.subject, draft.service.as_ref()),
+        };
+        let slot = |kind| (kind, thing);
         open.remove(&slot(draft.kind));
         if let Some(end) = draft.kind.ended_by() {
             open.entry(slot(end)).or_default().push(place);
@@ -75,6 +88,7 @@ fn going_on(entries: &[Entry]) -> HashSet<usize> {
 /// What people took on: trouble that is older than the record reaches counts only if it is that.
 /// Alerts that always fire would move every incident's start otherwise.
 struct Claimed {
+    /// Their keys.
     alerts: HashSet<Safe>,
     services: HashSet<ServiceName>,
 }
@@ -90,7 +104,7 @@ impl Claimed {
             .filter(|draft| draft.kind == EntryKind::Claimed)
             .collect();
         Self {
-            alerts: claims.iter().map(|draft| draft.subject.clone()).collect(),
+            alerts: claims.iter().flat_map(|draft| draft.alert_keys()).cloned().collect(),
             services: claims.iter().filter_map(|draft| draft.service.clone()).collect(),
         }
     }
@@ -98,7 +112,7 @@ impl Claimed {
     fn concerns(&self, entry: &Entry) -> bool {
         let draft = &entry.draft;
         match draft.kind {
-            EntryKind::AlertFiring => self.alerts.contains(&draft.subject),
+            EntryKind::AlertFiring => draft.alert_keys().iter().any(|key| self.alerts.contains(key)),
             EntryKind::Breach | EntryKind::ErrorBurst => {
                 draft.service.as_ref().is_some_and(|service| self.services.contains(service))
             }

@@ -69,7 +69,10 @@ fn named<'a>(core: &'a Core, which: &str) -> Result<&'a Leftover, String> {
     let fits: Vec<_> = core
         .left_over
         .iter()
-        .filter(|one| one.handle() == which || one.plan.target.path.name.to_lowercase() == which)
+        .filter(|one| {
+            let names = [one.plan.target.path.name.as_str(), one.plan.name_to_type()];
+            one.handle() == which || names.iter().any(|name| name.to_lowercase() == which)
+        })
         .collect();
     match fits.as_slice() {
         [one] => Ok(one),

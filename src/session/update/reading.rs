@@ -23,9 +23,11 @@ const TITLE: usize = 200;
 pub(super) fn open(core: &mut Core, service: Option<&ServiceName>) -> Vec<Effect> {
     let having: Vec<_> = core.picture.catalogue.services().iter().filter(|one| one.runbook.is_some()).collect();
     let found = match (service, having.as_slice()) {
-        (Some(name), _) => core.picture.catalogue.service(name).ok_or_else(|| {
-            format!("there is no service `{name}` in the configuration")
-        }),
+        (Some(name), _) => core
+            .picture
+            .catalogue
+            .service(name)
+            .ok_or_else(|| format!("there is no service `{name}` in the configuration")),
         (None, [only]) => Ok(*only),
         (None, []) => Err("no service has a runbook: set `runbook` in [services.NAME]".to_owned()),
         (None, _) => Err("of which service? choose a row of one, or `:runbook SERVICE`".to_owned()),
@@ -105,7 +107,7 @@ pub(super) fn ran(core: &mut Core, at: Option<MilestoneTime>, command: Safe) -> 
     let subject = core.facing.env.0.clone();
     let mut draft = recording::said(core, EntryKind::Ran, subject, format!("run elsewhere: {short}"));
     draft.detail = (short != command).then(|| command.clone());
-    draft.evidence = vec![Evidence { query: Some(command), excerpt: None, file: None }];
+    draft.evidence = vec![Evidence::query(command)];
     let dated = Dated { draft, occurred_at, observed_at: core.now };
     vec![recording::record(core, dated, Durability::Now, Next::Nothing)]
 }

@@ -68,14 +68,9 @@ pub(super) fn recorded(core: &mut Core, ticket: u64, result: Result<Entry, Journ
 }
 
 fn follow_up(core: &mut Core, entry: Entry, next: Next) -> Vec<Effect> {
-    // Before the entry is kept: that would claim an alert by its name alone.
-    if let Next::Claim { origin, key } = &next {
-        let claim = Claim { by: entry.draft.actor.name.clone(), at: entry.occurred_at };
-        core.picture.alerts.claim(origin, key, claim);
-    }
     let mut effects = keep(core, entry);
     match next {
-        Next::Nothing | Next::Claim { .. } => {}
+        Next::Nothing => {}
         // With the disk gone nothing opens, whatever became durable before.
         Next::OpenWindow { .. } if core.journal_failed.is_some() => {}
         Next::OpenWindow { until, reason } => {
@@ -107,14 +102,18 @@ pub(super) fn keep(core: &mut Core, entry: Entry) -> Vec<Effect> {
     match (&entry.draft.kind, &entry.draft.body) {
         (EntryKind::Claimed, _) => {
             let claim = Claim { by: entry.draft.actor.name.clone(), at: entry.occurred_at };
-            core.desk.claims.insert(entry.draft.subject.clone(), claim);
+            let keys = entry.draft.alert_keys();
+            core.desk.claims.retain(|(known, _)| !share(known, keys));
+            core.desk.claims.push((keys.to_vec(), claim));
             claim_again(core);
         }
-        // Another alert of that name may still fire: the claim is not over then.
-        (EntryKind::AlertResolved, _)
-            if !core.picture.alerts.rows().iter().any(|row| row.alert.name == entry.draft.subject && row.fires()) =>
-        {
-            core.desk.claims.remove(&entry.draft.subject);
+        // It may fire again by now: the claim is not over then.
+        (EntryKind::AlertResolved, _) => {
+            let keys = entry.draft.alert_keys();
+            let fires = |row: &AlertRow| row.fires() && row.keys().any(|key| keys.contains(key));
+            if !core.picture.alerts.rows().iter().any(fires) {
+                core.desk.claims.retain(|(known, _)| !share(known, keys));
+            }
         }
         (_, Some(Body::Phase(phase))) => {
             if let Some(incident) = &mut core.incident {
@@ -177,15 +176,17 @@ fn weigh_all(core: &mut Core) {
 
 /// Puts claims back on alerts that a source has told of again.
 pub(super) fn claim_again(core: &mut Core) {
-    for (name, claim) in &core.desk.claims {
-        let mut of_that_name = core.picture.alerts.rows().iter().filter(|row| row.alert.name == *name);
-        if of_that_name.clone().any(|row| row.claim.is_some()) {
-            continue;
-        }
-        let Some(row) = of_that_name.next() else { continue };
+    for (keys, claim) in &core.desk.claims {
+        let rows = core.picture.alerts.rows().iter();
+        let mut unclaimed = rows.filter(|row| row.claim.is_none() && row.keys().any(|key| keys.contains(key)));
+        let Some(row) = unclaimed.next() else { continue };
         let (origin, key) = (row.origin.clone(), row.alert.key.clone());
         core.picture.alerts.claim(&origin, &key, claim.clone());
     }
+}
+
+fn share(keys: &[Safe], others: &[Safe]) -> bool {
+    keys.iter().any(|key| others.contains(key))
 }
 
 pub(super) fn claim(core: &mut Core, choice: &AlertChoice) -> Vec<Effect> {
@@ -216,9 +217,9 @@ pub(super) fn claim(core: &mut Core, choice: &AlertChoice) -> Vec<Effect> {
         // Who did it is the entry's actor: a name that is an address would be redacted in a title.
         format!("{} claimed", row.alert.name),
     );
+    draft.body = Some(Body::Alert { keys: row.keys().cloned().collect() });
     draft.service = row.service;
-    let next = Next::Claim { origin: row.origin, key: row.alert.key };
-    effects.push(record_now(core, draft, Durability::Now, next));
+    effects.push(record_now(core, draft, Durability::Now, Next::Nothing));
     effects
 }
 
@@ -306,8 +307,8 @@ pub(super) fn incident_ready(
     let mut effects = vec![Effect::WriteTo(id.clone())];
     if resumed {
         core.say(NoticeKind::Done, format!("{id} is taken up again"));
-        let draft =
-            said(core, EntryKind::Note, id.0.clone(), format!("{} takes the incident up again", core.actor.name));
+        // By whom is the entry's actor: a name that is an address would be redacted in a title.
+        let draft = said(core, EntryKind::Note, id.0.clone(), "incident taken up again");
         effects.push(record_now(core, draft, Durability::Now, Next::Nothing));
         if !shared {
             effects.extend(acting::settle_open_intents(core));
@@ -350,6 +351,18 @@ pub(super) fn resume(core: &mut Core) -> Vec<Effect> {
         return Vec::new();
     }
     match core.resume.take() {
+        // A drill's world begins anew with each start: its record would run backwards.
+        Some(offer) if core.facing.drill && offer.last > core.now => {
+            let (id, at) = (offer.id, offer.last.format("%H:%MZ"));
+            core.say(
+                NoticeKind::Error,
+                format!(
+                    "{id} stopped at {at}, later than it is in this world: leave, and start the drill with \
+                     --incident {id}, which opens it there"
+                ),
+            );
+            Vec::new()
+        }
         Some(offer) => {
             core.desk.declaring = true;
             vec![Effect::TakeUp(offer.id)]

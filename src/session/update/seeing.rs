@@ -4,15 +4,21 @@ use chrono::TimeDelta;
 
 use crate::clock::World;
 use crate::model::entry::{Actor, ActorKind, Body, Draft, EntryKind, EntryOrigin, Evidence};
-use crate::model::finding::Finding;
+use crate::model::finding::{Excerpt, Finding};
+use crate::model::plan::FieldChange;
 use crate::model::signal::{Signal, Stamped};
 use crate::record::Durability;
 use crate::session::core::{Core, Next};
 use crate::session::message::Dated;
 use crate::session::{Effect, NoticeKind, WriteWindow};
+use crate::text::Safe;
 
 use super::{acting, carrying, granting, owning, recording};
 
+/// Replicas that an action set are seen to be set within this long.
+const OWN: TimeDelta = TimeDelta::minutes(5);
+/// A cluster's clock and ours differ by less than this.
+const CLOCKS: TimeDelta = TimeDelta::seconds(30);
 /// A notice stays this long.
 const NOTICE: TimeDelta = TimeDelta::seconds(30);
 /// Detectors that go by time are asked this often while the past is replayed.
@@ -184,10 +190,44 @@ fn tell(core: &mut Core, findings: Vec<Finding>) -> Vec<Effect> {
                 EntryKind::WarningEvent | EntryKind::Gap | EntryKind::Unschedulable => Durability::Soon,
                 _ => Durability::Now,
             };
-            let dated = Dated { draft: draft(finding), occurred_at, observed_at: core.now };
+            let own = own_scale(core, &finding);
+            let mut draft = draft(finding);
+            if let Some((actor, action)) = own {
+                draft.actor = actor;
+                draft.detail = Some(action);
+            }
+            let dated = Dated { draft, occurred_at, observed_at: core.now };
             Some(recording::record(core, dated, durability, Next::Nothing))
         })
         .collect()
+}
+
+/// Of replicas that an action of this record set: who took it, and which it was. The target is
+/// known by its UID: another object of that name was set by somebody else.
+fn own_scale(core: &Core, finding: &Finding) -> Option<(Actor, Safe)> {
+    let key = finding.workload.as_ref().filter(|_| finding.kind == EntryKind::Rescaled)?;
+    let uid = &core.picture.workloads.row(key)?.workload.as_ref()?.uid;
+    core.entries.iter().rev().find_map(|entry| {
+        let Some(Body::Intent(plan)) = &entry.draft.body else { return None };
+        let replicas =
+            |change: &FieldChange| change.pointer == "/spec/replicas" && Some(&change.after) == finding.after.as_ref();
+        let since = finding.occurred - entry.occurred_at;
+        let meant = plan.target.uid.as_ref() == Some(uid)
+            && plan.changes.iter().any(replicas)
+            && (-CLOCKS..=OWN).contains(&since);
+        let action = || format!("by the action of {}, {}", entry.occurred_at.format("%H:%M:%SZ"), plan.id.0);
+        meant.then(|| (entry.draft.actor.clone(), Safe::from(action())))
+    })
+}
+
+/// Who made a change, as its source tells. A note on it may be a whole command: that is no name.
+fn changed_by(by: Option<&Safe>) -> Actor {
+    let name = by.filter(|by| !by.is_empty() && by.len() <= 100 && !by.contains(char::is_whitespace));
+    let kind = if name.is_some_and(|name| name.contains('@')) { ActorKind::Human } else { ActorKind::Automation };
+    match name {
+        Some(name) => Actor { kind, name: name.clone(), known_by: Some(Safe::fixed("the change's source")) },
+        None => Actor { kind, name: Safe::fixed("unknown"), known_by: None },
+    }
 }
 
 fn draft(finding: Finding) -> Draft {
@@ -198,24 +238,32 @@ fn draft(finding: Finding) -> Draft {
         title: finding.title,
         detail: finding.detail,
         actor: match finding.kind {
-            EntryKind::Rollout | EntryKind::Rescaled => {
-                Actor { kind: ActorKind::Automation, name: finding.origin.source.0, known_by: None }
-            }
+            EntryKind::Rollout | EntryKind::Rescaled => changed_by(finding.by.as_ref()),
             _ => Actor::system(),
         },
         service: finding.service,
         before: finding.before,
         after: finding.after,
-        evidence: finding
-            .evidence
-            .map(|query| Evidence { query: Some(query), excerpt: None, file: None })
-            .into_iter()
-            .collect(),
+        evidence: evidence(finding.evidence, finding.excerpt),
         dedupe: Some(finding.dedupe),
         origin: EntryOrigin::Auto,
         pinned: false,
-        body: finding.until.map(|to| Body::Gap { from: finding.occurred, to }),
+        body: match finding.until {
+            _ if !finding.alert.is_empty() => Some(Body::Alert { keys: finding.alert }),
+            until => until.map(|to| Body::Gap { from: finding.occurred, to }),
+        },
     }
+}
+
+fn evidence(query: Option<Safe>, excerpt: Option<Excerpt>) -> Vec<Evidence> {
+    let evidence = match (query, excerpt) {
+        (None, None) => return Vec::new(),
+        (query, None) => Evidence { query, ..Evidence::default() },
+        (query, Some(Excerpt { shown, all, lines })) => {
+            Evidence { query, excerpt: Some(shown), lines: Some(lines), file: None, kept: all }
+        }
+    };
+    vec![evidence]
 }
 
 /// The samples of the last whole minute, once.

@@ -35,12 +35,7 @@ const THING: [&str; 8] = ["service", "app", "job", "deployment", "statefulset", 
 /// For alerts about none of these: the machine.
 const MACHINE: [&str; 3] = ["node", "instance", "host"];
 
-pub(super) fn silence(
-    core: &mut Core,
-    what: &SilenceChoice,
-    minutes: u32,
-    comment: Option<Safe>,
-) -> Vec<Effect> {
+pub(super) fn silence(core: &mut Core, what: &SilenceChoice, minutes: u32, comment: Option<Safe>) -> Vec<Effect> {
     let request = match acting::why_not_now(core) {
         Some(why) => Err(why),
         None => request(core, what, minutes, comment),
@@ -129,10 +124,13 @@ fn server(core: &Core, named: Option<&SourceId>) -> Result<SourceId, String> {
 fn label(matchers: &[Matcher]) -> Safe {
     let plain = |matcher: &&Matcher| matcher.is_equal && !matcher.is_regex && !matcher.value.trim().is_empty();
     let named = matchers.iter().filter(plain).find(|matcher| matcher.name == "alertname");
-    let about = ["service", "app", "job", "namespace"].iter().find_map(|label| {
-        matchers.iter().filter(plain).find(|matcher| matcher.name == *label)
-    });
-    named.or(about).or_else(|| matchers.iter().find(plain)).map_or_else(|| Safe::fixed("alerts"), |one| one.value.clone())
+    let about = ["service", "app", "job", "namespace"]
+        .iter()
+        .find_map(|label| matchers.iter().filter(plain).find(|matcher| matcher.name == *label));
+    named
+        .or(about)
+        .or_else(|| matchers.iter().find(plain))
+        .map_or_else(|| Safe::fixed("alerts"), |one| one.value.clone())
 }
 
 /// What the picture knows of what a silence would hide.

@@ -21,7 +21,7 @@ use crate::model::alert::{Alert, AlertKey, AlertSeverity, AlertState};
 use crate::model::command::{AlertChoice, Command, MilestoneTime};
 use crate::model::entry::{Actor, Entry, EntryId, EntryKind, MilestoneName, Phase};
 use crate::model::name::{EnvId, Origin, SourceId};
-use crate::model::plan::{Outcome, Plan};
+use crate::model::plan::{Instead, Outcome, Plan, Replicas, Revision};
 use crate::model::signal::{Delta, Signal, Stamped};
 use crate::record::{JournalError, testing};
 use crate::session::{ActionState, Core, Effect, Message, NoticeKind, PlanView, WriteWindow};

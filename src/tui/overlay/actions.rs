@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use crate::config::WritePolicy;
 use crate::model::command::{AlertChoice, Command, WorkloadChoice};
-use crate::model::name::{ServiceName, WorkloadKey};
+use crate::model::name::{Kind, ServiceName, WorkloadKey};
 use crate::model::plan::Revision;
 use crate::session::commands::{Danger, Declaration};
 use crate::session::{ActionState, WriteWindow};
@@ -55,6 +55,14 @@ fn workloads<'a>(scene: &Scene<'a>, selected: Option<&Item<'a>>, chip: Option<&S
     }
 }
 
+/// The Argo CD Application that a workload is part of, as a command line names it: those outside
+/// Argo CD's own namespace are tracked as `namespace_name`.
+fn application(scene: &Scene<'_>, key: &WorkloadKey) -> Option<String> {
+    let row = scene.workloads.iter().find(|row| row.key == *key)?;
+    let name = row.workload.as_ref()?.managed_by.as_ref()?.strip_prefix("Argo CD ")?;
+    Some(name.replacen('_', "/", 1))
+}
+
 /// What can be done about `selected` now.
 pub(in crate::tui) fn choices(
     scene: &Scene<'_>,
@@ -76,10 +84,29 @@ pub(in crate::tui) fn choices(
             WriteWindow::Open { .. } => {
                 for key in workloads(scene, selected, chip) {
                     offer(format!("scale {key} …"), Does::Line(format!("scale {} ", key.path)));
+                    if scene.workloads.iter().any(|row| row.key == *key && row.autoscaler.is_some()) {
+                        let line = format!("bound {} ", key.path);
+                        offer(format!("set floor and cap of {key}'s autoscaler …"), Does::Line(line));
+                    }
                     let workload = || WorkloadChoice::Exactly(key.clone());
-                    let back = Command::RollBack { workload: workload(), to: Revision::Previous };
-                    offer(format!("roll back {key}"), Does::Run(back));
-                    offer(format!("restart {key}"), Does::Run(Command::Restart { workload: workload() }));
+                    if matches!(key.kind, Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::Rollout) {
+                        let back = Command::RollBack { workload: workload(), to: Revision::Previous };
+                        offer(format!("roll back {key}"), Does::Run(back));
+                    }
+                    if key.kind == Kind::Rollout {
+                        offer(
+                            format!("abort the rollout of {key}"),
+                            Does::Run(Command::Abort { workload: workload() }),
+                        );
+                    } else if matches!(key.kind, Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet) {
+                        offer(format!("restart {key}"), Does::Run(Command::Restart { workload: workload() }));
+                    }
+                    if let Some(app) = application(scene, key) {
+                        offer(
+                            format!("roll back Argo CD app {app} …"),
+                            Does::Line(format!("rollback Application {app} ")),
+                        );
+                    }
                 }
                 for route in routes::offers(scene, selected, chip) {
                     offer(route.title, Does::Line(route.line));
@@ -87,7 +114,10 @@ pub(in crate::tui) fn choices(
                 if let Some(Item::Alert(row)) = selected
                     && row.fires()
                 {
-                    offer(format!("silence {} …", row.alert.name), Does::Line(format!("silence {} 2h ", row.alert.name)));
+                    offer(
+                        format!("silence {} …", row.alert.name),
+                        Does::Line(format!("silence {} 2h ", row.alert.name)),
+                    );
                 }
                 let undoable = scene.actions.iter().rev().find(|action| {
                     action.undone_by.is_none()
@@ -106,7 +136,8 @@ pub(in crate::tui) fn choices(
         }
     }
     let service = selected.and_then(Item::service).or(chip);
-    if let Some(service) = service.filter(|name| scene.catalogue.service(name).is_some_and(|one| one.runbook.is_some())) {
+    if let Some(service) = service.filter(|name| scene.catalogue.service(name).is_some_and(|one| one.runbook.is_some()))
+    {
         offer(format!("open the runbook of {service}"), Does::Run(Command::Runbook { service: Some(service.clone()) }));
     }
     offer("note a command run elsewhere …".into(), Does::Line("ran ".into()));

@@ -43,6 +43,8 @@ const REVISIONS: [(&str, &str); 4] = [
     ("other-revision", "another revision"),
     ("refresh-plan", "read again"),
 ];
+/// First, where the plan names another one instead of itself.
+const INSTEAD: (&str, &str) = ("plan-instead", "plan that instead");
 const BLOCKED: [(&str, &str); 3] =
     [("discard-plan", "leave"), ("refresh-plan", "read again"), ("copy-selection", "copy the command")];
 
@@ -114,7 +116,8 @@ fn shown(
     };
     if let Some(why) = blocked {
         card.blank().text(&format!("Cannot be confirmed as it is: {why}"), Role::Bad);
-        card.foot = vec![keys(&card, state, &BLOCKED)];
+        let words: Vec<_> = plan.instead.iter().map(|_| INSTEAD).chain(BLOCKED).collect();
+        card.foot = vec![keys(&card, state, &words)];
         card.draw(body, &mut state.plan_scroll, buffer);
         return None;
     }
@@ -270,6 +273,9 @@ fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, zone: Zone, ascii:
             OwnerEffect::Informs => Role::Text,
         };
         card.fact("owner", &format!("{} {}", owner.name, owner.words), role);
+    }
+    if let Some(instead) = &plan.instead {
+        card.fact("instead", &instead.words, Role::Good);
     }
     if let Some(load) = &plan.load {
         card.fact("load", load, Role::Text);

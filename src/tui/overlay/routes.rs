@@ -30,6 +30,7 @@ pub(super) fn offers<'a>(scene: &Scene<'a>, selected: Option<&Item<'a>>, chip: O
 fn doing(route: &Route) -> Option<(&'static str, &'static str)> {
     match route.kind {
         Kind::Service => Some(("switch", "switch")),
+        Kind::LoadBalancer => Some(("evacuate", "leave a zone of")),
         _ => route.divides_by_weights().then_some(("divert", "divert traffic of")),
     }
 }

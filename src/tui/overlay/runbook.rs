@@ -146,9 +146,12 @@ fn last<'a>(step: &Step, service: &ServiceName, actions: &'a [Action]) -> Option
 
 /// The last lines of what it printed, from the entry of its outcome.
 fn printed(action: &Action, scene: &Scene<'_>) -> Option<String> {
-    let entry = scene.timeline.iter().rev().map(|row| &row.entry).find(
-        |entry| matches!(&entry.draft.body, Some(Body::Outcome { plan, .. }) if *plan == action.plan.id),
-    )?;
+    let entry = scene
+        .timeline
+        .iter()
+        .rev()
+        .map(|row| &row.entry)
+        .find(|entry| matches!(&entry.draft.body, Some(Body::Outcome { plan, .. }) if *plan == action.plan.id))?;
     let text = entry.draft.evidence.iter().find_map(|evidence| evidence.excerpt.as_ref())?;
     let lines: Vec<_> = text.lines().collect();
     let kept = lines.iter().skip(lines.len().saturating_sub(PRINTED));

@@ -51,6 +51,7 @@ fn word(kind: EntryKind) -> (&'static str, Role) {
         EntryKind::BreakGlass => ("BREAK-GLASS", Role::Bad),
         EntryKind::Owned => ("owned", Role::Accent),
         EntryKind::Undone => ("undone", Role::Accent),
+        EntryKind::Answered => ("answered", Role::Accent),
         EntryKind::Update => ("update", Role::Accent),
         EntryKind::Exported => ("exported", Role::Dim),
         EntryKind::Correction => ("corrected", Role::Dim),

@@ -121,7 +121,7 @@ impl State {
             }
             View::OtherRevision => match scene.plan {
                 Some(PlanView::Shown { plan, .. }) if matches!(plan.request, Request::RollBack { .. }) => {
-                    self.open_palette(&format!("rollback {} ", plan.target.path));
+                    self.open_palette(&format!("rollback {} {} ", plan.target.kind, plan.target.path));
                 }
                 _ => self.say(NoticeKind::Info, "this plan goes to no revision that could be another", now),
             },

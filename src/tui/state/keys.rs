@@ -304,8 +304,7 @@ impl State {
             | Overlay::Sources { scroll }
             | Overlay::Detail { scroll, .. }
             | Overlay::Runbook { scroll, .. },
-        ) =
-            &mut self.overlay
+        ) = &mut self.overlay
         else {
             return Vec::new();
         };

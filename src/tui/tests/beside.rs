@@ -10,9 +10,7 @@ use ratatui::layout::Rect;
 use crate::clock::wall;
 use crate::model::command::Command;
 use crate::model::name::{Kind, ObjectPath, Target, Uid};
-use crate::model::plan::{
-    Blast, Ends, Fact, FieldChange, Matcher, Permission, Plan, Preview, Request, Room, Tier,
-};
+use crate::model::plan::{Blast, Ends, Fact, FieldChange, Matcher, Permission, Plan, Preview, Request, Room, Tier};
 use crate::model::runbook::{Block, Runbook, Shell, Step};
 use crate::session::{RunbookState, RunbookView, WriteWindow};
 use crate::tui::chrome::{self, Brush};

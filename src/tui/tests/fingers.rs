@@ -12,7 +12,7 @@ use crate::clock::wall;
 use crate::model::command::Command;
 use crate::model::entry::EntryId;
 use crate::record::{Row, timeline};
-use crate::session::{Core, Front, FrontError, Input};
+use crate::session::{ActionState, Core, Front, FrontError, Input};
 use crate::tui::chrome::{self, Brush};
 use crate::tui::keymap::Keymap;
 use crate::tui::scene::Scene;
@@ -33,6 +33,8 @@ pub(crate) struct Fingers<P> {
     rows: Vec<Row>,
     rows_of: (usize, Option<EntryId>),
     frames: usize,
+    /// What there was to see last, for a test that waited in vain.
+    pub(crate) last: String,
     pub(crate) pressed: usize,
 }
 
@@ -47,6 +49,7 @@ impl<P: FnMut(&Core) -> Vec<Input>> Fingers<P> {
             rows: Vec::new(),
             rows_of: (0, None),
             frames: 0,
+            last: String::new(),
             pressed: 0,
         }
     }
@@ -76,7 +79,7 @@ impl<P: FnMut(&Core) -> Vec<Input>> Front for Fingers<P> {
 
     fn handle(&mut self, input: Input, core: &Core) -> Vec<Command> {
         self.tell(core);
-        let scene = Scene::of(core, &self.rows);
+        let scene = Scene::untold(core, &self.rows);
         let commands = match input {
             Input::Terminal(event) => {
                 self.pressed += 1;
@@ -97,14 +100,17 @@ impl<P: FnMut(&Core) -> Vec<Input>> Front for Fingers<P> {
 
     fn show(&mut self, core: &Core) -> Result<(), FrontError> {
         self.tell(core);
-        let scene = Scene::of(core, &self.rows);
+        let scene = Scene::untold(core, &self.rows);
         self.frames += 1;
         if self.frames % DRAWN == 1 {
+            let scene = Scene::of(core, &self.rows);
             let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
             let brush = Brush { theme: &self.theme, ascii: false, wall: wall() };
             chrome::draw(&mut self.state, &scene, &brush, &mut buffer);
         }
         self.state.note_drawn(&scene, wall());
+        let ended = core.actions.iter().filter(|action| matches!(action.state, ActionState::Ended(_))).count();
+        self.last = format!("{}: {} of {} actions ended, {:?}", core.now, ended, core.actions.len(), core.notice);
         self.think(core);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What is seen at the sizes that matter. Read the `.snap` files: they are the screen.
 
 use crate::model::command::Pane;
-use crate::model::plan::Tier;
+use crate::model::plan::{Instead, Tier};
 use crate::session::{Notice, NoticeKind, PlanView, ResumeOffer};
 use crate::tui::fixture::{Fixture, at, plan};
 use crate::tui::screen::Options;
@@ -68,6 +68,19 @@ fn a_plan_at_80_by_24() {
 fn a_plan_that_lowers_capacity_wants_the_name_typed() {
     let mut fixture = Fixture::burning();
     fixture.plan = Some(PlanView::Shown { plan: Box::new(plan(2, Tier::Lowers)), blocked: None });
+    insta::assert_snapshot!(shot(&fixture, 80, 24, None, false));
+}
+
+#[test]
+fn a_plan_that_would_be_undone_offers_another_by_one_key() {
+    let mut fixture = Fixture::burning();
+    let mut plan = plan(12, Tier::Reversible);
+    plan.instead = Some(Instead {
+        words: "turn auto-sync of Application shop off first, at the version that runs".into(),
+        request: Box::new(plan.request.clone()),
+    });
+    let blocked = Some("Not offered as it is: it would be undone. Argo CD app shop heals itself".into());
+    fixture.plan = Some(PlanView::Shown { plan: Box::new(plan), blocked });
     insta::assert_snapshot!(shot(&fixture, 80, 24, None, false));
 }
 

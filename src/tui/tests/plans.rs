@@ -71,6 +71,7 @@ fn telling(plan: &Plan) -> Vec<String> {
         told.push("owner no controller was found".into());
     }
     told.extend(plan.owners.iter().map(|owner| format!("owner {} {}", owner.name, owner.words)));
+    told.extend(plan.instead.iter().map(|instead| format!("instead {}", instead.words)));
     told.extend(match plan.ends {
         Ends::Stays => None,
         Ends::BySystem { at } => Some(format!("ends by itself at {}", Zone::Utc.minute(at, plan.read_at))),

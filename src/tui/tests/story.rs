@@ -9,10 +9,10 @@ use ratatui::layout::Rect;
 use crate::clock::{Wall, wall};
 use crate::config::Catalogue;
 use crate::model::alert::AlertSeverity;
-use crate::model::command::{AlertChoice, Command, Pane};
+use crate::model::command::{AlertChoice, Command, Pane, WorkloadChoice};
 use crate::model::log::Level;
 use crate::model::name::{Kind, ObjectPath};
-use crate::model::plan::Tier;
+use crate::model::plan::{Fact, Instead, Request, Revision, Tier};
 use crate::model::service::{Route, Service};
 use crate::session::{Action, ActionState, Core, PlanView, WriteWindow};
 use crate::tui::chrome::{self, Brush};
@@ -227,6 +227,35 @@ fn lowering_capacity_takes_the_targets_name_typed_not_pasted() {
 }
 
 #[test]
+fn another_revision_is_typed_below_the_plan_that_lists_them_and_confirms_nothing() {
+    let mut fixture = planned(Tier::Reversible);
+    let Some(PlanView::Shown { plan: shown, .. }) = &mut fixture.plan else { panic!("a plan is shown") };
+    shown.request = Request::RollBack { target: shown.target.clone(), to: Revision::Previous };
+    shown.facts =
+        vec![Fact { label: "revisions".into(), words: "4 payments:2.9.0; 1 payments:2.7.4".into(), warns: false }];
+    let mut ana = Person::at(fixture);
+    ana.waits();
+    assert!(ana.sees().contains("v another revision"));
+    assert_eq!(ana.presses(KeyCode::Char('v')), []);
+    let seen = ana.sees();
+    assert!(seen.contains("rollback payments/payments") && seen.contains("1 payments:2.7.4"), "{seen}");
+    assert_eq!(ana.types("y"), [], "it is a letter now");
+    ana.presses(KeyCode::Backspace);
+    assert_eq!(ana.types("1"), []);
+    let workload = WorkloadChoice::Named("payments/payments".into());
+    assert_eq!(ana.presses(KeyCode::Enter), [Command::RollBack { workload, to: Revision::Named("1".into()) }]);
+    // Leaving the line leaves the plan.
+    ana.presses(KeyCode::Char('v'));
+    assert_eq!(ana.presses(KeyCode::Esc), []);
+    assert_eq!(ana.presses(KeyCode::Esc), [Command::DiscardPlan]);
+    // A plan of another sort has none.
+    let mut ana = Person::at(planned(Tier::Reversible));
+    ana.waits();
+    ana.presses(KeyCode::Char('v'));
+    assert!(ana.sees().contains("goes to no revision"));
+}
+
+#[test]
 fn a_blocked_plan_cannot_be_confirmed() {
     let mut fixture = planned(Tier::Reversible);
     fixture.plan = Some(PlanView::Shown {
@@ -304,6 +333,31 @@ fn leaving_asks_only_while_an_incident_is_open_or_an_action_under_way() {
     assert_eq!(ana.presses(KeyCode::Char('n')), []);
     ana.presses(KeyCode::Char('q'));
     assert_eq!(ana.presses(KeyCode::Char('y')), [Command::Quit]);
+}
+
+#[test]
+fn what_argo_keeps_is_acted_on_where_it_stays() {
+    let mut fixture = Fixture::burning();
+    fixture.workloads[0].workload.as_mut().unwrap().managed_by = Some("Argo CD team_shop".into());
+    let mut ana = Person::at(fixture);
+    ana.presses(KeyCode::Char('4'));
+    ana.presses(KeyCode::Char('x'));
+    assert!(ana.sees().contains("roll back Argo CD app team/shop …"), "{}", ana.sees());
+    assert!(!ana.sees().contains("abort the rollout"));
+    ana.presses(KeyCode::Esc);
+    let row = &mut ana.fixture.workloads[0];
+    (row.key.kind, row.workload) = (Kind::Rollout, None);
+    let key = row.key.clone();
+    ana.presses(KeyCode::Char('x'));
+    assert!(ana.sees().contains(&format!("abort the rollout of {key}")), "{}", ana.sees());
+    assert!(!ana.sees().contains("restart Rollout"), "this version does not restart a Rollout");
+    ana.presses(KeyCode::Esc);
+
+    let mut undone = plan(12, Tier::Reversible);
+    undone.instead = Some(Instead { words: "the Application".into(), request: Box::new(undone.request.clone()) });
+    ana.fixture.plan = Some(PlanView::Shown { plan: Box::new(undone), blocked: Some("it would be undone".into()) });
+    ana.sees();
+    assert_eq!(ana.presses(KeyCode::Char('f')), [Command::PlanInstead]);
 }
 
 #[test]

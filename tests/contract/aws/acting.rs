@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use warroom::clock::Clock;
+use warroom::config::AwsCredentials;
+use warroom::drill::{Drill, Options, Pace, Scenario};
 use warroom::model::entry::{Actor, ActorKind};
 use warroom::model::name::{Kind, ObjectPath, Origin, Target};
-use warroom::model::plan::{Outcome, Plan, Replicas, Request, Revision, Share};
+use warroom::model::plan::{Outcome, Plan, Progress, Replicas, Request, Revision, Share};
 use warroom::record::{Journal, RealDisk, StartInfo};
 use warroom::respond::{Cluster, Engine};
 
@@ -24,15 +26,19 @@ struct Site {
 
 impl Site {
     fn open(variable: &str) -> Self {
+        Self::at(&said(variable), AwsCredentials::Ambient { profile: None }, Clock::real())
+    }
+
+    fn at(url: &str, credentials: AwsCredentials, clock: Clock) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let url = said(variable);
         let services =
             ["ecs", "application_auto_scaling", "elastic_load_balancing_v2", "route_53", "arc_zonal_shift", "ec2"];
         let endpoints: String = services.iter().map(|service| format!("{service} = \"{url}\"\n")).collect();
-        let config = configured(&format!(
+        let mut config = configured(&format!(
             "[environments.real]\nproduction = false\nwrite = \"ask\"\n[environments.real.aws]\nregion = \"eu-west-1\"\n\
              [environments.real.aws.endpoints]\n{endpoints}"
         ));
+        config.environments[0].aws.as_mut().unwrap().credentials = credentials;
         let folder = tempfile::tempdir().unwrap();
         let actor = Actor { kind: ActorKind::Human, name: "ana".into(), known_by: None };
         let info = StartInfo {
@@ -42,10 +48,10 @@ impl Site {
             env: "real".into(),
             titles: BTreeMap::new(),
             actor: actor.clone(),
-            at: Clock::real().now(),
+            at: clock.now(),
         };
         let journal = Journal::create(folder.path(), info, Arc::new(RealDisk::default())).unwrap();
-        let engine = Engine::new(&config.environments[0], Clock::real()).unwrap();
+        let engine = Engine::new(&config.environments[0], clock).unwrap();
         Self { engine, journal, actor, _folder: folder }
     }
 
@@ -173,4 +179,73 @@ pub(super) async fn weighted_target_groups_are_diverted(real: Real) {
     site.undo(of_rule).await;
     site.undo(of_listener).await;
     assert_eq!(read(), ["1/0", "1/0"]);
+}
+
+/// The drill's account has all of it, deployments in flight and limits included.
+pub(super) async fn all_of_it_is_acted_on(drill: Drilled) {
+    let site = Site::at(&drill.drill.endpoints.aws, AwsCredentials::Drill, drill.clock.clone());
+    let service = target(Kind::EcsService, "prod", "invoices");
+    let scale = |to| Request::Scale { target: service.clone(), to: Replicas::Exactly(to) };
+    let refused = async |want: Request| site.engine.plan(&want, &Cluster::default()).await.unwrap_err().why.to_string();
+
+    let up = site.act(&scale(5)).await;
+    assert_eq!(up.owners[0].name.as_str(), "scalable target 2–8");
+    assert!(refused(scale(5)).await.contains("wants 5 tasks already"));
+    site.undo(up).await;
+    let limits = site.act(&Request::Bound { target: service.clone(), floor: Some(4), cap: None }).await;
+    assert!(refused(scale(4)).await.contains("wants 4 tasks already"), "the floor clamps at once");
+    site.undo(limits).await;
+
+    let back = || Request::RollBack { target: service.clone(), to: Revision::Previous };
+    let finished = site.act(&back()).await;
+    assert_eq!(finished.changed(), "task definition invoices:2 → invoices:1");
+    site.undo(finished).await;
+    // One that is under way is stopped.
+    let forth = Request::RollBack { target: service.clone(), to: Revision::Named("1".into()) };
+    let (plan, started) = (site.plan(&forth).await, tokio::sync::Notify::new());
+    let told = |progress: Progress| {
+        if matches!(&progress, Progress::Under { words } if words.contains("running invoices:1")) {
+            started.notify_one();
+        }
+    };
+    tokio::select! {
+        biased;
+        () = started.notified() => {}
+        ended = site.engine.apply(plan, &site.actor, &site.journal, &told) => panic!("{ended:?}"),
+    }
+    let stopped = site.act(&back()).await;
+    assert_eq!(stopped.changed(), "deployment of invoices:1 under way → rolled back to invoices:2");
+
+    let shop = drill.drill.services.iter().find(|service| service.name.as_str() == "storefront").unwrap();
+    let rule = shop.routes.iter().find(|route| route.kind == Kind::ListenerRule).unwrap();
+    let rule = || target(Kind::ListenerRule, "", &rule.path.name);
+    assert!(refused(divert(rule(), "storefront-next", 100)).await.contains("without a healthy target"));
+    let diverted = site.act(&divert(rule(), "storefront-next", 10)).await;
+    assert!(refused(divert(rule(), "storefront-next", 10)).await.contains("that way already"));
+    site.undo(diverted).await;
+
+    let records = || target(Kind::RecordSet, "Z0123456789DRILLSHOP", "shop.example.com/A");
+    let moved = site.act(&divert(records(), "eu-west-1", 50)).await;
+    assert!(refused(divert(records(), "eu-west-1", 50)).await.contains("that way already"));
+    site.undo(moved).await;
+    drill.drill.shutdown().await;
+}
+
+/// The account of `zone-outage`, in a world that runs as fast as it can.
+pub(super) struct Drilled {
+    drill: Drill,
+    clock: Clock,
+    _folder: tempfile::TempDir,
+}
+
+impl Drilled {
+    pub(super) async fn open() -> Self {
+        let scenario = Scenario::shipped("zone-outage").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = Options::new(1, folder.path().join("run"));
+        options.pace = Pace::Speed(Pace::MOST);
+        let (clock, driver) = Clock::driven(scenario.epoch());
+        let drill = Drill::start(scenario, options, driver).await.unwrap();
+        Self { drill, clock, _folder: folder }
+    }
 }

@@ -178,16 +178,16 @@ async fn a_scale_keeps_the_promises_of_the_gateway(side: &Side) {
 
     // The drill's API makes and deletes neither autoscalers nor deployments.
     if !side.is_drill() {
-        // Under an autoscaler, whose bounds a plan names.
+        // Under an autoscaler, whose bounds are changed (`autoscale` tells more).
         let path = format!("/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers", side.namespace);
         let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "payments"});
         let hpa = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "payments"},
             "spec": {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 4}});
         assert_eq!(side.send("POST", &path, JSON, hpa).await.code, 201);
         let owned = plan(&want(3)).await.unwrap();
-        assert_eq!((owned.owners[0].name.as_str(), owned.owners[0].effect), ("HPA payments 1–4", OwnerEffect::Reverts));
-        // The command that is offered instead works as it stands.
-        let command = owned.owners[0].words.as_str().split("instead: ").nth(1).unwrap();
+        assert_eq!((owned.owners[0].name.as_str(), owned.owners[0].effect), ("HPA payments 1–4", OwnerEffect::Informs));
+        // The command that can be copied works as it stands.
+        let command = owned.command.as_str();
         let ran = std::process::Command::new("sh").args(["-c", command]).output().unwrap();
         assert!(ran.status.success(), "{command}: {}", String::from_utf8_lossy(&ran.stderr));
         assert_eq!(side.get(&format!("{path}/payments")).await["spec"]["minReplicas"], 3);

@@ -18,7 +18,7 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use warroom::clock::{Clock, World};
-use warroom::drill::kube::{Cluster, ClusterSpec, DeploymentSpec, Kill, NodeSpec};
+use warroom::drill::kube::{Cluster, ClusterSpec, DeploymentSpec, Kill, NodeSpec, RouteKind, RouteSpec};
 
 use super::Shop;
 use crate::kit::command;
@@ -170,6 +170,7 @@ impl Side {
             nodes: vec![node("node-0"), node("node-1"), node("node-2")],
             deployments: vec![deployment("payments", 4), deployment("catalog", 2)],
             autoscalers: Vec::new(),
+            applications: Vec::new(),
         };
         let cluster = Cluster::new(spec, epoch, 1);
         for pod in ["payments", "catalog"].iter().flat_map(|app| cluster.pods("shop", app)) {
@@ -303,6 +304,19 @@ impl Side {
         let path = self.apps(&format!("deployments/{app}/scale"));
         let answer = self.send("PATCH", &path, MERGE, json!({"spec": {"replicas": replicas}})).await;
         assert_eq!(answer.code, 200, "{}", answer.text());
+    }
+
+    /// Has an object divide what callers of `payments` send between that and `catalog`, which gets
+    /// nothing yet. The drill's only: a real one takes what is posted.
+    pub(crate) fn divide(&self, kind: RouteKind) {
+        let Behind::Drill { cluster, .. } = &self.behind else { panic!("a real server is asked by its API") };
+        cluster.divide(&RouteSpec {
+            kind,
+            namespace: self.namespace.clone(),
+            name: "payments".into(),
+            host: "payments".into(),
+            to: vec![("payments".into(), 100), ("catalog".into(), 0)],
+        });
     }
 
     /// From now on a pod's container ends again and again.

@@ -47,6 +47,10 @@ fn columns(behind: Behind) -> Vec<Column> {
         Behind::Stored(Kind::Autoscaler) => {
             out.extend([s("Reference"), s("Targets"), s("MinPods"), n("MaxPods"), n("Replicas"), AGE]);
         }
+        Behind::Stored(Kind::ScaledObject) => {
+            out.extend([s("ScaleTargetKind"), s("ScaleTargetName"), n("Min"), n("Max"), s("Ready"), s("Paused"), AGE]);
+        }
+        Behind::Stored(Kind::Application) => out.extend([s("Sync Status"), s("Health Status"), wide("Revision")]),
         Behind::Stored(Kind::Namespace) => out.extend([s("Status"), AGE]),
         Behind::Stored(Kind::Service) => {
             out.extend([s("Type"), s("Cluster-IP"), s("External-IP"), s("Port(s)"), AGE, wide("Selector")]);
@@ -201,6 +205,20 @@ fn cells(behind: Behind, object: &Value, now: World) -> Vec<Value> {
             let ends = list(object, &["endpoints"]).iter().flat_map(|end| list(end, &["addresses"]));
             let ends = ends.filter_map(Value::as_str).map(str::to_owned).collect();
             vec![name, of(&["addressType"]), joined(ports), joined(ends), age]
+        }
+        Behind::Stored(Kind::ScaledObject) => {
+            let is = |kind: &str| {
+                let found = list(object, &["status", "conditions"]).iter().find(|it| text(it, &["type"]) == kind);
+                json!(found.map_or("Unknown", |it| text(it, &["status"])))
+            };
+            let (least, most) = (of(&["spec", "minReplicaCount"]), of(&["spec", "maxReplicaCount"]));
+            let (kind, target) = (of(&["status", "scaleTargetKind"]), of(&["spec", "scaleTargetRef", "name"]));
+            vec![name, kind, target, least, most, is("Ready"), is("Paused"), age]
+        }
+        Behind::Stored(Kind::Application) => {
+            let said = |path: &[&str]| json!(text(object, path));
+            let (sync, health) = (said(&["status", "sync", "status"]), said(&["status", "health", "status"]));
+            vec![name, sync, health, said(&["status", "sync", "revision"])]
         }
         Behind::Stored(Kind::Namespace) => vec![name, of(&["status", "phase"]), age],
         Behind::Stored(Kind::Service) => {

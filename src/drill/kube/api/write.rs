@@ -1,5 +1,5 @@
-//! Writing: patches and replacements of deployments, their scale and autoscalers; deletion of
-//! pods; events that clients post.
+//! Writing: patches and replacements of deployments, their scale, autoscalers and custom
+//! resources; deletion of pods; events that clients post.
 //!
 //! Owns: preconditions, validation, dry runs, and the list of what was taken. Must not: run a
 //! controller: what a write sets off happens from the next tick on.
@@ -223,6 +223,10 @@ fn admit(call: &Call, kind: Kind, old: &Value, wanted: Value) -> Result<Value, F
         return Ok(next);
     }
     if kind == Kind::Autoscaler {
+        // The API's default.
+        if at(&next, &["spec", "minReplicas"]).is_null() {
+            put(&mut next, &["spec", "minReplicas"], json!(1));
+        }
         let (least, most) = (int(&next, &["spec", "minReplicas"]), int(&next, &["spec", "maxReplicas"]));
         if least < 0 || most > MOST {
             return Err(invalid("spec.maxReplicas", &format!("{most}: the drill scales from 0 to {MOST}")));

@@ -223,6 +223,14 @@ async fn a_kill_at_any_step_of_a_rollback_settles_without_a_write_from_what_the_
     }
 }
 
+#[tokio::test]
+async fn what_holds_for_every_action_holds_for_a_rollback() {
+    for kind in KINDS {
+        steps::killed_at_each_step(async || staged(kind).await, &back(kind)).await;
+        steps::do_and_undo_is_the_identity(async || staged(kind).await, &back(kind)).await;
+    }
+}
+
 /// A controller that sets it back, one that gives up, and one that never looks.
 #[tokio::test]
 async fn success_is_the_template_on_all_pods_and_nothing_less() {

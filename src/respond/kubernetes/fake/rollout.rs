@@ -109,13 +109,23 @@ pub(super) fn answer(state: &mut State, seen: &Seen) -> Option<Reply> {
 
 /// Applies a JSON Patch to the object, all or nothing.
 fn patch(state: &mut State, steps: &Value, keep: bool) -> (u16, Value) {
-    let mut next = state.object.clone();
+    let Some(mut next) = patched(&state.object, steps) else { return rejected() };
+    if keep {
+        changed_by(&mut next, &state.object, "warroom");
+        state.object = next.clone();
+    }
+    (200, next)
+}
+
+/// An object after a JSON Patch, if all of it fits.
+pub(super) fn patched(object: &Value, steps: &Value) -> Option<Value> {
+    let mut next = object.clone();
     for step in steps.as_array().unwrap() {
         let path = step["path"].as_str().unwrap();
         let (parent, last) = path.rsplit_once('/').unwrap();
         let last = last.replace("~1", "/").replace("~0", "~");
         let there = next.pointer(path).cloned();
-        let Some(inside) = next.pointer_mut(parent).and_then(Value::as_object_mut) else { return rejected() };
+        let inside = next.pointer_mut(parent).and_then(Value::as_object_mut)?;
         let fits = match step["op"].as_str().unwrap() {
             // As measured: a test of what is not there passes only against null.
             "test" => there.unwrap_or(Value::Null) == step["value"],
@@ -128,17 +138,13 @@ fn patch(state: &mut State, steps: &Value, keep: bool) -> (u16, Value) {
             other => panic!("{other} is not an operation that was agreed on"),
         };
         if !fits {
-            return rejected();
+            return None;
         }
     }
-    if keep {
-        changed_by(&mut next, &state.object, "warroom");
-        state.object = next.clone();
-    }
-    (200, next)
+    Some(next)
 }
 
-fn rejected() -> (u16, Value) {
+pub(super) fn rejected() -> (u16, Value) {
     (422, status("the server rejected our request due to an error in our request"))
 }
 

@@ -31,6 +31,52 @@ fn a_plan_needs_an_open_window_and_a_known_workload() {
 }
 
 #[test]
+fn what_the_picture_does_not_show_is_named_by_its_kind_and_place() {
+    let mut story = Story::begin();
+    story.command("write prod-eu storm");
+    let mut asked = |line: &str| {
+        story.core.notice = None;
+        let before = story.effects.len();
+        story.command(line);
+        match story.effects.get(before..) {
+            Some([Effect::Plan { request, .. }]) => Ok(request.clone()),
+            _ => Err(story.notice().to_owned()),
+        }
+    };
+    let application = asked("rollback Application shop").unwrap();
+    let Request::RollBack { target, to: Revision::Previous } = &application else { panic!("{application:?}") };
+    assert_eq!((target.kind, target.path.to_string().as_str(), &target.uid), (Kind::Application, "argocd/shop", &None));
+    assert_eq!(target.origin.to_string(), "prod-eu/kubernetes");
+    let named = asked("rollback \"Application team/shop\" current").unwrap();
+    assert_eq!(named.target().path.to_string(), "team/shop");
+    assert!(matches!(named, Request::RollBack { to: Revision::Named(name), .. } if name == "current"));
+    let rollout = asked("abort Rollout shop/checkout").unwrap();
+    assert!(matches!(&rollout, Request::Abort { target } if target.kind == Kind::Rollout));
+    assert!(
+        asked("abort Rollout checkout").unwrap_err().contains("the namespace of the Rollout `checkout` is missing")
+    );
+    assert!(
+        asked("rollback Deployment shop/cart").unwrap_err().contains("no workload `Deployment shop/cart` is known")
+    );
+    assert!(asked("rollback \"Deploy cart\"").unwrap_err().contains("`Deploy` is not a kind"));
+}
+
+#[test]
+fn what_a_plan_offers_instead_is_planned_by_one_command() {
+    let mut story = Story::begin();
+    let shown = plan("p", at(0));
+    let other = Request::Scale { target: shown.target.clone(), to: Replicas::Exactly(7) };
+    story.planned(shown.clone()).command("plan-instead");
+    assert!(story.notice().contains("no plan is shown that offers another"), "{}", story.notice());
+    let instead = Some(Instead { words: "seven".into(), request: Box::new(other.clone()) });
+    story.planned(Plan { instead, ..shown }).command("plan-instead");
+    let Some(Effect::Plan { request, .. }) = story.effects.last() else { panic!("{:?}", story.effects.last()) };
+    assert_eq!(*request, other);
+    assert!(matches!(story.core.plan, Some(PlanView::Planning { .. })), "the plan before cannot be confirmed any more");
+    assert!(story.core.actions.is_empty());
+}
+
+#[test]
 fn closing_the_window_also_stops_one_that_is_about_to_open() {
     let mut story = Story::begin();
     let write = Command::OpenWrite { env: "prod-eu".into(), reason: "storm".into() };

@@ -45,6 +45,10 @@ fn a_service_of_ecs_is_scaled_and_rolled_back_by_its_name() {
     let Request::Scale { target, to: Replicas::Exactly(4) } = &request else { panic!("{request:?}") };
     assert_eq!(target.to_string(), "EcsService prod/invoices in prod-eu");
     assert_eq!((target.origin.source.as_str(), service.as_deref()), ("aws", Some("invoices")));
+    let (request, _) = planned("bound prod/invoices 4..8").unwrap();
+    assert!(
+        matches!(&request, Request::Bound { floor: Some(4), cap: Some(8), target } if target.kind == Kind::EcsService)
+    );
     let (request, _) = planned("rollback legacy/invoices 41").unwrap();
     assert!(matches!(&request, Request::RollBack { to: Revision::Named(to), .. } if *to == "41"), "{request:?}");
     let several = planned("scale invoices 4").unwrap_err();
@@ -56,13 +60,11 @@ fn a_service_of_ecs_is_scaled_and_rolled_back_by_its_name() {
 
 #[test]
 fn a_zone_is_left_by_the_name_of_a_service_or_of_its_load_balancer() {
-    for name in ["invoices", "old-invoices", "shop", BALANCER] {
+    let written = format!("LoadBalancer {BALANCER}");
+    for name in ["invoices", "old-invoices", "shop", BALANCER, &written] {
         let (request, _) = planned(&format!("evacuate {name} eu-central-1b 2h")).unwrap();
         let Request::Evacuate { target, zone, minutes: 120 } = &request else { panic!("{request:?}") };
-        assert_eq!(
-            (target.path.name.as_str(), zone.as_str(), target.typed()),
-            (BALANCER, "eu-central-1b", "shop")
-        );
+        assert_eq!((target.path.name.as_str(), zone.as_str(), target.typed()), (BALANCER, "eu-central-1b", "shop"));
     }
     assert!(planned("evacuate cart eu-central-1b 2h").unwrap_err().contains("name it among the routes"));
     let mut closed = story();

@@ -89,7 +89,8 @@ fn what_an_earlier_process_wrote_is_not_told_twice() {
         shared: false,
     });
     assert_eq!(story.kinds(), [EntryKind::Opened, EntryKind::Note, EntryKind::Note]);
-    assert!(story.core.entries[2].draft.title.contains("takes the incident up again"));
+    assert_eq!(story.core.entries[2].draft.title, "incident taken up again");
+    assert_eq!(story.core.entries[2].draft.actor, story.core.actor);
 }
 
 #[test]
@@ -185,6 +186,28 @@ fn only_one_incident_is_declared_or_taken_up_at_a_time() {
     story.command("open y");
     assert_eq!(story.effects.iter().filter(|effect| matches!(effect, Effect::Declare { .. })).count(), 1);
     assert!(story.notice().contains("is being declared"));
+}
+
+#[test]
+fn a_drills_record_is_not_taken_up_in_a_world_that_has_not_come_that_far() {
+    let offer = |last| crate::session::ResumeOffer {
+        id: "old".into(),
+        title: "t".into(),
+        last,
+        open_intents: 0,
+        being_written: false,
+    };
+    let mut story = Story::begin();
+    story.core.facing.drill = true;
+    story.send(Message::ResumeFound(offer(at(600)))).command("resume");
+    assert!(!story.effects.iter().any(|effect| matches!(effect, Effect::TakeUp(_))));
+    assert!(story.notice().contains("start the drill with --incident old"), "{}", story.notice());
+    // Of a world that has, it is; and the calendar is never behind by more than a clock's error.
+    story.send(Message::ResumeFound(offer(at(-600)))).command("resume");
+    assert!(story.effects.contains(&Effect::TakeUp("old".into())));
+    let mut real = Story::begin();
+    real.send(Message::ResumeFound(offer(at(1)))).command("resume");
+    assert!(real.effects.contains(&Effect::TakeUp("old".into())));
 }
 
 #[test]

@@ -102,7 +102,55 @@ fn the_claimed_alert_is_the_one_that_was_chosen_not_another_of_its_name() {
     over.state = AlertState::Resolved;
     story.send(Message::Tick(at(10))).hears(vec![over]);
     assert!(story.kinds().contains(&EntryKind::AlertResolved));
-    assert!(story.core.desk.claims.contains_key("PodCrashes"));
+    assert_eq!(story.core.desk.claims.len(), 1);
+    // Its own end is.
+    let mut over = alert("PodCrashes", "b", at(20));
+    over.state = AlertState::Resolved;
+    story.send(Message::Tick(at(20))).hears(vec![over]);
+    assert!(story.core.desk.claims.is_empty());
+}
+
+#[test]
+fn a_claim_of_one_alert_is_none_of_another_of_its_name() {
+    let mut earlier = Story::begin();
+    earlier.hears(vec![alert("PodCrashes", "a", at(-60)), alert("PodCrashes", "b", at(-30))]);
+    let key = AlertKey("b".into());
+    earlier.command("open x").ready("i", "x");
+    earlier.send(Message::Command(Command::Claim(AlertChoice::Exactly { origin: alertmanager(), key: key.clone() })));
+    let claimed = earlier.core.entries.iter().find(|entry| entry.draft.kind == EntryKind::Claimed).unwrap();
+    assert_eq!(claimed.draft.subject, "PodCrashes");
+    assert_eq!(claimed.draft.alert_keys(), [Safe::from("b")]);
+    // Taken up again: the other one is told first, and stays unclaimed.
+    let mut story = Story::begin();
+    story.send(Message::IncidentReady {
+        id: "i".into(),
+        title: "x".into(),
+        earlier: earlier.core.entries.clone(),
+        before: Vec::new(),
+        shared: false,
+    });
+    let claimed = |story: &Story| {
+        let rows = story.core.picture.alerts.rows().iter().filter(|row| row.claim.is_some());
+        rows.map(|row| row.alert.key.clone()).collect::<Vec<_>>()
+    };
+    story.hears(vec![alert("PodCrashes", "a", at(-60))]);
+    assert_eq!(claimed(&story), []);
+    story.hears(vec![alert("PodCrashes", "b", at(-30))]);
+    assert_eq!(claimed(&story), [key]);
+}
+
+#[test]
+fn an_answer_is_an_entry_of_whoever_gave_it() {
+    let mut story = Story::begin();
+    story.command("ask developers");
+    assert!(story.effects.contains(&Effect::Ask("developers".into())));
+    story.send(Message::Answered { whom: "developers".into(), answer: Ok("2.9.1 is out".into()) });
+    assert_eq!(story.kinds(), [EntryKind::Asked, EntryKind::Answered]);
+    let draft = &story.core.entries[1].draft;
+    assert_eq!((draft.title.as_str(), draft.actor.name.as_str()), ("developers: 2.9.1 is out", "developers"));
+    assert_eq!(story.notice(), "2.9.1 is out");
+    story.send(Message::Answered { whom: "nobody".into(), answer: Err("nobody is not known".into()) });
+    assert_eq!(story.kinds().len(), 2, "no answer is none");
 }
 
 #[test]

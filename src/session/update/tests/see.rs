@@ -1,7 +1,9 @@
 //! Signals and time: what is noticed once is told once, and time may jump.
 
-use crate::model::cluster::Pod;
-use crate::model::name::ObjectPath;
+use crate::model::change::{Change, ChangeKind};
+use crate::model::cluster::{Pod, Workload};
+use crate::model::entry::{ActorKind, Body};
+use crate::model::name::{Kind, ObjectPath, WorkloadKey};
 
 use super::*;
 
@@ -118,4 +120,78 @@ fn hours_that_nobody_watched_are_a_gap() {
     assert_eq!(gap.draft.kind, EntryKind::Gap);
     assert_eq!(gap.occurred_at, at(2));
     assert!(story.notice().contains("nothing was seen for 120 min"));
+}
+
+fn workload(uid: &str) -> Workload {
+    Workload {
+        key: WorkloadKey { kind: Kind::Deployment, path: ObjectPath::new("payments", "payments") },
+        uid: uid.into(),
+        desired: 12,
+        updated: 12,
+        ready: 12,
+        total: 12,
+        revision: None,
+        images: Default::default(),
+        generation: 2,
+        observed_generation: 2,
+        paused: false,
+        trouble: None,
+        selector: Default::default(),
+        managed_by: None,
+        cpu_request: 500,
+        memory_request: 256 << 20,
+    }
+}
+
+/// A change of payments, told by the cluster's source.
+fn changed(kind: ChangeKind, id: &str, by: Option<&str>) -> Message {
+    let change = Change {
+        id: id.into(),
+        at: at(20),
+        kind,
+        workload: Some(workload("u-1").key),
+        service: None,
+        title: "x".into(),
+        before: Some("6".into()),
+        after: Some("12".into()),
+        by: by.map(Safe::from),
+        revision: None,
+    };
+    let origin = Origin { env: EnvId::from("prod-eu"), source: SourceId::from("workloads") };
+    Message::Signals(vec![Stamped { origin, occurred: at(20), observed: at(20), body: Signal::Change(change) }])
+}
+
+#[test]
+fn who_made_a_change_is_told_by_the_change_and_not_by_its_source() {
+    let mut story = Story::begin();
+    story.send(Message::Tick(at(30)));
+    story.send(changed(ChangeKind::Rollout, "a", Some("ci/payments")));
+    story.send(changed(ChangeKind::Rollout, "b", Some("bob@example.com")));
+    story.send(changed(ChangeKind::Rollout, "c", Some("kubectl set image deploy/payments x=y")));
+    story.send(changed(ChangeKind::Scale, "d", None));
+    let actors: Vec<_> = story.core.entries.iter().map(|entry| &entry.draft.actor).collect();
+    let told: Vec<_> = actors.iter().map(|actor| (actor.kind, actor.name.as_str())).collect();
+    let (human, automation) = (ActorKind::Human, ActorKind::Automation);
+    let unknown = (automation, "unknown");
+    assert_eq!(told, [(automation, "ci/payments"), (human, "bob@example.com"), unknown, unknown]);
+}
+
+#[test]
+fn an_own_scale_names_who_took_the_action_and_one_of_another_object_does_not() {
+    for (uid, own) in [("u-1", true), ("u-2", false)] {
+        let mut story = Story::begin();
+        let origin = Origin { env: EnvId::from("prod-eu"), source: SourceId::from("workloads") };
+        let body = Signal::Workloads(Delta::All(vec![workload(uid)]));
+        let seen = Stamped { origin, occurred: at(10), observed: at(10), body };
+        story.send(Message::Tick(at(15))).send(Message::Signals(vec![seen]));
+        let mut intent = testing::by("ana", testing::entry("I", EntryKind::Intent, at(15), "about to scale"));
+        intent.draft.body = Some(Body::Intent(Box::new(testing::plan("p1", "kubectl scale"))));
+        story.send(Message::Written { entry: intent, to: None });
+        story.send(Message::Tick(at(30))).send(changed(ChangeKind::Scale, "s", None));
+        let scaled = story.core.entries.last().unwrap();
+        assert_eq!(scaled.draft.kind, EntryKind::Rescaled);
+        assert_eq!(scaled.draft.actor.name == "ana", own, "{uid}: {:?}", scaled.draft.actor);
+        let told = format!("by the action of {}, p1", at(15).format("%H:%M:%SZ"));
+        assert_eq!(scaled.draft.detail.as_deref() == Some(told.as_str()), own, "{:?}", scaled.draft.detail);
+    }
 }

@@ -38,7 +38,11 @@ fn facing(names: &[&str]) -> Story {
         every: Duration::from_secs(15),
     };
     let env = Environment { alertmanager: names.iter().map(access).collect(), ..environment() };
-    let services = vec![service("payments", Some("/books/payments.md")), service("cart", Some("https://wiki/cart")), service("mail", None)];
+    let services = vec![
+        service("payments", Some("/books/payments.md")),
+        service("cart", Some("https://wiki/cart")),
+        service("mail", None),
+    ];
     let core = Core::new(&env, Arc::new(Catalogue::new(services)), Actor::system(), at(0), 0);
     let mut story = Story { core, effects: Vec::new() };
     story.command("write prod-eu storm");
@@ -64,7 +68,16 @@ impl Story {
 fn an_alert_is_silenced_by_what_it_is_about_and_not_by_where_it_was_seen() {
     let mut story = facing(&["alertmanager"]);
     story.hears(vec![
-        labelled("PaymentsCPUHigh", &[("alertname", "PaymentsCPUHigh"), ("service", "payments"), ("namespace", "pay"), ("pod", "p-1"), ("severity", "warning")]),
+        labelled(
+            "PaymentsCPUHigh",
+            &[
+                ("alertname", "PaymentsCPUHigh"),
+                ("service", "payments"),
+                ("namespace", "pay"),
+                ("pod", "p-1"),
+                ("severity", "warning"),
+            ],
+        ),
         labelled("Node CPU high", &[("alertname", "Node CPU high"), ("node", "ip-10-0-3-7"), ("severity", "critical")]),
     ]);
     story.command("silence PaymentsCPUHigh 90s partner knows");
@@ -169,16 +182,23 @@ fn a_runbook_is_read_beside_the_loop_and_its_steps_become_plans() {
     story.command("runbook mail");
     assert!(story.notice().contains("mail has no runbook: set `runbook` in [services.mail]"), "{}", story.notice());
     story.command("runbook cart");
-    assert!(matches!(&story.core.runbook, Some(RunbookView { state: RunbookState::Page, source, .. }) if *source == "https://wiki/cart"));
+    assert!(
+        matches!(&story.core.runbook, Some(RunbookView { state: RunbookState::Page, source, .. }) if *source == "https://wiki/cart")
+    );
     story.command("runbook payments");
     let read = Effect::ReadRunbook { service: "payments".into(), path: "/books/payments.md".into() };
     assert_eq!(story.effects.last(), Some(&read));
     story.send(Message::RunbookRead { service: "cart".into(), result: Err("late".into()) });
-    assert!(matches!(&story.core.runbook, Some(RunbookView { state: RunbookState::Reading, .. })), "another one's answer");
+    assert!(
+        matches!(&story.core.runbook, Some(RunbookView { state: RunbookState::Reading, .. })),
+        "another one's answer"
+    );
     story.send(Message::RunbookRead { service: "payments".into(), result: Ok(book()) });
 
     story.command("run-step 1");
-    let Some((Request::RunStep { target, runbook, step: 1, command }, _)) = story.wanted() else { panic!("{}", story.notice()) };
+    let Some((Request::RunStep { target, runbook, step: 1, command }, _)) = story.wanted() else {
+        panic!("{}", story.notice())
+    };
     assert_eq!((runbook.as_str(), command.as_str()), ("/books/payments.md", "kubectl get pods"));
     assert_eq!((target.kind, target.path.to_string().as_str()), (Kind::RunbookStep, "payments/step-1"));
     let plans = |story: &Story| story.effects.iter().filter(|effect| matches!(effect, Effect::Plan { .. })).count();
@@ -204,7 +224,11 @@ fn a_command_run_elsewhere_is_noted_at_its_time_without_its_secrets() {
         story.command(&line);
         let entry = story.core.entries.last().unwrap();
         assert_eq!((entry.draft.kind, entry.occurred_at, entry.observed_at), (EntryKind::Ran, at(1800), at(3600)));
-        assert!(entry.draft.title.starts_with("run elsewhere: kubectl -n pay delete pod p-1 --token="), "{:?}", entry.draft);
+        assert!(
+            entry.draft.title.starts_with("run elsewhere: kubectl -n pay delete pod p-1 --token="),
+            "{:?}",
+            entry.draft
+        );
         assert!(!format!("{:?}", entry.draft).contains("abcdefghijklmnop1234"), "{:?}", entry.draft);
         assert!(entry.draft.evidence[0].query.is_some());
     }

@@ -1,0 +1,349 @@
+//! The promises of the gateway for Argo: Rollouts that are aborted and rolled back, Applications
+//! that go back and follow git again.
+
+use serde_json::Value;
+
+use super::*;
+use crate::model::plan::Revision;
+use crate::respond::kubernetes::fake::argo::{
+    APPLICATION, COMMITS, ROLLOUT, checkout, shop, stage_application, stage_rollout, template,
+};
+use crate::text::redact_safe;
+
+async fn staged() -> Fake {
+    let fake = Fake::start().await;
+    stage_rollout(&mut fake.state());
+    stage_application(&mut fake.state());
+    fake
+}
+
+fn abort() -> Request {
+    Request::Abort { target: checkout() }
+}
+
+fn back() -> Request {
+    Request::RollBack { target: checkout(), to: Revision::Previous }
+}
+
+fn application(to: &str) -> Request {
+    let to = if to.is_empty() { Revision::Previous } else { Revision::Named(to.into()) };
+    Request::RollBack { target: shop(), to }
+}
+
+fn all() -> [(Request, &'static str); 4] {
+    [(abort(), ROLLOUT), (back(), ROLLOUT), (application(""), APPLICATION), (application("current"), APPLICATION)]
+}
+
+fn undo(plan: Plan) -> Request {
+    Request::Undo { plan: Box::new(plan) }
+}
+
+/// What of an object is ours to write and is not used up.
+fn ours(fake: &Fake, path: &str) -> Value {
+    let state = fake.state();
+    let object = &state.argo[path];
+    json!([object["spec"], object["status"]["abort"]])
+}
+
+fn change(fake: &Fake, path: &str, change: impl FnOnce(&mut Value)) {
+    change(fake.state().argo.get_mut(path).unwrap());
+}
+
+#[tokio::test]
+async fn each_is_intended_written_once_watched_and_told() {
+    let words = [
+        "the stable version has 8 of 8 ready, the new one 0; RolloutAborted: Rollout aborted update to revision 5",
+        "8 of 8 ready",
+        "2222222 is synced and Healthy",
+        "auto-sync is off; Synced, Healthy",
+    ];
+    for ((want, path), told) in all().into_iter().zip(words) {
+        let fake = staged().await;
+        let (room, pad) = (room(&fake), Pad::of(&fake));
+        let plan = room.plan(&want).await;
+        let ended = room.apply(plan.clone(), &pad).await.unwrap();
+        let Outcome::Verified { words, .. } = &ended.outcome else { panic!("{}: {:?}", plan.title, ended.outcome) };
+        assert_eq!(*words, told, "{}", plan.title);
+        assert_eq!(pad.kinds(), [EntryKind::Intent, EntryKind::Outcome]);
+        let state = fake.state();
+        let writes = state.writes();
+        assert_eq!((writes.len(), writes[0].intents), (1, 1), "{}", plan.title);
+        let asked = writes[0].path.split('?').next().unwrap().to_owned();
+        let written = if want == abort() { format!("{path}/status") } else { path.to_owned() };
+        assert_eq!(asked, written);
+        let steps = writes[0].body.as_array().unwrap();
+        assert_eq!(steps[0]["path"], "/metadata/uid");
+        assert_eq!(steps.len(), 1 + 2 * plan.changes.len(), "each field is tested as it was shown");
+    }
+}
+
+#[tokio::test]
+async fn an_application_goes_back_in_one_patch_that_turns_auto_sync_off_first() {
+    let fake = staged().await;
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    let plan = room.plan(&application("")).await;
+    room.apply(plan.clone(), &pad).await.unwrap();
+    let operation: Value = serde_json::from_str(&plan.changes[1].after).unwrap();
+    let body = fake.state().writes()[0].body.clone();
+    let automated = json!({ "prune": true, "selfHeal": true });
+    assert_eq!(
+        body,
+        json!([
+            { "op": "test", "path": "/metadata/uid", "value": "uid-a" },
+            { "op": "test", "path": "/spec/syncPolicy/automated", "value": automated },
+            { "op": "remove", "path": "/spec/syncPolicy/automated" },
+            { "op": "test", "path": "/operation", "value": null },
+            { "op": "add", "path": "/operation", "value": operation },
+        ])
+    );
+}
+
+#[tokio::test]
+async fn one_plan_writes_at_most_once_whatever_the_network_does() {
+    let faults = [
+        (Fault::CutBefore, "unknown"),
+        (Fault::CutAfter, "verified"),
+        (Fault::HangBefore, "unknown"),
+        (Fault::HangAfter, "verified"),
+        (Fault::Twice, "verified"),
+        (Fault::Status(409), "refused"),
+        (Fault::Status(422), "refused"),
+        (Fault::Status(429), "refused"),
+        (Fault::Status(503), "unknown"),
+        (Fault::Status(504), "unknown"),
+        (Fault::StatusAfter(504), "verified"),
+    ];
+    for (want, path) in all() {
+        for (fault, expected) in faults {
+            let fake = staged().await;
+            let (room, pad) = (room(&fake), Pad::of(&fake));
+            let plan = room.plan(&want).await;
+            let before = ours(&fake, path);
+            fake.state().fault = fault;
+            let ended = room.apply(plan.clone(), &pad).await.unwrap();
+            assert_eq!(ended.outcome.as_str(), expected, "{} {fault:?}: {:?}", plan.title, ended.outcome);
+            assert!(room.apply(plan.clone(), &pad).await.unwrap_err().why.contains("writes once"));
+            let writes = fake.state().writes();
+            assert_eq!((writes.len(), writes[0].intents), (1, 1), "{} {fault:?}", plan.title);
+            assert_eq!(ours(&fake, path) != before, expected == "verified", "{} {fault:?}", plan.title);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kill_at_any_step_leaves_an_intent_before_every_write_and_settles_without_one() {
+    for (want, path) in all() {
+        // Told are the intent, the write, and what each look sees.
+        for steps in 1..=2 {
+            let fake = staged().await;
+            let (room, pad) = (room(&fake), Pad::of(&fake));
+            let plan = room.plan(&want).await;
+            let told = Arc::new(tokio::sync::Semaphore::new(0));
+            {
+                let tell = |_| told.add_permits(1);
+                let killed = async { drop(told.acquire_many(steps).await.unwrap()) };
+                let actor = ana();
+                let action = room.engine.apply(plan.clone(), &actor, &pad, &tell);
+                tokio::select! { biased; () = killed => {}, ended = action => panic!("it ended first: {ended:?}") }
+            }
+            let writes = fake.state().writes();
+            assert!(writes.len() <= 1 && writes.iter().all(|write| write.intents == 1), "{} {steps}", plan.title);
+            if pad.kinds() != [EntryKind::Intent] {
+                assert!(writes.is_empty(), "{} {steps}", plan.title);
+                continue;
+            }
+            // The next process has the plan from the record, without its secrets.
+            let before = ours(&fake, path);
+            let next = self::room(&fake);
+            let ended = next.engine.settle(recorded(&plan), &ana(), &pad).await.unwrap();
+            match ended.outcome.as_str() {
+                "verified" => assert_ne!(ours(&fake, path), ours(&staged().await, path), "{} {steps}", plan.title),
+                other => {
+                    assert_eq!((other, &before), ("unknown", &ours(&staged().await, path)), "{} {steps}", plan.title)
+                }
+            }
+            assert_eq!(pad.kinds(), [EntryKind::Intent, EntryKind::Outcome]);
+            assert!(fake.state().writes().len() <= 1, "settling writes nothing");
+        }
+    }
+}
+
+/// A plan as it is read back from the record.
+fn recorded(plan: &Plan) -> Plan {
+    let mut kept: Plan = serde_json::from_str(&serde_json::to_string(plan).unwrap()).unwrap();
+    for change in &mut kept.changes {
+        change.before = redact_safe(change.before.clone());
+        change.after = redact_safe(change.after.clone());
+    }
+    kept
+}
+
+#[tokio::test]
+async fn an_intent_that_a_kill_left_after_the_write_is_settled_as_it_ended() {
+    for (want, _) in all() {
+        let fake = staged().await;
+        // A secret in what is written must not keep it from being known again.
+        change(&fake, APPLICATION, |app| {
+            for entry in app["status"]["history"].as_array_mut().unwrap() {
+                entry["source"]["repoURL"] = json!("https://ci:hunter22@git.example/shop.git");
+            }
+        });
+        let (room, pad) = (room(&fake), Pad::of(&fake));
+        let plan = room.plan(&want).await;
+        let first = room.apply(plan.clone(), &pad).await.unwrap();
+        assert_eq!(first.outcome.as_str(), "verified", "{:?}", first.outcome);
+        let kept = recorded(&plan);
+        assert_eq!(want == application(""), kept.changes != plan.changes, "{}", plan.title);
+        let next = self::room(&fake);
+        let ended = next.engine.settle(kept, &ana(), &pad).await.unwrap();
+        assert_eq!(ended.outcome.as_str(), "verified", "{}: {:?}", plan.title, ended.outcome);
+        assert_eq!(fake.state().writes().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn do_and_undo_is_the_identity_and_the_undo_of_that_does_it_again() {
+    for (want, path) in all() {
+        let fake = staged().await;
+        // The last thing in it: Argo CD takes the whole policy away then.
+        change(&fake, APPLICATION, |app| {
+            drop(app["spec"]["syncPolicy"].as_object_mut().unwrap().remove("syncOptions"))
+        });
+        let (room, pad) = (room(&fake), Pad::of(&fake));
+        let before = ours(&fake, path);
+        let done = room.apply(room.plan(&want).await, &pad).await.unwrap();
+        let changed = ours(&fake, path);
+        assert_ne!(changed, before);
+        let undone = room.apply(room.plan(&undo(done.plan)).await, &pad).await.unwrap();
+        // A canary that waits at its pause again is not the end of a rollout.
+        if want == back() {
+            assert_eq!(undone.outcome.as_str(), "timed out", "{:?}", undone.outcome);
+        } else {
+            assert_eq!(undone.outcome.as_str(), "verified", "{:?}", undone.outcome);
+        }
+        assert_eq!(ours(&fake, path), before, "{}", undone.plan.title);
+        let again = room.apply(room.plan(&undo(undone.plan)).await, &pad).await.unwrap();
+        assert_eq!(again.outcome.as_str(), "verified", "{:?}", again.outcome);
+        assert_eq!(ours(&fake, path), changed, "{}", again.plan.title);
+        if want == application("") {
+            let state = fake.state();
+            assert_eq!(state.argo[APPLICATION]["status"]["operationState"]["syncResult"]["revision"], COMMITS[2]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_application_without_auto_sync_goes_back_to_what_ran() {
+    let fake = staged().await;
+    change(&fake, APPLICATION, |app| app["spec"]["syncPolicy"] = Value::Null);
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    let runs = || fake.state().argo[APPLICATION]["status"]["operationState"]["syncResult"]["revision"].clone();
+    let done = room.apply(room.plan(&application("")).await, &pad).await.unwrap();
+    assert_eq!((done.outcome.as_str(), runs()), ("verified", json!(COMMITS[1])));
+    let undone = room.apply(room.plan(&undo(done.plan.clone())).await, &pad).await.unwrap();
+    assert_eq!((undone.outcome.as_str(), runs()), ("verified", json!(COMMITS[2])));
+    assert_eq!(undone.plan.title, "undo the rollback of Application shop");
+    // Once it was taken back, or somebody else synced, it is not taken back again.
+    let refusal = room.engine.plan(&undo(done.plan), &Cluster::default()).await.unwrap_err();
+    assert!(refusal.why.contains("was synced by somebody else since"), "{refusal}");
+}
+
+#[tokio::test]
+async fn what_somebody_else_set_is_never_overwritten() {
+    type Edit = fn(&mut Value);
+    let edits: [(Request, &str, Edit, &str); 4] = [
+        (abort(), ROLLOUT, |it| it["status"]["abort"] = json!(false), "abort went from null to false"),
+        (back(), ROLLOUT, |it| it["spec"]["template"] = template("2.9.1"), "template was changed"),
+        (
+            application(""),
+            APPLICATION,
+            |it| it["spec"]["syncPolicy"]["automated"]["selfHeal"] = json!(false),
+            "auto-sync",
+        ),
+        (application(""), APPLICATION, |it| it["operation"] = json!({ "sync": {} }), "version was changed"),
+    ];
+    for (want, path, edit, why) in edits {
+        // Between the plan and the confirmation.
+        let fake = staged().await;
+        let (first, pad) = (room(&fake), Pad::of(&fake));
+        let plan = first.plan(&want).await;
+        fake.state().follows = false;
+        change(&fake, path, edit);
+        let edited = ours(&fake, path);
+        let ended = first.apply(plan, &pad).await.unwrap();
+        assert!(ended.outcome.words().contains(why), "{why}: {:?}", ended.outcome);
+        assert_eq!(ours(&fake, path), edited);
+    }
+
+    // Between the action and its undo.
+    let edits: [(Request, &str, Edit, &str); 3] = [
+        (abort(), ROLLOUT, |it| it["status"]["abort"] = Value::Null, "nothing to undo"),
+        (back(), ROLLOUT, |it| it["spec"]["template"] = template("2.9.1"), "would overwrite that"),
+        (
+            application("current"),
+            APPLICATION,
+            |it| it["spec"]["syncPolicy"]["automated"] = json!({ "selfHeal": false }),
+            "would overwrite that",
+        ),
+    ];
+    for (want, path, edit, why) in edits {
+        let fake = staged().await;
+        let (room, pad) = (room(&fake), Pad::of(&fake));
+        let done = room.apply(room.plan(&want).await, &pad).await.unwrap();
+        fake.state().follows = false;
+        change(&fake, path, edit);
+        let refusal = room.engine.plan(&undo(done.plan), &Cluster::default()).await.unwrap_err();
+        assert!(refusal.why.contains(why), "{why}: {refusal}");
+        assert_eq!(fake.state().writes().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_fails_or_is_set_back_is_told_so() {
+    // The sync fails.
+    let fake = staged().await;
+    let (one, pad) = (room(&fake), Pad::of(&fake));
+    let ended = one.apply(one.plan(&application("0")).await, &pad).await.unwrap();
+    assert_eq!(ended.outcome.as_str(), "failed");
+    assert_eq!(ended.outcome.words().as_str(), "the sync failed: one or more objects failed to apply");
+
+    // Somebody turns auto-sync on again meanwhile.
+    let fake = staged().await;
+    let (one, pad) = (room(&fake), Pad::of(&fake));
+    let plan = one.plan(&application("current")).await;
+    one.apply(plan.clone(), &pad).await.unwrap();
+    change(&fake, APPLICATION, |app| app["spec"]["syncPolicy"]["automated"] = json!({}));
+    let ended = room(&fake).engine.settle(plan, &ana(), &pad).await.unwrap();
+    assert_eq!(ended.outcome.as_str(), "overridden", "{:?}", ended.outcome);
+
+    // A version that does not come up, and a controller that is not there.
+    let fake = staged().await;
+    let (one, pad) = (room(&fake), Pad::of(&fake));
+    let plan = one.plan(&back()).await;
+    fake.state().follows = false;
+    let ended = one.apply(plan, &pad).await.unwrap();
+    let Outcome::TimedOut { words } = &ended.outcome else { panic!("{:?}", ended.outcome) };
+    assert_eq!(*words, "the controller has not looked at it yet");
+    change(&fake, ROLLOUT, |it| {
+        it["status"]["observedGeneration"] = json!("8");
+        (it["status"]["phase"], it["status"]["message"]) = (json!("Degraded"), json!("ProgressDeadlineExceeded: …"));
+    });
+    let ended = room(&fake).engine.settle(ended.plan, &ana(), &pad).await.unwrap();
+    assert_eq!(ended.outcome.as_str(), "failed", "{:?}", ended.outcome);
+}
+
+#[tokio::test]
+async fn healthy_as_it_was_before_is_no_success() {
+    let fake = staged().await;
+    let (one, pad) = (room(&fake), Pad::of(&fake));
+    let plan = one.plan(&application("")).await;
+    let applied = one.apply(plan.clone(), &pad).await.unwrap();
+    assert_eq!(applied.outcome.as_str(), "verified");
+    fake.state().follows = false;
+    change(&fake, APPLICATION, |app| {
+        app["status"]["reconciledAt"] = app["status"]["operationState"]["finishedAt"].clone();
+    });
+    let ended = room(&fake).engine.settle(plan, &ana(), &pad).await.unwrap();
+    let Outcome::TimedOut { words } = &ended.outcome else { panic!("{:?}", ended.outcome) };
+    assert_eq!(*words, "2222222 is synced, Healthy, as it was before");
+}

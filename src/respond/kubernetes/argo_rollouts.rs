@@ -1,0 +1,414 @@
+//! Argo Rollouts: the end of a rollout that is under way, and an earlier version.
+//!
+//! An abort is a field of the status, and it leaves the specification alone: the stable version
+//! takes over again while the new one stays wanted. An undo writes an earlier template, which the
+//! Rollout's own ReplicaSets keep.
+
+mod look;
+mod objects;
+mod template;
+
+#[cfg(test)]
+mod tests;
+
+use http::StatusCode;
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+
+use crate::clock::World;
+use crate::model::name::Target;
+use crate::model::plan::{Blast, FieldChange, Owner, OwnerEffect, Plan, Refusal, Request, Revision, Tier};
+use crate::respond::Cluster;
+use crate::respond::guard::refusal;
+use crate::text::Safe;
+
+use super::argocd;
+use super::client::{Api, ApiError};
+use super::difference::{self, leaves};
+use super::draft::{check_identity, draft, fact, warning};
+use super::fields::{self, Held, held};
+use super::objects::Application;
+use super::owners::{self, Field};
+use super::place::Place;
+use super::said;
+use super::scale::kubectl;
+pub(super) use look::look;
+use objects::{REVISION, ReplicaSet, Rollout};
+
+const ABORT: &str = "/status/abort";
+const TEMPLATE: &str = "/spec/template";
+/// Revisions that are told beside the one that is meant.
+const TOLD: usize = 4;
+
+/// What was read of one Rollout.
+struct Facts<'a> {
+    target: &'a Target,
+    object: Value,
+    rollout: Rollout,
+    /// Its own ReplicaSets.
+    sets: Vec<ReplicaSet>,
+    /// The Application that it is part of, if it is part of one, as it is tracked.
+    application: Option<(String, Result<Application, ApiError>)>,
+    read_at: World,
+    api: &'a Api,
+    cluster: &'a Cluster,
+}
+
+/// The plan for an abort or an earlier version of a Rollout, or for what takes one back.
+pub(super) async fn make(api: &Api, read_at: World, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
+    let target = want.target();
+    let place = Place::of(target)?;
+    let object: Value = api.get(&place.path()).await.map_err(|error| match error.is(StatusCode::NOT_FOUND) {
+        true => refusal(format!("{target} is not there: give its namespace as in `Rollout shop/checkout`")),
+        false => error.refusal("read", target),
+    })?;
+    let rollout = Rollout::deserialize(&object)
+        .map_err(|error| refusal(said(&format!("{target} could not be understood ({error})"))))?;
+    check_identity(target, &rollout.metadata)?;
+    let (sets, application) =
+        futures::join!(objects::replica_sets(api, &place.namespace, &rollout), api.application(&rollout.metadata));
+    let sets = sets.map_err(|error| error.refusal("read the ReplicaSets of", target))?;
+    let facts = Facts { target, object, rollout, sets, application, read_at, api, cluster };
+    match want {
+        Request::Abort { .. } => facts.abort(want),
+        Request::RollBack { to, .. } => facts.roll_back(want, to),
+        Request::Undo { plan } => facts.undo(want, plan),
+        other => Err(refusal(format!("cannot {}: this version does not know how", other.words()))),
+    }
+}
+
+impl Facts<'_> {
+    fn set_of(&self, hash: &str) -> Option<&ReplicaSet> {
+        self.sets.iter().find(|set| !hash.is_empty() && set.hash() == hash)
+    }
+
+    /// `revision 4 (checkout:2.8.0)`.
+    fn name_of(&self, hash: &str) -> String {
+        match self.set_of(hash) {
+            Some(set) => set.name(),
+            None => format!("the version {hash}, whose ReplicaSet is gone"),
+        }
+    }
+
+    /// What the controller has not looked at is not judged by its status.
+    fn check_observed(&self) -> Result<(), Refusal> {
+        if self.rollout.observed() {
+            return Ok(());
+        }
+        Err(refusal(format!(
+            "{} was changed a moment ago and its controller has not looked at that yet: try again; if that stays so, \
+             see whether Argo Rollouts runs",
+            self.target
+        )))
+    }
+
+    fn abort(&self, want: &Request) -> Result<Plan, Refusal> {
+        let (target, status) = (self.target, &self.rollout.status);
+        self.check_observed()?;
+        if status.abort {
+            return Err(refusal(format!(
+                "the rollout of {target} was aborted already; its specification still holds {}: roll it back",
+                self.name_of(&status.current_pod_hash)
+            )));
+        }
+        if status.stable_rs.is_empty() {
+            return Err(refusal(format!(
+                "{target} never rolled out a version to the end: there is none that an abort could go back to"
+            )));
+        }
+        if status.current_pod_hash == status.stable_rs {
+            return Err(refusal(format!(
+                "no rollout of {target} is under way: there is nothing to abort; `rollback` goes to an earlier version"
+            )));
+        }
+        let (stable, new) = (self.name_of(&status.stable_rs), self.name_of(&status.current_pod_hash));
+        let mut plan = self.draft(want);
+        plan.title = Safe::from(format!("abort the rollout of {} {}", target.kind, target.path.name));
+        plan.changes = vec![FieldChange {
+            pointer: Safe::fixed(ABORT),
+            label: Safe::fixed("abort"),
+            before: fields::kept(self.object.pointer(ABORT).unwrap_or(&Value::Null)).unwrap_or_default(),
+            after: Safe::fixed("true"),
+            words: None,
+        }];
+        plan.undo = Some(said(&format!("retries the rollout of {new} from its first step")));
+        plan.facts = vec![
+            fact("from", &new),
+            fact("to", &format!("{stable}, as it is stable; the Rollout says Degraded then, and that is meant")),
+            warning("spec", "still holds the new version afterwards: roll back as well, and revert the commit"),
+        ];
+        (plan.blast, plan.tier) = self.stakes();
+        plan.owners.extend(self.application.as_ref().map(|(tracked, _)| Owner {
+            name: argocd::owner(tracked),
+            effect: OwnerEffect::Informs,
+            words: Safe::fixed("writes no status, so the abort stays; its git still says the new version"),
+        }));
+        plan.command = self.patch("status", &json!({ "status": { "abort": true } }));
+        Ok(plan)
+    }
+
+    /// What an abort puts at stake: the load of the new version's pods goes to the stable ones.
+    fn stakes(&self) -> (Blast, Tier) {
+        let (status, wanted) = (&self.rollout.status, self.rollout.wanted());
+        let new = status.updated_replicas;
+        let stable = self.set_of(&status.stable_rs).map_or(0, |set| set.status.ready_replicas);
+        let weight = self.rollout.canary_weight();
+        let traffic = weight.map_or(String::new(), |weight| format!(", with {weight} % of the traffic"));
+        let words =
+            format!("{new} pods of the new version{traffic}; the stable one has {stable} ready and goes to {wanted}");
+        let tier = match (stable, new, weight) {
+            (0, ..) if wanted > 0 => Tier::Grave,
+            // Before it is promoted a blue-green rollout has no traffic, nor has a canary of weight 0.
+            (_, 0, _) | (_, _, Some(0)) => Tier::Reversible,
+            _ if self.rollout.is_blue_green() => Tier::Reversible,
+            _ => Tier::Lowers,
+        };
+        (Blast { ready_before: status.ready_replicas, wanted_after: wanted, words: Safe::from(words) }, tier)
+    }
+
+    fn roll_back(&self, want: &Request, to: &Revision) -> Result<Plan, Refusal> {
+        let target = self.target;
+        if let Some(reference) = &self.rollout.spec.workload_ref {
+            return Err(refusal(said(&format!(
+                "{target} takes its template from the {} {} (workloadRef): roll that back instead",
+                reference.kind, reference.name
+            ))));
+        }
+        self.check_observed()?;
+        if self.rollout.spec.paused {
+            return Err(refusal(format!(
+                "{target} is paused (spec.paused): a rollback would wait with it; resume it first"
+            )));
+        }
+        let set = self.chosen(to)?;
+        let status = &self.rollout.status;
+        if set.hash() == status.current_pod_hash {
+            return Err(refusal(format!("{target} is at {} already: there is nothing to roll back", set.name())));
+        }
+        let template = template::of(set);
+        let mut plan = self.write_template(want, &template)?;
+        plan.title = Safe::from(format!("roll back {} {}", target.kind, target.path.name));
+        let current = self.name_of(&status.current_pod_hash);
+        plan.undo = Some(said(&format!("back to {current}, while nobody else has changed the template")));
+        plan.facts.push(fact("to", &self.way_to(set)));
+        let mut others: Vec<_> = self
+            .sets
+            .iter()
+            .filter(|other| ![set.hash(), status.current_pod_hash.as_str()].contains(&other.hash()))
+            .collect();
+        others.sort_by_key(|other| std::cmp::Reverse(other.revision()));
+        let others: Vec<_> = others.into_iter().take(TOLD).map(ReplicaSet::name).collect();
+        if !others.is_empty() {
+            plan.facts.push(fact("revisions", &others.join("; ")));
+        }
+        if status.abort {
+            plan.facts.push(fact("abort", "is cleared by Argo Rollouts when the template changes"));
+        }
+        Ok(plan)
+    }
+
+    /// The revision that is meant: without a number the stable one while another is rolled out or
+    /// was aborted, else the newest one before that which is wanted now.
+    fn chosen(&self, to: &Revision) -> Result<&ReplicaSet, Refusal> {
+        let (target, status) = (self.target, &self.rollout.status);
+        let kept = || {
+            let mut numbers: Vec<_> = self.sets.iter().filter_map(ReplicaSet::revision).collect();
+            numbers.sort_unstable();
+            let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+            if numbers.is_empty() { "none".to_owned() } else { numbers.join(", ") }
+        };
+        match to {
+            Revision::Named(name) => {
+                let number: Option<u64> = name.parse().ok();
+                self.sets.iter().find(|set| number.is_some() && set.revision() == number).ok_or_else(|| {
+                    refusal(said(&format!("{target} keeps no revision {name}; those it keeps: {}", kept())))
+                })
+            }
+            Revision::Previous => {
+                let stable = self.set_of(&status.stable_rs).filter(|_| status.stable_rs != status.current_pod_hash);
+                let earlier = || {
+                    self.sets
+                        .iter()
+                        .filter(|set| set.revision().is_some() && set.hash() != status.current_pod_hash)
+                        .max_by_key(|set| set.revision())
+                };
+                stable
+                    .or_else(earlier)
+                    .ok_or_else(|| refusal(format!("{target} keeps no earlier version: its history is {}", kept())))
+            }
+        }
+    }
+
+    /// How a Rollout comes to the template of `set`.
+    fn way_to(&self, set: &ReplicaSet) -> String {
+        let way = if set.hash() == self.rollout.status.stable_rs {
+            "which is stable: its steps are skipped"
+        } else if self.rollout.is_blue_green() {
+            "which is previewed and promoted as any new version"
+        } else {
+            "which goes through the steps as any new version, pauses included"
+        };
+        format!("{}, {way}", set.name())
+    }
+
+    /// What takes an applied plan back, if the fields still hold what it wrote.
+    fn undo(&self, want: &Request, applied: &Plan) -> Result<Plan, Refusal> {
+        let target = self.target;
+        match held(&self.object, applied) {
+            Held::After => {}
+            Held::Before => return Err(refusal(format!("there is nothing to undo: {target} is as it was before"))),
+            Held::Other(field, _) => {
+                return Err(refusal(format!(
+                    "{} of {target} is not what was set here: the undo would overwrite that",
+                    field.label
+                )));
+            }
+        }
+        let [change] = applied.changes.as_slice() else {
+            return Err(refusal(format!("{} has no inverse that this version knows", applied.title)));
+        };
+        if change.pointer != TEMPLATE {
+            return Ok(self.undo_abort(want, change));
+        }
+        let read = |text: &Safe| serde_json::from_str::<Value>(text).ok();
+        let (Some(before), Some(after)) = (read(&change.after), read(&change.before)) else {
+            return Err(refusal(format!(
+                "{} does not hold the template before it: nothing was changed",
+                applied.title
+            )));
+        };
+        // What is written is what is there: of a plan from the record secrets were taken out.
+        let now = self.rollout.spec.template.clone().unwrap_or_default();
+        if now != before || after.to_string().contains("[redacted ") {
+            return Err(refusal(format!(
+                "the template before {} is not kept with its secrets: roll {target} back to its revision instead",
+                applied.title
+            )));
+        }
+        let mut plan = self.write_template(want, &after)?;
+        plan.title = Safe::from(format!("undo the rollback of {} {}", target.kind, target.path.name));
+        plan.undo = Some(Safe::fixed("the rollback once more, while nobody else has changed the template"));
+        Ok(plan)
+    }
+
+    /// A retry of what was aborted, or its abort once more.
+    fn undo_abort(&self, want: &Request, change: &FieldChange) -> Plan {
+        let target = self.target;
+        let status = &self.rollout.status;
+        let again = !status.abort;
+        let mut plan = self.draft(want);
+        plan.changes = vec![FieldChange {
+            before: fields::kept(self.object.pointer(ABORT).unwrap_or(&Value::Null)).unwrap_or_default(),
+            // The controller leaves `false` out.
+            after: Safe::fixed(if again { "true" } else { "null" }),
+            words: None,
+            ..change.clone()
+        }];
+        (plan.blast, plan.tier) = self.stakes();
+        let new = self.name_of(&status.current_pod_hash);
+        if again {
+            plan.title = Safe::from(format!("abort the rollout of {} {} again", target.kind, target.path.name));
+            plan.undo = Some(said(&format!("retries the rollout of {new} from its first step")));
+        } else {
+            plan.title = Safe::from(format!("retry the rollout of {} {}", target.kind, target.path.name));
+            plan.undo = Some(Safe::fixed("aborts it again"));
+            plan.facts = vec![warning("to", &format!("{new}, which was aborted: it starts at its first step"))];
+            plan.tier = Tier::Lowers;
+        }
+        plan.command = self.patch("status", &json!({ "status": { "abort": again } }));
+        plan
+    }
+
+    /// A plan that writes a template.
+    fn write_template(&self, want: &Request, after: &Value) -> Result<Plan, Refusal> {
+        let before = self.rollout.spec.template.clone().unwrap_or_default();
+        let (Some(kept_before), Some(kept_after)) = (fields::kept(&before), fields::kept(after)) else {
+            return Err(refusal(format!(
+                "the template of {} is too large to be kept in the record, and without that nothing is changed",
+                self.target
+            )));
+        };
+        // A ReplicaSet keeps a template with every default written down: of two that do, what
+        // differs was meant to.
+        let current = self.set_of(&self.rollout.status.current_pod_hash).map(template::of);
+        let set = self.sets.iter().find(|set| template::of(set) == *after);
+        let (by_set, pods) = (set.is_some(), set.map_or(0, |set| set.status.replicas));
+        let current = current.filter(|_| by_set).unwrap_or_else(|| before.clone());
+        let differs = leaves(&current, after);
+        let mut plan = self.draft(want);
+        plan.changes = vec![FieldChange {
+            pointer: Safe::fixed(TEMPLATE),
+            label: Safe::fixed("template"),
+            before: kept_before,
+            after: kept_after,
+            words: Some(said(difference::images(&differs).as_deref().unwrap_or("another of the same image"))),
+        }];
+        let (status, wanted) = (&self.rollout.status, self.rollout.wanted());
+        plan.blast = Blast {
+            ready_before: status.ready_replicas,
+            wanted_after: wanted,
+            words: Safe::from(format!(
+                "{pods} of {wanted} pods are of it already, the others are made anew; {} ready now",
+                status.ready_replicas
+            )),
+        };
+        plan.facts.extend(difference::words(&differs).filter(|_| by_set).map(|words| fact("differs", &words)));
+        let stay: Vec<_> = difference::sources(after).into_iter().take(6).collect();
+        let stay = if stay.is_empty() { "ConfigMaps, Secrets".to_owned() } else { stay.join(", ") };
+        plan.facts.push(warning("stays", &format!("{stay} and schemas do not roll back")));
+        let pointers: Vec<_> = differs.iter().map(|leaf| format!("{TEMPLATE}{}", leaf.pointer)).collect();
+        let (meta, kind) = (&self.rollout.metadata, self.target.kind.as_str());
+        plan.owners = owners::of_field(Field::Template(&pointers), meta, kind, self.application.clone());
+        let tracked = self.application.as_ref().map(|(tracked, _)| tracked.as_str());
+        plan.instead = argocd::roll_back_instead(self.target, tracked, &plan.owners);
+        let path = &self.target.path;
+        plan.command = Safe::from(kubectl(
+            self.api.context(),
+            &path.namespace,
+            &["patch", "rollout", &path.name, "--type=json", "-p", &template::patch(after)],
+        ));
+        Ok(plan)
+    }
+
+    fn draft(&self, want: &Request) -> Plan {
+        let mut plan = draft(self.target, &self.rollout.metadata, want, self.read_at, self.cluster);
+        if let Some(seconds) = self.rollout.spec.progress_deadline_seconds {
+            plan.patience_seconds = seconds;
+        }
+        plan
+    }
+
+    /// The same change of a subresource as a command.
+    fn patch(&self, subresource: &str, change: &Value) -> Safe {
+        let path = &self.target.path;
+        Safe::from(kubectl(
+            self.api.context(),
+            &path.namespace,
+            &[
+                "patch",
+                "rollout",
+                &path.name,
+                &format!("--subresource={subresource}"),
+                "--type=merge",
+                "-p",
+                &change.to_string(),
+            ],
+        ))
+    }
+}
+
+impl ReplicaSet {
+    /// The number of its revision, as Argo Rollouts counts them.
+    fn revision(&self) -> Option<u64> {
+        self.metadata.annotations.get(REVISION)?.parse().ok()
+    }
+
+    /// `revision 4 (checkout:2.8.0)`.
+    fn name(&self) -> String {
+        let images = difference::runs(&self.spec.template);
+        match self.revision() {
+            Some(number) => format!("revision {number} ({images})"),
+            None => format!("{} ({images})", self.metadata.name),
+        }
+    }
+}

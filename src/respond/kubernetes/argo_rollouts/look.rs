@@ -1,0 +1,100 @@
+//! What a Rollout shows of an abort, a retry, or an earlier version.
+
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use crate::model::plan::Plan;
+use crate::respond::Seen;
+use crate::respond::kubernetes::client::Api;
+use crate::respond::kubernetes::place::Place;
+use crate::respond::kubernetes::said;
+
+use super::objects::{self, ReplicaSet, Rollout};
+use super::{ABORT, TEMPLATE};
+
+/// What the Rollout shows of `plan`, whose fields it holds.
+pub(in crate::respond::kubernetes) async fn look(api: &Api, plan: &Plan, place: &Place, object: &Value) -> Seen {
+    let rollout = match Rollout::deserialize(object) {
+        Ok(rollout) => rollout,
+        Err(error) => return Seen::Unread { why: said(&format!("{} could not be understood ({error})", plan.target)) },
+    };
+    let writes = |pointer: &str| plan.changes.iter().find(|change| change.pointer == pointer);
+    match writes(ABORT) {
+        Some(change) if *change.after == *"true" => {
+            let sets = match objects::replica_sets(api, &place.namespace, &rollout).await {
+                Ok(sets) => sets,
+                Err(error) => {
+                    return Seen::Unread { why: said(&format!("its ReplicaSets could not be read: {error}")) };
+                }
+            };
+            aborted(&rollout, &sets)
+        }
+        Some(_) => retried(&rollout),
+        None if writes(TEMPLATE).is_some() => rolled_out(&rollout),
+        None => Seen::Unread { why: said("this version cannot tell whether that is done") },
+    }
+}
+
+/// An abort is done when the stable version alone serves, with all its pods. That the Rollout is
+/// called Degraded then is what an abort means.
+fn aborted(rollout: &Rollout, sets: &[ReplicaSet]) -> Seen {
+    let (status, wanted) = (&rollout.status, rollout.wanted());
+    let full = sets
+        .iter()
+        .find(|set| set.hash() == status.stable_rs)
+        .is_some_and(|set| set.status.available_replicas >= wanted && set.status.replicas >= wanted);
+    let new: u32 = sets.iter().filter(|set| set.hash() == status.current_pod_hash).map(|set| set.status.replicas).sum();
+    // Where traffic does not follow the pods, those of the new version go later, or stay.
+    let served = if rollout.is_blue_green() {
+        status.blue_green.active_selector == status.stable_rs
+    } else if rollout.is_routed() {
+        rollout.canary_weight().unwrap_or(0) == 0
+    } else {
+        new == 0
+    };
+    let ready = sets.iter().find(|set| set.hash() == status.stable_rs).map_or(0, |set| set.status.available_replicas);
+    let words = format!("the stable version has {ready} of {wanted} ready, the new one {new}");
+    if status.phase == "Degraded" && full && served {
+        return Seen::Live { words: said(&format!("{words}; {}", status.message)) };
+    }
+    let weight = rollout.canary_weight().filter(|weight| *weight > 0);
+    let traffic = weight.map_or(String::new(), |weight| format!(" with {weight} % of the traffic"));
+    Seen::Under { words: said(&format!("{words}{traffic}")) }
+}
+
+/// A retry is done when the controller goes on.
+fn retried(rollout: &Rollout) -> Seen {
+    let status = &rollout.status;
+    let words = said(&format!("{}: {}{}", status.phase, status.message, step(rollout)));
+    match status.phase.as_str() {
+        "Progressing" | "Paused" | "Healthy" => Seen::Live { words },
+        _ => Seen::Under { words },
+    }
+}
+
+/// An earlier version is live when the controller has seen this very template and calls it stable.
+fn rolled_out(rollout: &Rollout) -> Seen {
+    let (status, wanted) = (&rollout.status, rollout.wanted());
+    if !rollout.observed() {
+        return Seen::Under { words: said("the controller has not looked at it yet") };
+    }
+    let counts = format!("{} of {wanted} ready", status.available_replicas);
+    let stable = !status.stable_rs.is_empty() && status.stable_rs == status.current_pod_hash;
+    match status.phase.as_str() {
+        "Healthy" if stable && !status.abort && status.updated_replicas >= wanted => {
+            Seen::Live { words: said(&counts) }
+        }
+        "Degraded" => Seen::Failed { why: said(&format!("{counts}; {}", status.message)) },
+        phase => {
+            let message = if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
+            Seen::Under { words: said(&format!("{counts}, {phase}{message}{}", step(rollout))) }
+        }
+    }
+}
+
+fn step(rollout: &Rollout) -> String {
+    match (rollout.status.current_step_index, rollout.steps()) {
+        (Some(at), steps) if steps > 0 => format!(", step {at} of {steps}"),
+        _ => String::new(),
+    }
+}

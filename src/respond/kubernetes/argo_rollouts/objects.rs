@@ -1,0 +1,168 @@
+//! The few fields of a Rollout and of its ReplicaSets that are looked at.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::respond::kubernetes::client::{Api, ApiError, encoded};
+use crate::respond::kubernetes::objects::{List, Meta, TargetRef, or_default};
+use crate::text::Safe;
+
+/// The number of a ReplicaSet's revision.
+pub(super) const REVISION: &str = "rollout.argoproj.io/revision";
+/// What ties a pod, and the ReplicaSet that made it, to one template.
+pub(super) const HASH: &str = "rollouts-pod-template-hash";
+/// Pages of ReplicaSets that are read: 500 each.
+const PAGES: usize = 20;
+
+/// `argoproj.io/v1alpha1` Rollout.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Rollout {
+    pub(super) metadata: Meta,
+    pub(super) spec: Spec,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) status: Status,
+}
+
+/// Its `spec`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Spec {
+    /// Not set means 1.
+    pub(super) replicas: Option<u32>,
+    pub(super) paused: bool,
+    pub(super) progress_deadline_seconds: Option<u32>,
+    pub(super) template: Option<Value>,
+    pub(super) workload_ref: Option<TargetRef>,
+    pub(super) strategy: Value,
+    #[serde(deserialize_with = "or_default")]
+    selector: Selector,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Selector {
+    #[serde(deserialize_with = "or_default")]
+    match_labels: BTreeMap<String, String>,
+}
+
+/// Its `status`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Status {
+    #[serde(deserialize_with = "or_default")]
+    pub(super) abort: bool,
+    pub(super) phase: String,
+    pub(super) message: String,
+    pub(super) current_pod_hash: String,
+    /// The hash of the version that was rolled out last.
+    #[serde(rename = "stableRS")]
+    pub(super) stable_rs: String,
+    pub(super) current_step_index: Option<u32>,
+    /// A number, as text.
+    observed_generation: String,
+    pub(super) replicas: u32,
+    pub(super) updated_replicas: u32,
+    pub(super) ready_replicas: u32,
+    pub(super) available_replicas: u32,
+    #[serde(deserialize_with = "or_default")]
+    canary: Value,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) blue_green: BlueGreen,
+}
+
+/// Its `status.blueGreen`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct BlueGreen {
+    pub(super) active_selector: String,
+}
+
+impl Rollout {
+    /// Whether the status tells of this very specification.
+    pub(super) fn observed(&self) -> bool {
+        self.status.observed_generation.parse().is_ok_and(|seen: i64| seen >= self.metadata.generation)
+    }
+
+    pub(super) fn wanted(&self) -> u32 {
+        self.spec.replicas.unwrap_or(1)
+    }
+
+    pub(super) fn is_blue_green(&self) -> bool {
+        self.spec.strategy.get("blueGreen").is_some_and(Value::is_object)
+    }
+
+    /// Whether something else than the number of pods divides the traffic.
+    pub(super) fn is_routed(&self) -> bool {
+        self.spec.strategy.pointer("/canary/trafficRouting").is_some_and(Value::is_object)
+    }
+
+    /// The new version's share of the traffic in percent, if it is routed.
+    pub(super) fn canary_weight(&self) -> Option<u64> {
+        self.status.canary.pointer("/weights/canary/weight").and_then(Value::as_u64).filter(|_| self.is_routed())
+    }
+
+    /// How many steps its strategy has.
+    pub(super) fn steps(&self) -> usize {
+        self.spec.strategy.pointer("/canary/steps").and_then(Value::as_array).map_or(0, Vec::len)
+    }
+}
+
+/// One of its ReplicaSets.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ReplicaSet {
+    pub(super) metadata: Meta,
+    pub(super) spec: ReplicaSetSpec,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) status: ReplicaSetStatus,
+}
+
+/// Its `spec`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ReplicaSetSpec {
+    pub(super) template: Value,
+}
+
+/// Its `status`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ReplicaSetStatus {
+    pub(super) replicas: u32,
+    pub(super) ready_replicas: u32,
+    pub(super) available_replicas: u32,
+}
+
+impl ReplicaSet {
+    pub(super) fn hash(&self) -> &str {
+        self.metadata.labels.get(HASH).map(String::as_str).unwrap_or_default()
+    }
+}
+
+/// The ReplicaSets that `rollout` owns.
+pub(super) async fn replica_sets(api: &Api, namespace: &str, rollout: &Rollout) -> Result<Vec<ReplicaSet>, ApiError> {
+    // Its expressions narrow it further; what is owned is told by the owner alone.
+    let labels: Vec<_> =
+        rollout.spec.selector.match_labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let path = format!(
+        "/apis/apps/v1/namespaces/{namespace}/replicasets?labelSelector={}&limit=500",
+        encoded(&labels.join(","))
+    );
+    let mut all = Vec::new();
+    let mut next = String::new();
+    for _ in 0..PAGES {
+        let page: List<ReplicaSet> = api.get(&format!("{path}{next}")).await?;
+        all.extend(page.items.into_iter().filter(|set| {
+            let owners = &set.metadata.owner_references;
+            owners.iter().any(|owner| owner.controller == Some(true) && owner.uid == rollout.metadata.uid)
+        }));
+        match page.metadata.next {
+            Some(token) if !token.is_empty() => next = format!("&continue={}", encoded(&token)),
+            _ => return Ok(all),
+        }
+    }
+    Err(ApiError::Strange(Safe::fixed("the list of ReplicaSets does not end")))
+}

@@ -1,0 +1,211 @@
+//! What a plan for a Rollout says, against an API server on loopback.
+
+use serde_json::{Value, json};
+
+use crate::clock::Clock;
+use crate::model::plan::{OwnerEffect, Permission, Plan, Preview, Refusal, Request, Revision, Tier};
+use crate::respond::kubernetes::fake::Fake;
+use crate::respond::kubernetes::fake::argo::{
+    APPLICATION, ROLLOUT, SETS, checkout, shop, stage_application, stage_rollout,
+};
+use crate::respond::{Cluster, Engine};
+use crate::tui::tests::plans::picture;
+
+async fn staged() -> Fake {
+    let fake = Fake::start().await;
+    let mut state = fake.state();
+    state.follows = false;
+    stage_rollout(&mut state);
+    drop(state);
+    fake
+}
+
+async fn planned(fake: &Fake, want: Request) -> Result<Plan, Refusal> {
+    Engine::new(&fake.environment(), Clock::real()).unwrap().plan(&want, &Cluster::default()).await
+}
+
+async fn abort(fake: &Fake) -> Result<Plan, Refusal> {
+    planned(fake, Request::Abort { target: checkout() }).await
+}
+
+async fn back(fake: &Fake, to: Revision) -> Result<Plan, Refusal> {
+    planned(fake, Request::RollBack { target: checkout(), to }).await
+}
+
+fn set(fake: &Fake, pointer: &str, value: Value) {
+    let mut state = fake.state();
+    let rollout = state.argo.get_mut(ROLLOUT).unwrap();
+    let (parent, last) = pointer.rsplit_once('/').unwrap();
+    rollout.pointer_mut(parent).unwrap()[last] = value;
+}
+
+fn fact<'a>(plan: &'a Plan, label: &str) -> &'a str {
+    plan.facts.iter().find(|fact| fact.label == label).map_or("", |fact| fact.words.as_str())
+}
+
+#[tokio::test]
+async fn an_abort_says_what_serves_then_and_that_the_new_version_stays_wanted() {
+    let fake = staged().await;
+    let plan = abort(&fake).await.unwrap();
+    assert_eq!(plan.title, "abort the rollout of Rollout checkout");
+    let change = &plan.changes[0];
+    assert_eq!((&*change.pointer, &*change.before, &*change.after), ("/status/abort", "null", "true"));
+    assert_eq!(fact(&plan, "from"), "revision 5 (checkout:2.9.0)");
+    assert!(fact(&plan, "to").starts_with("revision 4 (checkout:2.8.0), as it is stable"), "{}", fact(&plan, "to"));
+    assert!(fact(&plan, "spec").starts_with("still holds the new version"));
+    assert_eq!(plan.blast.words, "4 pods of the new version; the stable one has 4 ready and goes to 8");
+    assert_eq!(plan.undo.as_deref(), Some("retries the rollout of revision 5 (checkout:2.9.0) from its first step"));
+    assert_eq!((plan.tier, &plan.permission, &plan.preview), (Tier::Lowers, &Permission::Allowed, &Preview::Accepted));
+    assert!(
+        plan.command.ends_with(
+            r#"-n shop patch rollout checkout --subresource=status --type=merge -p '{"status":{"abort":true}}'"#
+        ),
+        "{}",
+        plan.command
+    );
+    assert_eq!(plan.target.uid, Some("uid-r".into()));
+    assert_eq!(Engine::blocked(&plan), None);
+    let state = fake.state();
+    assert!(state.writes().is_empty(), "planning changes nothing");
+    let review = state.seen.iter().find(|seen| seen.method == "POST").unwrap();
+    let asked = &review.body["spec"]["resourceAttributes"];
+    assert_eq!((&asked["resource"], &asked["subresource"]), (&json!("rollouts"), &json!("status")));
+}
+
+#[tokio::test]
+async fn an_abort_that_would_do_nothing_is_refused() {
+    let fake = staged().await;
+    let why = async || abort(&fake).await.unwrap_err().why.to_string();
+    set(&fake, "/status/abort", json!(true));
+    assert!(why().await.contains("was aborted already; its specification still holds revision 5"));
+    set(&fake, "/status/abort", json!(false));
+    assert_eq!(&*abort(&fake).await.unwrap().changes[0].before, "false");
+    set(&fake, "/metadata/generation", json!(8));
+    assert!(why().await.contains("its controller has not looked at that yet"));
+    set(&fake, "/metadata/generation", json!(7));
+    set(&fake, "/status/currentPodHash", json!("h4"));
+    assert!(why().await.contains("no rollout of Rollout shop/checkout in prod-eu is under way"));
+    set(&fake, "/status/stableRS", json!(""));
+    assert!(why().await.contains("never rolled out a version to the end"));
+    set(&fake, "/metadata/deletionTimestamp", json!("2026-11-21T03:00:00Z"));
+    assert!(why().await.contains("is being deleted"));
+    fake.state().argo.remove(ROLLOUT);
+    assert!(why().await.contains("is not there"));
+}
+
+#[tokio::test]
+async fn the_last_ready_pods_are_not_taken_with_a_canary() {
+    let fake = staged().await;
+    fake.state().argo.get_mut(SETS).unwrap()["items"][1]["status"]["readyReplicas"] = json!(0);
+    let grave = abort(&fake).await.unwrap();
+    assert_eq!(grave.tier, Tier::Grave);
+    assert!(Engine::blocked(&grave).is_some());
+}
+
+#[tokio::test]
+async fn a_canary_without_traffic_is_aborted_by_one_key() {
+    let fake = staged().await;
+    set(&fake, "/spec/strategy", json!({ "canary": { "trafficRouting": { "istio": {} }, "steps": [] } }));
+    set(&fake, "/status/canary", json!({ "weights": { "canary": { "weight": 0 } } }));
+    assert_eq!(abort(&fake).await.unwrap().tier, Tier::Reversible);
+    set(&fake, "/status/canary", json!({ "weights": { "canary": { "weight": 20 } } }));
+    let moves = abort(&fake).await.unwrap();
+    assert_eq!(moves.tier, Tier::Lowers);
+    assert!(
+        moves.blast.words.starts_with("4 pods of the new version, with 20 % of the traffic;"),
+        "{}",
+        moves.blast.words
+    );
+    set(&fake, "/spec/strategy", json!({ "blueGreen": { "activeService": "checkout" } }));
+    assert_eq!(abort(&fake).await.unwrap().tier, Tier::Reversible, "it is not promoted yet");
+}
+
+#[tokio::test]
+async fn a_rollback_goes_to_the_stable_version_while_another_is_rolled_out() {
+    let fake = staged().await;
+    let plan = back(&fake, Revision::Previous).await.unwrap();
+    assert_eq!(plan.changed(), "template checkout:2.9.0 → checkout:2.8.0");
+    assert_eq!(fact(&plan, "to"), "revision 4 (checkout:2.8.0), which is stable: its steps are skipped");
+    assert_eq!(fact(&plan, "revisions"), "revision 3 (checkout:2.7.4)");
+    assert_eq!(fact(&plan, "stays"), "ConfigMaps, Secrets and schemas do not roll back");
+    assert_eq!(
+        plan.undo.as_deref(),
+        Some("back to revision 5 (checkout:2.9.0), while nobody else has changed the template")
+    );
+    assert_eq!((plan.tier, plan.owners.len(), Engine::blocked(&plan)), (Tier::Reversible, 0, None));
+
+    let older = back(&fake, Revision::Named("3".into())).await.unwrap();
+    assert_eq!(
+        fact(&older, "to"),
+        "revision 3 (checkout:2.7.4), which goes through the steps as any new version, pauses included"
+    );
+    let why = async |to: &str| back(&fake, Revision::Named(to.into())).await.unwrap_err().why.to_string();
+    assert!(why("9").await.contains("keeps no revision 9; those it keeps: 3, 4, 5"));
+    assert!(why("latest").await.contains("keeps no revision latest"));
+    assert!(why("5").await.contains("at revision 5 (checkout:2.9.0) already"));
+
+    // When all of it is the new version, the one before is the newest that is not.
+    set(&fake, "/status/stableRS", json!("h5"));
+    let previous = back(&fake, Revision::Previous).await.unwrap();
+    assert!(fact(&previous, "to").starts_with("revision 4"));
+    fake.state().argo.get_mut(SETS).unwrap()["items"].as_array_mut().unwrap().drain(..2);
+    assert!(back(&fake, Revision::Previous).await.unwrap_err().why.contains("keeps no earlier version"));
+}
+
+#[tokio::test]
+async fn what_a_rollback_cannot_do_it_refuses() {
+    let fake = staged().await;
+    let why = async || back(&fake, Revision::Previous).await.unwrap_err().why.to_string();
+    set(&fake, "/spec/paused", json!(true));
+    assert!(why().await.contains("is paused"));
+    set(&fake, "/spec/paused", json!(false));
+    set(&fake, "/spec/workloadRef", json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout" }));
+    assert!(why().await.contains("takes its template from the Deployment checkout (workloadRef): roll that back"));
+    set(&fake, "/spec/workloadRef", Value::Null);
+    fake.state().argo.get_mut(SETS).unwrap()["items"][1]["spec"]["template"]["spec"]["huge"] =
+        json!("x".repeat(70_000));
+    assert!(why().await.contains("too large to be kept in the record"));
+}
+
+#[tokio::test]
+async fn an_application_that_heals_itself_would_undo_it_and_its_own_rollback_is_offered() {
+    let fake = staged().await;
+    stage_application(&mut fake.state());
+    set(
+        &fake,
+        "/metadata/annotations",
+        json!({ "argocd.argoproj.io/tracking-id": "shop:argoproj.io/Rollout:shop/checkout" }),
+    );
+    let plan = back(&fake, Revision::Previous).await.unwrap();
+    assert_eq!((plan.owners[0].name.as_str(), plan.owners[0].effect), ("Argo CD app shop", OwnerEffect::Reverts));
+    assert!(Engine::blocked(&plan).unwrap().contains("would be undone"));
+    let instead = plan.instead.unwrap();
+    assert_eq!(instead.words, "roll back Application shop and turn its auto-sync off");
+    assert_eq!(*instead.request, Request::RollBack { target: shop(), to: Revision::Previous });
+    let back_instead = planned(&fake, *instead.request).await.unwrap();
+    assert_eq!(Engine::blocked(&back_instead), None);
+
+    let abort = abort(&fake).await.unwrap();
+    assert_eq!(abort.owners[0].effect, OwnerEffect::Informs, "git holds no status");
+    assert_eq!((Engine::blocked(&abort), &abort.instead), (None, &None));
+
+    fake.state().argo.get_mut(APPLICATION).unwrap()["spec"]["syncPolicy"]["automated"]["selfHeal"] = json!(false);
+    let told = back(&fake, Revision::Previous).await.unwrap();
+    assert_eq!((told.owners[0].effect, Engine::blocked(&told), told.instead), (OwnerEffect::MayRevert, None, None));
+}
+
+#[tokio::test]
+async fn plans_for_a_rollout_at_80_by_24() {
+    let fake = staged().await;
+    insta::assert_snapshot!("abort", picture(&steady(abort(&fake).await.unwrap())));
+    insta::assert_snapshot!("rollback", picture(&steady(back(&fake, Revision::Previous).await.unwrap())));
+}
+
+/// Without what is another on every run.
+fn steady(mut plan: Plan) -> Plan {
+    let command = plan.command.split_once(" --context").unwrap().1;
+    plan.command = format!("kubectl --context{command}").into();
+    plan.read_at = "2026-11-21T03:29:50Z".parse().unwrap();
+    plan.expires_at = plan.read_at + chrono::TimeDelta::seconds(90);
+    plan
+}
