@@ -129,6 +129,9 @@ mod tests {
         assert!(told.contains("`warroom export 2026-11-21-x`") && !told.contains("offers"), "{told}");
         drill.out = Some("/tmp/storm".into());
         let told = still_open(&id, Some(&drill));
-        assert!(told.contains(" --seed 7 --out /tmp/storm --incident ") && told.contains("export /tmp/storm/"), "{told}");
+        assert!(
+            told.contains(" --seed 7 --out /tmp/storm --incident ") && told.contains("export /tmp/storm/"),
+            "{told}"
+        );
     }
 }

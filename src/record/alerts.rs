@@ -69,10 +69,7 @@ impl<'a> Alerts<'a> {
 }
 
 fn is_about_one(kind: EntryKind) -> bool {
-    matches!(
-        kind,
-        EntryKind::AlertFiring | EntryKind::AlertResolved | EntryKind::AlertSuppressed | EntryKind::Claimed
-    )
+    matches!(kind, EntryKind::AlertFiring | EntryKind::AlertResolved | EntryKind::AlertSuppressed | EntryKind::Claimed)
 }
 
 #[cfg(test)]

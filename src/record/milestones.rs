@@ -405,7 +405,8 @@ mod tests {
     #[test]
     fn of_two_alerts_of_one_name_the_one_that_was_claimed_counts() {
         let fires = |id: &str, minute, key: &str| of(&[key], about(id, EntryKind::AlertFiring, minute, "NodeCPUHigh"));
-        let clears = |id: &str, minute, key: &str| of(&[key], about(id, EntryKind::AlertResolved, minute, "NodeCPUHigh"));
+        let clears =
+            |id: &str, minute, key: &str| of(&[key], about(id, EntryKind::AlertResolved, minute, "NodeCPUHigh"));
         let mut entries = vec![
             fires("01", 10, "a"),
             fires("02", 12, "b"),

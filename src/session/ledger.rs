@@ -367,7 +367,8 @@ fn write_postmortem(
 ) -> Result<PathBuf, String> {
     let record = archive.read(id).map_err(|error| error.to_string())?;
     let path = path.unwrap_or_else(|| archive.root.join(format!("{id}.postmortem.md")));
-    report::write(&record, &report::Options { tz, ..report::Options::default() }, &path).map_err(|error| error.to_string())?;
+    report::write(&record, &report::Options { tz, ..report::Options::default() }, &path)
+        .map_err(|error| error.to_string())?;
     Ok(path)
 }
 

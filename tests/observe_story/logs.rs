@@ -151,7 +151,10 @@ fn a_burst_begins_with_its_first_error_and_ends_with_its_last_and_not_with_a_min
         }
         findings.extend(picture.tick(at("03:20")));
         findings.retain(|finding| finding.service == Some(name("payments")));
-        findings.iter().map(|finding| (finding.kind, finding.occurred.format("%H:%M:%S").to_string())).collect::<Vec<_>>()
+        findings
+            .iter()
+            .map(|finding| (finding.kind, finding.occurred.format("%H:%M:%S").to_string()))
+            .collect::<Vec<_>>()
     };
     let one = |from: &str| errors_from(from, 1, 0);
     // An error as usual in the same minute is none of the burst.

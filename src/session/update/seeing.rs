@@ -206,7 +206,8 @@ fn own_scale(core: &Core, finding: &Finding) -> Option<(Actor, Safe)> {
     let uid = &core.picture.workloads.row(key)?.workload.as_ref()?.uid;
     core.entries.iter().rev().find_map(|entry| {
         let Some(Body::Intent(plan)) = &entry.draft.body else { return None };
-        let replicas = |change: &FieldChange| change.pointer == "/spec/replicas" && Some(&change.after) == finding.after.as_ref();
+        let replicas =
+            |change: &FieldChange| change.pointer == "/spec/replicas" && Some(&change.after) == finding.after.as_ref();
         let since = finding.occurred - entry.occurred_at;
         let meant = plan.target.uid.as_ref() == Some(uid)
             && plan.changes.iter().any(replicas)
