@@ -114,10 +114,13 @@ pub(super) async fn a_silence_keeps_the_promises_of_the_gateway(mut side: impl S
     ] {
         assert_eq!(plan(&want(matchers)).await.unwrap_err().why.as_str(), why);
     }
-    let (status, _) = post(&side, &json!({
-        "matchers": [], "startsAt": side.clock().now().to_rfc3339(), "createdBy": "ana", "comment": "x",
-        "endsAt": (side.clock().now() + TimeDelta::days(1)).to_rfc3339(),
-    }))
+    let (status, _) = post(
+        &side,
+        &json!({
+            "matchers": [], "startsAt": side.clock().now().to_rfc3339(), "createdBy": "ana", "comment": "x",
+            "endsAt": (side.clock().now() + TimeDelta::days(1)).to_rfc3339(),
+        }),
+    )
     .await;
     assert!(matches!(status, 400 | 422), "{status}");
 
