@@ -214,12 +214,11 @@ async fn who_keeps_the_autoscaler_or_the_workload_as_git_has_it_is_named() {
 
     // The autoscaler is nobody's, and the workload's manifest leaves the number to it.
     fake.state().autoscalers = json!([hpa(2, 8)]);
-    let annotations = |replicas: Value| {
-        let applied = json!({ "spec": { "replicas": replicas } }).to_string();
-        json!({ "argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/payments",
-            "kubectl.kubernetes.io/last-applied-configuration": applied })
-    };
-    fake.state().object["metadata"]["annotations"] = annotations(json!(6));
+    let applied = json!({ "spec": { "replicas": 6 } }).to_string();
+    fake.state().object["metadata"]["annotations"] = json!({
+        "argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/payments",
+        "kubectl.kubernetes.io/last-applied-configuration": applied,
+    });
     let fights = room.plan(&scale(12)).await;
     assert_eq!(fights.owners[0].effect, OwnerEffect::Reverts, "git sets the number that the autoscaler sets");
     let applied = json!({ "spec": { "template": {} } }).to_string();
