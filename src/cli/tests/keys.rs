@@ -12,6 +12,7 @@ use super::{Opening, Rehearsal, environment};
 use crate::config::WritePolicy;
 use crate::model::command::Command;
 use crate::model::entry::{Body, Entry};
+use crate::model::name::Kind;
 use crate::model::plan::{FieldChange, Outcome, Plan, Tier};
 use crate::record::Archive;
 use crate::record::testing::MemoryDisk;
@@ -67,7 +68,7 @@ fn any_key(dice: &mut Dice) -> Input {
 }
 
 /// What there is to type after a command, for any command.
-const ARGUMENTS: [&str; 17] = [
+const ARGUMENTS: [&str; 18] = [
     "",
     "payments/payments 12",
     "payments/payments +1",
@@ -76,7 +77,8 @@ const ARGUMENTS: [&str; 17] = [
     "shop/checkout color=green",
     "storefront eu-central-1b 2h",
     "payments 1h because alertname=PaymentsCPUHigh",
-    "payments/payments 2 8",
+    "payments/payments 2..8",
+    "1",
     "checkout",
     "developers",
     "storm because",
@@ -113,9 +115,13 @@ const STAGES: [Stage; 2] = [
             ("payments/partner-gateway", "scale payments/partner-gateway 0"),
             ("payments/partner-gateway", "scale payments/partner-gateway +#"),
             ("payments/partner-gateway", "divert payments second-gateway=#0"),
+            ("", "silence {alertname=\"PaymentsCPUHigh\"} 1#m noise"),
             ("shop/checkout", "scale shop/checkout +#"),
             ("shop/checkout", "scale shop/checkout -#"),
             ("shop/cart", "restart shop/cart"),
+            ("shop/cart", "bound shop/cart #..9"),
+            ("shop/cart", "bound shop/cart 3..1#"),
+            ("shop/cart", "scale shop/cart +#"),
             ("shop/storefront", "scale shop/storefront +#"),
             ("shop/storefront", "scale shop/storefront -#"),
             ("shop/search", "rollback shop/search"),
@@ -131,7 +137,7 @@ const STAGES: [Stage; 2] = [
             ("platform/notifier", "scale platform/notifier +#"),
             ("platform/notifier", "scale platform/notifier -#"),
         ],
-        actions: &["Scale", "RollBack", "Restart", "Divert", "Undo"],
+        actions: &["Scale", "Bound", "RollBack", "Restart", "Divert", "Silence", "Undo"],
         tiers: &[Tier::Reversible, Tier::Lowers, Tier::Grave],
     },
     Stage {
@@ -167,7 +173,7 @@ fn every_command(env: &str) -> Vec<Input> {
 async fn session<P: FnMut(&Core) -> Vec<Input>>(opening: Opening, fingers: &mut Fingers<P>) -> Core {
     let core = Opening::core(&opening.env, &opening.catalogue, &opening.actor, &opening.clock);
     let session = opening.run(core, fingers, Signals::listen());
-    match tokio::time::timeout(super::PATIENCE, session).await {
+    match tokio::time::timeout(3 * super::PATIENCE, session).await {
         Ok((_, core)) => core,
         Err(_) => panic!("after {} keys the session goes on: {}", fingers.pressed, fingers.last),
     }
@@ -258,7 +264,9 @@ fn writes(plan: &Plan, system: &str, uri: &str, body: &str) -> bool {
     let name = plan.target.path.name.as_str();
     let number = |change: &&FieldChange| change.words.is_none() && change.after.parse::<u32>().is_ok();
     let holds = |change: &FieldChange| body.contains(change.after.as_str());
-    (uri.contains(name) || body.contains(name))
+    // Silences name no object: there is one Alertmanager.
+    let alertmanager = system == "alertmanager" && plan.target.kind == Kind::Silence;
+    (alertmanager || uri.contains(name) || body.contains(name))
         && (system != "kubernetes" || plan.changes.iter().filter(number).all(holds))
 }
 
@@ -343,11 +351,12 @@ async fn pressed_on(stage: &Stage) -> usize {
     let archive = Archive::on(dir.path().join("records"), Arc::new(disk.clone()));
     let opening = Opening { env, ..world.opening(&archive) };
     let mut dice = Dice(0x2545_f491_4f6c_dd1d);
-    let mut last = world.drill.opens;
+    let mut last = None;
     let mut fingers = Fingers::new(|core: &Core| {
-        // A burst of keys a second of the world's: a storm without a pause would keep the world
-        // from going on, since keys come first.
-        if std::mem::replace(&mut last, core.now) == core.now {
+        // A burst of keys when a second has passed in the world, or something has come of the last
+        // one: a storm without a pause would keep the world from going on, since keys come first.
+        let seen = Some((core.now, core.shown_plan().map(|plan| plan.id.clone()), core.plan.is_some()));
+        if std::mem::replace(&mut last, seen.clone()) == seen {
             return Vec::new();
         }
         if core.actions.iter().filter(|action| was_applied(action)).count() >= stage.plans {
