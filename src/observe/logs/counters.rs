@@ -41,6 +41,9 @@ impl LevelCounts {
     }
 }
 
+/// A count for each second of a minute.
+type Seconds = Box<[u16; SECONDS]>;
+
 /// Counters of a store.
 #[derive(Debug, Default)]
 pub(in crate::observe) struct Counters {
@@ -51,7 +54,7 @@ pub(in crate::observe) struct Counters {
     /// Lines and errors by second, for rates.
     seconds: BTreeMap<i64, (u32, u32)>,
     /// Errors of each service by second, of the minutes that have any: 120 bytes a minute.
-    errors: Vec<(ServiceName, BTreeMap<i64, Box<[u16; SECONDS]>>)>,
+    errors: Vec<(ServiceName, BTreeMap<i64, Seconds>)>,
     now: Option<i64>,
 }
 
