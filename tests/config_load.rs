@@ -190,9 +190,9 @@ fn a_bad_url_is_refused_without_being_repeated() {
 
 #[test]
 fn what_is_there_twice_is_refused() {
-    let twice = "[[environments.prod.prometheus]]\nurl = \"https://a\"\n[[environments.prod.prometheus]]\nurl = \"https://b\"\n";
-    assert!(problem(twice).contains(":3:1: this environment has a source prometheus already"), "{}", problem(twice));
-    let second = twice.replace("\"https://b\"", "\"https://b\"\nname = \"eu\"");
+    let twice = "[[environments.prod.alertmanager]]\nurl = \"https://a\"\n[[environments.prod.alertmanager]]\nurl = \"https://b\"\n";
+    assert!(problem(twice).contains(":3:1: this environment has a source alertmanager already"), "{}", problem(twice));
+    let second = twice.replace("alertmanager", "prometheus").replace("\"https://b\"", "\"https://b\"\nname = \"eu\"");
     assert!(
         problem(&second).contains(":4:7: only the first Prometheus of an environment is asked"),
         "{}",

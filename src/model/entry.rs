@@ -274,7 +274,7 @@ pub enum EntryOrigin {
 }
 
 /// What shows an entry.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Evidence {
     /// The query, command or link that shows it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -292,6 +292,14 @@ pub struct Evidence {
     /// with its entry, so that an entry that is carried into another journal takes it along.
     #[serde(skip)]
     pub kept: Option<Safe>,
+}
+
+/// By what is written: of a text that is kept, that is its hash.
+impl PartialEq for Evidence {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { query, excerpt, lines, file, kept: _ } = self;
+        (query, excerpt, lines, file) == (&other.query, &other.excerpt, &other.lines, &other.file)
+    }
 }
 
 impl Evidence {

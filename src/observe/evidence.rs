@@ -13,6 +13,8 @@ use super::words;
 const SHOWN: usize = 8;
 /// So many are kept, if there are more than are shown.
 const KEPT: usize = 200;
+/// A line's own time is looked for within so many characters.
+const HEAD: usize = 40;
 /// Longest line, in characters.
 const LONGEST: usize = 300;
 
@@ -28,15 +30,19 @@ pub(super) fn excerpt(errors: &Errors<'_>, lines: u32) -> Excerpt {
     Excerpt { shown, all, lines }
 }
 
-/// One line each: when, by whom, what.
+/// One line each: when, of which stream, what.
 fn block(lines: &[Line<'_>]) -> Safe {
     let mut text = String::new();
     for line in lines {
         // Cut before it is redacted, a secret at the cut might not be known for one.
         let told = redact(line.text);
         let told = words::excerpt(&told, LONGEST);
-        let at = line.at.format("%H:%M:%S%.3fZ");
-        text.push_str(&format!("{at} {} {told}\n", line.stream.name));
+        // Most lines say themselves when they were written.
+        let head: String = told.chars().take(HEAD).collect();
+        if !head.contains(&line.at.format("%H:%M:%S").to_string()) {
+            text.push_str(&line.at.format("%H:%M:%S%.3fZ ").to_string());
+        }
+        text.push_str(&format!("{} {told}\n", line.stream.name));
     }
     clean_block(text.trim_end())
 }

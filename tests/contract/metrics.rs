@@ -7,6 +7,7 @@ mod alerts;
 mod prometheus_api;
 mod queries;
 mod side;
+mod silencing;
 
 /// The cases that hold on every side, one test each.
 macro_rules! cases {
@@ -17,6 +18,7 @@ macro_rules! cases {
             alerts::an_alert_that_two_replicas_tell_is_one,
             alertmanager_api::alerts_are_listed_and_filtered,
             alertmanager_api::silences_are_made_changed_and_ended,
+            silencing::a_silence_keeps_the_promises_of_the_gateway,
             queries::a_query_that_fails_limits_the_view_and_no_other_query,
             queries::values_that_are_no_numbers_are_no_values,
             prometheus_api::queries_are_answered,

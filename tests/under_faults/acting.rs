@@ -28,7 +28,7 @@ fn storefront() -> Target {
     }
 }
 
-fn ana() -> Actor {
+pub(crate) fn ana() -> Actor {
     Actor { kind: ActorKind::Human, name: "ana".into(), known_by: None }
 }
 
@@ -42,13 +42,13 @@ async fn replicas(site: &Site) -> u64 {
 }
 
 /// An incident of its own, on a real disk.
-struct Record {
+pub(crate) struct Record {
     dir: tempfile::TempDir,
-    journal: Journal,
+    pub(crate) journal: Journal,
 }
 
 impl Record {
-    fn new(site: &Site) -> Self {
+    pub(crate) fn new(site: &Site) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let archive = Archive::new(dir.path());
         let at = site.opens();

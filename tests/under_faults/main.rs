@@ -19,5 +19,6 @@ mod kinds;
 mod outage;
 mod patience;
 mod session;
+mod silencing;
 mod site;
 mod tail;

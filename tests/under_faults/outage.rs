@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::json;
 use warroom::clock::World;
+use warroom::drill::{Scenario, Times};
 use warroom::model::entry::EntryKind;
 
 use crate::proxy::{Canned, Fault};
@@ -15,7 +16,7 @@ use crate::site::{SOURCES, Site};
 
 const FIRST_CONTACT: Duration = Duration::from_secs(60);
 /// What detectors told, but for those that tell of the sources themselves.
-const NEWS: [EntryKind; 13] = [
+const NEWS: [EntryKind; 15] = [
     EntryKind::AlertFiring,
     EntryKind::AlertResolved,
     EntryKind::AlertSuppressed,
@@ -29,6 +30,8 @@ const NEWS: [EntryKind; 13] = [
     EntryKind::Rollout,
     EntryKind::Rescaled,
     EntryKind::WarningEvent,
+    EntryKind::ErrorBurst,
+    EntryKind::ErrorBurstEnded,
 ];
 
 /// A story as it was seen.
@@ -162,4 +165,39 @@ async fn every_source_gone_for_thirty_seconds_loses_and_doubles_nothing() {
         let faulty = play(SECONDS, pull, give_back).await;
         compare(&faulty, &quiet, opens, SECONDS);
     }
+}
+
+/// The bursts of errors that a session sees begin, with when; without any source for half a minute
+/// after the first of them began, if there is a fault.
+async fn bursts(fault: Option<Fault>) -> BTreeMap<(EntryKind, String), Vec<World>> {
+    let scenario = Scenario::shipped("rate-limit-storm").unwrap();
+    let release = Times::new(&scenario, 1).named("release").unwrap();
+    let site = Site::open_at(release - TimeDelta::minutes(4)).await;
+    let mut session = Session::start(&site);
+    session.until("first contact", FIRST_CONTACT, |session| SOURCES.iter().all(|name| session.is_live(name))).await;
+    session.run_to(release + TimeDelta::seconds(80)).await;
+    if let Some(fault) = fault {
+        SOURCES.iter().for_each(|source| site.pull(source, fault.clone()));
+        session.run_to(release + TimeDelta::seconds(110)).await;
+        site.give_back();
+        session.all_live(Duration::from_secs(60)).await;
+    }
+    session.run_to(release + TimeDelta::minutes(5)).await;
+    let mut bursts: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    let entries = session.core.entries.iter();
+    for entry in entries.filter(|entry| matches!(entry.draft.kind, EntryKind::ErrorBurst | EntryKind::ErrorBurstEnded))
+    {
+        // Whichever source told the line first, that it is one is told once.
+        bursts.entry((entry.draft.kind, entry.draft.subject.to_string())).or_default().push(entry.occurred_at);
+    }
+    session.end().await;
+    bursts
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_minute_without_logs_is_neither_the_end_of_a_burst_nor_the_start_of_another() {
+    let whole = bursts(None).await;
+    assert!(whole.keys().any(|(kind, _)| *kind == EntryKind::ErrorBurst), "nothing is proven: {whole:?}");
+    let gone = bursts(Some(Fault::Reset)).await;
+    assert_eq!(whole, gone);
 }

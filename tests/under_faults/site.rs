@@ -43,10 +43,14 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn open() -> Self {
+        Self::open_at(Scenario::shipped("rate-limit-storm").unwrap().opens(1)).await
+    }
+
+    /// The same at another time of the story.
+    pub(crate) async fn open_at(opens: World) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let scenario = Scenario::shipped("rate-limit-storm").unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let opens = scenario.opens(1);
         let (clock, driver) = Clock::driven(opens);
         let hurry = Hurry::on();
         let options = Options { open_at: Some(opens), ..Options::new(1, dir.path().join("run")) };

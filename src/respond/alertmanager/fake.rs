@@ -1,5 +1,6 @@
 //! An Alertmanager for tests: alerts and silences as they are put there, every request recorded.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -10,7 +11,13 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
+use crate::clock::Clock;
 use crate::config::{Environment, HttpAccess, WritePolicy};
+use crate::model::name::EnvId;
+use crate::respond::Actuator;
+use crate::respond::engine::tests::steps::Served;
+
+use super::Alertmanagers;
 
 /// What it holds.
 #[derive(Default)]
@@ -18,6 +25,8 @@ pub(super) struct State {
     pub(super) alerts: Vec<Value>,
     pub(super) silences: Vec<Value>,
     pub(super) seen: Vec<(Method, String, Value)>,
+    /// For each write, how many intents were durable when it came in.
+    pub(super) intended: Vec<usize>,
     /// Answers writes with this, without taking them.
     pub(super) refuses: Option<(u16, &'static str)>,
     /// Something on the way delivers the next new silence twice.
@@ -67,6 +76,7 @@ impl State {
 /// The server, for as long as its test runs.
 pub(super) struct Fake {
     state: Arc<Mutex<State>>,
+    intents: Arc<AtomicUsize>,
     pub(super) url: String,
 }
 
@@ -75,9 +85,10 @@ impl Fake {
         let state = Arc::new(Mutex::new(State { alerts, ..State::default() }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&state));
+        let intents = Arc::new(AtomicUsize::new(0));
+        let router = Router::new().fallback(answer).with_state((Arc::clone(&state), Arc::clone(&intents)));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { state, url }
+        Self { state, intents, url }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -117,8 +128,38 @@ pub(super) fn alert(name: &str, service: &str, severity: &str) -> Value {
     })
 }
 
-async fn answer(Given(state): Given<Arc<Mutex<State>>>, method: Method, uri: Uri, body: Bytes) -> Response {
+impl Served for Fake {
+    fn env(&self) -> EnvId {
+        "prod-eu".into()
+    }
+
+    fn actuator(&self, clock: &Clock) -> Box<dyn Actuator> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Box::new(Alertmanagers::new(&self.environment(), clock.clone()))
+    }
+
+    fn intents(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.intents)
+    }
+
+    fn writes(&self) -> Vec<usize> {
+        self.state().intended.clone()
+    }
+
+    fn holds(&self) -> Value {
+        let state = self.state();
+        let standing = state.silences.iter().filter(|silence| silence["status"]["state"] == "active");
+        standing.map(|silence| silence["matchers"].clone()).collect()
+    }
+}
+
+type Inside = (Arc<Mutex<State>>, Arc<AtomicUsize>);
+
+async fn answer(Given((state, intents)): Given<Inside>, method: Method, uri: Uri, body: Bytes) -> Response {
     let mut state = state.lock().unwrap();
+    if method != Method::GET {
+        state.intended.push(intents.load(Ordering::SeqCst));
+    }
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
     state.seen.push((method.clone(), uri.to_string(), body));
     if let Some((status, why)) = state.refuses.filter(|_| method != Method::GET) {

@@ -12,6 +12,7 @@ use crate::clock::{Driver, World};
 use crate::model::alert::AlertKey;
 use crate::model::name::{ObjectPath, Origin, Target};
 use crate::model::plan::{Ends, Matcher, Tier};
+use crate::respond::engine::tests::steps;
 use crate::respond::pad::{Pad, ana};
 use crate::respond::{Ended, Engine};
 
@@ -164,6 +165,12 @@ async fn what_would_silence_everything_is_refused_before_anybody_is_asked() {
     target.path.namespace = "other".into();
     assert!(room.try_plan(&elsewhere).await.unwrap_err().why.contains("no Alertmanager `other`"));
     assert!(fake.state().seen.is_empty());
+}
+
+#[tokio::test]
+async fn killed_at_any_step_it_is_settled_and_done_and_undone_it_is_as_before() {
+    steps::killed_at_each_step(shop, &silence(CPU, 120)).await;
+    steps::do_and_undo_is_the_identity(shop, &silence(CPU, 120)).await;
 }
 
 #[tokio::test]

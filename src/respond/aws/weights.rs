@@ -69,8 +69,8 @@ fn apportioned(weights: &[u32], total: u32) -> Vec<u32> {
 /// The share that a weight comes to, per cent of all of them. All zero is an equal split.
 pub(super) fn percent(weights: &[u32], at: usize) -> u32 {
     let sum: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
-    let part =
-        if sum == 0 { 100 / weights.len().max(1) as u64 } else { (u64::from(weights[at]) * 100 + sum / 2) / sum };
+    let even = 100 / weights.len().max(1) as u64;
+    let part = (u64::from(weights[at]) * 100 + sum / 2).checked_div(sum).unwrap_or(even);
     u32::try_from(part).unwrap_or(0)
 }
 

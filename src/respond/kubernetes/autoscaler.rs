@@ -7,6 +7,7 @@
 mod bounds;
 mod keda;
 mod look;
+mod plan;
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -234,7 +235,7 @@ impl Kubernetes {
                 words: said(&format!("would set a plain scale back within 15 s, so {}", wish.instead)),
             });
         }
-        bounds::plan(want, holder, facts, wish, owners, cluster)
+        Ok(plan::plan(want, holder, facts, wish, owners, cluster))
     }
 
     /// The autoscaler that holds the target of `facts`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 mod act;
+mod autoscaled;
 mod declared;
 mod grave;
 mod incident;

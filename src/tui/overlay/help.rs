@@ -50,7 +50,7 @@ pub(super) fn draw(state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body
             // A long command has its line, and the help stands below it.
             let beside = words::width(&name) <= NAME;
             ink.cell(Role::Name, &name, NAME.max(words::width(&name)));
-            let room = (card.room() + 2).saturating_sub(KEYS + NAME + 2);
+            let room = (card.room() + 2).saturating_sub(KEYS + NAME + 3);
             let mut parts = words::wrap(it.help, room).into_iter().peekable();
             if let Some(first) = parts.next_if(|_| beside) {
                 ink.put(Role::Text, &first);
@@ -58,7 +58,7 @@ pub(super) fn draw(state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body
             card.lines.push(ink.line());
             for part in parts {
                 let mut ink = card.ink();
-                ink.gap(KEYS + NAME + 2).put(Role::Text, &part);
+                ink.gap(KEYS + NAME + 3).put(Role::Text, &part);
                 card.lines.push(ink.line());
             }
         }

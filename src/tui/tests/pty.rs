@@ -56,7 +56,7 @@ fn leaving_gives_the_terminal_back_as_it_was() {
     let mut terminal = start();
     terminal.press("?");
     terminal.draws("keys and commands");
-    terminal.press("qq");
+    terminal.press("qqy");
     let ended = terminal.ends();
     ended.assert_restored();
     assert!(ended.status.success());
@@ -81,7 +81,7 @@ fn a_panic_of_another_thread_leaves_the_screen_alone() {
     terminal.press("?");
     terminal.draws("keys and commands");
     assert!(!terminal.contents().contains("the shed"), "{}", terminal.contents());
-    terminal.press("qq");
+    terminal.press("qqy");
     let ended = terminal.ends();
     ended.assert_restored();
     assert!(ended.status.success() && !ended.contents().contains("the shed"), "{}", ended.contents());
@@ -96,7 +96,7 @@ fn suspending_where_no_shell_waits_comes_back_to_the_screen() {
     // The keys are heard again only after the screen was taken again.
     terminal.press("?");
     terminal.draws("keys and commands");
-    terminal.press("qq");
+    terminal.press("qqy");
     let ended = terminal.ends();
     ended.assert_restored();
     assert!(ended.status.success());

@@ -71,7 +71,7 @@ fn a_pane_knows_its_sources_whatever_they_are_called() {
     fixture.sources = vec![source(&fixture, "eu", live.clone()), source(&fixture, "catalog-alerts", live)];
     let scene = fixture.scene();
     let fed = |pane| scene.feed(pane, &[]).words;
-    assert_eq!((fed(Pane::Services).as_str(), fed(Pane::Alerts).as_str()), ("read 75 s ago", "read 75 s ago"));
+    assert_eq!((fed(Pane::Services).as_str(), fed(Pane::Alerts).as_str()), ("read 75s ago", "read 75s ago"));
     assert_eq!(fed(Pane::Logs), "no source", "a catalog is no log");
 }
 

@@ -238,11 +238,11 @@ fn another_revision_is_typed_below_the_plan_that_lists_them_and_confirms_nothing
     assert!(ana.sees().contains("v another revision"));
     assert_eq!(ana.presses(KeyCode::Char('v')), []);
     let seen = ana.sees();
-    assert!(seen.contains("rollback payments/payments") && seen.contains("1 payments:2.7.4"), "{seen}");
+    assert!(seen.contains("rollback Deployment payments/payments") && seen.contains("1 payments:2.7.4"), "{seen}");
     assert_eq!(ana.types("y"), [], "it is a letter now");
     ana.presses(KeyCode::Backspace);
     assert_eq!(ana.types("1"), []);
-    let workload = WorkloadChoice::Named("payments/payments".into());
+    let workload = WorkloadChoice::Named("Deployment payments/payments".into());
     assert_eq!(ana.presses(KeyCode::Enter), [Command::RollBack { workload, to: Revision::Named("1".into()) }]);
     // Leaving the line leaves the plan.
     ana.presses(KeyCode::Char('v'));
@@ -275,7 +275,8 @@ fn a_paste_outside_a_field_triggers_no_key() {
     assert!(ana.state.overlay.is_none());
     ana.presses(KeyCode::Char(':'));
     assert_eq!(ana.hears(Event::Paste("quit\n".into())), [], "a paste fills the line and does not run it");
-    assert_eq!(ana.presses(KeyCode::Enter), [Command::Quit]);
+    assert_eq!(ana.presses(KeyCode::Enter), [], "an incident is open");
+    assert_eq!(ana.presses(KeyCode::Char('y')), [Command::Quit]);
 }
 
 #[test]
@@ -385,7 +386,7 @@ fn the_help_lists_every_key_and_scrolls() {
     ana.presses(KeyCode::Char('?'));
     assert!(ana.sees().contains("keys and commands"));
     ana.presses(KeyCode::Char('G'));
-    assert!(ana.sees().contains(":discard-plan"));
+    assert!(ana.sees().contains(":log-times"));
     ana.presses(KeyCode::Char('q'));
     assert!(!ana.sees().contains("keys and commands"));
 }

@@ -9,12 +9,12 @@ use super::side::{Server, Side, json as answered, plain_client};
 const ALERTS: &str = "/api/v2/alerts";
 const SILENCES: &str = "/api/v2/silences";
 
-async fn post(side: &impl Side, silence: &Value) -> (u16, Value) {
+pub(super) async fn post(side: &impl Side, silence: &Value) -> (u16, Value) {
     let url = format!("{}{SILENCES}", side.url(Server::Alertmanager));
     answered(plain_client().post(url).json(silence).send().await.unwrap()).await
 }
 
-async fn delete(side: &impl Side, id: &str) -> u16 {
+pub(super) async fn delete(side: &impl Side, id: &str) -> u16 {
     let url = format!("{}/api/v2/silence/{id}", side.url(Server::Alertmanager));
     plain_client().delete(url).send().await.unwrap().status().as_u16()
 }
@@ -45,12 +45,12 @@ async fn listed(side: &impl Side, query: &[(&str, &str)]) -> Vec<Value> {
 }
 
 /// Waits until the alert `CheckoutErrors` is listed, and gives it.
-async fn failing(side: &mut impl Side) -> Value {
+pub(super) async fn failing(side: &mut impl Side) -> Value {
     side.fail(true).await;
     until(side, &[("filter", "alertname=\"CheckoutErrors\"")], |list| list.len() == 1).await.remove(0)
 }
 
-async fn until(side: &impl Side, query: &[(&str, &str)], done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+pub(super) async fn until(side: &impl Side, query: &[(&str, &str)], done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let wait = async {
         loop {
             let list = listed(side, query).await;

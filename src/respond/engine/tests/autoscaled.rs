@@ -214,12 +214,11 @@ async fn who_keeps_the_autoscaler_or_the_workload_as_git_has_it_is_named() {
 
     // The autoscaler is nobody's, and the workload's manifest leaves the number to it.
     fake.state().autoscalers = json!([hpa(2, 8)]);
-    let annotations = |replicas: Value| {
-        let applied = json!({ "spec": { "replicas": replicas } }).to_string();
-        json!({ "argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/payments",
-            "kubectl.kubernetes.io/last-applied-configuration": applied })
-    };
-    fake.state().object["metadata"]["annotations"] = annotations(json!(6));
+    let applied = json!({ "spec": { "replicas": 6 } }).to_string();
+    fake.state().object["metadata"]["annotations"] = json!({
+        "argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/payments",
+        "kubectl.kubernetes.io/last-applied-configuration": applied,
+    });
     let fights = room.plan(&scale(12)).await;
     assert_eq!(fights.owners[0].effect, OwnerEffect::Reverts, "git sets the number that the autoscaler sets");
     let applied = json!({ "spec": { "template": {} } }).to_string();
@@ -254,33 +253,50 @@ async fn one_plan_of_an_autoscaler_writes_at_most_once_whatever_the_network_does
     }
 }
 
+/// A cluster of which the autoscalers are looked at, and not the workload that follows them.
+struct Scaled(Fake);
+
+impl Served for Scaled {
+    fn env(&self) -> EnvId {
+        self.0.env()
+    }
+
+    fn actuator(&self, clock: &Clock) -> Box<dyn Actuator> {
+        self.0.actuator(clock)
+    }
+
+    fn intents(&self) -> Arc<AtomicUsize> {
+        Served::intents(&self.0)
+    }
+
+    fn writes(&self) -> Vec<usize> {
+        self.0.writes()
+    }
+
+    fn holds(&self) -> Value {
+        let state = self.0.state();
+        let ours = |object: &Value| json!([object["spec"], object["metadata"]["annotations"]]);
+        match state.scaled.first() {
+            Some(scaled) => ours(scaled),
+            None => ours(&state.autoscalers[0]),
+        }
+    }
+}
+
 #[tokio::test]
-async fn a_kill_at_any_step_is_settled_by_reading_the_autoscaler() {
-    for steps in 1..=3 {
-        let fake = under(2, 8).await;
-        let (room, pad) = (room(&fake), Pad::of(&fake));
-        let plan = room.plan(&scale(15)).await;
-        let told = Arc::new(tokio::sync::Semaphore::new(0));
-        {
-            let tell = |_| told.add_permits(1);
-            let killed = async { drop(told.acquire_many(steps).await.unwrap()) };
-            let actor = ana();
-            let action = room.engine.apply(plan.clone(), &actor, &pad, &tell);
-            tokio::select! { biased; () = killed => {}, ended = action => panic!("it ended first: {ended:?}") }
-        }
-        assert!(fake.state().writes().iter().all(|write| write.intents == 1), "step {steps}");
-        if pad.kinds() == [EntryKind::Intent] {
-            let before = spec(&fake)["minReplicas"].clone();
-            let next = self::room(&fake);
-            let ended = next.engine.settle(plan, &ana(), &pad).await.unwrap();
-            match ended.outcome.as_str() {
-                "verified" => {
-                    assert_eq!((spec(&fake)["minReplicas"].clone(), fake.state().replicas()), (json!(15), 15))
-                }
-                other => assert_eq!((other, before), ("unknown", json!(2)), "step {steps}"),
-            }
-        }
-        assert!(fake.state().writes().len() <= 1, "settling writes nothing");
+async fn a_kill_at_any_step_is_settled_by_reading_the_autoscaler_and_done_and_undone_is_as_it_was() {
+    let hpa = async || Scaled(under(2, 8).await);
+    for want in [scale(15), scale(3), bound(Some(7), Some(9))] {
+        steps::killed_at_each_step(hpa, &want).await;
+        steps::do_and_undo_is_the_identity(hpa, &want).await;
+    }
+    let counts = async || Scaled(keda(json!({ "maxReplicaCount": 8 }), json!({})).await);
+    let pinned = async || Scaled(keda(json!({}), json!({ "autoscaling.keda.sh/paused-replicas": "6" })).await);
+    for to in [3, 15] {
+        steps::killed_at_each_step(counts, &scale(to)).await;
+        steps::do_and_undo_is_the_identity(counts, &scale(to)).await;
+        steps::killed_at_each_step(pinned, &scale(to)).await;
+        steps::do_and_undo_is_the_identity(pinned, &scale(to)).await;
     }
 }
 
