@@ -11,4 +11,3 @@ mod reading;
 mod rows;
 mod story;
 mod terminal;
-mod traffic;

@@ -11,8 +11,8 @@ use crate::config::Catalogue;
 use crate::model::alert::AlertSeverity;
 use crate::model::command::{AlertChoice, Command, Pane, WorkloadChoice};
 use crate::model::log::Level;
-use crate::model::name::{Kind, ObjectPath};
-use crate::model::plan::{Fact, Instead, Request, Revision, Tier};
+use crate::model::name::{Kind, ObjectPath, Target};
+use crate::model::plan::{Fact, FieldChange, Instead, Plan, Request, Revision, Tier};
 use crate::model::service::{Route, Service};
 use crate::session::{Action, ActionState, Core, PlanView, WriteWindow};
 use crate::tui::chrome::{self, Brush};
@@ -23,8 +23,6 @@ use crate::tui::state::{State, Wish};
 use crate::tui::term::Depth;
 use crate::tui::theme::Themes;
 use crate::tui::words::Zone;
-
-use super::traffic::diversion;
 
 /// A person at a screen of 120×40.
 pub(super) struct Person {
@@ -500,7 +498,8 @@ fn a_pattern_shows_what_its_scan_has_found_so_far_and_how_far_it_got() {
 #[test]
 fn the_traffic_of_a_service_is_diverted_from_its_menu_and_tab_knows_the_destinations() {
     let mut fixture = Fixture::burning();
-    let route = Route { kind: Kind::VirtualService, path: ObjectPath::new("payments", "partner") };
+    let route_path = || ObjectPath::new("payments", "partner");
+    let route = Route { kind: Kind::VirtualService, path: route_path() };
     let service = Service {
         name: "payments".into(),
         owner: None,
@@ -516,8 +515,12 @@ fn the_traffic_of_a_service_is_diverted_from_its_menu_and_tab_knows_the_destinat
     };
     fixture.catalogue = Catalogue::new(vec![service]);
     fixture.window = WriteWindow::Open { until: at(45, 0), reason: "storm".into() };
+    // What an earlier plan of it named.
+    let target = Target { kind: Kind::VirtualService, path: route_path(), ..plan(12, Tier::Lowers).target };
+    let change = |label: &str| FieldChange { label: label.into(), ..plan(12, Tier::Lowers).changes.remove(0) };
+    let earlier = Plan { target, changes: vec![change("partner-a"), change("partner-b")], ..plan(12, Tier::Lowers) };
     fixture.actions.push(Action {
-        plan: diversion(),
+        plan: earlier,
         at: at(29, 0),
         state: ActionState::Under("…".into()),
         undone_by: None,
