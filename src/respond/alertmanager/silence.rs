@@ -137,7 +137,7 @@ impl Hidden {
             let first = all.first()?.2.clone()?;
             all.iter().all(|(_, _, service)| service.as_ref() == Some(&first)).then_some(first)
         });
-        all.sort_by(|a, b| (&a.2 == &own, a.1, &a.0).cmp(&(&b.2 == &own, b.1, &b.0)));
+        all.sort_by(|a, b| (a.2 == own, a.1, &a.0).cmp(&(b.2 == own, b.1, &b.0)));
         let silenced = alerts.iter().filter(|alert| !alert.status.silenced_by.is_empty()).count();
         Self { alerts: all, own, silenced, doubted }
     }

@@ -225,7 +225,8 @@ async fn what_somebody_changed_is_not_ended() {
     let room = room(&fake.environment());
     let done = room.apply(room.plan(&silence(CPU, 120)).await).await;
     let before = fake.state().silences.clone();
-    let cases: [(&str, fn(&mut Vec<Value>)); 4] = [
+    type Case = (&'static str, fn(&mut Vec<Value>));
+    let cases: [Case; 4] = [
         ("it ends at", |all| all[0]["endsAt"] = json!("2027-01-01T00:00:00.000Z")),
         ("other matchers", |all| {
             // As the real one does it: the old one ends, and there is another.

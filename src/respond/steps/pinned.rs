@@ -18,9 +18,12 @@ use crate::respond::kubernetes::Context;
 /// Where a file is that is none.
 const NOTHING: &str = "/dev/null";
 
+/// Variables of the environment of a child.
+pub(super) type Variables = Vec<(&'static str, OsString)>;
+
 /// Variables, and the context of the cluster.
 pub(super) struct Pinned {
-    variables: Vec<(&'static str, OsString)>,
+    variables: Variables,
     /// The name of the context, and the files that it is found in.
     kubernetes: Option<(String, OsString)>,
     words: String,
@@ -81,7 +84,7 @@ impl Pinned {
     }
 
     /// The variables of one child, and the file that has to be there while it lives.
-    pub(super) fn variables(&self) -> std::io::Result<(Vec<(&'static str, OsString)>, Option<Current>)> {
+    pub(super) fn variables(&self) -> std::io::Result<(Variables, Option<Current>)> {
         let mut variables = self.variables.clone();
         let current = match &self.kubernetes {
             None => None,

@@ -81,7 +81,8 @@ fn whole(
     for block in &runbook.blocks {
         // Items stand together, everything else apart.
         let is_item = matches!(block, Block::Text { text, .. } if text.starts_with("- "));
-        if !card.lines.is_empty() && !(item && is_item) {
+        let together = item && is_item;
+        if !card.lines.is_empty() && !together {
             card.blank();
         }
         item = is_item;

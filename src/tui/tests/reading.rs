@@ -106,8 +106,8 @@ fn help_tells_every_command_to_its_last_word() {
     }
     for command in COMMANDS {
         let last = command.help.split(' ').next_back().unwrap();
-        assert!(told.contains(&format!(":{}", command.id)), "{}", command.id);
+        let line = format!(":{} {}", command.id, command.args);
+        assert!(told.contains(line.trim_end()), "{line}");
         assert!(told.contains(last), "{}: {last}", command.id);
     }
-    assert!(!told.lines().any(|line| line.contains('…') && line.contains("  :")), "nothing is cut");
 }
