@@ -25,7 +25,9 @@ async fn rolled_out(shop: &Shop, steps: Value) {
 }
 
 fn healthy(it: &Value) -> bool {
-    it["status"]["phase"] == "Healthy" && it["status"]["observedGeneration"] == it["metadata"]["generation"].to_string()
+    // Argo Rollouts writes it as text.
+    let generation = it["metadata"]["generation"].to_string();
+    it["status"]["phase"] == "Healthy" && it["status"]["observedGeneration"].as_str() == Some(&*generation)
 }
 
 fn set_image(shop: &Shop, version: &str) {
