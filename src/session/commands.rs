@@ -281,7 +281,7 @@ pub static COMMANDS: &[Declaration] = &[
         Act,
         args::silence,
         "plan to silence alerts",
-        "Makes a plan that shows which alerts a silence would hide: of one alert by the labels that identify it, or {alertname=\"…\", service=~\"…\"}; FOR is 30m or 2h. `--on NAME` in front names the Alertmanager."
+        "Makes a plan that shows which alerts a silence would hide: of one alert by the labels that identify it, or {alertname=\"NAME\", service=~\"a|b\"}; FOR is 30m or 2h. `--on NAME` in front names the Alertmanager."
     ),
     command!(
         "run-step",

@@ -70,6 +70,8 @@ fn silence() -> Plan {
             fact("because", "the partner knows", false),
         ],
         ends: Ends::BySystem { at: at(29, 50) + chrono::TimeDelta::hours(2) },
+        // As long as the engine lets a plan live.
+        expires_at: at(31, 20),
         ..other
     }
 }
@@ -117,6 +119,8 @@ fn step() -> Plan {
             fact("sees", "PATH, HOME, LANG, TERM=dumb, KUBECONFIG (context prod-eu), no AWS account", false),
             fact("limit", "60 s: it is killed then, with what it started", false),
         ],
+        // As long as the engine lets a plan live.
+        expires_at: at(31, 20),
         ..other
     }
 }
