@@ -86,6 +86,8 @@ fn a_declared_incident_is_named_after_the_screen_is_gone() {
     terminal.press(":open checkout fails\r");
     terminal.reads("-checkout-fails");
     terminal.press("q");
+    terminal.draws("The incident is open");
+    terminal.press("y");
     let ended = terminal.ends();
     ended.assert_restored();
     assert!(ended.contents().contains("is still open"), "{}", ended.contents());

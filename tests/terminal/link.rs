@@ -86,6 +86,8 @@ fn over_a_slow_link_keys_are_answered_and_the_end_is_clean() {
     terminal.draws("slow-link");
     until("the incident was not recorded", || home.recorded() > before);
     terminal.press("q");
+    terminal.draws("The incident is open");
+    terminal.press("y");
     let ended = terminal.ends();
     assert!(ended.status.success(), "{:?}", ended.status);
     ended.assert_restored();

@@ -44,7 +44,11 @@ impl State {
                     ActionState::Under(words) => Some(format!("{}: {words}", action.plan.title)),
                     ActionState::Ended(_) => None,
                 });
-                let open = || scene.incident.map(|incident| Leaving::Incident(incident.id.to_string()));
+                // Nobody is asked where nothing is recorded any more, nor on a screen that is too
+                // small for the question.
+                let asks = scene.journal_failed.is_none() && !self.rects.is_empty();
+                let open =
+                    || scene.incident.filter(|_| asks).map(|incident| Leaving::Incident(incident.id.to_string()));
                 match under.map(Leaving::Action).or_else(open) {
                     Some(why) if !matches!(self.overlay, Some(Overlay::Quit { .. })) => {
                         self.overlay = Some(Overlay::Quit { why });
