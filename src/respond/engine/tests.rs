@@ -1,6 +1,12 @@
 //! The promises of the gateway, against servers on loopback that fail as asked. Those that hold for
 //! every action are held against all of them (`promises`, `actions`); what one system adds to them
 //! stands in its own file.
+//!
+//! Of the eight properties of a correct action, five are in `promises`: a durable intent before each
+//! request, wherever the process is killed (2), one write a plan (3), done and undone (4), success
+//! only of what is live (5), nothing without the record (8; clocks that jump are in `tiers`). A
+//! read-only run (1) is in `cli/tests/keys.rs`, the patch that equals kubectl's (6) in
+//! `tests/contract/kubernetes/rollback.rs`, sums of weights (7) in the `weights.rs` of each system.
 
 mod actions;
 mod argo;
