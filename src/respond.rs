@@ -9,6 +9,8 @@
 mod alertmanager;
 mod aws;
 mod engine;
+#[cfg(test)]
+mod fake;
 mod guard;
 mod http;
 mod intent;

@@ -51,8 +51,11 @@ impl Rehearsal {
     }
 
     async fn of(name: &str, opens: Option<World>, speed: f64) -> Self {
+        Self::in_scenario(Scenario::shipped(name).unwrap(), opens, speed).await
+    }
+
+    async fn in_scenario(scenario: Scenario, opens: Option<World>, speed: f64) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let scenario = Scenario::shipped(name).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let opens = opens.unwrap_or_else(|| scenario.opens(1));
         let (clock, driver) = Clock::driven(opens);

@@ -9,7 +9,7 @@
 //! what an outcome is.
 
 #[cfg(test)]
-mod fake;
+pub(in crate::respond) mod fake;
 mod look;
 mod matching;
 mod objects;
@@ -42,6 +42,9 @@ pub(super) struct Alertmanagers {
     drill: bool,
     clock: Clock,
     servers: Vec<Place>,
+    /// How long tests wait for an answer.
+    #[cfg(test)]
+    limit: Option<std::time::Duration>,
 }
 
 /// One Alertmanager, connected to when it is first needed: its CA may have to be read.
@@ -97,7 +100,19 @@ fn one(id: &str) -> Result<String, HttpError> {
 impl Alertmanagers {
     pub(super) fn new(env: &Environment, clock: Clock) -> Self {
         let place = |access: &HttpAccess| Place { access: access.clone(), server: OnceCell::new() };
-        Self { drill: env.drill, clock, servers: env.alertmanager.iter().map(place).collect() }
+        Self {
+            drill: env.drill,
+            clock,
+            servers: env.alertmanager.iter().map(place).collect(),
+            #[cfg(test)]
+            limit: None,
+        }
+    }
+
+    /// For tests of servers that do not answer.
+    #[cfg(test)]
+    fn limit(self, limit: std::time::Duration) -> Self {
+        Self { limit: Some(limit), ..self }
     }
 
     async fn server(&self, name: &Safe) -> Result<&Server, Refusal> {
@@ -106,6 +121,11 @@ impl Alertmanagers {
         })?;
         let server = place.server.get_or_try_init(|| async {
             let http = Writer::new("Alertmanager", &place.access, self.drill, allowed).await.map_err(refusal)?;
+            #[cfg(test)]
+            let http = match self.limit {
+                Some(limit) => http.limit(limit),
+                None => http,
+            };
             Ok(Server { name: Safe::from(place.access.name.as_str()), http })
         });
         server.await

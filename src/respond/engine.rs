@@ -6,7 +6,7 @@
 mod watch;
 
 #[cfg(test)]
-pub(in crate::respond) mod tests;
+mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};

@@ -1,24 +1,38 @@
-//! A journal for tests: it keeps what it is given, or refuses.
+//! A journal for tests: it keeps what it is given, refuses, or makes one wait.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::clock::World;
-use crate::model::entry::{Actor, ActorKind, Draft, Entry, EntryId};
+use crate::model::entry::{Actor, ActorKind, Draft, Entry, EntryId, EntryKind};
 use crate::record::{Durability, Durable, JournalError, Receipt};
 
 use super::Recorder;
+use super::fake::Served;
 
 /// What was recorded, in order.
 #[derive(Default)]
 pub(super) struct Pad {
     pub(super) kept: Mutex<Vec<Draft>>,
-    /// Refuses everything.
-    pub(super) full: bool,
+    /// Intents that are durable: a server looks at it when a request comes in.
+    pub(super) intents: Arc<AtomicUsize>,
+    /// Refuses from this entry on.
+    pub(super) full_from: Option<usize>,
+    /// Receipts that were not given yet.
+    pub(super) owed: Option<tokio::sync::mpsc::UnboundedSender<Owed>>,
 }
 
+/// An entry, and whom to tell that it is durable.
+pub(super) type Owed = (Draft, tokio::sync::oneshot::Sender<Result<Durable, JournalError>>);
+
 impl Pad {
-    pub(super) fn kinds(&self) -> Vec<&'static str> {
-        self.kept.lock().unwrap().iter().map(|draft| draft.kind.as_str()).collect()
+    /// For actions on this server.
+    pub(super) fn of(served: &dyn Served) -> Self {
+        Self { intents: served.intents(), ..Self::default() }
+    }
+
+    pub(super) fn kinds(&self) -> Vec<EntryKind> {
+        self.kept.lock().unwrap().iter().map(|draft| draft.kind).collect()
     }
 
     pub(super) fn last(&self) -> Draft {
@@ -26,18 +40,32 @@ impl Pad {
     }
 }
 
+pub(super) fn durable(draft: Draft, at: World) -> Durable {
+    Durable::pretended(Entry { id: EntryId("01".into()), occurred_at: at, observed_at: at, draft })
+}
+
 impl Recorder for Pad {
-    fn append(&self, draft: Draft, occurred_at: World, observed_at: World, _: Durability) -> Receipt {
-        if self.full {
-            return Receipt::refused(JournalError::Failed("no space left on device".into()));
-        }
-        self.kept.lock().unwrap().push(draft.clone());
+    fn append(&self, draft: Draft, occurred_at: World, _observed_at: World, durability: Durability) -> Receipt {
+        assert_eq!(durability, Durability::Now);
         let (tell, receipt) = Receipt::promised();
-        tell.send(Ok(Durable::pretended(Entry { id: EntryId("01".into()), occurred_at, observed_at, draft }))).unwrap();
+        if let Some(owed) = &self.owed {
+            owed.send((draft, tell)).unwrap();
+            return receipt;
+        }
+        let mut kept = self.kept.lock().unwrap();
+        if self.full_from.is_some_and(|from| kept.len() >= from) {
+            tell.send(Err(JournalError::Failed("no space left on device".into()))).unwrap();
+            return receipt;
+        }
+        if draft.kind == EntryKind::Intent {
+            self.intents.fetch_add(1, Ordering::SeqCst);
+        }
+        kept.push(draft.clone());
+        tell.send(Ok(durable(draft, occurred_at))).unwrap();
         receipt
     }
 }
 
 pub(super) fn ana() -> Actor {
-    Actor { kind: ActorKind::Human, name: "ana".into(), known_by: None }
+    Actor { kind: ActorKind::Human, name: "ana".into(), known_by: Some("ssh user".into()) }
 }

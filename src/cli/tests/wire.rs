@@ -42,8 +42,35 @@ pub(super) fn nature(system: &str, parts: &Parts, body: &[u8]) -> Nature {
     }
 }
 
+/// What a request to a system is about: `kubernetes deployments/scale`, `aws UpdateService`,
+/// `alertmanager silences`.
+pub(super) fn place(system: &str, parts: &Parts, body: &[u8]) -> String {
+    let path: Vec<&str> = parts.uri.path().trim_matches('/').split('/').collect();
+    let of = match (system, path.as_slice()) {
+        ("kubernetes", [.., "namespaces", _, plural, _]) => (*plural).to_owned(),
+        ("kubernetes", [.., "namespaces", _, plural, _, subresource]) => format!("{plural}/{subresource}"),
+        ("aws", _) => operation(parts, body).unwrap_or_default(),
+        ("alertmanager", ["api", "v2", "silences" | "silence", ..]) => "silences".to_owned(),
+        (_, path) => path.join("/"),
+    };
+    format!("{system} {of}")
+}
+
 /// The operation of a request to AWS, in whichever protocol.
 pub(super) fn operation(parts: &Parts, body: &[u8]) -> Option<String> {
+    let path: Vec<&str> = parts.uri.path().trim_matches('/').split('/').collect();
+    let by_path = match (parts.method.as_str(), path.as_slice()) {
+        ("GET", ["2013-04-01", "hostedzone", _, "rrset"]) => Some("ListResourceRecordSets"),
+        ("GET", ["2013-04-01", "change", _]) => Some("GetChange"),
+        ("POST", ["2013-04-01", "hostedzone", _, "rrset"]) => Some("ChangeResourceRecordSets"),
+        ("GET", ["managedresources", _]) => Some("GetManagedResource"),
+        ("POST", ["zonalshifts"]) => Some("StartZonalShift"),
+        ("DELETE", ["zonalshifts", _]) => Some("CancelZonalShift"),
+        _ => None,
+    };
+    if let Some(name) = by_path {
+        return Some(name.to_owned());
+    }
     if let Some((_, name)) = parts.uri.path().rsplit_once("/operation/") {
         return Some(name.to_owned());
     }
@@ -73,5 +100,26 @@ fn what_is_not_known_to_read_changes_something() {
     assert_eq!(of("aws", "POST", "/", "Action=DescribeRules&Version=1"), Nature::Reads);
     assert_eq!(of("aws", "POST", "/", "Action=ModifyRule&Version=1"), Nature::Changes);
     assert_eq!(of("aws", "POST", "/", ""), Nature::Changes);
+    assert_eq!(of("aws", "GET", "/2013-04-01/hostedzone/Z1/rrset?name=a", ""), Nature::Reads);
+    assert_eq!(of("aws", "POST", "/2013-04-01/hostedzone/Z1/rrset/", "<x/>"), Nature::Changes);
+    assert_eq!(of("aws", "DELETE", "/zonalshifts/s1", ""), Nature::Changes);
     assert_eq!(of("anything", "DELETE", "/", ""), Nature::Changes);
+}
+
+#[test]
+fn a_request_says_what_it_is_about() {
+    for (system, method, uri, expected) in [
+        (
+            "kubernetes",
+            "PATCH",
+            "/apis/apps/v1/namespaces/a/deployments/b/scale?fieldManager=c",
+            "kubernetes deployments/scale",
+        ),
+        ("kubernetes", "PATCH", "/api/v1/namespaces/a/services/b", "kubernetes services"),
+        ("alertmanager", "DELETE", "/api/v2/silence/1", "alertmanager silences"),
+        ("aws", "POST", "/zonalshifts", "aws StartZonalShift"),
+    ] {
+        let (parts, ()) = http::Request::builder().method(method).uri(uri).body(()).unwrap().into_parts();
+        assert_eq!(place(system, &parts, b""), expected);
+    }
 }

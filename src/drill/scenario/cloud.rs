@@ -73,6 +73,13 @@ pub(in crate::drill) struct RecordsShape {
     pub(in crate::drill) sets: Vec<SetShape>,
 }
 
+impl RecordsShape {
+    /// As a service names them among its routes.
+    pub(in crate::drill) fn route(&self) -> String {
+        format!("RecordSet {}/{}/{}", self.zone, self.name.get_ref(), self.kind)
+    }
+}
+
 /// One weighted record.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -252,6 +252,7 @@ fn check(file: &File) -> Result<(), Wrong> {
         for one in &service.routes {
             // A workload's Service has its name.
             let there = routes.contains(one.get_ref())
+                || file.records.iter().any(|records| records.route() == *one.get_ref())
                 || one.get_ref().strip_prefix("Service ").is_some_and(|path| workloads.contains(path));
             if !there {
                 return Err(wrong(one, format!("there is no route `{}`", one.get_ref())));
@@ -418,7 +419,8 @@ fn is_dns_label(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-/// `VirtualService namespace/name`, or the Service of a workload: `Service namespace/name`.
+/// `VirtualService namespace/name`, the Service of a workload: `Service namespace/name`, or records:
+/// `RecordSet zone/name/type`.
 fn route(text: &str) -> Option<Route> {
     let (kind, place) = text.split_once(' ')?;
     let (namespace, name) = place.split_once('/')?;

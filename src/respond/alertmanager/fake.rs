@@ -4,26 +4,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State as Given;
-use axum::http::{Method, StatusCode, Uri};
-use axum::response::{IntoResponse as _, Response};
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::config::{Environment, HttpAccess, WritePolicy};
 use crate::model::name::EnvId;
 use crate::respond::Actuator;
-use crate::respond::engine::tests::steps::Served;
+use crate::respond::fake::{Asked, Fault, Reply, Served, Wrote, listen};
 
 use super::Alertmanagers;
 
 /// What it holds.
-#[derive(Default)]
-pub(super) struct State {
+pub(in crate::respond) struct State {
     pub(super) alerts: Vec<Value>,
-    pub(super) silences: Vec<Value>,
+    pub(in crate::respond) silences: Vec<Value>,
     pub(super) seen: Vec<(Method, String, Value)>,
     /// For each write, how many intents were durable when it came in.
     pub(super) intended: Vec<usize>,
@@ -33,6 +28,9 @@ pub(super) struct State {
     pub(super) twice: bool,
     /// Alerts are shown as silenced only after so many more lists.
     pub(super) slow: usize,
+    pub(super) fault: Fault,
+    /// Done as soon as the write was answered.
+    pub(in crate::respond) then: Option<fn(&mut State)>,
 }
 
 impl State {
@@ -40,16 +38,16 @@ impl State {
         self.seen.iter().filter(|(method, ..)| *method != Method::GET).collect()
     }
 
-    fn make(&mut self, mut silence: Value) -> Response {
+    fn make(&mut self, mut silence: Value) -> Reply {
         for _ in 0..1 + usize::from(std::mem::take(&mut self.twice)) {
             silence["id"] = json!(format!("00000000-0000-4000-a000-{:012}", self.silences.len() + 1));
             silence["status"] = json!({ "state": "active" });
             self.silences.push(silence.clone());
         }
-        axum::Json(json!({ "silenceID": silence["id"] })).into_response()
+        Reply::json(200, json!({ "silenceID": silence["id"] }))
     }
 
-    fn listed(&mut self) -> Response {
+    fn listed(&mut self) -> Reply {
         let late = self.slow > 0;
         self.slow = self.slow.saturating_sub(1);
         let silences = &self.silences;
@@ -69,29 +67,39 @@ impl State {
             alert["status"]["silencedBy"] = json!(if late { Vec::new() } else { by(&alert) });
             alert
         });
-        axum::Json(shown.collect::<Vec<_>>()).into_response()
+        Reply::json(200, shown.collect::<Vec<_>>())
     }
 }
 
 /// The server, for as long as its test runs.
-pub(super) struct Fake {
+pub(in crate::respond) struct Fake {
     state: Arc<Mutex<State>>,
     intents: Arc<AtomicUsize>,
     pub(super) url: String,
 }
 
 impl Fake {
-    pub(super) async fn start(alerts: Vec<Value>) -> Self {
-        let state = Arc::new(Mutex::new(State { alerts, ..State::default() }));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+    pub(in crate::respond) async fn start(alerts: Vec<Value>) -> Self {
+        let state = Arc::new(Mutex::new(State {
+            alerts,
+            silences: Vec::new(),
+            seen: Vec::new(),
+            intended: Vec::new(),
+            refuses: None,
+            twice: false,
+            slow: 0,
+            fault: Fault::None,
+            then: None,
+        }));
         let intents = Arc::new(AtomicUsize::new(0));
-        let router = Router::new().fallback(answer).with_state((Arc::clone(&state), Arc::clone(&intents)));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let url = {
+            let (state, intents) = (Arc::clone(&state), Arc::clone(&intents));
+            listen(move |asked| answer(&mut state.lock().unwrap(), &asked, intents.load(Ordering::SeqCst))).await
+        };
         Self { state, intents, url }
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(in crate::respond) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
@@ -120,7 +128,7 @@ impl Fake {
 }
 
 /// An alert of the shop.
-pub(super) fn alert(name: &str, service: &str, severity: &str) -> Value {
+pub(in crate::respond) fn alert(name: &str, service: &str, severity: &str) -> Value {
     json!({
         "fingerprint": format!("{name}-{service}"),
         "labels": { "alertname": name, "service": service, "severity": severity },
@@ -134,52 +142,72 @@ impl Served for Fake {
     }
 
     fn actuator(&self, clock: &Clock) -> Box<dyn Actuator> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Box::new(Alertmanagers::new(&self.environment(), clock.clone()))
+        Box::new(Alertmanagers::new(&self.environment(), clock.clone()).limit(Duration::from_millis(500)))
     }
 
     fn intents(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.intents)
     }
 
-    fn writes(&self) -> Vec<usize> {
-        self.state().intended.clone()
+    fn writes(&self) -> Vec<Wrote> {
+        let state = self.state();
+        let wire = |(method, path, body): &(Method, String, Value)| format!("{method} {path} {body}");
+        state
+            .writes()
+            .into_iter()
+            .zip(&state.intended)
+            .map(|(seen, n)| Wrote { intents: *n, wire: wire(seen) })
+            .collect()
     }
 
+    /// What is silenced: the same twice is no more of it.
     fn holds(&self) -> Value {
         let state = self.state();
         let standing = state.silences.iter().filter(|silence| silence["status"]["state"] == "active");
-        standing.map(|silence| silence["matchers"].clone()).collect()
+        let mut all: Vec<_> = standing.map(|silence| silence["matchers"].clone()).collect();
+        all.dedup();
+        Value::from(all)
+    }
+
+    fn fail(&self, fault: Fault) {
+        self.state().fault = fault;
     }
 }
 
-type Inside = (Arc<Mutex<State>>, Arc<AtomicUsize>);
+fn answer(state: &mut State, asked: &Asked, intents: usize) -> Reply {
+    let method: Method = asked.method.parse().unwrap();
+    state.seen.push((method.clone(), asked.path.clone(), asked.json()));
+    if method == Method::GET {
+        return taken(state, asked);
+    }
+    state.intended.push(intents);
+    if let Some((status, why)) = state.refuses {
+        return Reply::json(status, why);
+    }
+    let fault = std::mem::replace(&mut state.fault, Fault::None);
+    let reply = fault.meets(|| taken(state, asked), |code| Reply::json(code.unwrap_or(429), "not now"));
+    if let Some(then) = state.then.take_if(|_| fault.takes()) {
+        then(state);
+    }
+    reply
+}
 
-async fn answer(Given((state, intents)): Given<Inside>, method: Method, uri: Uri, body: Bytes) -> Response {
-    let mut state = state.lock().unwrap();
-    if method != Method::GET {
-        state.intended.push(intents.load(Ordering::SeqCst));
-    }
-    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    state.seen.push((method.clone(), uri.to_string(), body));
-    if let Some((status, why)) = state.refuses.filter(|_| method != Method::GET) {
-        return (StatusCode::from_u16(status).unwrap(), axum::Json(json!(why))).into_response();
-    }
-    let made = state.seen.last().unwrap().2.clone();
-    let id = uri.path().strip_prefix("/api/v2/silence/").map(str::to_owned);
-    match (method.as_str(), uri.path(), id) {
+fn taken(state: &mut State, asked: &Asked) -> Reply {
+    let path = asked.path.split('?').next().unwrap();
+    let id = path.strip_prefix("/api/v2/silence/");
+    match (asked.method.as_str(), path, id) {
         ("GET", "/api/v2/alerts", _) => state.listed(),
-        ("GET", "/api/v2/silences", _) => axum::Json(state.silences.clone()).into_response(),
-        ("POST", "/api/v2/silences", _) => state.make(made),
+        ("GET", "/api/v2/silences", _) => Reply::json(200, state.silences.clone()),
+        ("POST", "/api/v2/silences", _) => state.make(asked.json()),
         (verb, _, Some(id)) => match state.silences.iter_mut().find(|silence| silence["id"] == id) {
-            None => StatusCode::NOT_FOUND.into_response(),
-            Some(silence) if verb == "GET" => axum::Json(silence.clone()).into_response(),
+            None => Reply::json(404, "not found"),
+            Some(silence) if verb == "GET" => Reply::json(200, silence.clone()),
             Some(silence) => {
                 silence["status"]["state"] = json!("expired");
                 silence["endsAt"] = silence["startsAt"].clone();
-                StatusCode::OK.into_response()
+                Reply::Answer(200, String::new())
             }
         },
-        _ => StatusCode::NOT_FOUND.into_response(),
+        _ => Reply::json(404, "not found"),
     }
 }

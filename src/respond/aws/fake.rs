@@ -1,5 +1,4 @@
-//! An AWS for tests: every request recorded with its operation, and a network that fails as asked.
-//! Written on bare sockets, because a connection that is cut is what it is for.
+//! An AWS for tests: every request recorded with its operation.
 
 mod ecs;
 mod traffic;
@@ -9,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
 
+use super::Aws;
+use crate::clock::Clock;
 use crate::config::{AwsAccess, AwsCredentials, Environment, LogAccess, WritePolicy};
-use crate::model::name::{Kind, ObjectPath, Origin, Target};
-use crate::respond::kubernetes::fake::Fault;
+use crate::model::name::{EnvId, Kind, ObjectPath, Origin, Target};
+use crate::respond::Actuator;
+use crate::respond::fake::{Asked, Fault, Reply, Served, Wrote, listen};
 
 pub(in crate::respond) use ecs::{Ecs, task};
 pub(in crate::respond) use traffic::{BALANCER, LISTENER, RULE, Traffic};
@@ -90,6 +90,24 @@ enum Protocol {
     Shift,
 }
 
+impl Protocol {
+    /// An error in the words of the service, or that it was asked too often.
+    fn refused(self, status: Option<u16>) -> Reply {
+        let xml = matches!(self, Self::Query | Self::Dns);
+        let code = match status {
+            Some(_) => "ServerException",
+            None if xml => "Throttling",
+            None => "ThrottlingException",
+        };
+        let words = if xml {
+            format!("<ErrorResponse><Error><Code>{code}</Code><Message>not now</Message></Error></ErrorResponse>")
+        } else {
+            json!({ "__type": code, "message": "not now" }).to_string()
+        };
+        Reply::Answer(status.unwrap_or(400), words)
+    }
+}
+
 struct Request {
     protocol: Protocol,
     operation: String,
@@ -136,11 +154,11 @@ impl Fake {
             then: None,
             seen: Vec::new(),
         }));
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let intents = Arc::new(AtomicUsize::new(0));
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(serve(listener, Arc::clone(&state), Arc::clone(&intents)));
+        let url = {
+            let (state, intents) = (Arc::clone(&state), Arc::clone(&intents));
+            listen(move |asked| answer(&mut state.lock().unwrap(), &asked, intents.load(Ordering::SeqCst))).await
+        };
         Self { state, intents, url }
     }
 
@@ -194,58 +212,49 @@ pub(in crate::respond) fn payments() -> Target {
     target(Kind::EcsService, "prod", "payments")
 }
 
-async fn serve(listener: TcpListener, state: Arc<Mutex<State>>, intents: Arc<AtomicUsize>) {
-    while let Ok((socket, _)) = listener.accept().await {
-        tokio::spawn(connection(socket, Arc::clone(&state), Arc::clone(&intents)));
+impl Served for Fake {
+    fn env(&self) -> EnvId {
+        self.environment().name
+    }
+
+    fn actuator(&self, clock: &Clock) -> Box<dyn Actuator> {
+        let env = self.environment();
+        let aws = Aws::new(&env, env.aws.as_ref().unwrap(), clock.clone());
+        Box::new(aws.write_limit(Duration::from_millis(200)))
+    }
+
+    fn intents(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.intents)
+    }
+
+    fn writes(&self) -> Vec<Wrote> {
+        let wire = |seen: &Seen| format!("{} {}", seen.operation, seen.body);
+        self.state().writes().iter().map(|seen| Wrote { intents: seen.intents, wire: wire(seen) }).collect()
+    }
+
+    /// Without the count of tasks where a scalable target clamps it.
+    fn holds(&self) -> Value {
+        let state = self.state();
+        let (ecs, traffic) = (&state.ecs, &state.traffic);
+        let zones: Vec<_> = traffic.shifts.iter().map(|(_, zone, _)| zone).collect();
+        json!({
+            "tasks": ecs.limits.is_none().then(|| ecs.desired()), "limits": ecs.limits, "revision": ecs.revision(),
+            "groups": traffic.groups, "records": traffic.records, "shifts": zones,
+        })
+    }
+
+    fn fail(&self, fault: Fault) {
+        self.state().fault = fault;
     }
 }
 
-/// What becomes of a request.
-enum Reply {
-    Answer(u16, String),
-    Cut,
-    Hang,
-}
-
-async fn connection(socket: TcpStream, state: Arc<Mutex<State>>, intents: Arc<AtomicUsize>) -> Option<()> {
-    let mut socket = BufReader::new(socket);
-    loop {
-        let (mut head, mut length) = (String::new(), 0);
-        let (mut target, mut authorization) = (String::new(), String::new());
-        socket.read_line(&mut head).await.ok().filter(|read| *read > 0)?;
-        loop {
-            let mut line = String::new();
-            socket.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
-            let Some((name, value)) = line.trim().split_once(": ") else { break };
-            match name.to_ascii_lowercase().as_str() {
-                "content-length" => length = value.parse().ok()?,
-                "x-amz-target" => target = value.to_owned(),
-                "authorization" => authorization = value.to_owned(),
-                _ => {}
-            }
-        }
-        let mut body = vec![0; length];
-        socket.read_exact(&mut body).await.ok()?;
-        let body = String::from_utf8(body).ok()?;
-        let mut words = head.split(' ');
-        let request = Request::of(words.next()?, words.next()?, &target, body);
-        let operation = request.operation.clone();
-        let seen =
-            Seen { operation, authorization, body: request.body.clone(), intents: intents.load(Ordering::SeqCst) };
-        let reply = {
-            let mut state = state.lock().unwrap();
-            state.seen.push(seen.clone());
-            if seen.is_write() { write(&mut state, &request) } else { plain(&mut state, &request) }
-        };
-        match reply {
-            Reply::Answer(code, text) => {
-                let head = format!("HTTP/1.1 {code} X\r\ncontent-length: {}\r\n\r\n{text}", text.len());
-                socket.write_all(head.as_bytes()).await.ok()?;
-            }
-            Reply::Cut => return None,
-            Reply::Hang => std::future::pending().await,
-        }
-    }
+fn answer(state: &mut State, asked: &Asked, intents: usize) -> Reply {
+    let body = String::from_utf8(asked.body.clone()).unwrap();
+    let request = Request::of(&asked.method, &asked.path, asked.header("x-amz-target"), body);
+    let authorization = asked.header("authorization").to_owned();
+    let seen = Seen { operation: request.operation.clone(), authorization, body: request.body.clone(), intents };
+    state.seen.push(seen.clone());
+    if seen.is_write() { write(state, &request) } else { plain(state, &request) }
 }
 
 fn plain(state: &mut State, request: &Request) -> Reply {
@@ -255,29 +264,8 @@ fn plain(state: &mut State, request: &Request) -> Reply {
 
 fn write(state: &mut State, request: &Request) -> Reply {
     let fault = std::mem::replace(&mut state.fault, Fault::None);
-    let refused = |code: u16| {
-        let error = if code == 429 { "ThrottlingException" } else { "ServerException" };
-        Reply::Answer(code, json!({ "__type": error, "message": "not now" }).to_string())
-    };
-    let reply = match fault {
-        Fault::CutBefore => return Reply::Cut,
-        Fault::HangBefore => return Reply::Hang,
-        Fault::Status(code) => return refused(code),
-        Fault::None => plain(state, request),
-        Fault::Twice => {
-            plain(state, request);
-            plain(state, request)
-        }
-        Fault::CutAfter | Fault::HangAfter | Fault::StatusAfter(_) => {
-            plain(state, request);
-            match fault {
-                Fault::CutAfter => Reply::Cut,
-                Fault::StatusAfter(code) => refused(code),
-                _ => Reply::Hang,
-            }
-        }
-    };
-    if let Some(then) = state.then.take() {
+    let reply = fault.meets(|| plain(state, request), |code| request.protocol.refused(code));
+    if let Some(then) = state.then.take_if(|_| fault.takes()) {
         then(state);
     }
     reply

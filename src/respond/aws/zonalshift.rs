@@ -148,10 +148,13 @@ impl Balancer {
                 false => Seen::Under { words: said(&format!("{zone} gets no traffic yet")) },
             };
         }
-        let until = self
-            .shifts()
-            .find(|shift| text(shift, "/awayFrom") == zone)
-            .and_then(|shift| World::from_timestamp(shift.get("expiryTime")?.as_f64()?.max(0.0) as i64, 0));
+        let shift = self.shifts().find(|shift| text(shift, "/awayFrom") == zone);
+        // A zone that somebody else left is not what this plan did, and its undo leaves it alone.
+        if let Some(other) = shift.filter(|shift| !text(shift, "/comment").contains(plan.id.0.as_str())) {
+            return Seen::Other { words: said(&format!("another shift leaves {zone} ({})", text(other, "/comment"))) };
+        }
+        let until =
+            shift.and_then(|shift| World::from_timestamp(shift.get("expiryTime")?.as_f64()?.max(0.0) as i64, 0));
         let until = until.map_or(String::new(), |until| format!(", until {}", until.format("%H:%MZ")));
         match weight > 0.0 {
             true => Seen::Under { words: said(&format!("the shift is not applied to {zone} yet")) },

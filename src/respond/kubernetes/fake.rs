@@ -1,5 +1,4 @@
-//! An API server for tests: one Deployment, every request recorded, and a network that fails as
-//! asked. Written on bare sockets, because a connection that is cut is what it is for.
+//! An API server for tests: one workload and what is beside it, every request recorded.
 
 pub(in crate::respond) mod argo;
 pub(in crate::respond) mod mesh;
@@ -14,34 +13,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
 
+use super::Kubernetes;
+use crate::clock::Clock;
 use crate::config::{Environment, KubeAccess, WritePolicy};
-use crate::model::name::{Kind, ObjectPath, Origin, Target};
+use crate::model::name::{EnvId, Kind, ObjectPath, Origin, Target};
+use crate::respond::Actuator;
+use crate::respond::fake::{Asked, Fault, Reply, Served, Wrote, listen};
 
 pub(in crate::respond) use objects::Objects;
-
-/// What happens to the next write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::respond) enum Fault {
-    /// Nothing.
-    None,
-    /// The connection is cut before the write is taken.
-    CutBefore,
-    /// It is taken, and then the connection is cut.
-    CutAfter,
-    /// It is never answered, nor taken.
-    HangBefore,
-    /// It is taken and never answered.
-    HangAfter,
-    /// Something on the way delivers it twice; the second answer arrives.
-    Twice,
-    /// This status, and it is not taken.
-    Status(u16),
-    /// This status, although it was taken.
-    StatusAfter(u16),
-}
 
 /// One request as it came in.
 #[derive(Clone, Debug)]
@@ -78,8 +58,8 @@ pub(in crate::respond) struct State {
     pub(in crate::respond) allowed: bool,
     pub(in crate::respond) dry_run: Option<(u16, &'static str)>,
     pub(in crate::respond) fault: Fault,
-    /// Done to the object as soon as the write was answered.
-    pub(in crate::respond) then: Option<fn(&mut Value)>,
+    /// Done as soon as the write was answered.
+    pub(in crate::respond) then: Option<fn(&mut State)>,
     pub(in crate::respond) seen: Vec<Seen>,
 }
 
@@ -162,7 +142,7 @@ impl State {
 }
 
 /// Sets replicas as `manager` would.
-pub(in crate::respond) fn set_by(object: &mut Value, manager: &str, replicas: u32) {
+fn set_by(object: &mut Value, manager: &str, replicas: u32) {
     let generation = object["metadata"]["generation"].as_i64().unwrap() + 1;
     object["spec"]["replicas"] = json!(replicas);
     object["metadata"]["generation"] = json!(generation);
@@ -216,9 +196,16 @@ impl Fake {
             seen: Vec::new(),
         }));
         let intents = Arc::new(AtomicUsize::new(0));
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(serve(listener, Arc::clone(&state), Arc::clone(&intents)));
+        let url = {
+            let (state, intents) = (Arc::clone(&state), Arc::clone(&intents));
+            let seen = move |asked: Asked| Seen {
+                intents: intents.load(Ordering::SeqCst),
+                body: asked.json(),
+                method: asked.method,
+                path: asked.path,
+            };
+            listen(move |asked| answer(&mut state.lock().unwrap(), seen(asked))).await
+        };
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
         let fake = Self { state, intents, url, _folder: folder, kubeconfig };
@@ -280,56 +267,6 @@ fn status(message: &str) -> Value {
     json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message })
 }
 
-async fn serve(listener: TcpListener, state: Arc<Mutex<State>>, intents: Arc<AtomicUsize>) {
-    while let Ok((socket, _)) = listener.accept().await {
-        tokio::spawn(connection(socket, Arc::clone(&state), Arc::clone(&intents)));
-    }
-}
-
-/// What becomes of a request.
-enum Reply {
-    Answer(u16, Value),
-    Cut,
-    Hang,
-}
-
-async fn connection(socket: TcpStream, state: Arc<Mutex<State>>, intents: Arc<AtomicUsize>) -> Option<()> {
-    let mut socket = BufReader::new(socket);
-    loop {
-        let (mut head, mut length) = (String::new(), 0);
-        socket.read_line(&mut head).await.ok().filter(|read| *read > 0)?;
-        loop {
-            let mut line = String::new();
-            socket.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
-            if line.trim().is_empty() {
-                break;
-            }
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().ok()?;
-            }
-        }
-        let mut body = vec![0; length];
-        socket.read_exact(&mut body).await.ok()?;
-        let mut words = head.split(' ');
-        let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
-        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        let seen = Seen { method, path, body, intents: intents.load(Ordering::SeqCst) };
-        let reply = answer(&mut state.lock().unwrap(), seen);
-        match reply {
-            Reply::Answer(code, value) => {
-                let text = value.to_string();
-                let head = format!(
-                    "HTTP/1.1 {code} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-                    text.len()
-                );
-                socket.write_all(format!("{head}{text}").as_bytes()).await.ok()?;
-            }
-            Reply::Cut => return None,
-            Reply::Hang => std::future::pending().await,
-        }
-    }
-}
-
 fn answer(state: &mut State, seen: Seen) -> Reply {
     state.seen.push(seen.clone());
     if let Some(reply) =
@@ -341,60 +278,90 @@ fn answer(state: &mut State, seen: Seen) -> Reply {
     if let Some(reply) = objects::answer(state, &seen, path) {
         return reply;
     }
-    let ok = |value| Reply::Answer(200, value);
+    let ok = |value| Reply::json(200, value);
+    let kind = state.object["kind"].as_str().unwrap().to_ascii_lowercase();
+    let scale = format!("/apis/apps/v1/namespaces/shop/{kind}s/payments/scale");
     let items = |items: Value| ok(json!({ "kind": "List", "metadata": {}, "items": items }));
     match (seen.method.as_str(), path) {
         ("GET", "/apis/apps/v1/namespaces/shop/deployments/payments") => ok(state.look()),
-        ("GET", "/apis/apps/v1/namespaces/shop/deployments/payments/scale") => ok(state.scale()),
+        ("GET", path) if path == scale => ok(state.scale()),
         ("GET", "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers") => items(state.autoscalers.clone()),
         ("GET", "/api/v1/namespaces/shop/pods") => items(json!(state.pods)),
         ("GET", "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/shop") => match &state.application {
             Some(application) => ok(application.clone()),
-            None => Reply::Answer(403, status("applications is forbidden")),
+            None => Reply::json(403, status("applications is forbidden")),
         },
         ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews") => {
             ok(json!({ "status": { "allowed": state.allowed, "reason": "" } }))
         }
-        ("PATCH", "/apis/apps/v1/namespaces/shop/deployments/payments/scale") if seen.path.contains("dryRun=All") => {
-            match state.dry_run {
-                Some((code, why)) => Reply::Answer(code, status(why)),
-                None => {
-                    let (code, value) = state.patch(&seen.body, false);
-                    Reply::Answer(code, value)
-                }
+        ("PATCH", path) if path == scale && seen.path.contains("dryRun=All") => match state.dry_run {
+            Some((code, why)) => Reply::json(code, status(why)),
+            None => {
+                let (code, value) = state.patch(&seen.body, false);
+                Reply::json(code, value)
             }
-        }
-        ("PATCH", "/apis/apps/v1/namespaces/shop/deployments/payments/scale") => write(state, &seen.body, State::patch),
-        _ => Reply::Answer(404, status("the server could not find the requested resource")),
+        },
+        ("PATCH", path) if path == scale => write(state, &seen.body, State::patch),
+        _ => Reply::json(404, status("the server could not find the requested resource")),
     }
 }
 
 fn write(state: &mut State, patch: &Value, apply: fn(&mut State, &Value, bool) -> (u16, Value)) -> Reply {
     let fault = std::mem::replace(&mut state.fault, Fault::None);
-    let reply = match fault {
-        Fault::CutBefore => return Reply::Cut,
-        Fault::HangBefore => return Reply::Hang,
-        Fault::Status(code) => return Reply::Answer(code, status("not now")),
-        Fault::None => {
-            let (code, value) = apply(state, patch, true);
-            Reply::Answer(code, value)
-        }
-        Fault::Twice => {
-            apply(state, patch, true);
-            let (code, value) = apply(state, patch, true);
-            Reply::Answer(code, value)
-        }
-        Fault::CutAfter | Fault::HangAfter | Fault::StatusAfter(_) => {
-            assert_eq!(apply(state, patch, true).0, 200);
-            match fault {
-                Fault::CutAfter => Reply::Cut,
-                Fault::StatusAfter(code) => Reply::Answer(code, status("upstream went away")),
-                _ => Reply::Hang,
-            }
-        }
+    let take = || {
+        let (code, value) = apply(state, patch, true);
+        Reply::json(code, value)
     };
-    if let Some(then) = state.then.take() {
-        then(&mut state.object);
+    let reply = fault.meets(take, refused);
+    if let Some(then) = state.then.take_if(|_| fault.takes()) {
+        then(state);
     }
     reply
+}
+
+fn refused(code: Option<u16>) -> Reply {
+    Reply::json(code.unwrap_or(429), status("not now"))
+}
+
+impl Served for Fake {
+    fn env(&self) -> EnvId {
+        self.environment().name
+    }
+
+    fn actuator(&self, clock: &Clock) -> Box<dyn Actuator> {
+        let env = self.environment();
+        let kubernetes = Kubernetes::new(&env, env.kubernetes.as_ref().unwrap(), clock.clone()).unwrap();
+        Box::new(kubernetes.write_limit(Duration::from_millis(200)))
+    }
+
+    fn intents(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.intents)
+    }
+
+    fn writes(&self) -> Vec<Wrote> {
+        let wire = |seen: &Seen| format!("{} {} {}", seen.method, seen.path, seen.body);
+        self.state().writes().iter().map(|seen| Wrote { intents: seen.intents, wire: wire(seen) }).collect()
+    }
+
+    /// Without what controllers set by themselves: the replicas under an autoscaler, the
+    /// autoscaler that KEDA makes, the number of a Deployment's revision.
+    fn holds(&self) -> Value {
+        let state = self.state();
+        let ours = |object: &Value| json!([object["spec"], object["metadata"]["annotations"]]);
+        let autoscalers = state.autoscalers.as_array().unwrap();
+        let mut workload = ours(&state.object);
+        if !autoscalers.is_empty() || !state.scaled.is_empty() {
+            workload[0].as_object_mut().unwrap().remove("replicas");
+        }
+        workload[1].as_object_mut().unwrap().remove(rollout::NUMBER);
+        let scalers: Vec<_> =
+            if state.scaled.is_empty() { autoscalers } else { &state.scaled }.iter().map(ours).collect();
+        let objects: Vec<_> =
+            state.objects.by_path.values().filter(|object| object.get("spec").is_some()).map(ours).collect();
+        json!([workload, scalers, objects, argo::holds(&state.argo)])
+    }
+
+    fn fail(&self, fault: Fault) {
+        self.state().fault = fault;
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::{AwsAccess, AwsCredentials, Environment, Inherited, LogAccess, WritePolicy};
+use crate::model::entry::EntryKind;
 use crate::model::name::{ObjectPath, Origin};
 use crate::model::plan::Outcome;
 use crate::respond::kubernetes::Context;
@@ -108,7 +109,7 @@ async fn a_step_is_planned_run_once_and_told_with_what_it_printed() {
     let folder = shelf.folder.path().canonicalize().unwrap();
     assert_eq!(shelf.printed(), format!("one\ntwo\n{}", folder.display()));
     assert_eq!(shelf.pad.last().evidence[0].query.as_deref(), Some(command));
-    assert_eq!(shelf.pad.kinds(), ["intent", "outcome"]);
+    assert_eq!(shelf.pad.kinds(), [EntryKind::Intent, EntryKind::Outcome]);
     let again = shelf.engine.apply(plan, &ana(), &shelf.pad, &|_| ()).await.unwrap_err();
     assert!(again.why.contains("a plan writes once"), "{again}");
     let undo = Request::Undo { plan: Box::new(ended.plan) };
@@ -235,7 +236,7 @@ async fn without_a_durable_intent_nothing_is_run() {
     let shelf = Shelf::new();
     let mark = shelf.at("ran");
     let plan = shelf.plan("sh", &format!("touch {mark}")).await;
-    let full = Pad { full: true, ..Pad::default() };
+    let full = Pad { full_from: Some(0), ..Pad::default() };
     let refusal = shelf.engine.apply(plan, &ana(), &full, &|_| ()).await.unwrap_err();
     assert!(refusal.why.contains("nothing was changed"), "{refusal}");
     assert!(!std::path::Path::new(&mark).exists());

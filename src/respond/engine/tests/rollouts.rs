@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::model::plan::{Revision, Tier};
-use crate::respond::kubernetes::fake::rollout::{changed_by, stage, target, template};
+use crate::respond::kubernetes::fake::rollout::{stage, target, template, template_by};
 
 const KINDS: [Kind; 3] = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet];
 
@@ -32,15 +32,6 @@ fn ours(fake: &Fake) -> (Value, Value) {
     let mut annotations = state.object["metadata"]["annotations"].clone();
     annotations.as_object_mut().unwrap().remove("deployment.kubernetes.io/revision");
     (state.object["spec"].clone(), annotations)
-}
-
-/// Somebody else writes into the object.
-fn edited(fake: &Fake, pointer: &str, value: Value) {
-    let mut state = fake.state();
-    let mut next = state.object.clone();
-    *next.pointer_mut(pointer).unwrap() = value;
-    changed_by(&mut next, &state.object.clone(), "kubectl-edit");
-    state.object = next;
 }
 
 const IMAGE: &str = "/spec/template/spec/containers/0/image";
@@ -132,7 +123,7 @@ async fn a_template_that_somebody_else_changed_is_never_overwritten() {
         // Between the plan and the confirmation.
         let plan = room.plan(&want).await;
         if matches!(want, Request::RollBack { .. }) {
-            edited(&fake, IMAGE, json!("registry.example/payments:2.9.1"));
+            template_by(&mut fake.state(), "kubectl-edit", "2.9.1");
             let ended = room.apply(plan, &pad).await.unwrap();
             assert!(
                 matches!(&ended.outcome, Outcome::Refused { why } if why.contains("template was changed")),
@@ -140,94 +131,19 @@ async fn a_template_that_somebody_else_changed_is_never_overwritten() {
                 ended.outcome
             );
             assert_eq!(fake.state().object.pointer(IMAGE).unwrap(), "registry.example/payments:2.9.1");
-            edited(&fake, IMAGE, json!("registry.example/payments:2.9.0"));
+            template_by(&mut fake.state(), "kubectl-edit", "2.9.0");
             // Between the action and its undo.
             let done = room.apply(room.plan(&want).await, &pad).await.unwrap();
-            edited(&fake, IMAGE, json!("registry.example/payments:2.9.1"));
+            template_by(&mut fake.state(), "kubectl-edit", "2.9.1");
             let undo = Request::Undo { plan: Box::new(done.plan) };
             let why = room.engine.plan(&undo, &Cluster::default()).await.unwrap_err().why;
             assert!(why.contains("was changed since, by kubectl-edit"), "{why}");
         } else {
             // A restart is not about the image: who changes that is not in its way.
-            edited(&fake, IMAGE, json!("registry.example/payments:2.9.1"));
+            template_by(&mut fake.state(), "kubectl-edit", "2.9.1");
             assert_eq!(room.apply(plan, &pad).await.unwrap().outcome.as_str(), "verified");
         }
         assert_eq!(fake.state().object.pointer(IMAGE).unwrap(), "registry.example/payments:2.9.1");
-    }
-}
-
-#[tokio::test]
-async fn a_rollback_writes_at_most_once_whatever_the_network_does() {
-    let faults = [
-        (Fault::CutBefore, "unknown"),
-        (Fault::CutAfter, "verified"),
-        (Fault::HangBefore, "unknown"),
-        (Fault::HangAfter, "verified"),
-        (Fault::Twice, "verified"),
-        (Fault::Status(403), "refused"),
-        (Fault::Status(409), "refused"),
-        (Fault::Status(422), "refused"),
-        (Fault::Status(429), "refused"),
-        (Fault::Status(503), "unknown"),
-        (Fault::StatusAfter(504), "verified"),
-    ];
-    for (kind, want) in both() {
-        for (fault, expected) in faults {
-            let fake = staged(kind).await;
-            let (room, pad) = (room(&fake), Pad::of(&fake));
-            let plan = room.plan(&want).await;
-            fake.state().fault = fault;
-            let ended = room.apply(plan.clone(), &pad).await.unwrap();
-            assert_eq!(ended.outcome.as_str(), expected, "{kind} {fault:?}: {:?}", ended.outcome);
-            let state = fake.state();
-            assert_eq!((state.writes().len(), state.writes()[0].intents), (1, 1), "{kind} {fault:?}");
-            let written = state.object["metadata"]["generation"] == 5;
-            assert_eq!(written, expected == "verified", "{kind} {fault:?}: success is identity live");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_kill_at_any_step_of_a_rollback_settles_without_a_write_from_what_the_journal_kept() {
-    for (kind, want) in both() {
-        for steps in 1..=3 {
-            let fake = staged(kind).await;
-            let (room, pad) = (room(&fake), Pad::of(&fake));
-            let plan = room.plan(&want).await;
-            let told = Arc::new(tokio::sync::Semaphore::new(0));
-            {
-                let tell = |_| told.add_permits(1);
-                let killed = async { drop(told.acquire_many(steps).await.unwrap()) };
-                let actor = ana();
-                let action = room.engine.apply(plan.clone(), &actor, &pad, &tell);
-                tokio::select! { biased; () = killed => {}, ended = action => panic!("it ended first: {ended:?}") }
-            }
-            let writes = fake.state().writes();
-            assert!(writes.len() <= 1 && writes.iter().all(|write| write.intents == 1), "{kind} step {steps}");
-            if pad.kinds() != [EntryKind::Intent] {
-                assert!(writes.is_empty(), "{kind} step {steps}");
-                continue;
-            }
-            // The next process has the plan as it was written down and read back.
-            let kept = serde_json::to_string(&plan).unwrap();
-            let plan: Plan = serde_json::from_str(&kept).unwrap();
-            let ended = self::room(&fake).engine.settle(plan, &ana(), &pad).await.unwrap();
-            let changed = fake.state().object["metadata"]["generation"] == 5;
-            match ended.outcome.as_str() {
-                "verified" => assert!(changed, "{kind} step {steps}"),
-                other => assert_eq!((other, changed), ("unknown", false), "{kind} step {steps}: {:?}", ended.outcome),
-            }
-            assert_eq!(pad.kinds(), [EntryKind::Intent, EntryKind::Outcome]);
-            assert!(fake.state().writes().len() <= 1, "settling writes nothing");
-        }
-    }
-}
-
-#[tokio::test]
-async fn what_holds_for_every_action_holds_for_a_rollback() {
-    for kind in KINDS {
-        steps::killed_at_each_step(async || staged(kind).await, &back(kind)).await;
-        steps::do_and_undo_is_the_identity(async || staged(kind).await, &back(kind)).await;
     }
 }
 
@@ -238,12 +154,7 @@ async fn success_is_the_template_on_all_pods_and_nothing_less() {
         let fake = staged(kind).await;
         let (room, pad) = (room(&fake), Pad::of(&fake));
         let plan = room.plan(&back(kind)).await;
-        fake.state().then = Some(|object| {
-            let mut next = object.clone();
-            next["spec"]["template"] = template("2.9.0");
-            changed_by(&mut next, &object.clone(), "argocd-controller");
-            *object = next;
-        });
+        fake.state().then = Some(|state| template_by(state, "argocd-controller", "2.9.0"));
         let ended = room.apply(plan, &pad).await.unwrap();
         let Outcome::Overridden { words } = &ended.outcome else { panic!("{kind}: {:?}", ended.outcome) };
         assert!(words.contains("template is as before, set by argocd-controller"), "{words}");
@@ -274,7 +185,7 @@ async fn a_deadline_that_passed_is_a_failure_but_not_that_of_the_rollout_before(
             let mut state = fake.state();
             state.follows = false;
             state.object["status"]["conditions"] = gave_up(plan.read_at + late);
-            state.then = Some(|object| object["status"]["observedGeneration"] = json!(5));
+            state.then = Some(|state| state.object["status"]["observedGeneration"] = json!(5));
         }
         room.apply(plan, &pad).await.unwrap().outcome
     };
@@ -297,7 +208,7 @@ async fn a_stateful_set_that_waits_for_a_broken_pod_says_which() {
     assert!(plan.facts.iter().any(|fact| fact.warns && fact.words.contains("kubernetes#67250")), "{:?}", plan.facts);
     {
         let mut state = fake.state();
-        state.then = Some(|object| object["status"]["observedGeneration"] = json!(5));
+        state.then = Some(|state| state.object["status"]["observedGeneration"] = json!(5));
         let pod = |name: &str, hash: &str, ready: &str| {
             json!({ "metadata": { "name": name, "labels": { "controller-revision-hash": hash } },
                 "status": { "conditions": [{ "type": "Ready", "status": ready }] } })
@@ -322,7 +233,7 @@ async fn pods_that_keep_their_version_on_purpose_do_not_keep_it_from_being_done(
             let mut state = fake.state();
             state.object["spec"]["updateStrategy"] = strategy;
             state.follows = false;
-            state.then = Some(|object| object["status"]["observedGeneration"] = json!(5));
+            state.then = Some(|state| state.object["status"]["observedGeneration"] = json!(5));
         }
         let plan = room.plan(&back(Kind::StatefulSet)).await;
         assert!(plan.facts.iter().any(|fact| fact.label == "strategy" && fact.warns));

@@ -1,9 +1,8 @@
-//! The top tier and the configuration's policies, at the gateway: what no session can get around.
+//! What keeps a plan from being applied, at the gateway, where no session gets around it: its age,
+//! its tier, the configuration's policies.
 
-use super::steps::warrant;
 use super::*;
 use crate::config::{Freeze, Policy, Rule};
-use crate::model::plan::Tier;
 
 fn policy(name: &str, rule: Rule) -> Policy {
     Policy {
@@ -18,10 +17,6 @@ fn policy(name: &str, rule: Rule) -> Policy {
         rule,
         tests: Vec::new(),
     }
-}
-
-fn room_with(fake: &Fake, policies: Vec<Policy>) -> Room {
-    Room::under(fake, policies)
 }
 
 #[tokio::test]
@@ -53,13 +48,13 @@ async fn the_last_replica_goes_with_a_second_persons_consent_and_not_without() {
 async fn what_a_policy_denies_is_not_applied_and_what_takes_a_second_person_waits_for_one() {
     let fake = Fake::start().await;
     let pad = Pad::of(&fake);
-    let denied = room_with(&fake, vec![policy("floor", Rule::LeastReady(3))]).plan(&scale(2)).await;
+    let denied = Room::under(&fake, vec![policy("floor", Rule::LeastReady(3))]).plan(&scale(2)).await;
     let why = room(&fake).apply(denied, &pad).await.unwrap_err().why;
     assert_eq!(why, "by policy floor: the team says so");
-    let allowed = room_with(&fake, vec![policy("floor", Rule::LeastReady(3))]).plan(&scale(3)).await;
+    let allowed = Room::under(&fake, vec![policy("floor", Rule::LeastReady(3))]).plan(&scale(3)).await;
     assert_eq!((Engine::blocked(&allowed), allowed.facts.len()), (None, 0));
 
-    let room = room_with(&fake, vec![policy("two", Rule::SecondPerson)]);
+    let room = Room::under(&fake, vec![policy("two", Rule::SecondPerson)]);
     let plan = room.plan(&scale(7)).await;
     assert_eq!(plan.tier, Tier::Grave);
     assert!(room.apply(plan.clone(), &pad).await.is_err());
@@ -72,7 +67,7 @@ async fn a_freeze_blocks_and_during_an_incident_warns_and_is_on_the_record() {
     let fake = Fake::start().await;
     let pad = Pad::of(&fake);
     let always = Freeze::Once { from: World::UNIX_EPOCH, to: World::MAX_UTC };
-    let room = room_with(&fake, vec![policy("christmas", Rule::Freeze(always))]);
+    let room = Room::under(&fake, vec![policy("christmas", Rule::Freeze(always))]);
     let blocked = room.plan(&scale(8)).await;
     assert_eq!(Engine::blocked(&blocked).as_deref(), Some("by policy christmas: the team says so"));
     let warned = room.engine.plan_during(true, &scale(8), &Cluster::default()).await.unwrap();
@@ -80,4 +75,39 @@ async fn a_freeze_blocks_and_during_an_incident_warns_and_is_on_the_record() {
     room.apply(warned, &pad).await.unwrap();
     let intent = pad.kept.lock().unwrap()[0].clone();
     assert_eq!((intent.detail.as_deref(), intent.pinned), (Some("christmas: the team says so"), true));
+}
+
+#[tokio::test]
+async fn a_plan_that_is_old_blocked_or_of_another_environment_is_not_applied() {
+    let fake = Fake::start().await;
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    let plan = room.plan(&scale(12)).await;
+    drop(room.clock.due(plan.expires_at + TimeDelta::seconds(1)).await);
+    assert!(room.apply(plan.clone(), &pad).await.unwrap_err().why.contains("refresh the plan"));
+
+    let mut future = room.plan(&scale(12)).await;
+    future.read_at += TimeDelta::hours(1);
+    future.expires_at += TimeDelta::hours(1);
+    assert!(room.apply(future, &pad).await.unwrap_err().why.contains("clock went back"));
+
+    let mut elsewhere = room.plan(&scale(12)).await;
+    elsewhere.target.origin.env = "staging".into();
+    assert!(room.apply(elsewhere, &pad).await.unwrap_err().why.contains("this session acts on prod-eu"));
+
+    let mut grave = room.plan(&scale(12)).await;
+    grave.tier = crate::model::plan::Tier::Grave;
+    assert!(room.apply(grave, &pad).await.unwrap_err().why.contains("second person"));
+    assert!(pad.kinds().is_empty() && fake.state().writes().is_empty());
+}
+
+#[tokio::test]
+async fn a_refreshed_plan_says_what_moved_under_it() {
+    let fake = Fake::start().await;
+    let room = room(&fake);
+    let want = Request::Scale { target: payments(), to: Replicas::By(6) };
+    let old = room.plan(&want).await;
+    assert_eq!(Engine::voided(&old, &room.plan(&want).await), None);
+    fake.state().set_by("kubectl", 9);
+    let why = Engine::voided(&old, &room.plan(&want).await).unwrap();
+    assert_eq!(why, "it changed meanwhile: replicas 6 → 12 is replicas 9 → 15 now");
 }

@@ -28,26 +28,48 @@ pub(super) fn answer(state: &mut State, seen: &Seen) -> Option<Reply> {
     if !state.argo.contains_key(own) {
         return None;
     }
+    let scales = path.ends_with("/scale");
     Some(match seen.method.as_str() {
+        "GET" if scales => Reply::json(200, scale(&state.argo[own])),
         "GET" => {
             if state.follows {
                 roll_out(&mut state.argo);
                 synchronise(&mut state.argo);
             }
-            Reply::Answer(200, state.argo[own].clone())
+            Reply::json(200, state.argo[own].clone())
         }
         "PATCH" if seen.path.contains("dryRun=All") => {
             let (code, value) = patch(state, &seen.body, false);
-            Reply::Answer(code, value)
+            Reply::json(code, value)
         }
         "PATCH" => write(state, &seen.body, patch),
         _ => return None,
     })
 }
 
-/// The object of a path, also of that of its status.
+/// The object of a path, also of that of one of its subresources.
 fn owner(path: &str) -> &str {
-    path.strip_suffix("/status").unwrap_or(path)
+    ["/status", "/scale"].iter().find_map(|part| path.strip_suffix(part)).unwrap_or(path)
+}
+
+fn scale(object: &Value) -> Value {
+    json!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": object["metadata"],
+        "spec": { "replicas": object["spec"]["replicas"] },
+        "status": { "replicas": object["status"]["replicas"], "selector": "app=checkout" },
+    })
+}
+
+/// All of them that actions change and that is not used up. What runs is ours only where no policy
+/// decides it.
+pub(super) fn holds(objects: &Objects) -> Value {
+    let held = |path: &str| {
+        let object = objects.get(path)?;
+        let policy = object.pointer("/spec/syncPolicy").is_some_and(Value::is_object);
+        let runs = object.pointer("/status/operationState/syncResult/revision").filter(|_| !policy);
+        Some(json!([object["spec"], object["status"]["abort"], runs]))
+    };
+    json!([held(ROLLOUT), held(APPLICATION)])
 }
 
 /// Applies a JSON Patch to the object that was asked for last. A status is written by itself, and
@@ -59,6 +81,7 @@ fn patch(state: &mut State, steps: &Value, keep: bool) -> (u16, Value) {
     for step in steps.as_array().unwrap().iter().filter(|step| step["op"] != "test") {
         let of = step["path"].as_str().unwrap();
         assert_eq!(of.starts_with("/status/"), of_status, "{of} is not written through {asked}");
+        assert_eq!(of == "/spec/replicas", asked.ends_with("/scale"), "{of} is not written through {asked}");
     }
     let now = &state.argo[owner(asked)];
     let Some(mut next) = patched(now, steps) else { return rejected() };
@@ -124,6 +147,15 @@ pub(in crate::respond) fn stage_rollout(state: &mut State) {
     );
 }
 
+/// The canary of 2.9.0 came to nothing: 2.8.0 is what is wanted and what runs.
+pub(in crate::respond) fn settle_rollout(state: &mut State) {
+    let sets = state.argo.get_mut(SETS).unwrap();
+    while !(grow(sets, "h4", 8) && grow(sets, "h5", 0)) {}
+    let rollout = state.argo.get_mut(ROLLOUT).unwrap();
+    rollout["spec"]["template"] = template("2.8.0");
+    rollout["status"]["currentPodHash"] = json!("h4");
+}
+
 fn set<'a>(sets: &'a mut Value, hash: &str) -> &'a mut Value {
     let items = sets["items"].as_array_mut().unwrap();
     items.iter_mut().find(|set| set["metadata"]["labels"]["rollouts-pod-template-hash"] == hash).unwrap()
@@ -160,11 +192,12 @@ fn roll_out(objects: &mut Objects) {
             rollout["status"]["phase"] = json!("Progressing");
         }
     }
+    let wanted = rollout["spec"]["replicas"].as_u64().unwrap();
     let word = |name: &str| rollout["status"][name].as_str().unwrap().to_owned();
     let (current, stable) = (word("currentPodHash"), word("stableRS"));
     let (phase, message) = if rollout["status"]["abort"] == json!(true) {
         // First all pods of the stable version, then none of the new one.
-        let full = grow(sets, &stable, 8);
+        let full = grow(sets, &stable, wanted);
         if full && grow(sets, &current, 0) {
             ("Degraded", "RolloutAborted: Rollout aborted update to revision 5")
         } else {
@@ -174,7 +207,7 @@ fn roll_out(objects: &mut Objects) {
         for other in ["h3", "h4", "h5"].into_iter().filter(|hash| *hash != current) {
             grow(sets, other, 0);
         }
-        if grow(sets, &current, 8) {
+        if grow(sets, &current, wanted) {
             ("Healthy", "")
         } else {
             ("Progressing", "updated replicas are still becoming available")
@@ -185,7 +218,7 @@ fn roll_out(objects: &mut Objects) {
         ("Paused", "CanaryPauseStep")
     } else {
         // Goes through its steps without a pause.
-        if grow(sets, &current, 8) {
+        if grow(sets, &current, wanted) {
             rollout["status"]["stableRS"] = json!(current);
         }
         ("Progressing", "more replicas need to be updated")

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::model::name::{Kind, ObjectPath, Origin, Target};
 use crate::model::plan::{Request, Share};
 
-use super::{Fake, Objects};
+use super::{Objects, State};
 
 pub(in crate::respond) const VIRTUAL_SERVICE: &str =
     "/apis/networking.istio.io/v1/namespaces/shop/virtualservices/partner";
@@ -78,8 +78,7 @@ fn follow(objects: &mut std::collections::BTreeMap<String, Value>) {
 
 /// Three ready pods behind partner-a, which gets all, and two behind partner-b; four blue pods and
 /// four green ones.
-pub(in crate::respond) fn put(fake: &Fake) {
-    let mut state = fake.state();
+pub(in crate::respond) fn put(state: &mut State) {
     let objects: &mut Objects = &mut state.objects;
     objects.by_path.insert(
         "/apis/networking.istio.io".into(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Fault, Reply, Seen, State, status};
+use super::{Fault, Reply, Seen, State, refused, status};
 
 /// Objects by the paths that they are read at.
 #[derive(Default)]
@@ -65,7 +65,7 @@ pub(super) fn answer(state: &mut State, seen: &Seen, path: &str) -> Option<Reply
         controllers(&mut state.objects.by_path);
     }
     if let Some(object) = state.objects.by_path.get(path) {
-        return Some(Reply::Answer(200, object.clone()));
+        return Some(Reply::json(200, object.clone()));
     }
     let of = |key: &str| key.rsplit_once('/').is_some_and(|(parent, _)| parent == path);
     let inside: Vec<&Value> =
@@ -76,7 +76,7 @@ pub(super) fn answer(state: &mut State, seen: &Seen, path: &str) -> Option<Reply
     let wanted = selector(&seen.path);
     let has = |object: &Value| wanted.iter().all(|(key, value)| object["metadata"]["labels"][key] == json!(value));
     let items: Vec<&Value> = inside.into_iter().filter(|object| has(object)).collect();
-    Some(Reply::Answer(200, json!({ "kind": "List", "metadata": {}, "items": items })))
+    Some(Reply::json(200, json!({ "kind": "List", "metadata": {}, "items": items })))
 }
 
 fn selector(path: &str) -> Vec<(String, String)> {
@@ -88,26 +88,10 @@ fn selector(path: &str) -> Vec<(String, String)> {
 }
 
 fn write(state: &mut State, path: &str, patch: &Value) -> Reply {
-    let reply = match std::mem::replace(&mut state.fault, Fault::None) {
-        Fault::CutBefore => return Reply::Cut,
-        Fault::HangBefore => return Reply::Hang,
-        Fault::Status(code) => return Reply::Answer(code, status("not now")),
-        Fault::None => apply(state, path, patch, true),
-        Fault::Twice => {
-            apply(state, path, patch, true);
-            apply(state, path, patch, true)
-        }
-        fault => {
-            assert!(matches!(apply(state, path, patch, true), Reply::Answer(200, _)));
-            match fault {
-                Fault::CutAfter => Reply::Cut,
-                Fault::StatusAfter(code) => Reply::Answer(code, status("upstream went away")),
-                _ => Reply::Hang,
-            }
-        }
-    };
-    if let Some(then) = state.then.take() {
-        then(state.objects.at(path));
+    let fault = std::mem::replace(&mut state.fault, Fault::None);
+    let reply = fault.meets(|| apply(state, path, patch, true), refused);
+    if let Some(then) = state.then.take_if(|_| fault.takes()) {
+        then(state);
     }
     reply
 }
@@ -130,7 +114,7 @@ fn apply(state: &mut State, path: &str, patch: &Value, keep: bool) -> Reply {
             other => panic!("{other} is not an operation that was agreed on"),
         };
         if !fits {
-            return Reply::Answer(422, status("the server rejected our request due to an error in our request"));
+            return Reply::json(422, status("the server rejected our request due to an error in our request"));
         }
     }
     if keep {
@@ -140,5 +124,5 @@ fn apply(state: &mut State, path: &str, patch: &Value, keep: bool) -> Reply {
         state.objects.by_path.insert(path.to_owned(), object.clone());
         state.objects.written = true;
     }
-    Reply::Answer(200, object)
+    Reply::json(200, object)
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Reply, Seen, State, status, write};
 use crate::model::name::{Kind, Target};
 
-const NUMBER: &str = "deployment.kubernetes.io/revision";
+pub(super) const NUMBER: &str = "deployment.kubernetes.io/revision";
 
 /// A template of `payments` of this version; the limit is a variable that 2.9.0 lost.
 pub(in crate::respond) fn template(version: &str) -> Value {
@@ -95,12 +95,12 @@ pub(super) fn answer(state: &mut State, seen: &Seen) -> Option<Reply> {
         "GET" if path == lists => {
             assert!(seen.path.contains("labelSelector=app%3Dpayments"), "{}", seen.path);
             let items = json!({ "kind": "List", "metadata": {}, "items": state.revisions });
-            Reply::Answer(200, items)
+            Reply::json(200, items)
         }
-        "GET" if path == own && kind != "deployment" => Reply::Answer(200, state.look()),
+        "GET" if path == own && kind != "deployment" => Reply::json(200, state.look()),
         "PATCH" if path == own && seen.path.contains("dryRun=All") => {
             let (code, value) = patch(state, &seen.body, false);
-            Reply::Answer(code, value)
+            Reply::json(code, value)
         }
         "PATCH" if path == own => write(state, &seen.body, patch),
         _ => return None,
@@ -149,7 +149,7 @@ pub(super) fn rejected() -> (u16, Value) {
 }
 
 /// What the server notes of a change by `manager`.
-pub(in crate::respond) fn changed_by(next: &mut Value, before: &Value, manager: &str) {
+fn changed_by(next: &mut Value, before: &Value, manager: &str) {
     let generation = before["metadata"]["generation"].as_i64().unwrap() + i64::from(next["spec"] != before["spec"]);
     next["metadata"]["generation"] = json!(generation);
     next["metadata"]["resourceVersion"] = json!((100 + generation).to_string());
@@ -161,6 +161,25 @@ pub(in crate::respond) fn changed_by(next: &mut Value, before: &Value, manager: 
         }
         next["status"]["updateRevision"] = json!(format!("r{generation}"));
     }
+}
+
+/// Somebody else sets the template.
+pub(in crate::respond) fn template_by(state: &mut State, manager: &str, version: &str) {
+    edit(state, manager, "/spec/template", template(version));
+}
+
+/// Somebody else restarts it.
+pub(in crate::respond) fn restarted(state: &mut State) {
+    let at = json!({ "kubectl.kubernetes.io/restartedAt": "2026-11-21T03:00:00Z" });
+    edit(state, "kubectl-rollout", "/spec/template/metadata/annotations", at);
+}
+
+fn edit(state: &mut State, manager: &str, pointer: &str, value: Value) {
+    let mut next = state.object.clone();
+    let (parent, last) = pointer.rsplit_once('/').unwrap();
+    next.pointer_mut(parent).unwrap()[last] = value;
+    changed_by(&mut next, &state.object, manager);
+    state.object = next;
 }
 
 /// What the controllers do from one look to the next, beside what all workloads have in common.

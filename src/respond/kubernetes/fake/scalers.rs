@@ -42,17 +42,17 @@ pub(super) fn answer(state: &mut State, seen: &Seen) -> Option<Reply> {
         follow(state);
     }
     if seen.method == "GET" && path == SCALED && !state.scaled.is_empty() {
-        return Some(Reply::Answer(200, json!({ "kind": "List", "metadata": {}, "items": state.scaled })));
+        return Some(Reply::json(200, json!({ "kind": "List", "metadata": {}, "items": state.scaled })));
     }
     if !path.starts_with(HPAS) && !path.starts_with(&format!("{SCALED}/")) {
         return None;
     }
     let object = at(state, path)?.clone();
     Some(match seen.method.as_str() {
-        "GET" => Reply::Answer(200, object),
+        "GET" => Reply::json(200, object),
         "PATCH" if seen.path.contains("dryRun=All") => {
             let (code, value) = patch(state, &seen.body, false);
-            Reply::Answer(code, value)
+            Reply::json(code, value)
         }
         "PATCH" => write(state, &seen.body, patch),
         _ => return None,

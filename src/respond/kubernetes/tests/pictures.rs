@@ -40,7 +40,7 @@ async fn plans_at_80_by_24() {
         shown(&fake, Request::Restart { target: rollout::target(Kind::Deployment) }).await
     );
     let fake = Fake::start().await;
-    mesh::put(&fake);
+    mesh::put(&mut fake.state());
     for (kind, name) in [(Kind::VirtualService, "virtualservice"), (Kind::HttpRoute, "httproute")] {
         insta::assert_snapshot!(format!("divert_a_{name}"), shown(&fake, mesh::wish(kind)).await);
     }

@@ -11,7 +11,7 @@ use crate::respond::{Cluster, Engine};
 
 async fn shop() -> Fake {
     let fake = Fake::start().await;
-    mesh::put(&fake);
+    mesh::put(&mut fake.state());
     fake
 }
 
