@@ -103,7 +103,7 @@ struct Stage {
     tiers: &'static [Tier],
 }
 
-const STAGES: [Stage; 2] = [
+const STAGES: [Stage; 3] = [
     Stage {
         scenario: "rate-limit-storm",
         plans: 170,
@@ -153,6 +153,24 @@ const STAGES: [Stage; 2] = [
             ("shop/checkout", "scale shop/checkout -#"),
         ],
         actions: &["Scale", "Evacuate", "Undo"],
+        tiers: &[Tier::Reversible, Tier::Lowers],
+    },
+    Stage {
+        scenario: "bad-deploy",
+        plans: 20,
+        wishes: &[
+            ("", "undo"),
+            ("shop/cart-store", "restart shop/cart-store"),
+            ("shop/cart-store", "rollback shop/cart-store"),
+            ("shop/cart-store", "scale shop/cart-store +#"),
+            ("platform/log-agent", "restart platform/log-agent"),
+            ("platform/log-agent", "rollback platform/log-agent"),
+            ("shop/recommendations", "abort shop/recommendations"),
+            ("shop/recommendations", "abort shop/recommendations"),
+            ("shop/recommendations", "rollback shop/recommendations"),
+            ("shop/recommendations", "scale shop/recommendations +#"),
+        ],
+        actions: &["Scale", "RollBack", "Restart", "Abort", "Undo"],
         tiers: &[Tier::Reversible, Tier::Lowers],
     },
 ];
