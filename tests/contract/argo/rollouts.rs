@@ -1,12 +1,14 @@
 //! Rollouts: a canary that is aborted, retried and rolled back.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use warroom::drill::kube::{CanaryStep, WorkloadKind};
 use warroom::model::name::{Kind, ObjectPath, WorkloadKey};
 use warroom::model::plan::{Replicas, Request, Revision, Tier};
 use warroom::respond::Engine;
 
-use super::{Gateway, target};
+use super::{Gateway, PATIENCE, target};
 use crate::kit::{Session, configured};
 use crate::kubernetes::side::{JSON_PATCH, Side};
 
@@ -18,18 +20,34 @@ const HALVES: [CanaryStep; 2] = [CanaryStep::SetWeight(50), CanaryStep::Pause(No
 /// A Rollout of four pods that has come up, with these steps.
 async fn rolled_out(side: &Side, steps: &[CanaryStep]) {
     side.add(WorkloadKind::Rollout(steps.to_vec()), NAME, 4).await;
-    until(side, "it is healthy", |it| healthy(it) && it["status"]["availableReplicas"] == 4).await;
+    settled(side, "it is healthy", |it| healthy(it) && it["status"]["availableReplicas"] == 4).await;
 }
 
 fn path(side: &Side) -> String {
     side.of(&WorkloadKind::Rollout(Vec::new()), NAME)
 }
 
-/// Looks at the Rollout until it is as it is meant to be.
-async fn until(side: &Side, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+/// Looks at the Rollout until it is as it is meant to be and its controller has been quiet for a
+/// second. A change that comes while the controller writes the status may be lost on Argo Rollouts
+/// 1.9: it puts what it wrote over what its cache has learnt meanwhile ("persisted to informer"),
+/// and looks again with the next event or its resync of 15 minutes.
+async fn settled(side: &Side, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    const QUIET: usize = 5;
     let path = path(side);
-    side.until(what, async || fits(&side.get(&path).await)).await;
-    side.get(&path).await
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    let (mut version, mut same) = (Value::Null, 0);
+    loop {
+        tick.tick().await;
+        let now = side.get(&path).await;
+        let seen = &now["metadata"]["resourceVersion"];
+        same = if *seen == version { same + 1 } else { 0 };
+        version = seen.clone();
+        if same >= QUIET && fits(&now) {
+            return now;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "not seen within {PATIENCE:?}: {what}\n{now:#}");
+    }
 }
 
 fn healthy(it: &Value) -> bool {
@@ -72,7 +90,7 @@ async fn a_canary_is_aborted_retried_and_rolled_back(side: &Side) {
 
     set_image(side, "2.0.0").await;
     let paused = |it: &Value| it["status"]["phase"] == "Paused" && it["status"]["updatedReplicas"] == 2;
-    until(side, "the canary's pause", |it| paused(it) && it["status"]["availableReplicas"] == 4).await;
+    settled(side, "the canary's pause", |it| paused(it) && it["status"]["availableReplicas"] == 4).await;
     let plan = gateway.plan(&abort).await;
     assert_eq!((plan.changes[0].pointer.as_str(), plan.tier), ("/status/abort", Tier::Lowers));
     assert!(plan.facts[1].words.starts_with("revision 1 (checkout:1.0.0)"), "{:?}", plan.facts);
@@ -83,20 +101,21 @@ async fn a_canary_is_aborted_retried_and_rolled_back(side: &Side) {
         "{words}"
     );
     assert_eq!(images(side).await, ["1.0.0"; 4]);
-    let now = until(side, "it is degraded", |it| it["status"]["phase"] == "Degraded").await;
+    let now = settled(side, "it is degraded", |it| it["status"]["phase"] == "Degraded").await;
     assert_eq!(image(&now), "registry.example/checkout:2.0.0", "the specification still holds the new version");
     assert!(gateway.try_plan(&abort).await.unwrap_err().why.contains("aborted already"));
 
     // Undone: it starts at its first step again.
     let (retried, words) = gateway.undo(aborted).await;
     assert!(words.starts_with("Progressing") || words.starts_with("Paused"), "{words}");
-    until(side, "the canary's pause again", |it| paused(it) && it["status"]["abort"].is_null()).await;
+    settled(side, "the canary's pause again", |it| paused(it) && it["status"]["abort"].is_null()).await;
     // And the undo of that aborts it again.
     let (_, words) = gateway.undo(retried).await;
     assert!(words.contains("RolloutAborted"), "{words}");
 
     // The version that is stable is written back: its steps are skipped, and the abort is over.
     let back = Request::RollBack { target: rollout(side), to: Revision::Previous };
+    settled(side, "it is degraded", |it| it["status"]["phase"] == "Degraded").await;
     let plan = gateway.plan(&back).await;
     assert_eq!(plan.changed(), "template checkout:2.0.0 → checkout:1.0.0");
     let told = plan.facts.iter().find(|fact| fact.label == "to").unwrap();
@@ -109,7 +128,7 @@ async fn a_canary_is_aborted_retried_and_rolled_back(side: &Side) {
     }
     let (_, words) = gateway.apply(plan).await;
     assert_eq!(words, "4 of 4 ready");
-    let now = until(side, "it is healthy", healthy).await;
+    let now = settled(side, "it is healthy", healthy).await;
     assert_eq!((image(&now), now["status"]["abort"].is_null()), ("registry.example/checkout:1.0.0", true));
     assert_eq!(images(side).await, ["1.0.0"; 4]);
 }
@@ -118,13 +137,13 @@ async fn an_earlier_revision_is_rolled_out_and_undone_to_the_very_template(side:
     rolled_out(side, &[]).await;
     for version in ["2.0.0", "3.0.0"] {
         set_image(side, version).await;
-        until(side, "the new version is stable", |it| {
+        settled(side, "the new version is stable", |it| {
             healthy(it) && it["status"]["stableRS"] == it["status"]["currentPodHash"]
         })
         .await;
     }
     let gateway = Gateway::on(&side.config());
-    let before = until(side, "it", healthy).await;
+    let before = settled(side, "it", healthy).await;
     let to = |to: &str| Request::RollBack { target: rollout(side), to: Revision::Named(to.into()) };
     assert!(gateway.try_plan(&to("7")).await.unwrap_err().why.contains("those it keeps: 1, 2, 3"));
     assert!(gateway.try_plan(&to("3")).await.unwrap_err().why.contains("already"));
@@ -133,9 +152,10 @@ async fn an_earlier_revision_is_rolled_out_and_undone_to_the_very_template(side:
     assert_eq!((words.as_str(), images(side).await), ("4 of 4 ready", vec!["1.0.0".to_owned(); 4]));
     let refused = gateway.engine.apply(stale, &gateway.actor, &gateway.journal, &|_| ()).await.unwrap().outcome;
     assert!(refused.words().contains("template was changed since the plan was made"), "{refused:?}");
+    settled(side, "it is healthy", healthy).await;
     let (_, words) = gateway.undo(done).await;
     assert_eq!((words.as_str(), images(side).await), ("4 of 4 ready", vec!["3.0.0".to_owned(); 4]));
-    let after = until(side, "it", healthy).await;
+    let after = settled(side, "it", healthy).await;
     assert_eq!(after["spec"], before["spec"]);
 }
 
@@ -150,8 +170,9 @@ async fn a_rollout_is_seen_by_its_pods_and_scaled(side: &Side) {
     let scale = |to| Request::Scale { target: rollout(side), to: Replicas::Exactly(to) };
     let (done, words) = gateway.act(&scale(6)).await;
     assert_eq!(words, "6 of 6 ready");
+    settled(side, "it is healthy", healthy).await;
     set_image(side, "2.0.0").await;
-    until(side, "the canary's pause", |it| it["status"]["phase"] == "Paused").await;
+    settled(side, "the canary's pause", |it| it["status"]["phase"] == "Paused").await;
     let (_, words) = gateway.undo(done).await;
     assert_eq!(words, "4 of 4 ready", "also in the middle of a rollout");
 }
