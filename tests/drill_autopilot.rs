@@ -261,6 +261,50 @@ fn a_bad_deploy_under_an_autoscaler_and_self_heal_is_eased_by_the_autoscalers_bo
 }
 
 /// The lines of the one journal file.
+/// Who practises aborts, rolls back, restarts and scales what stands beside the trouble.
+#[test]
+fn a_stateful_set_a_daemon_set_and_a_rollout_in_its_canary_answer_to_whoever_practises() {
+    let text = text_of("bad-deploy");
+    let (world, _) = text.split_once("# The responder's part").unwrap();
+    let lines = [
+        ("6m", "open practice"),
+        ("6m10s", "write prod-eu practice"),
+        ("6m20s", "abort shop/recommendations"),
+        ("6m30s", "confirm recommendations"),
+        ("7m30s", "rollback shop/recommendations"),
+        ("7m40s", "confirm"),
+        ("8m30s", "rollback shop/cart-store"),
+        ("8m40s", "confirm"),
+        ("10m", "rollback platform/log-agent 1"),
+        ("10m10s", "confirm"),
+        ("12m", "restart shop/cart-store"),
+        ("12m10s", "confirm"),
+        ("14m", "scale shop/recommendations 5"),
+        ("14m10s", "confirm"),
+        ("16m", "close"),
+        ("16m10s", "export"),
+        ("16m20s", "quit"),
+    ];
+    let steps = lines.map(|(at, say)| format!("[[responder]]\nat = \"release + {at}\"\nsay = '{say}'\n\n")).concat();
+    let played = Played::new(&format!("{world}\n{steps}"), 1, &[]);
+    for (outcome, words) in [
+        ("abort the rollout of Rollout recommendations", "4 of 4 ready, the new one 0; RolloutAborted"),
+        ("roll back Rollout recommendations", "recommendations:2.18.0 → recommendations:2.17.0, 4 of 4 ready"),
+        ("roll back StatefulSet cart-store", "valkey:8.1.3 → valkey:8.1.1, 3 of 3 replaced, 3 of 3 available"),
+        ("roll back DaemonSet log-agent", "fluent-bit:4.0.3 → fluent-bit:3.2.10, 5 of 5 replaced"),
+        ("restart StatefulSet cart-store", "3 of 3 replaced, 3 of 3 available"),
+        ("scale Rollout recommendations", "replicas 4 → 5, 5 of 5 ready"),
+    ] {
+        let told = &played.one(EntryKind::Outcome, outcome).draft.title;
+        assert!(told.contains(words), "{told}");
+    }
+    played.one(EntryKind::Rollout, "cart-store 8.1.1 rolled out: image 8.1.3→8.1.1");
+    played.one(EntryKind::Rollout, "log-agent 3.2.10 rolled out: image 4.0.3→3.2.10");
+    // Nobody who uses the shop felt any of it: the trouble is the same as without.
+    let affected: BTreeSet<_> = played.all(EntryKind::Breach).filter_map(|entry| entry.draft.service.clone()).collect();
+    assert_eq!(affected.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["checkout"]);
+}
+
 fn journal_lines(incident: &Path) -> Vec<String> {
     let file = std::fs::read_dir(incident.join("journal")).unwrap().next().unwrap().unwrap().path();
     std::fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect()

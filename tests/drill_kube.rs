@@ -8,6 +8,10 @@ mod api;
 mod controllers;
 #[path = "drill_kube/gitops.rs"]
 mod gitops;
+#[path = "drill_kube/rollouts.rs"]
+mod rollouts;
+#[path = "drill_kube/sets.rs"]
+mod sets;
 #[path = "drill_kube/shop.rs"]
 mod shop;
 #[path = "drill_kube/traffic.rs"]

@@ -17,7 +17,7 @@ use kube::{Client, Config};
 use prost::Message;
 use serde_json::json;
 use warroom::clock::World;
-use warroom::drill::kube::{Cluster, ClusterSpec, DeploymentSpec, NodeSpec};
+use warroom::drill::kube::{Cluster, ClusterSpec, NodeSpec, WorkloadKind, WorkloadSpec};
 
 fn epoch() -> World {
     World::from_timestamp(1_795_000_000, 0).unwrap()
@@ -26,7 +26,8 @@ fn epoch() -> World {
 /// A cluster that listens on a free port, and its kubeconfig.
 async fn served() -> (Cluster, String, String) {
     let node = |name: &str| NodeSpec { name: name.into(), zone: "z1".into(), cpu: 8000, memory: 32 << 30, pods: 50 };
-    let payments = DeploymentSpec {
+    let payments = WorkloadSpec {
+        kind: WorkloadKind::Deployment,
         namespace: "shop".into(),
         name: "payments".into(),
         replicas: 3,
@@ -40,7 +41,7 @@ async fn served() -> (Cluster, String, String) {
         name: "the drill: \"one\"".into(),
         user: "alex".into(),
         nodes: vec![node("n1"), node("n2")],
-        deployments: vec![payments],
+        workloads: vec![payments],
         autoscalers: Vec::new(),
         applications: Vec::new(),
     };

@@ -14,7 +14,7 @@ use chrono::TimeDelta;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use warroom::clock::World;
-use warroom::drill::kube::{AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, NodeSpec};
+use warroom::drill::kube::{AutoscalerSpec, CanaryStep, Cluster, ClusterSpec, NodeSpec, WorkloadKind, WorkloadSpec};
 
 fn epoch() -> World {
     World::from_timestamp(1_795_000_000, 0).unwrap()
@@ -28,7 +28,8 @@ fn cluster() -> Cluster {
         memory: 16 << 30,
         pods: 110,
     };
-    let deployment = |name: &str, replicas| DeploymentSpec {
+    let workload = |kind, name: &str, replicas| WorkloadSpec {
+        kind,
         namespace: "shop".into(),
         name: name.into(),
         replicas,
@@ -53,7 +54,13 @@ fn cluster() -> Cluster {
         name: "drill".into(),
         user: "alex".into(),
         nodes: vec![node("a1", "eu-1a"), node("b1", "eu-1b")],
-        deployments: vec![deployment("payments", 4), deployment("catalog", 2)],
+        workloads: vec![
+            workload(WorkloadKind::Deployment, "payments", 4),
+            workload(WorkloadKind::Deployment, "catalog", 2),
+            workload(WorkloadKind::StatefulSet, "ledger", 2),
+            workload(WorkloadKind::DaemonSet, "agent", 0),
+            workload(WorkloadKind::Rollout(vec![CanaryStep::SetWeight(50), CanaryStep::Pause(None)]), "web", 2),
+        ],
         autoscalers,
         applications: Vec::new(),
     };
@@ -161,6 +168,26 @@ async fn stock_kubectl_reads_watches_scales_and_rolls_back() {
         ("logs deployment/payments --tail=1", "level=info served"),
         ("wait deployment payments --for=condition=Available --timeout=100s", "condition met"),
         ("api-resources", "horizontalpodautoscalers"),
+        ("get sts,ds,controllerrevisions,rollouts", "statefulset.apps/ledger"),
+        ("rollout history daemonset agent --revision=1", "agent:1.0.0"),
+        ("scale statefulset ledger --replicas=3", "scaled"),
+        ("rollout status statefulset ledger", "complete"),
+        ("describe statefulset ledger", "3 Running"),
+        ("set image statefulset/ledger ledger=registry.example/ledger:2.0.0", "image updated"),
+        ("rollout status statefulset ledger", "complete"),
+        ("rollout undo statefulset ledger", "rolled back"),
+        ("rollout status statefulset ledger", "complete"),
+        ("get statefulset ledger -o wide", "ledger:1.1.0"),
+        ("rollout restart statefulset ledger", "restarted"),
+        ("rollout status statefulset ledger", "complete"),
+        ("set image daemonset/agent agent=registry.example/agent:2.0.0", "image updated"),
+        ("rollout status daemonset agent", "successfully rolled out"),
+        ("rollout undo daemonset agent --to-revision=1", "rolled back"),
+        ("rollout status daemonset agent", "successfully rolled out"),
+        ("get daemonset agent -o wide", "agent:1.0.0"),
+        ("scale rollout web --replicas=4", "scaled"),
+        ("patch rollout web --subresource=status --type=merge -p {\"status\":{\"abort\":true}}", "patched"),
+        ("get rollout web -o jsonpath={.status.abort}", "true"),
     ] {
         let (done, text) = kubectl(home.path(), line).await;
         assert!(done && text.contains(expected), "kubectl {line}\n{text}");

@@ -87,6 +87,46 @@ fn mistakes_are_named_with_file_line_and_column() {
 }
 
 #[test]
+fn a_workload_has_what_its_kind_has() {
+    let text = SHIPPED.iter().find(|shipped| shipped.id == "bad-deploy").unwrap().text;
+    for (from, to, at, says) in [
+        (
+            "kind = \"StatefulSet\"\nreplicas = 3",
+            "kind = \"StatefulSet\"",
+            "path = \"shop/cart-store\"",
+            "has `replicas`",
+        ),
+        (
+            "kind = \"DaemonSet\"",
+            "kind = \"DaemonSet\"\nreplicas = 5",
+            "path = \"platform/log-agent\"",
+            "no `replicas`",
+        ),
+        ("kind = \"DaemonSet\"", "kind = \"CronJob\"", "kind = \"CronJob\"", "unknown variant `CronJob`"),
+        ("kind = \"Rollout\"", "kind = \"Deployment\"", "path = \"shop/recommendations\"", "alone has `steps`"),
+        ("{ weight = 25 }", "{ weight = 250 }", "path = \"shop/recommendations\"", "at most 100"),
+        (
+            "path = \"shop/checkout\"",
+            "path = \"shop/checkout\"\nkind = \"StatefulSet\"",
+            "path = \"shop/checkout\"\nkind",
+            "scales a Deployment",
+        ),
+        (
+            "workloads = [\"shop/checkout\"]\nrepository",
+            "workloads = [\"shop/cart-store\"]\nrepository",
+            "\"shop/cart-store\"]",
+            "are Deployments",
+        ),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let text = text.replacen(from, to, 1);
+        let why = error(&text);
+        let place = format!("mine.toml:{}:", line_of(&text, at));
+        assert!(why.starts_with(&place) && why.contains(says), "{why}: not {place} with {says}");
+    }
+}
+
+#[test]
 fn nobody_calls_himself_by_a_detour() {
     let text = format!(
         "{}\n[[workload.calls]]\nto = \"shop/checkout\"\nshare = 1.0\ncpu = \"1ms\"\ntimeout = \"1s\"\n",

@@ -7,6 +7,7 @@
 
 mod api;
 mod autoscaler;
+mod daemonsets;
 mod deployments;
 mod events;
 mod found;
@@ -17,11 +18,15 @@ mod kubelet;
 mod logs;
 mod metrics;
 mod nodes;
+mod pods;
 mod replicasets;
+mod revisions;
+mod rollouts;
 mod scheduler;
 mod seed;
 mod select;
 mod state;
+mod statefulsets;
 mod store;
 mod traffic;
 mod value;
@@ -53,8 +58,8 @@ pub struct ClusterSpec {
     pub user: String,
     /// Nodes.
     pub nodes: Vec<NodeSpec>,
-    /// Deployments, running since before the epoch.
-    pub deployments: Vec<DeploymentSpec>,
+    /// Workloads, running since before the epoch.
+    pub workloads: Vec<WorkloadSpec>,
     /// HorizontalPodAutoscalers.
     pub autoscalers: Vec<AutoscalerSpec>,
     /// Argo CD Applications.
@@ -76,9 +81,34 @@ pub struct NodeSpec {
     pub pods: u32,
 }
 
-/// One deployment.
+/// What runs the pods of a workload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WorkloadKind {
+    /// A Deployment.
+    #[default]
+    Deployment,
+    /// A StatefulSet: its pods have numbers and are replaced one after the other.
+    StatefulSet,
+    /// A DaemonSet: one pod a node, whatever the replicas say.
+    DaemonSet,
+    /// A Rollout of Argo Rollouts: a canary of these steps.
+    Rollout(Vec<CanaryStep>),
+}
+
+/// A step of a canary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CanaryStep {
+    /// The new version's share in per cent.
+    SetWeight(u32),
+    /// Nothing goes on for so long, or until somebody says so.
+    Pause(Option<Duration>),
+}
+
+/// One workload.
 #[derive(Clone, Debug)]
-pub struct DeploymentSpec {
+pub struct WorkloadSpec {
+    /// What runs its pods.
+    pub kind: WorkloadKind,
     /// Its namespace.
     pub namespace: String,
     /// Its name; also the value of its pods' `app` label and its container's name.
@@ -91,7 +121,7 @@ pub struct DeploymentSpec {
     pub cpu: (u64, u64),
     /// Memory request and limit of one pod, bytes; a limit of 0 is none.
     pub memory: (u64, u64),
-    /// Annotations of the Deployment.
+    /// Annotations of the object.
     pub annotations: BTreeMap<String, String>,
     /// From being scheduled to being ready.
     pub start_delay: Duration,
@@ -179,7 +209,7 @@ impl fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    /// A cluster as of `epoch`, all its deployments available. `seed` decides names and UIDs.
+    /// A cluster as of `epoch`, all its workloads available. `seed` decides names and UIDs.
     pub fn new(spec: ClusterSpec, epoch: World, seed: u64) -> Self {
         let state = Mutex::new(found::cluster(&spec, epoch, seed));
         Self(Arc::new(Shared { state, pulse: watch::Sender::new(0) }))
@@ -203,11 +233,22 @@ impl Cluster {
         self.publish();
     }
 
-    /// The pods of a deployment that are not terminating, by name.
-    pub fn pods(&self, namespace: &str, deployment: &str) -> Vec<PodView> {
-        let of = Key::new(namespace, deployment);
+    /// Adds a workload that has been running since before now, in a namespace that is there.
+    pub fn add(&self, spec: &WorkloadSpec) {
+        let mut state = self.lock();
+        let now = state.now;
+        found::settle(&mut state, spec, now);
+        state.now = now;
+        drop(state);
+        self.publish();
+    }
+
+    /// The pods of the workloads of a name that are not terminating, by name.
+    pub fn pods(&self, namespace: &str, workload: &str) -> Vec<PodView> {
         self.lock()
-            .pods_of(&of)
+            .pods
+            .iter()
+            .filter(|(key, run)| key.namespace == namespace && run.workload.1 == workload && run.deleted.is_none())
             .map(|(key, run)| PodView {
                 name: key.name.clone(),
                 node: run.node.clone(),
@@ -289,20 +330,26 @@ impl Cluster {
         self.publish();
     }
 
-    /// What a pipeline does: a new image in the deployment's template. `by` becomes the
+    /// What a pipeline does: a new image in the workload's template. `by` becomes the
     /// `kubernetes.io/change-cause` annotation: readers tell it as the author. Where an Application
-    /// manages the deployment it is a commit to its repository, and Argo CD's to sync.
-    pub fn release(&self, namespace: &str, deployment: &str, image: &str, by: &str) {
-        let key = Key::new(namespace, deployment);
+    /// manages the workload it is a commit to its repository, and Argo CD's to sync.
+    pub fn release(&self, namespace: &str, workload: &str, image: &str, by: &str) {
+        let key = Key::new(namespace, workload);
         if self.lock().commit(&key, image, by) {
             return;
         }
-        self.lock().store.edit(Kind::Deployment, &key, |object| {
-            let generation = value::int(object, &["metadata", "generation"]).saturating_add(1);
-            value::put(object, &["metadata", "generation"], json!(generation));
-            value::put(object, &["metadata", "annotations", "kubernetes.io/change-cause"], json!(by));
-            found::set_image(object, image);
-        });
+        for kind in kinds::WORKLOADS {
+            self.lock().store.edit(kind, &key, |object| {
+                let old = object.clone();
+                let generation = value::int(object, &["metadata", "generation"]).saturating_add(1);
+                value::put(object, &["metadata", "generation"], json!(generation));
+                value::put(object, &["metadata", "annotations", "kubernetes.io/change-cause"], json!(by));
+                found::set_image(object, image);
+                if kind == Kind::DaemonSet {
+                    daemonsets::count_template(&old, object);
+                }
+            });
+        }
         self.publish();
     }
 

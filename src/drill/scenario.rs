@@ -22,4 +22,4 @@ pub(in crate::drill) use watch::{
     AlarmSpec, AlertRule, CompositeSpec, LogFormat, LogSpec, LogWhen, MetricSpec, Statistic,
 };
 pub use when::{Step, Times, Truth};
-pub(in crate::drill) use workload::{Call, OnRefusal, RouteName, RouteShape, Worker, Workload};
+pub(in crate::drill) use workload::{Call, OnRefusal, RouteName, RouteShape, Runner, StepShape, Worker, Workload};

@@ -1,5 +1,6 @@
 //! Argo Rollouts and Argo CD with their own controllers, on a real control plane with simulated
-//! nodes (`tests/servers/argo`): that an abort, a rollback and their undo end there as planned.
+//! nodes (`tests/servers/argo`): that an abort, a rollback and their undo end there as planned. What
+//! is said of Rollouts holds for the drill's cluster, too.
 
 mod cd;
 mod rollouts;
@@ -32,12 +33,16 @@ struct Gateway {
 
 impl Gateway {
     fn open(shop: &Shop) -> Self {
-        // Another test may have installed it: there is one for the process.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let config = configured(&format!(
+        Self::on(&format!(
             "[environments.real]\nproduction = false\nwrite = \"ask\"\n[environments.real.kubernetes]\nkubeconfig = \"{}\"\ncontext = \"plane\"\n",
             shop.kubeconfig
-        ));
+        ))
+    }
+
+    fn on(config: &str) -> Self {
+        // Another test may have installed it: there is one for the process.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let config = configured(config);
         let folder = tempfile::tempdir().unwrap();
         let actor = Actor { kind: ActorKind::Human, name: "ana".into(), known_by: None };
         let start = StartInfo {

@@ -17,7 +17,7 @@ fn shop(self_heal: bool, keda: bool) -> Shop {
         name: "drill".into(),
         user: "alex@example.com".into(),
         nodes: vec![node("a1", "eu-1a"), node("b1", "eu-1b"), node("c1", "eu-1c")],
-        deployments: vec![deployment("payments", 4, 500), deployment("catalog", 2, 250)],
+        workloads: vec![deployment("payments", 4, 500), deployment("catalog", 2, 250)],
         autoscalers: vec![AutoscalerSpec {
             namespace: "shop".into(),
             deployment: "payments".into(),

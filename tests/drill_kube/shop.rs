@@ -10,7 +10,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use warroom::clock::World;
-use warroom::drill::kube::{AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, NodeSpec, PodView};
+use warroom::drill::kube::{AutoscalerSpec, Cluster, ClusterSpec, NodeSpec, PodView, WorkloadKind, WorkloadSpec};
 
 pub(crate) const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/payments";
 pub(crate) const SCALE: &str = "/apis/apps/v1/namespaces/shop/deployments/payments/scale";
@@ -30,9 +30,10 @@ pub(crate) fn epoch() -> World {
     World::from_timestamp(1_795_000_000, 0).unwrap()
 }
 
-pub(crate) fn deployment(name: &str, replicas: u32, cpu: u64) -> DeploymentSpec {
+pub(crate) fn deployment(name: &str, replicas: u32, cpu: u64) -> WorkloadSpec {
     let image = |tag: &str| format!("registry.example/{name}:{tag}");
-    DeploymentSpec {
+    WorkloadSpec {
+        kind: WorkloadKind::Deployment,
         namespace: "shop".into(),
         name: name.into(),
         replicas,
@@ -73,7 +74,7 @@ impl Shop {
             name: "drill".into(),
             user: "alex@example.com".into(),
             nodes: vec![node("a1", "eu-1a"), node("b1", "eu-1b"), node("c1", "eu-1c")],
-            deployments: vec![deployment("payments", 4, 500), deployment("catalog", 2, 250)],
+            workloads: vec![deployment("payments", 4, 500), deployment("catalog", 2, 250)],
             autoscalers,
             applications: Vec::new(),
         };

@@ -129,6 +129,9 @@ pub(super) struct State {
     /// Rollouts before this were told by the history.
     since: Option<World>,
     known: BTreeMap<WorkloadKey, Workload>,
+    /// StatefulSets as they were when their controller had last seen all of them: a template is
+    /// written some time before the status names its revision.
+    observed: BTreeMap<WorkloadKey, Workload>,
     /// Kinds that were listed whole.
     listed: BTreeSet<Kind>,
     /// Keys in the pages of a list that is under way, by kind.
@@ -155,6 +158,7 @@ impl State {
                     self.listed.insert(kind);
                     gone = self.known.keys().filter(|key| key.kind == kind && !keys.contains(key)).cloned().collect();
                     self.known.retain(|key, _| !gone.contains(key));
+                    self.observed.retain(|key, _| !gone.contains(key));
                 }
                 if last && KINDS.iter().all(|kind| self.listed.contains(kind)) {
                     let all = self.known.values().cloned().collect();
@@ -179,6 +183,7 @@ impl State {
                         Change::Gone(object) => {
                             let key = workload(kind, &object).key;
                             self.known.remove(&key);
+                            self.observed.remove(&key);
                             signals.push((now, Signal::Workloads(Delta::Remove(vec![key]))));
                         }
                     }
@@ -198,8 +203,15 @@ impl State {
     ) -> Workload {
         let record = workload(kind, &object);
         if let Some(before) = self.known.get(&record.key) {
-            let made = moved(&record, before, &object.metadata, now);
+            let mut before = before.clone();
+            if let Some(observed) = self.observed.get(&record.key) {
+                before.images.clone_from(&observed.images);
+            }
+            let made = moved(&record, &before, &object.metadata, now);
             signals.extend(made.into_iter().map(|change| (change.at, Signal::Change(change))));
+        }
+        if kind == Kind::StatefulSet && record.observed_generation >= record.generation {
+            self.observed.insert(record.key.clone(), record.clone());
         }
         self.known.insert(record.key.clone(), record.clone());
         record
@@ -353,6 +365,32 @@ mod tests {
         assert_eq!(words(&signals), ["replicas 6→12", "upsert 1"]);
         let same = state.workloads(Kind::Deployment, at(3), News::Changes(vec![Change::Put(deployment("web", 12))]));
         assert_eq!(words(&same), ["upsert 1"]);
+    }
+
+    /// The order in which a real one tells it: the template, and then that its controller saw it.
+    #[test]
+    fn a_stateful_sets_rollout_names_the_image_before_although_the_template_is_written_first() {
+        let set = |generation: i64, observed: i64, revision: &str, tag: &str| -> objects::Workload {
+            serde_json::from_value(json!({
+                "metadata": {"name": "db", "namespace": "shop", "uid": "u", "generation": generation},
+                "spec": {"replicas": 3, "template": {"spec": {"containers": [{"name": "db", "image": format!("db:{tag}")}]}}},
+                "status": {"updateRevision": revision, "observedGeneration": observed},
+            }))
+            .unwrap()
+        };
+        let mut state = State::default();
+        state.workloads(Kind::StatefulSet, at(1), page(vec![set(1, 1, "db-1", "15")]));
+        let mut told = |object| {
+            let signals = state.workloads(Kind::StatefulSet, at(2), News::Changes(vec![Change::Put(object)]));
+            words(&signals)
+        };
+        assert_eq!(told(set(2, 1, "db-1", "16")), ["upsert 1"]);
+        assert_eq!(told(set(2, 2, "db-2", "16")), ["image 15→16", "upsert 1"]);
+        assert_eq!(told(set(2, 2, "db-2", "16")), ["upsert 1"]);
+        // Two templates in a row, of which the controller saw the second alone.
+        told(set(3, 2, "db-2", "17"));
+        told(set(4, 2, "db-2", "18"));
+        assert_eq!(told(set(4, 4, "db-4", "18")), ["image 16→18", "upsert 1"]);
     }
 
     #[test]

@@ -226,7 +226,7 @@ fn shown(resource: &Resource, object: &Value) -> Value {
     out
 }
 
-/// The `scale` subresource of a deployment or a ReplicaSet (autoscaling/v1).
+/// The `scale` subresource of a workload or a ReplicaSet (autoscaling/v1).
 fn scale_of(object: &Value) -> Value {
     let meta = |name: &str| at(object, &["metadata", name]).clone();
     let labels = at(object, &["spec", "selector", "matchLabels"]).as_object();

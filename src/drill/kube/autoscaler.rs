@@ -226,7 +226,7 @@ impl State {
         let (mut used, mut asked, mut counted) = (0_u64, 0_u64, 0_i64);
         let (mut unready, mut missing) = (0_u64, 0_u64);
         let (mut unready_count, mut missing_count) = (0_i64, 0_i64);
-        for (key, run) in self.pods_of(target) {
+        for (key, run) in self.pods_of(Kind::Deployment, target) {
             match self.measured.pods.get(key) {
                 _ if !run.ready => (unready, unready_count) = (unready.saturating_add(run.cpu), unready_count + 1),
                 None => (missing, missing_count) = (missing.saturating_add(run.cpu), missing_count + 1),

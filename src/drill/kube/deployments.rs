@@ -64,7 +64,7 @@ impl Wish {
 }
 
 /// An integer or a percentage of `of`.
-fn share(value: &Value, of: i64, up: bool) -> i64 {
+pub(super) fn share(value: &Value, of: i64, up: bool) -> i64 {
     if let Some(number) = value.as_i64() {
         // A client's figure; no workload has more replicas than this.
         return number.clamp(0, 10_000);
@@ -76,8 +76,8 @@ fn share(value: &Value, of: i64, up: bool) -> i64 {
 }
 
 /// The revision's name: a hash of the pod template.
-pub(super) fn hash_of(deployment: &Value) -> String {
-    let mut template = at(deployment, &["spec", "template"]).clone();
+pub(super) fn hash_of(workload: &Value) -> String {
+    let mut template = at(workload, &["spec", "template"]).clone();
     prune(&mut template);
     template_hash(&template.to_string())
 }
@@ -167,23 +167,9 @@ impl State {
         let owner = Key::of(deployment);
         let uid = text(deployment, &["metadata", "uid"]);
         let revision = self.sets(&owner, uid).iter().map(|set| set.revision).max().unwrap_or(0) + 1;
+        let annotations = json!({REVISION: revision.to_string()});
         let hash = hash_of(deployment);
-        let mut template = at(deployment, &["spec", "template"]).clone();
-        put(&mut template, &["metadata", "labels", HASH], json!(hash));
-        let mut selector = at(deployment, &["spec", "selector"]).clone();
-        put(&mut selector, &["matchLabels", HASH], json!(hash));
-        let mut set = json!({
-            "metadata": {
-                "name": key.name, "namespace": key.namespace, "generation": 1,
-                "uid": self.seed.uid(&["replicaset", &key.namespace, &key.name, &stamp(self.now)]),
-                "creationTimestamp": stamp(self.now), "labels": at(&template, &["metadata", "labels"]),
-                "annotations": {REVISION: revision.to_string()},
-                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": owner.name, "uid": uid,
-                    "controller": true, "blockOwnerDeletion": true}],
-            },
-            "spec": {"replicas": 0, "selector": selector, "template": template},
-            "status": {"replicas": 0, "observedGeneration": 1},
-        });
+        let mut set = self.new_set(deployment, ("apps/v1", "Deployment"), key, (HASH, &hash), annotations);
         copy_annotations(deployment, &mut set);
         self.annotate_size(&mut set, &Wish::of(deployment));
         self.store.put(Kind::ReplicaSet, set);
@@ -356,7 +342,7 @@ impl State {
         let surplus = idle.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
         for set in idle.iter().take(surplus) {
             self.store.remove(Kind::ReplicaSet, &set.key);
-            self.made.remove(&set.key);
+            self.made.remove(&(Kind::ReplicaSet, set.key.clone()));
         }
     }
 

@@ -22,7 +22,7 @@ pub(super) struct EventBook(BTreeMap<(String, &'static str, String, String), Key
 /// What an event is about and who says it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Note<'a> {
-    /// `Pod`, `ReplicaSet`, `Deployment`, `Node`, `HorizontalPodAutoscaler`.
+    /// A workload, `Pod`, `ReplicaSet`, `Node`, `HorizontalPodAutoscaler`.
     pub(super) kind: Kind,
     /// The object.
     pub(super) key: &'a Key,
@@ -61,6 +61,9 @@ impl State {
             Kind::Node => ("Node", "v1"),
             Kind::ReplicaSet => ("ReplicaSet", "apps/v1"),
             Kind::Deployment => ("Deployment", "apps/v1"),
+            Kind::StatefulSet => ("StatefulSet", "apps/v1"),
+            Kind::DaemonSet => ("DaemonSet", "apps/v1"),
+            Kind::Rollout => ("Rollout", "argoproj.io/v1alpha1"),
             _ => ("HorizontalPodAutoscaler", "autoscaling/v2"),
         };
         // What has no namespace has its events in `default`.

@@ -15,6 +15,8 @@ pub(super) enum Kind {
     ReplicaSet,
     StatefulSet,
     DaemonSet,
+    /// What a StatefulSet or a DaemonSet was.
+    ControllerRevision,
     Autoscaler,
     EndpointSlice,
     /// Istio's.
@@ -27,14 +29,24 @@ pub(super) enum Kind {
     ScaledObject,
     /// Argo CD's.
     Application,
+    /// Argo Rollouts'.
+    Rollout,
 }
+
+/// The kinds that run pods by a template of their own.
+pub(super) const WORKLOADS: [Kind; 4] = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet, Kind::Rollout];
 
 impl Kind {
     /// Whether it is a custom resource: those know no strategic merge.
     pub(super) fn is_custom(self) -> bool {
         matches!(
             self,
-            Self::VirtualService | Self::DestinationRule | Self::HttpRoute | Self::ScaledObject | Self::Application
+            Self::VirtualService
+                | Self::DestinationRule
+                | Self::HttpRoute
+                | Self::ScaledObject
+                | Self::Application
+                | Self::Rollout
         )
     }
 }
@@ -98,6 +110,8 @@ impl Resource {
 
 const READ: &[&str] = &["get", "list", "watch"];
 const STATUS: Sub = Sub { name: "status", kind: ("", "", ""), verbs: &["get"] };
+/// A status that clients write, too.
+const OPEN_STATUS: Sub = Sub { name: "status", kind: ("", "", ""), verbs: &["get", "patch", "update"] };
 const SCALE: Sub = Sub { name: "scale", kind: ("autoscaling", "v1", "Scale"), verbs: &["get", "patch", "update"] };
 const LOG: Sub = Sub { name: "log", kind: ("", "", ""), verbs: &["get"] };
 
@@ -178,19 +192,34 @@ pub(super) static RESOURCES: &[Resource] = &[
     Resource {
         short: &["sts"],
         categories: &["all"],
+        subs: &[STATUS, SCALE],
         ..row(
             Behind::Stored(Kind::StatefulSet),
             ("apps", "v1"),
             ("statefulsets", "statefulset", "StatefulSet"),
             true,
-            READ,
+            &["get", "list", "patch", "update", "watch"],
         )
     },
     Resource {
         short: &["ds"],
         categories: &["all"],
-        ..row(Behind::Stored(Kind::DaemonSet), ("apps", "v1"), ("daemonsets", "daemonset", "DaemonSet"), true, READ)
+        subs: &[STATUS],
+        ..row(
+            Behind::Stored(Kind::DaemonSet),
+            ("apps", "v1"),
+            ("daemonsets", "daemonset", "DaemonSet"),
+            true,
+            &["get", "list", "patch", "update", "watch"],
+        )
     },
+    row(
+        Behind::Stored(Kind::ControllerRevision),
+        ("apps", "v1"),
+        ("controllerrevisions", "controllerrevision", "ControllerRevision"),
+        true,
+        READ,
+    ),
     row(
         Behind::Review,
         ("authentication.k8s.io", "v1"),
@@ -252,6 +281,17 @@ pub(super) static RESOURCES: &[Resource] = &[
             Behind::Stored(Kind::Application),
             ("argoproj.io", "v1alpha1"),
             ("applications", "application", "Application"),
+            true,
+            &["get", "list", "patch", "update", "watch"],
+        )
+    },
+    Resource {
+        short: &["ro"],
+        subs: &[OPEN_STATUS, SCALE],
+        ..row(
+            Behind::Stored(Kind::Rollout),
+            ("argoproj.io", "v1alpha1"),
+            ("rollouts", "rollout", "Rollout"),
             true,
             &["get", "list", "patch", "update", "watch"],
         )

@@ -54,8 +54,14 @@ pub(super) struct Ended {
 #[derive(Clone, Debug)]
 pub(super) struct PodRun {
     pub(super) uid: String,
-    pub(super) deployment: String,
+    /// The workload that people know it by: a Deployment's name, not its ReplicaSet's.
+    pub(super) workload: (Kind, String),
+    /// The ReplicaSet that made it; empty if none did.
     pub(super) replica_set: String,
+    /// Its `controller-revision-hash`; empty if it has none.
+    pub(super) revision: String,
+    /// The one node that it may run on.
+    pub(super) pinned: Option<String>,
     pub(super) container: String,
     pub(super) image: String,
     pub(super) created: World,

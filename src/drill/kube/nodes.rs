@@ -170,9 +170,9 @@ impl State {
             let evicted: Vec<Key> = self
                 .pods
                 .iter()
-                .filter(|(_, run)| {
-                    run.deleted.is_none() && run.node.as_ref().is_some_and(|node| drained.contains_key(node))
-                })
+                // The pods of a DaemonSet tolerate it.
+                .filter(|(_, run)| run.deleted.is_none() && run.pinned.is_none())
+                .filter(|(_, run)| run.node.as_ref().is_some_and(|node| drained.contains_key(node)))
                 .map(|(key, _)| key.clone())
                 .collect();
             for key in evicted {

@@ -1,20 +1,17 @@
 //! The ReplicaSet controller: as many pods as a ReplicaSet says.
 //!
-//! Owns: making pods from a template, and the choice of whom to stop. Must not: know about
-//! rollouts.
+//! Owns: how many pods of a ReplicaSet there are, and the choice of whom to stop. Must not: know
+//! about rollouts.
 
 use serde_json::{Value, json};
 
 use super::events::Note;
 use super::kinds::Kind;
 use super::kubelet::{Life, PodRun};
-use super::logs::Log;
+use super::pods::Mould;
 use super::state::{State, controller};
 use super::store::Key;
-use super::value::{at, int, put, resources_milli, stamp, text};
-
-/// From being scheduled to being ready if nobody said, in seconds.
-const START_DELAY: u64 = 5;
+use super::value::{at, int, put, stamp, text};
 
 impl State {
     /// Makes and stops pods.
@@ -24,7 +21,7 @@ impl State {
             let wanted = usize::try_from(int(set, &["spec", "replicas"])).unwrap_or(0);
             let mut live: Vec<Key> = self.live(&key).map(|(pod, _)| pod.clone()).collect();
             for _ in live.len()..wanted {
-                if let Some(name) = self.make_pod(&key) {
+                if let Some(name) = self.make_pod_of(&key) {
                     self.note_set(&key, "SuccessfulCreate", &format!("Created pod: {name}"));
                 }
             }
@@ -80,82 +77,48 @@ impl State {
         });
     }
 
-    /// Makes one pod of a ReplicaSet's template; its name.
-    pub(super) fn make_pod(&mut self, set_key: &Key) -> Option<String> {
-        let set = self.store.get(Kind::ReplicaSet, set_key)?;
-        let uid_of_set = text(set, &["metadata", "uid"]).to_owned();
-        let template = at(set, &["spec", "template"]);
-        let deployment = controller(set).map_or("", |owner| text(owner, &["name"])).to_owned();
-        let labels = at(template, &["metadata", "labels"]).clone();
-        let annotations = at(template, &["metadata", "annotations"]).clone();
-        let mut spec = at(template, &["spec"]).clone();
-        let made = self.made.entry(set_key.clone()).or_default();
-        // A name that is taken gives way to the next one, as a name that the API refuses does.
-        let name = loop {
-            *made += 1;
-            let suffix = self.seed.suffix(&["pod", &set_key.namespace, &set_key.name, &made.to_string()]);
-            let name = format!("{}-{suffix}", set_key.name);
-            if !self.pods.contains_key(&Key::new(set_key.namespace.clone(), name.clone())) {
-                break name;
-            }
-        };
-        let uid = self.seed.uid(&["pod", &set_key.namespace, &name, &made.to_string()]);
-        let container = at(&spec, &["containers"]).get(0).cloned().unwrap_or(Value::Null);
-        let delay = self.delays.get(&Key::new(set_key.namespace.clone(), deployment.clone()));
-        let delay = delay.map_or(START_DELAY, std::time::Duration::as_secs);
-        let run = PodRun {
-            uid: uid.clone(),
-            deployment,
-            replica_set: set_key.name.clone(),
-            container: text(&container, &["name"]).to_owned(),
-            image: text(&container, &["image"]).to_owned(),
-            created: self.now,
-            cpu: resources_milli(&spec, "requests", "cpu"),
-            memory: resources_milli(&spec, "requests", "memory") / 1000,
-            delays: (delay / 3, delay - delay / 3),
-            node: None,
-            scheduled: None,
-            unfit: None,
-            life: Life::Unscheduled,
-            restarts: 0,
-            back_off: 0,
-            last: None,
-            probe: true,
-            probe_told: None,
-            kill: None,
-            usage: None,
-            ready: false,
-            ready_changed: self.now,
-            deleted: None,
-            log: Log::default(),
-            previous: None,
-        };
-        let toleration =
-            |key: &str| json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300});
-        put(
-            &mut spec,
-            &["tolerations"],
-            json!([toleration("node.kubernetes.io/not-ready"), toleration("node.kubernetes.io/unreachable")]),
-        );
-        put(&mut spec, &["serviceAccountName"], json!("default"));
-        put(&mut spec, &["enableServiceLinks"], json!(true));
-        put(&mut spec, &["priority"], json!(0));
-        let mut pod = json!({
+    /// A ReplicaSet of no pods yet, for the template that its owner has. `label`: what tells its pods
+    /// from those of the owner's other ReplicaSets.
+    pub(super) fn new_set(
+        &self,
+        owner: &Value,
+        (api_version, kind): (&str, &str),
+        key: &Key,
+        (label, hash): (&str, &str),
+        annotations: Value,
+    ) -> Value {
+        let mut template = at(owner, &["spec", "template"]).clone();
+        put(&mut template, &["metadata", "labels", label], json!(hash));
+        let mut selector = at(owner, &["spec", "selector"]).clone();
+        put(&mut selector, &["matchLabels", label], json!(hash));
+        json!({
             "metadata": {
-                "name": name, "generateName": format!("{}-", set_key.name), "namespace": set_key.namespace,
-                "uid": uid, "creationTimestamp": stamp(self.now), "labels": labels,
-                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": set_key.name,
-                    "uid": uid_of_set, "controller": true, "blockOwnerDeletion": true}],
+                "name": key.name, "namespace": key.namespace, "generation": 1,
+                "uid": self.seed.uid(&["replicaset", &key.namespace, &key.name, &stamp(self.now)]),
+                "creationTimestamp": stamp(self.now), "labels": at(&template, &["metadata", "labels"]),
+                "annotations": annotations,
+                "ownerReferences": [{"apiVersion": api_version, "kind": kind, "name": at(owner, &["metadata", "name"]),
+                    "uid": at(owner, &["metadata", "uid"]), "controller": true, "blockOwnerDeletion": true}],
             },
-            "spec": spec,
-            "status": {"phase": "Pending", "qosClass": "Burstable"},
-        });
-        if !annotations.is_null() {
-            put(&mut pod, &["metadata", "annotations"], annotations);
-        }
-        self.pods.insert(Key::new(set_key.namespace.clone(), name.clone()), run);
-        self.store.put(Kind::Pod, pod);
-        Some(name)
+            "spec": {"replicas": 0, "selector": selector, "template": template},
+            "status": {"replicas": 0, "observedGeneration": 1},
+        })
+    }
+
+    /// Makes one pod of a ReplicaSet's template; its name.
+    pub(super) fn make_pod_of(&mut self, set_key: &Key) -> Option<String> {
+        let set = self.store.get(Kind::ReplicaSet, set_key)?;
+        let owner = controller(set);
+        let kind =
+            if owner.is_some_and(|it| text(it, &["kind"]) == "Rollout") { Kind::Rollout } else { Kind::Deployment };
+        let mould = Mould {
+            owner: (Kind::ReplicaSet, set_key.clone(), text(set, &["metadata", "uid"]).to_owned()),
+            workload: (kind, owner.map_or("", |owner| text(owner, &["name"])).to_owned()),
+            template: at(set, &["spec", "template"]).clone(),
+            name: None,
+            node: None,
+        };
+        Some(self.make_pod(mould))
     }
 }
 

@@ -94,11 +94,16 @@ impl State {
         let mut reasons: BTreeMap<String, u32> = BTreeMap::new();
         let mut best: Option<((usize, usize, u64), &String)> = None;
         let sibling = |other: &Key, run: &PodRun| {
-            other.namespace == key.namespace && run.deployment == pod.deployment && run.deleted.is_none()
+            other.namespace == key.namespace && run.workload == pod.workload && run.deleted.is_none()
         };
         let mut short_of_resources = 0_u32;
         for (name, node) in &self.nodes {
-            if !node.ready {
+            if pod.pinned.as_ref().is_some_and(|only| only != name) {
+                *reasons.entry("node(s) didn't satisfy plugin(s) [NodeAffinity]".to_owned()).or_default() += 1;
+                continue;
+            }
+            // Who is made for one node tolerates what becomes of it.
+            if !node.ready && pod.pinned.is_none() {
                 *reasons.entry(format!("node(s) had untolerated taint {{{NOT_READY}: }}")).or_default() += 1;
                 continue;
             }

@@ -47,12 +47,18 @@ pub(super) struct State {
     pub(super) nodes: BTreeMap<String, NodeRun>,
     pub(super) scalers: BTreeMap<Key, ScalerRun>,
     pub(super) apps: BTreeMap<Key, AppRun>,
-    /// From being scheduled to being ready, by deployment.
-    pub(super) delays: BTreeMap<Key, Duration>,
-    /// Pods ever made, by ReplicaSet: the next one's name comes from it.
-    pub(super) made: BTreeMap<Key, u64>,
+    /// From being scheduled to being ready, by workload.
+    pub(super) delays: BTreeMap<(Kind, Key), Duration>,
+    /// Pods ever made, by what controls them: the next one's name comes from it.
+    pub(super) made: BTreeMap<(Kind, Key), u64>,
     /// Up to which versions of Deployments and ReplicaSets the controller has looked.
     pub(super) deployments_seen: (u64, u64),
+    /// Up to which versions of Rollouts and ReplicaSets.
+    pub(super) rollouts_seen: [u64; 2],
+    /// Up to which versions of StatefulSets, Pods and ControllerRevisions.
+    pub(super) stateful_sets_seen: (u64, u64, u64),
+    /// Up to which versions of DaemonSets, Pods, ControllerRevisions and Nodes.
+    pub(super) daemon_sets_seen: [u64; 4],
     /// Up to which versions of Pods and Services the EndpointSlices are made.
     pub(super) endpoints_seen: (u64, u64),
     pub(super) events: EventBook,
@@ -71,7 +77,7 @@ impl State {
     }
 
     /// Status flows up (pods, ReplicaSets, Deployments), then intent flows down (autoscaler, git,
-    /// Deployments, ReplicaSets, scheduler): what one second decides, the next one sees.
+    /// workloads, ReplicaSets, scheduler): what one second decides, the next one sees.
     fn second(&mut self) {
         self.run_nodes();
         self.run_kubelets();
@@ -83,7 +89,10 @@ impl State {
         self.run_keda();
         self.run_gitops();
         self.run_deployments();
+        self.run_rollouts();
         self.run_replica_sets();
+        self.run_stateful_sets();
+        self.run_daemon_sets();
         self.run_scheduler();
         self.run_routes();
         self.run_endpoints();
@@ -92,12 +101,16 @@ impl State {
         }
     }
 
-    /// The pods of a deployment that are not terminating.
-    pub(super) fn pods_of<'a>(&'a self, deployment: &'a Key) -> impl Iterator<Item = (&'a Key, &'a PodRun)> {
-        self.pods
-            .iter()
-            .filter(move |(key, run)| key.namespace == deployment.namespace && run.deployment == deployment.name)
-            .filter(|(_, run)| run.deleted.is_none())
+    /// The pods of a workload that are not terminating.
+    pub(super) fn pods_of<'a>(&'a self, kind: Kind, of: &'a Key) -> impl Iterator<Item = (&'a Key, &'a PodRun)> {
+        self.all_pods_of(kind, of).filter(|(_, run)| run.deleted.is_none())
+    }
+
+    /// The pods of a workload, those that are terminating too.
+    pub(super) fn all_pods_of<'a>(&'a self, kind: Kind, of: &'a Key) -> impl Iterator<Item = (&'a Key, &'a PodRun)> {
+        self.pods.iter().filter(move |(key, run)| {
+            key.namespace == of.namespace && run.workload.0 == kind && run.workload.1 == of.name
+        })
     }
 
     /// Objects of a kind in a namespace, with the name of the owner of kind `owner` they have.

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::Cluster;
-use super::kinds::Kind;
+use super::kinds::{Kind, WORKLOADS};
 use super::state::State;
 use super::store::Key;
 use super::value::{at, int, list, put, stamp, text};
@@ -38,7 +38,7 @@ pub enum RouteKind {
 /// A share of the requests to a host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Flow {
-    /// The deployment that takes it, by namespace and name; `None` if nobody does.
+    /// The workload that takes it, by namespace and name; `None` if nobody does.
     pub to: Option<(String, String)>,
     /// The share of one.
     pub share: f64,
@@ -159,7 +159,7 @@ impl State {
         Way { service: short(host).to_owned(), labels, weight }
     }
 
-    /// The deployments whose pods a destination reaches, and how its traffic is spread over them: by
+    /// The workloads whose pods a destination reaches, and how its traffic is spread over them: by
     /// their ready pods. Without one, somebody still has to fail.
     fn takers(&self, namespace: &str, way: &Way) -> Vec<(String, f64)> {
         let Some(service) = self.store.get(Kind::Service, &Key::new(namespace, way.service.clone())) else {
@@ -169,24 +169,24 @@ impl State {
         if selector.is_null() {
             return Vec::new();
         }
-        let matching: Vec<&Key> = self
-            .store
-            .all(Kind::Deployment)
-            .filter(|(key, _)| key.namespace == namespace)
-            .filter(|(_, deployment)| {
-                let labels = at(deployment, &["spec", "template", "metadata", "labels"]);
+        let matching: Vec<(Kind, &Key)> = WORKLOADS
+            .iter()
+            .flat_map(|kind| self.store.all(*kind).map(|(key, workload)| (*kind, key, workload)))
+            .filter(|(_, key, _)| key.namespace == namespace)
+            .filter(|(.., workload)| {
+                let labels = at(workload, &["spec", "template", "metadata", "labels"]);
                 has(labels, selector) && has(labels, &way.labels)
             })
-            .map(|(key, _)| key)
+            .map(|(kind, key, _)| (kind, key))
             .collect();
         let ready: Vec<usize> =
-            matching.iter().map(|key| self.pods_of(key).filter(|(_, run)| run.ready).count()).collect();
+            matching.iter().map(|(kind, key)| self.pods_of(*kind, key).filter(|(_, run)| run.ready).count()).collect();
         let all: usize = ready.iter().sum();
         matching
             .iter()
             .zip(&ready)
             .filter(|(_, ready)| all == 0 || **ready > 0)
-            .map(|(key, ready)| {
+            .map(|((_, key), ready)| {
                 let part = if all == 0 { 1.0 / matching.len() as f64 } else { *ready as f64 / all as f64 };
                 (key.name.clone(), part)
             })

@@ -3,6 +3,8 @@
 //! Owns: the step from text to a checked [`Scenario`]. Must not: let anything through that the
 //! world would have to guess about later.
 
+mod workloads;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
@@ -19,6 +21,8 @@ use super::schema::{File, Scenario};
 use super::shipped::SHIPPED;
 use super::watch::ServiceTable;
 use super::when::When;
+use super::workload::Runner;
+use workloads::{each_workload, kind_of, no_circles};
 
 /// A scenario file is small; what is larger is something else.
 const MOST_BYTES: u64 = 1 << 20;
@@ -139,24 +143,7 @@ fn check(file: &File) -> Result<(), Wrong> {
     let alarms = unique(alarm_names, "alarm")?;
     let groups: BTreeSet<_> = file.workloads.iter().filter_map(|workload| workload.log_group.as_deref()).collect();
 
-    for workload in &file.workloads {
-        match workload.path.get_ref().split_once('/') {
-            Some((namespace, name)) if is_dns_label(namespace) && is_dns_label(name) => {}
-            _ => return Err(wrong(&workload.path, "a workload's path is `namespace/name`, in lower-case letters")),
-        }
-        if workload.revisions.is_empty() {
-            return Err(wrong(&workload.path, "a workload has at least one revision"));
-        }
-        if workload.cpu.limit == 0 || workload.memory.limit == 0 {
-            return Err(wrong(&workload.path, "a workload has a CPU limit and a memory limit: the physics need them"));
-        }
-        let callees = workload.calls.iter().map(|call| &call.to).chain(workload.worker.iter().map(|worker| &worker.to));
-        for callee in callees {
-            if !workloads.contains(callee.get_ref().as_str()) && !externals.contains(callee.get_ref().as_str()) {
-                return Err(wrong(callee, format!("there is no workload or external `{}`", callee.get_ref())));
-            }
-        }
-    }
+    each_workload(file, &workloads, &externals)?;
     no_circles(file)?;
     let mut routes = BTreeSet::new();
     for route in &file.routes {
@@ -189,6 +176,10 @@ fn check(file: &File) -> Result<(), Wrong> {
         }
         for workload in &app.workloads {
             known(workload, &workloads, "workload")?;
+            let others = file.workloads.iter().filter(|other| other.kind != Runner::Deployment);
+            if others.into_iter().any(|other| other.path.get_ref() == workload.get_ref()) {
+                return Err(wrong(workload, "an application's workloads are Deployments"));
+            }
         }
     }
 
@@ -330,53 +321,6 @@ fn unique_paths(file: &File) -> Result<&[EcsShape], Wrong> {
     Ok(&file.ecs)
 }
 
-/// The physics go from callers to callees, so nobody may call himself by a detour.
-fn no_circles(file: &File) -> Result<(), Wrong> {
-    let mut settled = BTreeSet::new();
-    while settled.len() < file.workloads.len() {
-        let before = settled.len();
-        for (at, workload) in file.workloads.iter().enumerate() {
-            let callees =
-                workload.calls.iter().map(|call| &call.to).chain(workload.worker.iter().map(|worker| &worker.to));
-            let routed = |callee: &str| {
-                let about = file
-                    .routes
-                    .iter()
-                    .filter(|route| format!("{}/{}", route.namespace(), route.host.get_ref()) == callee);
-                about
-                    .flat_map(|route| {
-                        route.to.iter().map(|way| format!("{}/{}", route.namespace(), way.service.get_ref()))
-                    })
-                    .collect::<Vec<_>>()
-            };
-            let free = callees
-                .into_iter()
-                .flat_map(|callee| {
-                    let mut all = routed(callee.get_ref());
-                    all.push(callee.get_ref().clone());
-                    all
-                })
-                .all(|callee| {
-                    file.workloads
-                        .iter()
-                        .position(|other| *other.path.get_ref() == callee)
-                        .is_none_or(|other| settled.contains(&other))
-                });
-            if free {
-                settled.insert(at);
-            }
-        }
-        if settled.len() == before {
-            let stuck = file.workloads.iter().enumerate().find(|(at, _)| !settled.contains(at));
-            return match stuck {
-                Some((_, workload)) => Err(wrong(&workload.path, "this workload calls itself, directly or by others")),
-                None => Ok(()),
-            };
-        }
-    }
-    Ok(())
-}
-
 fn unique<'a>(names: impl Iterator<Item = &'a Spanned<String>>, what: &str) -> Result<BTreeSet<&'a str>, Wrong> {
     let mut seen = BTreeSet::new();
     for name in names {
@@ -452,10 +396,7 @@ fn service(file: &File, table: &ServiceTable) -> Service {
             .iter()
             .filter_map(|path| path.get_ref().split_once('/'))
             .map(|(namespace, name)| WorkloadPattern {
-                kind: match file.ecs.iter().any(|one| *one.path.get_ref() == format!("{namespace}/{name}")) {
-                    true => Kind::EcsService,
-                    false => Kind::Deployment,
-                },
+                kind: kind_of(file, &format!("{namespace}/{name}")),
                 namespace: namespace.into(),
                 name: name.into(),
             })

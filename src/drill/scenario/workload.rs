@@ -29,14 +29,46 @@ pub(in crate::drill) struct NodeShape {
     pub(in crate::drill) pods: u32,
 }
 
-/// One deployment with its load.
+/// What runs the pods of a workload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(in crate::drill) enum Runner {
+    #[default]
+    Deployment,
+    /// Its pods have numbers and are replaced one after the other.
+    StatefulSet,
+    /// One pod a node.
+    DaemonSet,
+    /// Of Argo Rollouts: another version is a canary first.
+    Rollout,
+}
+
+/// A step of a Rollout's canary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::drill) enum StepShape {
+    /// `{ weight = 25 }`: the new version's share in per cent.
+    Weight(u32),
+    /// `"pause"`: until somebody goes on.
+    Pause,
+    /// `{ wait = "5m" }`.
+    Wait(#[serde(deserialize_with = "duration")] Duration),
+}
+
+/// One workload with its load.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::drill) struct Workload {
     /// `namespace/name`.
     pub(in crate::drill) path: Spanned<String>,
-    /// Replicas at the epoch.
-    pub(in crate::drill) replicas: u32,
+    /// What runs its pods.
+    #[serde(default)]
+    pub(in crate::drill) kind: Runner,
+    /// Replicas at the epoch. A DaemonSet has none of its own.
+    #[serde(default)]
+    pub(in crate::drill) replicas: Option<u32>,
+    /// The steps of a Rollout.
+    #[serde(default)]
+    pub(in crate::drill) steps: Vec<StepShape>,
     /// The image at the epoch and since when it runs, then its predecessors, newest first.
     pub(in crate::drill) revisions: Vec<Revision>,
     /// CPU request and limit.
@@ -49,7 +81,7 @@ pub(in crate::drill) struct Workload {
     /// An autoscaler, if it has one.
     #[serde(default)]
     pub(in crate::drill) autoscaler: Option<AutoscalerShape>,
-    /// Annotations of the Deployment.
+    /// Annotations of the object.
     #[serde(default)]
     pub(in crate::drill) annotations: BTreeMap<String, String>,
     /// The requests it serves.

@@ -5,23 +5,23 @@
 
 use crate::clock;
 use crate::drill::kube::{
-    ApplicationSpec, AutoscalerSpec, Cluster, ClusterSpec, DeploymentSpec, Flow, Kill, NodeSpec, PodView, RouteKind,
-    RouteSpec, Taken,
+    ApplicationSpec, AutoscalerSpec, CanaryStep, Cluster, ClusterSpec, Flow, Kill, NodeSpec, PodView, RouteKind,
+    RouteSpec, Taken, WorkloadKind, WorkloadSpec,
 };
-use crate::drill::scenario::{RouteName, RouteShape, Scenario};
+use crate::drill::scenario::{RouteName, RouteShape, Runner, Scenario, StepShape};
 
 /// Runs pods. See [`Cluster`] for what each call means.
 pub(in crate::drill) trait Fleet: Send {
     fn tick(&mut self, now: clock::World);
-    fn pods(&self, namespace: &str, deployment: &str) -> Vec<PodView>;
+    fn pods(&self, namespace: &str, workload: &str) -> Vec<PodView>;
     fn set_usage(&mut self, namespace: &str, pod: &str, cpu: u64, memory: u64);
     fn set_ready(&mut self, namespace: &str, pod: &str, ready: bool);
     fn kill(&mut self, namespace: &str, pod: &str, why: Kill);
     fn log(&mut self, namespace: &str, pod: &str, at: clock::World, line: &str);
-    fn release(&mut self, namespace: &str, deployment: &str, image: &str, by: &str);
+    fn release(&mut self, namespace: &str, workload: &str, image: &str, by: &str);
     fn taken(&mut self) -> Vec<Taken>;
 
-    /// Who takes the requests to a host. Where nothing divides them it is the deployment of its name.
+    /// Who takes the requests to a host. Where nothing divides them it is the workload of its name.
     fn flows(&self, namespace: &str, host: &str) -> Vec<Flow> {
         vec![Flow { to: Some((namespace.to_owned(), host.to_owned())), share: 1.0 }]
     }
@@ -32,8 +32,8 @@ impl Fleet for Cluster {
         Cluster::tick(self, now);
     }
 
-    fn pods(&self, namespace: &str, deployment: &str) -> Vec<PodView> {
-        Cluster::pods(self, namespace, deployment)
+    fn pods(&self, namespace: &str, workload: &str) -> Vec<PodView> {
+        Cluster::pods(self, namespace, workload)
     }
 
     fn set_usage(&mut self, namespace: &str, pod: &str, cpu: u64, memory: u64) {
@@ -52,8 +52,8 @@ impl Fleet for Cluster {
         Cluster::log_at(self, namespace, pod, at, line);
     }
 
-    fn release(&mut self, namespace: &str, deployment: &str, image: &str, by: &str) {
-        Cluster::release(self, namespace, deployment, image, by);
+    fn release(&mut self, namespace: &str, workload: &str, image: &str, by: &str) {
+        Cluster::release(self, namespace, workload, image, by);
     }
 
     fn taken(&mut self) -> Vec<Taken> {
@@ -82,7 +82,7 @@ pub(in crate::drill) fn cluster_spec(scenario: &Scenario) -> ClusterSpec {
                 pods: node.pods,
             })
             .collect(),
-        deployments: file
+        workloads: file
             .workloads
             .iter()
             .map(|workload| {
@@ -93,10 +93,16 @@ pub(in crate::drill) fn cluster_spec(scenario: &Scenario) -> ClusterSpec {
                     .collect();
                 // The file names the newest first, as people think of them.
                 revisions.reverse();
-                DeploymentSpec {
+                WorkloadSpec {
+                    kind: match workload.kind {
+                        Runner::Deployment => WorkloadKind::Deployment,
+                        Runner::StatefulSet => WorkloadKind::StatefulSet,
+                        Runner::DaemonSet => WorkloadKind::DaemonSet,
+                        Runner::Rollout => WorkloadKind::Rollout(workload.steps.iter().map(step).collect()),
+                    },
                     namespace: workload.namespace().to_owned(),
                     name: workload.name().to_owned(),
-                    replicas: workload.replicas,
+                    replicas: workload.replicas.unwrap_or(0),
                     revisions,
                     cpu: (workload.cpu.request, workload.cpu.limit),
                     memory: (workload.memory.request, workload.memory.limit),
@@ -134,6 +140,14 @@ pub(in crate::drill) fn cluster_spec(scenario: &Scenario) -> ClusterSpec {
                 self_heal: app.self_heal,
             })
             .collect(),
+    }
+}
+
+fn step(step: &StepShape) -> CanaryStep {
+    match step {
+        StepShape::Weight(weight) => CanaryStep::SetWeight(*weight),
+        StepShape::Pause => CanaryStep::Pause(None),
+        StepShape::Wait(long) => CanaryStep::Pause(Some(*long)),
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::drill::kube::PodView;
 use crate::drill::promql::Store;
 use crate::drill::rng::Rng;
-use crate::drill::scenario::Scenario;
+use crate::drill::scenario::{Runner, Scenario};
 
 use super::physics::{Physics, Second};
 
@@ -83,9 +83,27 @@ impl Counters {
             let service = [("job", name), ("namespace", namespace), ("service", name)];
             counted.publish(&service, !workload.calls.is_empty() || workload.worker.is_some(), at, store);
             store.push("up", &service, at, if body.now.ready > 0 { 1.0 } else { 0.0 });
-            let deployment = [("deployment", name), ("namespace", namespace)];
-            store.push("kube_deployment_status_replicas", &deployment, at, pods.len() as f64);
-            store.push("kube_deployment_status_replicas_ready", &deployment, at, body.now.ready as f64);
+            // As kube-state-metrics and Argo Rollouts name them.
+            let (label, total, ready) = match workload.kind {
+                Runner::Deployment => {
+                    ("deployment", "kube_deployment_status_replicas", "kube_deployment_status_replicas_ready")
+                }
+                Runner::StatefulSet => {
+                    ("statefulset", "kube_statefulset_status_replicas", "kube_statefulset_status_replicas_ready")
+                }
+                Runner::DaemonSet => (
+                    "daemonset",
+                    "kube_daemonset_status_current_number_scheduled",
+                    "kube_daemonset_status_number_ready",
+                ),
+                // It counts those that are wanted, not those that are there.
+                Runner::Rollout => ("name", "", "rollout_info_replicas_available"),
+            };
+            let labels = [(label, name), ("namespace", namespace)];
+            if !total.is_empty() {
+                store.push(total, &labels, at, pods.len() as f64);
+            }
+            store.push(ready, &labels, at, body.now.ready as f64);
             let limit = workload.cpu.limit as f64 / 1000.0;
             for (pod, _, memory, cpu_seconds) in body.pods.usage() {
                 let labels = [("container", name), ("namespace", namespace), ("pod", pod)];

@@ -59,13 +59,13 @@ impl Toy {
                 workload.path.get_ref().clone(),
                 Deployment {
                     image,
-                    replicas: workload.replicas,
+                    replicas: workload.replicas.unwrap_or(1),
                     starts_in: workload.starts_in,
                     pods: Vec::new(),
                     born: 0,
                 },
             );
-            for _ in 0..workload.replicas {
+            for _ in 0..workload.replicas.unwrap_or(1) {
                 state.start(workload.path.get_ref());
             }
         }

@@ -1,15 +1,15 @@
-//! Rolling back and restarting: on both servers through the program's own gateway, and on a real
-//! one against `kubectl rollout undo` and `restart`, for every kind that has revisions.
+//! Rolling back and restarting every kind that has revisions: on both servers through the program's
+//! own gateway, and on a real one against `kubectl rollout undo` and `restart`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use warroom::clock::Clock;
+use warroom::drill::kube::WorkloadKind;
 use warroom::model::entry::{Actor, ActorKind};
 use warroom::model::name::{Kind, ObjectPath, Origin, Target};
-use warroom::model::plan::{Permission, Plan, Preview, Progress, Request, Revision};
+use warroom::model::plan::{Permission, Plan, Preview, Progress, Replicas, Request, Revision};
 use warroom::record::{Journal, RealDisk, StartInfo};
 use warroom::respond::{Cluster, Ended, Engine};
 
@@ -105,23 +105,134 @@ async fn a_rollback_its_undo_and_a_restart_keep_the_promises_of_the_gateway(side
     assert_eq!(image().await, "registry.example/payments:1.1.0");
 }
 
-cases!(a_rollback_its_undo_and_a_restart_keep_the_promises_of_the_gateway);
+/// A pod's UID: those of a StatefulSet keep their names.
+async fn uids(side: &Side, app: &str) -> Vec<Value> {
+    let list = side.get(&format!("{}?labelSelector=app%3D{app}", side.core("pods"))).await;
+    let there = list["items"].as_array().unwrap().iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+    there.map(|pod| pod["metadata"]["uid"].clone()).collect()
+}
+
+/// Rolls a workload out that was added as `ledger`.
+async fn released(side: &Side, path: &str, version: &str, annotations: Value) {
+    let patch = json!({"spec": {"template": {"metadata": {"annotations": annotations}, "spec": {"containers": [
+        {"name": "ledger", "image": format!("registry.example/ledger:{version}")}]}}}});
+    let answer = side.send("PATCH", path, STRATEGIC, patch).await;
+    assert_eq!(answer.code, 200, "{}", answer.text());
+}
+
+async fn goes_back_forward_and_anew(side: &Side, kind: Kind, of: WorkloadKind) {
+    let gateway = Gateway::open(&side.config());
+    let path = side.of(&of, "ledger");
+    side.add(of, "ledger", 3).await;
+    let first = side.get(&path).await;
+    released(side, &path, "1.1.0", json!({"example.com/build": "2"})).await;
+    side.until("it is rolled out", async || {
+        let (now, status) = (side.get(&path).await, side.get(&path).await["status"].clone());
+        let all = if kind == Kind::DaemonSet { &status["desiredNumberScheduled"] } else { &now["spec"]["replicas"] };
+        let (updated, ready) = match kind {
+            Kind::DaemonSet => (&status["updatedNumberScheduled"], &status["numberAvailable"]),
+            _ => (&status["updatedReplicas"], &status["availableReplicas"]),
+        };
+        status["observedGeneration"] == now["metadata"]["generation"]
+            && status["currentRevision"] == status["updateRevision"]
+            && (updated, ready) == (all, all)
+    })
+    .await;
+    let second = side.get(&path).await;
+    let of = || target(kind, &side.namespace, "ledger");
+    let back = Request::RollBack { target: of(), to: Revision::Previous };
+    let done = gateway.made(&back).await;
+    let words = done.outcome.words().to_string();
+    assert!(words.contains("replaced") && words.contains("available"), "{words}");
+    assert_eq!(side.get(&path).await["spec"], first["spec"]);
+    gateway.undone(done).await;
+    assert_eq!(side.get(&path).await["spec"], second["spec"]);
+
+    // What kubectl sends, which is the revision's own data, leaves the same.
+    let list = side.get(&side.apps("controllerrevisions?labelSelector=app%3Dledger")).await;
+    let image = "/data/spec/template/spec/containers/0/image";
+    let of_first = |one: &&Value| one.pointer(image) == Some(&json!("registry.example/ledger:1.0.0"));
+    let kept = list["items"].as_array().unwrap().iter().find(of_first).unwrap();
+    let dry = side.send("PATCH", &format!("{path}?dryRun=All"), STRATEGIC, kept["data"].clone()).await;
+    assert_eq!((dry.code, &dry.json()["spec"]), (200, &first["spec"]));
+
+    let pods = uids(side, "ledger").await;
+    gateway.made(&Request::Restart { target: of() }).await;
+    assert!(uids(side, "ledger").await.iter().all(|pod| !pods.contains(pod)), "every pod is another one");
+    if kind == Kind::StatefulSet {
+        let scale = Request::Scale { target: of(), to: Replicas::Exactly(4) };
+        let done = gateway.made(&scale).await;
+        assert_eq!(side.pods("ledger").await, ["ledger-0", "ledger-1", "ledger-2", "ledger-3"]);
+        gateway.undone(done).await;
+        assert_eq!(side.pods("ledger").await, ["ledger-0", "ledger-1", "ledger-2"]);
+    }
+}
+
+async fn a_stateful_set_goes_back_forward_and_anew(side: &Side) {
+    goes_back_forward_and_anew(side, Kind::StatefulSet, WorkloadKind::StatefulSet).await;
+}
+
+async fn a_daemon_set_goes_back_forward_and_anew(side: &Side) {
+    goes_back_forward_and_anew(side, Kind::DaemonSet, WorkloadKind::DaemonSet).await;
+}
+
+/// kubernetes#67250, as it is: a rollback does not replace the pod that the release broke.
+async fn a_stateful_set_stays_on_its_broken_pod_and_the_gateway_says_which(side: &Side) {
+    let gateway = Gateway::open(&side.config());
+    let path = side.of(&WorkloadKind::StatefulSet, "ledger");
+    side.add(WorkloadKind::StatefulSet, "ledger", 3).await;
+    side.spoil("registry.example/ledger:1.1.0");
+    released(side, &path, "1.1.0", json!({"sim/fail": "not-ready"})).await;
+    let last = side.core("pods/ledger-2");
+    side.until("its last pod is broken", async || {
+        let pod = side.call("GET", &last, &[], "").await;
+        // Between the old one and the new one there is none.
+        pod.code == 200
+            && pod.json()["spec"]["containers"][0]["image"] == "registry.example/ledger:1.1.0"
+            && pod.json()["status"]["phase"] == "Running"
+    })
+    .await;
+
+    let want =
+        Request::RollBack { target: target(Kind::StatefulSet, &side.namespace, "ledger"), to: Revision::Previous };
+    let plan = gateway.plan(&want).await;
+    assert!(plan.facts.iter().any(|fact| fact.warns && fact.words.contains("kubernetes#67250")), "{:?}", plan.facts);
+    let told: Mutex<Vec<String>> = Mutex::default();
+    let tell = |progress| {
+        if let Progress::Under { words } = progress {
+            told.lock().unwrap().push(words.to_string());
+        }
+    };
+    let action = gateway.engine.apply(plan, &gateway.actor, &gateway.journal, &tell);
+    let cure = async {
+        let named = async || told.lock().unwrap().iter().any(|words| words.contains("ledger-2 is not ready"));
+        side.until("the pod is named", named).await;
+        assert_eq!(side.call("DELETE", &last, &[], "").await.code, 200);
+    };
+    let (ended, ()) = tokio::join!(action, cure);
+    let outcome = ended.unwrap().outcome;
+    assert_eq!(outcome.as_str(), "verified", "{outcome:?}");
+}
+
+cases!(
+    a_rollback_its_undo_and_a_restart_keep_the_promises_of_the_gateway,
+    a_stateful_set_goes_back_forward_and_anew,
+    a_daemon_set_goes_back_forward_and_anew,
+    a_stateful_set_stays_on_its_broken_pod_and_the_gateway_says_which,
+);
 
 /// A workload of some version: templates that differ in more than an image.
-fn workload(kind: Kind, version: u32, more: Value) -> Value {
+fn workload(kind: Kind, version: u32) -> Value {
     let labels = json!({ "app": "payments" });
     let mut env = vec![json!({ "name": "GREETING", "value": "grüß \"dich\"\n" })];
     if version != 2 {
         env.push(json!({ "name": "RATE_LIMIT", "value": version.to_string() }));
     }
-    let mut template = json!({
+    let template = json!({
         "metadata": { "labels": labels, "annotations": { "example.com/build": version.to_string() } },
         "spec": { "containers": [{ "name": "app", "image": format!("registry.example/payments:1.{version}.0"),
             "env": env, "ports": [{ "containerPort": 8080 }] }] },
     });
-    if let Some(annotations) = more.as_object() {
-        template["metadata"]["annotations"].as_object_mut().unwrap().extend(annotations.clone());
-    }
     let mut object = json!({
         "apiVersion": "apps/v1", "kind": kind.as_str(),
         "metadata": { "name": "payments", "annotations": {
@@ -162,7 +273,7 @@ async fn a_rollback_leaves_what_kubectl_leaves(kind: Kind) {
     let gateway = Gateway::open(&acting(&shop));
     let mut versions = Vec::new();
     for version in 1..=3 {
-        shop.apply(&workload(kind, version, Value::Null));
+        shop.apply(&workload(kind, version));
         shop.kubectl(&["rollout", "status", &format!("{kind}/payments"), "--timeout=90s"]);
         versions.push(touched(&shop, kind));
     }
@@ -209,50 +320,6 @@ fn acting(shop: &Shop) -> String {
     text.replacen("[environments.real.kubernetes]", "[environments.real.kubernetes]\ncontext = \"plane\"", 1)
 }
 
-async fn until(what: &str, so: impl AsyncFn() -> bool) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(90);
-    while !so().await {
-        assert!(tokio::time::Instant::now() < deadline, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// kubernetes#67250, as it is: a rollback does not replace the pod that the release broke.
-async fn a_stateful_set_stays_on_its_broken_pod_and_the_gateway_says_which() {
-    let shop = Shop::open().await;
-    let gateway = Gateway::open(&acting(&shop));
-    shop.apply(&workload(Kind::StatefulSet, 1, Value::Null));
-    shop.kubectl(&["rollout", "status", "statefulset/payments", "--timeout=90s"]);
-    shop.apply(&workload(Kind::StatefulSet, 2, json!({ "sim/fail": "not-ready" })));
-    let broken = async || {
-        let text = shop.kubectl(&["get", "pod", "payments-2", "-o", "json", "--ignore-not-found"]);
-        let pod: Value = serde_json::from_str(&text).unwrap_or_default();
-        pod["spec"]["containers"][0]["image"] == "registry.example/payments:1.2.0"
-            && pod["status"]["phase"] == "Running"
-    };
-    until("its last pod is broken", broken).await;
-
-    let want =
-        Request::RollBack { target: target(Kind::StatefulSet, &shop.namespace, "payments"), to: Revision::Previous };
-    let plan = gateway.plan(&want).await;
-    assert!(plan.facts.iter().any(|fact| fact.warns && fact.words.contains("kubernetes#67250")), "{:?}", plan.facts);
-    let told: Mutex<Vec<String>> = Mutex::default();
-    let tell = |progress| {
-        if let Progress::Under { words } = progress {
-            told.lock().unwrap().push(words.to_string());
-        }
-    };
-    let action = gateway.engine.apply(plan, &gateway.actor, &gateway.journal, &tell);
-    let cure = async {
-        let named = async || told.lock().unwrap().iter().any(|words| words.contains("payments-2 is not ready"));
-        until("the pod is named", named).await;
-        shop.kubectl(&["delete", "pod", "payments-2"]);
-    };
-    let (ended, ()) = tokio::join!(action, cure);
-    let outcome = ended.unwrap().outcome;
-    assert_eq!(outcome.as_str(), "verified", "{outcome:?}");
-}
-
 mod beside_kubectl {
     mod real {
         mod kubernetes {
@@ -274,12 +341,6 @@ mod beside_kubectl {
             #[ignore = "needs kubernetes: tests/run starts it"]
             async fn a_rollback_of_a_daemon_set_leaves_what_kubectl_leaves() {
                 super::super::super::a_rollback_leaves_what_kubectl_leaves(Kind::DaemonSet).await;
-            }
-
-            #[tokio::test]
-            #[ignore = "needs kubernetes: tests/run starts it"]
-            async fn a_stateful_set_stays_on_its_broken_pod_and_the_gateway_says_which() {
-                super::super::super::a_stateful_set_stays_on_its_broken_pod_and_the_gateway_says_which().await;
             }
         }
     }

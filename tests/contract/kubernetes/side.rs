@@ -18,7 +18,9 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use warroom::clock::{Clock, World};
-use warroom::drill::kube::{Cluster, ClusterSpec, DeploymentSpec, Kill, NodeSpec, RouteKind, RouteSpec};
+use warroom::drill::kube::{
+    CanaryStep, Cluster, ClusterSpec, Kill, NodeSpec, RouteKind, RouteSpec, WorkloadKind, WorkloadSpec,
+};
 
 use super::Shop;
 use crate::kit::command;
@@ -93,12 +95,23 @@ pub(crate) struct Side {
 }
 
 enum Behind {
-    Drill { cluster: Cluster, failing: Failing, world: tokio::task::JoinHandle<()>, _folder: tempfile::TempDir },
+    Drill { cluster: Cluster, sick: Sick, world: tokio::task::JoinHandle<()>, _folder: tempfile::TempDir },
     Real { _shop: Shop },
 }
 
-/// Pods that are killed as soon as they run.
-type Failing = Arc<Mutex<BTreeMap<String, Kill>>>;
+/// What is wrong with the drill's pods.
+#[derive(Default)]
+struct Ills {
+    /// Pods that are killed as soon as they run.
+    failing: BTreeMap<String, Kill>,
+    /// Images whose pods never get ready.
+    unready: BTreeSet<String>,
+}
+
+type Sick = Arc<Mutex<Ills>>;
+
+/// What cases add to the shop.
+const ADDED: [&str; 2] = ["ledger", "checkout"];
 
 /// Whether others use the control plane meanwhile; until it is dropped.
 pub(crate) enum Turn {
@@ -154,21 +167,12 @@ impl Side {
             memory: 128 << 30,
             pods: 110,
         };
-        let deployment = |name: &str, replicas| DeploymentSpec {
-            namespace: "shop".into(),
-            name: name.into(),
-            replicas,
-            revisions: vec![(format!("registry.example/{name}:1.0.0"), epoch - TimeDelta::minutes(5))],
-            cpu: (100, 0),
-            memory: (64 << 20, 0),
-            annotations: BTreeMap::new(),
-            start_delay: Duration::from_secs(1),
-        };
+        let deployment = |name: &str, replicas| workload(WorkloadKind::Deployment, name, replicas, epoch);
         let spec = ClusterSpec {
             name: "drill".into(),
             user: "admin".into(),
             nodes: vec![node("node-0"), node("node-1"), node("node-2")],
-            deployments: vec![deployment("payments", 4), deployment("catalog", 2)],
+            workloads: vec![deployment("payments", 4), deployment("catalog", 2)],
             autoscalers: Vec::new(),
             applications: Vec::new(),
         };
@@ -182,10 +186,10 @@ impl Side {
         let kubeconfig = folder.path().join("kubeconfig").to_str().unwrap().to_owned();
         std::fs::write(&kubeconfig, cluster.kubeconfig(&format!("http://{}", listener.local_addr().unwrap()))).unwrap();
         tokio::spawn(axum::serve(listener, cluster.router()).into_future());
-        let failing = Failing::default();
-        let world = tokio::spawn(world(cluster.clone(), Arc::clone(&failing), second(now)));
+        let sick = Sick::default();
+        let world = tokio::spawn(world(cluster.clone(), Arc::clone(&sick), second(now)));
         let client = client(&kubeconfig).await;
-        let behind = Behind::Drill { cluster, failing, world, _folder: folder };
+        let behind = Behind::Drill { cluster, sick, world, _folder: folder };
         Self { kubeconfig, namespace: "shop".into(), user: "admin", client, behind }
     }
 
@@ -319,11 +323,57 @@ impl Side {
         });
     }
 
+    /// Adds a workload of version 1.0.0 whose replicas run: a DaemonSet has one on each node whatever
+    /// they say.
+    pub(crate) async fn add(&self, kind: WorkloadKind, name: &str, replicas: u32) {
+        assert!(ADDED.contains(&name), "the drill's world looks after {ADDED:?} alone");
+        let path = self.of(&kind, name);
+        let is_daemon_set = kind == WorkloadKind::DaemonSet;
+        match &self.behind {
+            Behind::Drill { cluster, .. } => cluster.add(&workload(kind, name, replicas, second(Clock::real().now()))),
+            Behind::Real { .. } => {
+                let (collection, _) = path.rsplit_once('/').unwrap();
+                let made = self.send("POST", collection, JSON, object(&kind, name, replicas)).await;
+                assert_eq!(made.code, 201, "{}", made.text());
+            }
+        }
+        let wants = async || match is_daemon_set {
+            true => self.get(&path).await["status"]["desiredNumberScheduled"].as_u64().unwrap_or(0),
+            false => u64::from(replicas),
+        };
+        self.until("its pods are ready", async || {
+            let pods = self.get(&format!("{}?labelSelector=app%3D{name}", self.core("pods"))).await;
+            let ready = |pod: &&Value| pod["status"]["containerStatuses"][0]["ready"] == json!(true);
+            let ready = pods["items"].as_array().unwrap().iter().filter(ready).count() as u64;
+            ready > 0 && ready == wants().await
+        })
+        .await;
+    }
+
+    /// The path of a workload.
+    pub(crate) fn of(&self, kind: &WorkloadKind, name: &str) -> String {
+        match kind {
+            WorkloadKind::Deployment => self.apps(&format!("deployments/{name}")),
+            WorkloadKind::StatefulSet => self.apps(&format!("statefulsets/{name}")),
+            WorkloadKind::DaemonSet => self.apps(&format!("daemonsets/{name}")),
+            WorkloadKind::Rollout(_) => {
+                format!("/apis/argoproj.io/v1alpha1/namespaces/{}/rollouts/{name}", self.namespace)
+            }
+        }
+    }
+
+    /// Has no pod of an image get ready. On a real server the template says so itself.
+    pub(crate) fn spoil(&self, image: &str) {
+        if let Behind::Drill { sick, .. } = &self.behind {
+            sick.lock().unwrap().unready.insert(image.to_owned());
+        }
+    }
+
     /// From now on a pod's container ends again and again.
     pub(crate) async fn fail(&self, pod: &str, why: Kill) {
         match &self.behind {
-            Behind::Drill { failing, .. } => {
-                failing.lock().unwrap().insert(pod.to_owned(), why);
+            Behind::Drill { sick, .. } => {
+                sick.lock().unwrap().failing.insert(pod.to_owned(), why);
             }
             Behind::Real { .. } => {
                 let word = if why == Kill::OutOfMemory { "oom" } else { "crash" };
@@ -443,8 +493,53 @@ async fn client(kubeconfig: &str) -> Client {
     Client::try_from(config).unwrap()
 }
 
+/// A workload of the drill's that was rolled out five minutes before.
+fn workload(kind: WorkloadKind, name: &str, replicas: u32, now: World) -> WorkloadSpec {
+    WorkloadSpec {
+        kind,
+        namespace: "shop".into(),
+        name: name.into(),
+        replicas,
+        revisions: vec![(format!("registry.example/{name}:1.0.0"), now - TimeDelta::minutes(5))],
+        cpu: (100, 0),
+        memory: (64 << 20, 0),
+        annotations: BTreeMap::new(),
+        start_delay: Duration::from_secs(1),
+    }
+}
+
+/// The same for a real server.
+fn object(kind: &WorkloadKind, name: &str, replicas: u32) -> Value {
+    let labels = json!({"app": name});
+    let mut spec = json!({"replicas": replicas, "selector": {"matchLabels": labels}, "template": {
+        "metadata": {"labels": labels}, "spec": {"containers": [{"name": name,
+            "image": format!("registry.example/{name}:1.0.0"),
+            "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}}}]}}});
+    let (version, word) = match kind {
+        WorkloadKind::Deployment => ("apps/v1", "Deployment"),
+        WorkloadKind::StatefulSet => {
+            spec["serviceName"] = json!(name);
+            ("apps/v1", "StatefulSet")
+        }
+        WorkloadKind::DaemonSet => {
+            spec.as_object_mut().unwrap().remove("replicas");
+            ("apps/v1", "DaemonSet")
+        }
+        WorkloadKind::Rollout(steps) => {
+            let step = |step: &CanaryStep| match step {
+                CanaryStep::SetWeight(weight) => json!({"setWeight": weight}),
+                CanaryStep::Pause(None) => json!({"pause": {}}),
+                CanaryStep::Pause(Some(long)) => json!({"pause": {"duration": long.as_secs()}}),
+            };
+            spec["strategy"] = json!({"canary": {"steps": steps.iter().map(step).collect::<Vec<_>>()}});
+            ("argoproj.io/v1alpha1", "Rollout")
+        }
+    };
+    json!({"apiVersion": version, "kind": word, "metadata": {"name": name}, "spec": spec})
+}
+
 /// The drill's world: twenty steps a second, by the wall.
-async fn world(cluster: Cluster, failing: Failing, mut now: World) {
+async fn world(cluster: Cluster, sick: Sick, mut now: World) {
     let mut lines: BTreeMap<String, u64> = BTreeMap::new();
     loop {
         let real = Clock::real().now();
@@ -460,9 +555,13 @@ async fn world(cluster: Cluster, failing: Failing, mut now: World) {
                 there.insert(pod.name);
             }
         }
+        for pod in ADDED.iter().flat_map(|app| cluster.pods("shop", app)) {
+            let bad = sick.lock().unwrap().unready.contains(&pod.image);
+            cluster.set_ready("shop", &pod.name, !bad);
+        }
         if second(real) > now {
             now = second(real);
-            for (pod, why) in failing.lock().unwrap().iter() {
+            for (pod, why) in &sick.lock().unwrap().failing {
                 // A container that is started anew begins a log of its own.
                 if there.contains(pod) {
                     cluster.kill("shop", pod, *why);

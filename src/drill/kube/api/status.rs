@@ -147,6 +147,12 @@ impl Failure {
         )
     }
 
+    /// A field that may not be changed as it was.
+    pub(super) fn forbidden_field(resource: &Resource, name: &str, field: &str, why: &str) -> Self {
+        let of = (resource.group, resource.kind);
+        Self::invalid_kind(of, name, field, "FieldValueForbidden", &format!("Forbidden: {why}"))
+    }
+
     /// As [`Failure::invalid`], for a kind that is no resource, such as `ListOptions`.
     pub(super) fn invalid_kind(of: (&str, &str), name: &str, field: &str, reason: &str, message: &str) -> Self {
         let (group, kind) = of;

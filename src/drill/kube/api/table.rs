@@ -51,6 +51,10 @@ fn columns(behind: Behind) -> Vec<Column> {
             out.extend([s("ScaleTargetKind"), s("ScaleTargetName"), n("Min"), n("Max"), s("Ready"), s("Paused"), AGE]);
         }
         Behind::Stored(Kind::Application) => out.extend([s("Sync Status"), s("Health Status"), wide("Revision")]),
+        Behind::Stored(Kind::ControllerRevision) => out.extend([s("Controller"), n("Revision"), AGE]),
+        Behind::Stored(Kind::Rollout) => {
+            out.extend([n("Desired"), n("Current"), n("Up-to-date"), n("Available"), AGE]);
+        }
         Behind::Stored(Kind::Namespace) => out.extend([s("Status"), AGE]),
         Behind::Stored(Kind::Service) => {
             out.extend([s("Type"), s("Cluster-IP"), s("External-IP"), s("Port(s)"), AGE, wide("Selector")]);
@@ -70,6 +74,7 @@ fn columns(behind: Behind) -> Vec<Column> {
                 s("Node Selector"),
                 AGE,
             ]);
+            out.extend(CONTAINERS);
         }
         Behind::Usage(_) => out.extend([s("cpu"), s("memory"), s("Window")]),
         Behind::Review => out.push(AGE),
@@ -237,8 +242,31 @@ fn cells(behind: Behind, object: &Value, now: World) -> Vec<Value> {
             let cpu = milli(text(used, &["cpu"])).unwrap_or(0);
             vec![name, json!(format!("{cpu}m")), at(used, &["memory"]).clone(), of(&["window"])]
         }
-        // Never stored here; their lists are empty.
-        Behind::Stored(Kind::StatefulSet | Kind::DaemonSet) | Behind::Review => vec![name, age],
+        Behind::Stored(Kind::StatefulSet) => {
+            let (names, images) = containers(object);
+            let (wanted, ready) = (int(object, &["spec", "replicas"]), int(object, &["status", "readyReplicas"]));
+            vec![name, json!(format!("{ready}/{wanted}")), age, names, images]
+        }
+        Behind::Stored(Kind::DaemonSet) => {
+            let (names, images) = containers(object);
+            let counts = ["desiredNumberScheduled", "currentNumberScheduled", "numberReady", "updatedNumberScheduled"];
+            let counts = counts.into_iter().chain(["numberAvailable"]).map(|field| number(&["status", field]));
+            let selector = json!(labels(at(object, &["spec", "selector", "matchLabels"])));
+            let nodes = json!(labels(at(object, &["spec", "template", "spec", "nodeSelector"])));
+            std::iter::once(name).chain(counts).chain([nodes, age, names, images, selector]).collect()
+        }
+        Behind::Stored(Kind::ControllerRevision) => {
+            let owner = list(object, &["metadata", "ownerReferences"]).first().unwrap_or(&Value::Null);
+            let group = text(owner, &["apiVersion"]).split('/').next().unwrap_or_default();
+            let controller = format!("{}.{group}/{}", text(owner, &["kind"]).to_lowercase(), text(owner, &["name"]));
+            vec![name, json!(controller), number(&["revision"]), age]
+        }
+        Behind::Stored(Kind::Rollout) => {
+            let counts =
+                ["HPAReplicas", "updatedReplicas", "availableReplicas"].map(|field| number(&["status", field]));
+            [name, number(&["spec", "replicas"])].into_iter().chain(counts).chain([age]).collect()
+        }
+        Behind::Review => vec![name, age],
     }
 }
 

@@ -1,5 +1,4 @@
-//! Writing: patches and replacements of deployments, their scale, autoscalers and custom
-//! resources; deletion of pods; events that clients post.
+//! Writing: patches and replacements of workloads, their scale, autoscalers and custom resources; deletion of pods; events that clients post.
 //!
 //! Owns: preconditions, validation, dry runs, and the list of what was taken. Must not: run a
 //! controller: what a write sets off happens from the next tick on.
@@ -9,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 
+use super::super::daemonsets::count_template;
 use super::super::kinds::{Kind, Resource};
 use super::super::state::State;
 use super::super::store::Key;
@@ -71,6 +71,7 @@ pub(super) fn change(
         let kind = call.stored().ok_or_else(Failure::not_allowed)?;
         let old = state.store.get(kind, &call.key()).cloned().ok_or_else(|| call.not_found())?;
         let scaling = call.sub.as_deref() == Some("scale");
+        let status = call.sub.as_deref() == Some("status");
         let before = if scaling { scale_of(&old) } else { shown(call.resource, &old) };
         let wanted = match verb {
             "patch" => patched(kind, &before, headers, body)?,
@@ -84,6 +85,11 @@ pub(super) fn change(
                 &["spec", "replicas"],
                 json!(replicas(call.resource, call, at(&wanted, &["spec", "replicas"]))?),
             );
+            next
+        } else if status {
+            // All else that such a request says is passed over.
+            let mut next = Value::clone(&old);
+            put(&mut next, &["status"], at(&wanted, &["status"]).clone());
             next
         } else {
             admit(call, kind, &old, wanted)?
@@ -209,6 +215,9 @@ fn admit(call: &Call, kind: Kind, old: &Value, wanted: Value) -> Result<Value, F
     if let Some((field, why)) = super::super::traffic::refused(kind, &next) {
         return Err(invalid(field, &why));
     }
+    if kind == Kind::Rollout {
+        replicas(call.resource, call, at(&next, &["spec", "replicas"]))?;
+    }
     if kind.is_custom() {
         return Ok(next);
     }
@@ -242,6 +251,9 @@ fn admit(call: &Call, kind: Kind, old: &Value, wanted: Value) -> Result<Value, F
         }
         return Ok(next);
     }
+    if kind == Kind::StatefulSet {
+        fixed(old, &next).map_err(|why| Failure::forbidden_field(call.resource, name, "spec", why))?;
+    }
     let spec = at(&next, &["spec"]);
     let count = match at(spec, &["replicas"]) {
         Value::Null => 1,
@@ -266,16 +278,43 @@ fn admit(call: &Call, kind: Kind, old: &Value, wanted: Value) -> Result<Value, F
             }
         }
     }
-    put(&mut next, &["spec", "replicas"], json!(count));
-    for field in ["strategy", "revisionHistoryLimit", "progressDeadlineSeconds"] {
-        if at(&next, &["spec", field]).is_null() {
+    if kind == Kind::DaemonSet {
+        count_template(old, &mut next);
+    } else {
+        put(&mut next, &["spec", "replicas"], json!(count));
+    }
+    for field in ["strategy", "updateStrategy", "revisionHistoryLimit", "progressDeadlineSeconds"] {
+        if at(&next, &["spec", field]).is_null() && !at(old, &["spec", field]).is_null() {
             put(&mut next, &["spec", field], at(old, &["spec", field]).clone());
         }
     }
     Ok(next)
 }
 
-/// DELETE of a pod: its ReplicaSet makes a new one.
+/// Whether nothing is changed that a StatefulSet keeps for life.
+fn fixed(old: &Value, next: &Value) -> Result<(), &'static str> {
+    const OPEN: [&str; 7] = [
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "revisionHistoryLimit",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
+    ];
+    let rest = |object: &Value| {
+        let fields = at(object, &["spec"]).as_object().into_iter().flatten();
+        let kept = fields.filter(|(key, _)| !OPEN.contains(&key.as_str()));
+        kept.map(|(key, value)| (key.clone(), value.clone())).collect::<serde_json::Map<_, _>>()
+    };
+    if rest(old) == rest(next) {
+        return Ok(());
+    }
+    Err("updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', \
+         'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden")
+}
+
+/// DELETE of a pod: what controls it makes a new one.
 pub(super) fn delete_pod(
     cluster: &Cluster,
     call: &Call,
