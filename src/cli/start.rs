@@ -87,6 +87,10 @@ impl Opening {
             let found = tokio::task::spawn_blocking(left_over).await.unwrap_or_default();
             if found.is_empty() { Vec::new() } else { vec![Message::LeftOver(found)] }
         });
+        runner.beside(async move {
+            let found = tokio::task::spawn_blocking(open).await.unwrap_or_default();
+            if found.is_empty() { Vec::new() } else { vec![Message::Open(found)] }
+        });
         let inbox = Inbox::new();
         let supervisor = connect::supervise(connectors, clock.clone(), followed, &inbox);
         let ended = crate::session::run(Setup { core, clock, inbox, runner, answers, signals }, front).await;

@@ -15,7 +15,7 @@ use crate::model::runbook::Runbook;
 use crate::model::signal::{Signal, Stamped};
 use crate::observe::Picture;
 use crate::observe::alerts::Claim;
-use crate::record::{Leftover, Milestones, milestones};
+use crate::record::{Leftover, Milestones, OpenIntent, milestones};
 use crate::respond::Warrant;
 use crate::text::Safe;
 
@@ -51,7 +51,9 @@ pub struct Core {
     pub consent: Option<Consent>,
     /// Changes for a time that nobody has ended yet, of this record and of earlier ones.
     pub left_over: Vec<Leftover>,
-    /// Plans that were applied in this session, oldest first.
+    /// Changes that processes which are gone had begun and of which no outcome is recorded yet.
+    pub open_intents: Vec<OpenIntent>,
+    /// Plans that were applied in this session, or that the incident's record tells, oldest first.
     pub actions: Vec<Action>,
     /// Whether the world may be changed now.
     pub window: WriteWindow,
@@ -193,6 +195,7 @@ impl Core {
             plan: None,
             consent: None,
             left_over: Vec::new(),
+            open_intents: Vec::new(),
             actions: Vec::new(),
             window: WriteWindow::Closed,
             alertmanagers: env.alertmanager.iter().map(|access| SourceId::from(access.name.as_str())).collect(),
@@ -411,6 +414,23 @@ pub struct Action {
     pub state: ActionState,
     /// The plan that undid it.
     pub undone_by: Option<PlanId>,
+}
+
+impl Action {
+    /// Whether it may have changed something that an undo takes back, and none did.
+    pub fn undoable(&self) -> bool {
+        self.undone_by.is_none()
+            && self.plan.undo.is_some()
+            && matches!(
+                self.state,
+                ActionState::Ended(
+                    Outcome::Verified { .. }
+                        | Outcome::TimedOut { .. }
+                        | Outcome::Failed { .. }
+                        | Outcome::Unknown { .. }
+                )
+            )
+    }
 }
 
 /// How far a confirmed plan is.

@@ -27,6 +27,7 @@ pub(super) struct Transcript {
     plan_id: Option<PlanId>,
     incident: Option<Safe>,
     offer: Option<ResumeOffer>,
+    open: Vec<OpenIntent>,
     runbook: Option<RunbookView>,
 }
 
@@ -41,6 +42,7 @@ impl Transcript {
             plan_id: None,
             incident: None,
             offer: None,
+            open: Vec::new(),
             runbook: None,
         }
     }
@@ -60,6 +62,7 @@ impl Transcript {
             self.incident = incident;
         }
         self.show_offer(core)?;
+        self.show_open(core)?;
         for entry in self.unseen(&core.entries) {
             let draft = &entry.draft;
             let mark = (draft.kind, entry.occurred_at, draft.subject.clone(), draft.title.clone());
@@ -107,6 +110,17 @@ impl Transcript {
                 )?;
             }
             self.offer.clone_from(&core.resume);
+        }
+        Ok(())
+    }
+
+    /// What was left in flight, as long as nobody knows how it ended.
+    fn show_open(&mut self, core: &Core) -> io::Result<()> {
+        if core.open_intents != self.open {
+            for one in core.open_intents.iter().filter(|one| !self.open.contains(one)) {
+                writeln!(self.out, "no outcome is recorded of {}", one.words())?;
+            }
+            self.open.clone_from(&core.open_intents);
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ use crate::observe::services::{Health, ServiceRow, SignalRow};
 use crate::observe::situation::Clause;
 use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, PodRow, WorkloadRow};
-use crate::record::{Leftover, Milestone, Milestones, Row};
+use crate::record::{Leftover, Milestone, Milestones, OpenIntent, Row};
 use crate::session::{
     Action, Consent, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, RunbookView, WriteWindow,
 };

@@ -15,7 +15,7 @@ use crate::observe::services::{Health, ServiceRow};
 use crate::observe::situation::{Clause, situation};
 use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, WorkloadRow};
-use crate::record::{Leftover, Milestones, Row};
+use crate::record::{Leftover, Milestones, OpenIntent, Row};
 use crate::session::{
     Action, Consent, Core, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, RunbookView, WriteWindow,
 };
@@ -98,6 +98,7 @@ pub(super) struct Scene<'a> {
     pub(super) plan: Option<&'a PlanView>,
     pub(super) consent: Option<&'a Consent>,
     pub(super) left_over: &'a [Leftover],
+    pub(super) open_intents: &'a [OpenIntent],
     pub(super) actions: &'a [Action],
     pub(super) window: &'a WriteWindow,
     pub(super) notice: Option<&'a Notice>,
@@ -141,6 +142,7 @@ impl<'a> Scene<'a> {
             plan: core.plan.as_ref(),
             consent: core.consent.as_ref(),
             left_over: &core.left_over,
+            open_intents: &core.open_intents,
             actions: &core.actions,
             window: &core.window,
             notice: core.notice.as_ref(),

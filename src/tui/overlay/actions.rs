@@ -119,11 +119,7 @@ pub(in crate::tui) fn choices(
                         Does::Line(format!("silence {} 2h ", row.alert.name)),
                     );
                 }
-                let undoable = scene.actions.iter().rev().find(|action| {
-                    action.undone_by.is_none()
-                        && action.plan.undo.is_some()
-                        && matches!(action.state, ActionState::Ended(_))
-                });
+                let undoable = scene.actions.iter().rev().find(|action| action.undoable());
                 if let Some(action) = undoable {
                     offer(format!("undo: {}", action.plan.title), Does::Run(Command::Undo));
                 }
@@ -189,6 +185,9 @@ pub(super) fn draw(
             "Read-only: the configuration allows no changes in this environment."
         };
         card.blank().text(why, Role::Dim);
+    }
+    for one in scene.open_intents {
+        card.text(&format!("No outcome is recorded of {}.", one.words()), Role::Warn);
     }
     let mut foot = card.ink();
     super::keys(&mut foot, &state.keymap, Where::Dialog, &[("accept", "take"), ("back", "back")]);
