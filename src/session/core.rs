@@ -374,6 +374,10 @@ pub struct Consent {
     pub incident: IncidentId,
     /// The plan that was shown first: reading it again asks nobody anew.
     pub asked: PlanId,
+    /// What it is called, whatever is shown meanwhile.
+    pub title: Safe,
+    /// The service that it is about.
+    pub service: Option<ServiceName>,
     /// What a consent names.
     pub hash: Safe,
     /// How far it is.

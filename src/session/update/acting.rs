@@ -206,6 +206,11 @@ fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
     let ticket = core.next_ticket();
     let what = request.words();
     core.desk.planning = Some(ticket);
+    // Whoever asks for another plan has left the one whose glass was about to break.
+    let mut effects = match &core.plan {
+        Some(PlanView::Shown { plan, .. }) if plan.request == request => Vec::new(),
+        _ => granting::put_away(core),
+    };
     // A plan that is being renewed stays readable meanwhile, and cannot be confirmed.
     match &mut core.plan {
         Some(PlanView::Shown { plan, blocked }) if plan.request == request => {
@@ -214,7 +219,8 @@ fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
         shown => *shown = Some(PlanView::Planning { what: what.into() }),
     }
     let cluster = cluster(core, &request);
-    vec![Effect::Plan { ticket, request, cluster, incident: core.incident.is_some() }]
+    effects.push(Effect::Plan { ticket, request, cluster, incident: core.incident.is_some() });
+    effects
 }
 
 /// How many replicas a request comes to at least, if it says so.
