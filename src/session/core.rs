@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::clock::World;
 use crate::config::{Catalogue, Environment, WritePolicy};
+use crate::model::card::Place;
 use crate::model::entry::{Actor, Entry, EntryKind, Phase, Severity};
 use crate::model::finding::Finding;
 use crate::model::name::{EnvId, IncidentId, ServiceName, SourceId, SourceKind};
@@ -289,6 +290,17 @@ pub struct Facing {
     pub window: chrono::TimeDelta,
     /// What each of its sources tells of.
     pub sources: BTreeMap<SourceId, SourceKind>,
+}
+
+impl Facing {
+    /// What kind of place it is.
+    pub fn place(&self) -> Place {
+        match (self.drill, self.production) {
+            (true, _) => Place::Drill,
+            (false, true) => Place::Production,
+            (false, false) => Place::Other,
+        }
+    }
 }
 
 /// The incident that is written.

@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use crate::clock::World;
+use crate::model::card;
 use crate::model::entry::{ActorKind, Entry, EntryId, EntryKind};
-use crate::model::plan::{PlanId, Tier};
+use crate::model::plan::{Plan, PlanId, Tier};
 use crate::model::runbook::Block;
-use crate::record::short;
+use crate::record::{OpenIntent, short};
 use crate::text::Safe;
 
 use super::core::Told;
@@ -22,7 +23,7 @@ pub(super) struct Transcript {
     /// The last entry that was looked at.
     last: Option<EntryId>,
     notice: Option<Notice>,
-    plan: Option<Safe>,
+    plan: Option<String>,
     /// The plan that was printed last: one that was renewed and reads the same is the same.
     plan_id: Option<PlanId>,
     incident: Option<Safe>,
@@ -161,27 +162,8 @@ impl Transcript {
 
     fn show_plan(&mut self, core: &Core) -> io::Result<()> {
         let words = match &core.plan {
-            Some(PlanView::Shown { plan, blocked }) => {
-                let changes: Vec<_> = plan
-                    .changes
-                    .iter()
-                    .map(|change| match &change.words {
-                        Some(words) => format!("{} {}", change.label, words.replace('→', "->")),
-                        None => format!("{} {} -> {}", change.label, change.before, change.after),
-                    })
-                    .collect();
-                let grave = core.consent.as_ref().filter(|_| plan.tier == Tier::Grave && blocked.is_none());
-                let second = grave.map(second_person).unwrap_or_default();
-                let blocked = blocked.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
-                Some(Safe::from(format!(
-                    "plan: {} in {}: {}{blocked}{second}; same as {}",
-                    plan.title,
-                    plan.target.origin.env,
-                    changes.join(", "),
-                    plan.command
-                )))
-            }
-            Some(PlanView::Refused { why }) => Some(Safe::from(format!("no plan: {why}"))),
+            Some(PlanView::Shown { plan, blocked }) => Some(card(core, plan, blocked.as_ref())),
+            Some(PlanView::Refused { why }) => Some(format!("no plan: {why}")),
             Some(PlanView::Planning { .. }) | None => None,
         };
         if words != self.plan {
@@ -192,6 +174,33 @@ impl Transcript {
         }
         self.plan_id = core.shown_plan().map(|plan| plan.id.clone());
         Ok(())
+    }
+}
+
+/// All that the screen's card tells of a plan, a line each. Its age and the time that is left are
+/// not told: a plan that was read again and reads the same is not printed again.
+fn card(core: &Core, plan: &Plan, blocked: Option<&Safe>) -> String {
+    let grave = core.consent.as_ref().filter(|_| plan.tier == Tier::Grave && blocked.is_none());
+    let second = grave.map(second_person).unwrap_or_default();
+    let blocked = blocked.map(|why| format!("; {why}")).unwrap_or_default();
+    let mut text = format!("plan: {} in {}: {}{blocked}{second}", plan.title, plan.target.origin.env, plan.changed());
+    let valid = (plan.expires_at - plan.read_at).num_seconds();
+    let rest = [
+        card::Line::new("expires", format!("{valid} s after it was read; it is read again then"), card::Tone::Dim),
+        card::Line::new("confirm", how_to_confirm(plan), card::Tone::Text),
+    ];
+    let minute = |at: World| at.format("%Y-%m-%d %H:%MZ").to_string();
+    let place = Some(core.facing.place());
+    for line in card::lines(plan, place, plan.read_at, &minute).iter().chain(&rest) {
+        text += &format!("\n    {:<9} {}", line.label, line.text);
+    }
+    text.replace('→', "->")
+}
+
+fn how_to_confirm(plan: &Plan) -> String {
+    match plan.tier {
+        Tier::Reversible => "`confirm`".to_owned(),
+        Tier::Lowers | Tier::Grave => format!("`confirm {}`", plan.name_to_type()),
     }
 }
 
