@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::{Clock, Hold};
+use crate::clock::{Clock, Hold, World};
 use crate::connect::{Follow, read_runbook};
 use crate::model::name::IncidentId;
 use crate::model::plan::{Outcome, Plan, Progress, Refusal};
@@ -91,8 +91,8 @@ impl Runner {
     }
 
     /// Takes note of what users feel now.
-    pub(super) fn note_vitals(&self, picture: &Picture) {
-        *self.vitals.lock().unwrap_or_else(PoisonError::into_inner) = Vitals::of(picture);
+    pub(super) fn note_vitals(&self, picture: &Picture, now: World) {
+        *self.vitals.lock().unwrap_or_else(PoisonError::into_inner) = Vitals::of(picture, now);
     }
 
     fn recorder(&self) -> Option<EngineJournal> {
