@@ -64,6 +64,8 @@ pub struct Core {
     pub runbook: Option<RunbookView>,
     /// Who sits here.
     pub actor: Actor,
+    /// What the credentials could do to the systems, whatever this session may, in sentences.
+    pub powers: Vec<Safe>,
     /// The last thing that the program has to say to the person.
     pub notice: Option<Notice>,
     /// Back-fill still under way: sources whose history is not read yet.
@@ -202,6 +204,7 @@ impl Core {
             alertmanagers: env.alertmanager.iter().map(|access| SourceId::from(access.name.as_str())).collect(),
             runbook: None,
             actor,
+            powers: Vec::new(),
             notice: None,
             backfilling: histories,
             leaving: false,

@@ -117,6 +117,8 @@ pub enum Message {
     },
     /// Who sits here, as a system says.
     Identified(Actor),
+    /// What the credentials could do, as the systems say, in sentences.
+    Powers(Vec<Safe>),
     /// Somebody who was asked answered.
     Answered {
         /// Who.

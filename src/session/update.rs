@@ -72,6 +72,10 @@ fn take(core: &mut Core, message: Message) -> Vec<Effect> {
             core.actor = actor;
             Vec::new()
         }
+        Message::Powers(told) => {
+            core.powers = told;
+            Vec::new()
+        }
         Message::Answered { whom, answer } => asking::answered(core, whom, answer),
         Message::RunbookRead { service, result } => reading::read(core, &service, result),
         Message::Exported(result) => asking::exported(core, result),
