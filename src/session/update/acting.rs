@@ -383,7 +383,11 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
             return Vec::new();
         }
     };
-    let plan = (**plan).clone();
+    let mut plan = (**plan).clone();
+    // The engine looks at the time once more before it writes: the window may have run out by then.
+    if let WriteWindow::Open { until, .. } = &core.window {
+        plan.expires_at = plan.expires_at.min(*until);
+    }
     core.plan = None;
     core.actions.push(Action {
         plan: plan.clone(),
