@@ -5,6 +5,7 @@
 //! and the types of time in `clock`.
 
 pub mod alert;
+pub mod card;
 pub mod change;
 pub mod cluster;
 pub mod command;

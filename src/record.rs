@@ -13,6 +13,7 @@ mod journal;
 mod layout;
 mod leftover;
 mod milestones;
+mod open;
 mod read;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -31,6 +32,7 @@ pub use journal::{Journal, StartInfo};
 pub(crate) use leftover::seen_to;
 pub use leftover::{Leftover, leftovers};
 pub use milestones::{Duration, Milestone, Milestones, milestones};
+pub use open::{Holder, OpenIntent, begun, how_to_settle, open_intents};
 pub use read::{IncidentRecord, RecordError, WriterFile, read_incident};
 pub(crate) use timeline::corrected;
 pub use timeline::{Row, is_key, timeline};

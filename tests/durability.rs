@@ -33,17 +33,29 @@ impl Home {
     fn drill(&self, how: &[&str]) -> Running {
         let mut command = self.warroom(how);
         command.args(["rate-limit-storm", "--speed", "600", "--seed", "1", "--out"]).arg(self.records());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let mut child = command.spawn().unwrap();
-        let (tell, lines) = channel();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for line in out.lines().map_while(Result::ok) {
-                // The test has seen enough.
-                let _ = tell.send(line);
-            }
-        });
-        Running { child, lines, printed: Vec::new() }
+        Running::of(command)
+    }
+
+    /// A session on the cluster of this kubeconfig, as on any real one.
+    fn session(&self, kubeconfig: &str, how: &[&str]) -> Running {
+        let text = std::fs::read_to_string(kubeconfig).unwrap();
+        let context = text.lines().find_map(|line| line.strip_prefix("current-context: ")).unwrap();
+        let context = context.trim_matches('"');
+        let config = format!(
+            "[environments.rehearsal]\nwrite = \"ask\"\n\
+             kubernetes = {{ kubeconfig = \"{kubeconfig}\", context = \"{context}\" }}\n"
+        );
+        let folder = self.0.path().join("warroom");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("config.toml"), config).unwrap();
+        let mut command = self.warroom(how);
+        command.arg("--plain");
+        Running::of(command)
+    }
+
+    /// Its incidents, and what belongs to none.
+    fn archive(&self) -> PathBuf {
+        self.0.path().join("warroom").join("incidents")
     }
 
     /// Standard output of a run that ends by itself.
@@ -79,12 +91,30 @@ impl Drop for Running {
 }
 
 impl Running {
+    fn of(mut command: Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.spawn().unwrap();
+        let (tell, lines) = channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                // The test has seen enough.
+                let _ = tell.send(line);
+            }
+        });
+        Self { child, lines, printed: Vec::new() }
+    }
+
     fn until(&mut self, what: &str) -> String {
+        self.until_any(&[what])
+    }
+
+    fn until_any(&mut self, what: &[&str]) -> String {
         loop {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => {
                     self.printed.push(line.clone());
-                    if line.contains(what) {
+                    if what.iter().any(|what| line.contains(what)) {
                         return line;
                     }
                 }
@@ -146,6 +176,12 @@ fn killed_at_several_moments_nothing_that_was_printed_is_lost_and_the_next_start
         assert!(told.contains("every byte is as it was written"), "{told}");
 
         let id = incident.file_name().unwrap().to_str().unwrap();
+        if moment == "intent " {
+            let closing = home.warroom(&["incident", "close", incident.to_str().unwrap()]).output().unwrap();
+            let why = String::from_utf8(closing.stderr).unwrap();
+            assert!(!closing.status.success() && why.contains("no outcome is recorded of an action"), "{why}");
+            assert!(why.contains("settles it at its start"), "{why}");
+        }
         let mut again = home.drill(&["--plain", "drill"]);
         let offer = again.until("left open: ");
         assert!(offer.contains(id) && offer.contains("`resume`"), "{offer}");
@@ -170,4 +206,76 @@ fn killed_at_several_moments_nothing_that_was_printed_is_lost_and_the_next_start
         assert!((1..=2).contains(&count("opened")), "declared once, titled at most once");
         assert_eq!(count("started"), 2);
     }
+}
+
+/// Makes every file of a rolling journal as old as one that would be removed.
+fn age(dir: &Path) {
+    let old = std::time::SystemTime::now() - Duration::from_secs(3 * 3600);
+    for file in std::fs::read_dir(dir.join("journal")).unwrap() {
+        let file = std::fs::File::options().append(true).open(file.unwrap().path()).unwrap();
+        file.set_modified(old).unwrap();
+    }
+}
+
+#[test]
+fn killed_during_a_change_that_belongs_to_no_incident_the_next_start_reads_what_became_of_it() {
+    let home = Home::new();
+    let mut serve = home.warroom(&["drill", "rate-limit-storm", "--serve", "--speed", "20"]);
+    serve.stdin(Stdio::null());
+    let mut world = Running::of(serve);
+    let kubeconfig = world.until("export KUBECONFIG=").trim_start_matches("export KUBECONFIG=").to_owned();
+    world.until("# prometheus");
+
+    let mut ana = home.session(&kubeconfig, &[]);
+    ana.say("write rehearsal before anybody declares anything");
+    ana.until("the write window is open");
+    // The cluster has to be read first.
+    loop {
+        ana.say("scale shop/mail +1");
+        if ana.until_any(&["plan: scale", "no plan: ", "no workload"]).contains("plan: scale") {
+            break;
+        }
+    }
+    ana.say("confirm");
+    ana.until(" intent ");
+    ana.kill();
+    let all = folders(&home.archive().join(".rolling"));
+    let [rolling] = &all[..] else { panic!("{all:?}") };
+    let count = |wanted: &str| home.entries(rolling).iter().filter(|(kind, _)| kind == wanted).count();
+    assert_eq!((count("intent"), count("outcome")), (1, 0));
+
+    // Long after, a session that may change nothing finds it, and says what it is.
+    age(rolling);
+    let mut reads = home.session(&kubeconfig, &["--read-only"]);
+    let told = reads.until("no outcome is recorded of ");
+    assert!(told.contains("scale Deployment mail in rehearsal: replicas"), "{told}");
+    let how = reads.until("left in flight");
+    assert!(how.contains("warroom --env rehearsal"), "{how}");
+    reads.say("quit");
+    assert!(reads.child.wait().unwrap().success());
+    assert!(rolling.is_dir() && count("outcome") == 0);
+
+    // One that may asks the cluster, by itself and without a window, and says how it ended.
+    age(rolling);
+    let mut ben = home.session(&kubeconfig, &[]);
+    let told = ben.until_any(&["mail: verified", "mail: unknown", "mail: overridden"]);
+    assert_eq!((count("intent"), count("outcome")), (1, 1), "{told}");
+    // What it was can be undone from here.
+    if told.contains("verified") {
+        ben.say("write rehearsal it is not needed");
+        ben.until("the write window is open");
+        ben.say("undo");
+        ben.until("plan: ");
+    }
+    ben.say("quit");
+    assert!(ben.child.wait().unwrap().success());
+    let (status, told) = home.told(&["incident", "verify", rolling.to_str().unwrap()]);
+    assert!(status.success(), "{told}");
+
+    // Nothing is open any more: it goes as every other.
+    age(rolling);
+    let mut last = home.session(&kubeconfig, &[]);
+    last.say("quit");
+    assert!(last.child.wait().unwrap().success());
+    assert!(!rolling.exists());
 }

@@ -8,7 +8,10 @@ use crate::clock::{Clock, World};
 use crate::config::ProcessEnv;
 use crate::model::entry::{Actor, Body, Draft, EntryKind, EntryOrigin};
 use crate::model::name::IncidentId;
-use crate::record::{Archive, Durability, IncidentRecord, Journal, StartInfo, leftovers, read_incident, verify};
+use crate::record::{
+    Archive, Durability, IncidentRecord, Journal, StartInfo, begun, how_to_settle, leftovers, open_intents,
+    read_incident, verify,
+};
 use crate::text::Safe;
 
 use super::archive::{archive, configured, incident_dir};
@@ -32,6 +35,19 @@ pub(super) fn run(what: IncidentArguments) -> Result<Exit, Failure> {
             let (archive, record) = to_write(&id)?;
             if record.closed_at().is_some() {
                 return Err(anyhow::anyhow!("{} is closed already", record.id).into());
+            }
+            let open = open_intents(&record.entries);
+            if !open.is_empty() {
+                let all: Vec<_> =
+                    open.iter().map(|(entry, plan)| format!("\n{}", begun(plan, entry.occurred_at))).collect();
+                let env = record.writers.first().map(|writer| writer.env.clone()).unwrap_or_default();
+                return Err(anyhow::anyhow!(
+                    "{} was not closed, because no outcome is recorded of an action. {}{}",
+                    record.id,
+                    how_to_settle(env),
+                    all.concat()
+                )
+                .into());
             }
             let left = leftovers(&record.entries, None, now(&record));
             if !left.is_empty() {

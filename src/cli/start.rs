@@ -1,5 +1,6 @@
 //! Opening a session: everything that it runs on, in the order in which a person waits for it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -55,7 +56,13 @@ impl Opening {
         if let Some(why) = ledger.trouble() {
             core.cannot_record(why);
         }
-        let (left_open, left_over) = (ledger.left_open(), ledger.left_over());
+        let (left_open, left_over, open) = (ledger.left_open(), ledger.left_over(), ledger.open_intents());
+        // Those where something is that this program could act on.
+        let places: BTreeSet<Safe> = catalogue
+            .services()
+            .iter()
+            .flat_map(|service| service.workloads.iter().map(|workload| workload.namespace.clone()))
+            .collect();
         let mut connectors = connect::registry(&env, catalogue);
         let histories = Histories::take(&mut connectors);
         let (follow, followed) = watch::channel(Follow::default());
@@ -75,6 +82,7 @@ impl Opening {
         });
         if identify {
             runner.beside(who(env.clone()));
+            runner.beside(could(env.clone(), places));
         }
         if let Some(id) = incident {
             runner.perform(Effect::TakeUp(id));
@@ -86,6 +94,10 @@ impl Opening {
         runner.beside(async move {
             let found = tokio::task::spawn_blocking(left_over).await.unwrap_or_default();
             if found.is_empty() { Vec::new() } else { vec![Message::LeftOver(found)] }
+        });
+        runner.beside(async move {
+            let found = tokio::task::spawn_blocking(open).await.unwrap_or_default();
+            if found.is_empty() { Vec::new() } else { vec![Message::Open(found)] }
         });
         let inbox = Inbox::new();
         let supervisor = connect::supervise(connectors, clock.clone(), followed, &inbox);
@@ -111,6 +123,27 @@ async fn who(env: Environment) -> Vec<Message> {
     })
     .into_iter()
     .collect()
+}
+
+/// What the credentials could do, as the systems say: read-only or not, whoever sits here should
+/// know. AWS tells nobody without an attempt.
+async fn could(env: Environment, places: BTreeSet<Safe>) -> Vec<Message> {
+    let mut told = Vec::new();
+    if let Some(access) = &env.kubernetes {
+        let places: Vec<Safe> = places.into_iter().collect();
+        told = connect::kubernetes::powers(access, &places).await;
+        if places.is_empty() {
+            told.push(Safe::fixed(
+                "no service names a workload: the cluster was not asked what these credentials could do",
+            ));
+        }
+    }
+    if env.aws.is_some() {
+        told.push(Safe::fixed(
+            "AWS does not tell what these credentials could do there: nothing was tried to find out",
+        ));
+    }
+    if told.is_empty() { Vec::new() } else { vec![Message::Powers(told)] }
 }
 
 /// The incident that `--incident` names: it has to be there.

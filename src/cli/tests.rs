@@ -14,6 +14,7 @@ mod faults;
 mod hostile;
 mod keys;
 mod proxy;
+mod rivals;
 mod terminal;
 mod wire;
 

@@ -25,6 +25,7 @@ pub(crate) mod plugin;
 mod podlogs;
 mod pods;
 mod podview;
+mod powers;
 mod quantity;
 mod readonly;
 mod rollouts;
@@ -46,6 +47,8 @@ use crate::config::{Catalogue, Environment, KubeAccess};
 use crate::model::name::{Origin, SourceId};
 use crate::model::signal::{Signal, Stamped};
 use crate::text::Safe;
+
+pub use powers::powers;
 
 use super::{Connector, Ctx, Ended, History, Source, SourceError};
 

@@ -1,11 +1,11 @@
 //! The folder of all incidents.
 //!
-//! Owns: ids, directories, the choice of what to resume, and the rolling journals beside the
-//! incidents. Must not: decide whether to resume.
+//! Owns: ids, directories, the choice of what to resume, the rolling journals beside the incidents,
+//! and what all of them together have not told to its end. Must not: decide whether to resume.
 
 mod rolling;
+mod unsettled;
 
-use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::model::plan::Plan;
 use crate::text::Safe;
 
 use super::disk::{Disk, RealDisk, Sharing, make_dirs};
-use super::leftover::{Leftover, leftovers, seen_to};
+use super::open::Holder;
 use super::read::{IncidentRecord, RecordError, read_incident_on};
 use super::{Durability, Journal, JournalError, StartInfo, layout};
 
@@ -186,57 +186,21 @@ impl Archive {
         Journal::create(&self.dir(id), StartInfo { incident: Some(id.clone()), ..info }, Arc::clone(&self.disk))
     }
 
+    /// Starts a journal file of this process beside those of the record that `holder` names: what
+    /// became of a change is told where it was begun.
+    pub fn journal_beside(&self, holder: &Holder, info: StartInfo) -> Result<Journal, JournalError> {
+        match holder {
+            Holder::Incident(id) => self.journal_for(id, info),
+            Holder::Rolling(name) => {
+                let dir = self.root.join(layout::ROLLING).join(name.as_str());
+                Journal::create(&dir, StartInfo { incident: None, ..info }, Arc::clone(&self.disk))
+            }
+        }
+    }
+
     /// Reads an incident of this archive.
     pub fn read(&self, id: &IncidentId) -> Result<IncidentRecord, RecordError> {
         read_incident_on(self.disk.as_ref(), &self.dir(id))
-    }
-
-    /// What is left over at `now` in an environment, of all incidents, closed ones too, and of the
-    /// changes of the last hours that belong to none. Cheap: a record that holds no change for a
-    /// time only is not taken apart.
-    pub fn leftovers(&self, env: &str, drill: bool, now: World) -> Result<Vec<Leftover>, RecordError> {
-        let mut dirs = Vec::new();
-        for root in [self.root.clone(), self.root.join(layout::ROLLING)] {
-            match self.disk.list(&root) {
-                Ok(members) => dirs.extend(
-                    members
-                        .iter()
-                        .filter(|member| member.is_dir && !member.name.starts_with('.'))
-                        .map(|member| root.join(&member.name)),
-                ),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    let root = root.display();
-                    return Err(RecordError::new(format!("cannot look for what is left over in {root}: {error}")));
-                }
-            }
-        }
-        let (mut left, mut seen) = (Vec::new(), HashSet::new());
-        for dir in dirs.iter().filter(|dir| self.tells_of_ends(dir)) {
-            let Ok(record) = read_incident_on(self.disk.as_ref(), dir) else { continue };
-            if !record.writers.iter().any(|writer| writer.env == env && writer.drill == drill) {
-                continue;
-            }
-            seen.extend(seen_to(&record.entries));
-            let incident = record.opened_at().map(|_| record.id.clone());
-            left.extend(leftovers(&record.entries, incident.as_ref(), now));
-        }
-        left.retain(|one| !seen.contains(&one.plan.id));
-        // What was carried into an incident is told by it.
-        left.sort_by_key(|one| (one.plan.id.clone(), one.incident.is_none()));
-        left.dedup_by(|a, b| a.plan.id == b.plan.id);
-        left.sort_by_key(|one| one.at);
-        Ok(left)
-    }
-
-    /// Whether a record may tell of changes for a time, or of their end: by its bytes alone.
-    fn tells_of_ends(&self, dir: &Path) -> bool {
-        const WORDS: [&[u8]; 4] = [b"\"reminder\"", b"\"by_system\"", b"\"undone\"", b"\"owned\""];
-        let folder = dir.join(layout::JOURNAL);
-        self.disk.list(&folder).unwrap_or_default().iter().any(|member| {
-            let bytes = self.disk.read(&folder.join(&member.name), layout::FILE_CAP).unwrap_or_default();
-            WORDS.iter().any(|word| memchr::memmem::find(&bytes, word).is_some())
-        })
     }
 
     /// Writes one entry to an incident, closed or not, in a file of its own, and seals that. Waits

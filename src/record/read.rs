@@ -1,7 +1,7 @@
 //! Reading an incident's directory: tolerant, so that a damaged record is still told as far as
 //! it goes, and honest about what is damaged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,12 +10,13 @@ use serde::Deserialize;
 use crate::clock::World;
 use crate::model::entry::{Body, Entry, EntryId, EntryKind, Phase, Predecessor, Severity};
 use crate::model::name::{IncidentId, ServiceName};
-use crate::model::plan::Plan;
+use crate::model::plan::{Plan, PlanId};
 use crate::text::Safe;
 
 use super::chain::{JOURNAL, Scan, TRACKS, scan};
 use super::disk::{Disk, RealDisk};
 use super::layout;
+use super::open::open_intents;
 use super::track::{TrackLine, TrackRow};
 use crate::model::track::TrackSample;
 
@@ -55,6 +56,8 @@ pub struct WriterFile {
     pub sealed: bool,
     /// Whether a process is still writing it.
     pub open: bool,
+    /// The plans whose intent stands in it.
+    pub begun: Vec<PlanId>,
 }
 
 /// Why a record cannot be read or made.
@@ -182,17 +185,22 @@ impl IncidentRecord {
             predecessor: None,
             sealed: false,
             open: disk.is_locked(&file.path),
+            begun: Vec::new(),
         };
         for (number, entry) in file.parsed::<Entry>() {
             match entry {
                 Ok(entry) => {
                     writer.entries += 1;
                     writer.sealed |= entry.draft.kind == EntryKind::Sealed;
-                    if let Some(Body::Started { version, drill, predecessor, env, .. }) = &entry.draft.body {
-                        writer.env = env.clone();
-                        writer.version = version.clone();
-                        writer.drill = *drill;
-                        writer.predecessor = predecessor.clone();
+                    match &entry.draft.body {
+                        Some(Body::Started { version, drill, predecessor, env, .. }) => {
+                            writer.env = env.clone();
+                            writer.version = version.clone();
+                            writer.drill = *drill;
+                            writer.predecessor = predecessor.clone();
+                        }
+                        Some(Body::Intent(plan)) => writer.begun.push(plan.id.clone()),
+                        _ => {}
                     }
                     self.entries.push(entry);
                 }
@@ -324,18 +332,8 @@ impl IncidentRecord {
     /// Changes that were about to be made and of which no outcome is recorded: what a successor
     /// has to look into.
     pub fn open_intents(&self) -> Vec<(EntryId, Plan)> {
-        let mut open = BTreeMap::new();
-        for entry in &self.entries {
-            if let Some(Body::Intent(plan)) = &entry.draft.body {
-                open.insert(plan.id.clone(), (entry.id.clone(), (**plan).clone()));
-            }
-        }
-        for entry in &self.entries {
-            if let Some(Body::Outcome { plan, .. }) = &entry.draft.body {
-                open.remove(plan);
-            }
-        }
-        let mut open: Vec<_> = open.into_values().collect();
+        let mut open: Vec<_> =
+            open_intents(&self.entries).into_iter().map(|(entry, plan)| (entry.id.clone(), plan.clone())).collect();
         open.sort_by(|a, b| a.0.cmp(&b.0));
         open
     }

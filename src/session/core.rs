@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::clock::World;
 use crate::config::{Catalogue, Environment, WritePolicy};
+use crate::model::card::Place;
 use crate::model::entry::{Actor, Entry, EntryKind, Phase, Severity};
 use crate::model::finding::Finding;
 use crate::model::name::{EnvId, IncidentId, ServiceName, SourceId, SourceKind};
@@ -15,7 +16,7 @@ use crate::model::runbook::Runbook;
 use crate::model::signal::{Signal, Stamped};
 use crate::observe::Picture;
 use crate::observe::alerts::Claim;
-use crate::record::{Leftover, Milestones, milestones};
+use crate::record::{Leftover, Milestones, OpenIntent, milestones};
 use crate::respond::Warrant;
 use crate::text::Safe;
 
@@ -51,7 +52,9 @@ pub struct Core {
     pub consent: Option<Consent>,
     /// Changes for a time that nobody has ended yet, of this record and of earlier ones.
     pub left_over: Vec<Leftover>,
-    /// Plans that were applied in this session, oldest first.
+    /// Changes that processes which are gone had begun and of which no outcome is recorded yet.
+    pub open_intents: Vec<OpenIntent>,
+    /// Plans that were applied in this session, or that the incident's record tells, oldest first.
     pub actions: Vec<Action>,
     /// Whether the world may be changed now.
     pub window: WriteWindow,
@@ -61,6 +64,8 @@ pub struct Core {
     pub runbook: Option<RunbookView>,
     /// Who sits here.
     pub actor: Actor,
+    /// What the credentials could do to the systems, whatever this session may, in sentences.
+    pub powers: Vec<Safe>,
     /// The last thing that the program has to say to the person.
     pub notice: Option<Notice>,
     /// Back-fill still under way: sources whose history is not read yet.
@@ -193,11 +198,13 @@ impl Core {
             plan: None,
             consent: None,
             left_over: Vec::new(),
+            open_intents: Vec::new(),
             actions: Vec::new(),
             window: WriteWindow::Closed,
             alertmanagers: env.alertmanager.iter().map(|access| SourceId::from(access.name.as_str())).collect(),
             runbook: None,
             actor,
+            powers: Vec::new(),
             notice: None,
             backfilling: histories,
             leaving: false,
@@ -288,6 +295,17 @@ pub struct Facing {
     pub sources: BTreeMap<SourceId, SourceKind>,
 }
 
+impl Facing {
+    /// What kind of place it is.
+    pub fn place(&self) -> Place {
+        match (self.drill, self.production) {
+            (true, _) => Place::Drill,
+            (false, true) => Place::Production,
+            (false, false) => Place::Other,
+        }
+    }
+}
+
 /// The incident that is written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IncidentView {
@@ -371,6 +389,10 @@ pub struct Consent {
     pub incident: IncidentId,
     /// The plan that was shown first: reading it again asks nobody anew.
     pub asked: PlanId,
+    /// What it is called, whatever is shown meanwhile.
+    pub title: Safe,
+    /// The service that it is about.
+    pub service: Option<ServiceName>,
     /// What a consent names.
     pub hash: Safe,
     /// How far it is.
@@ -411,6 +433,23 @@ pub struct Action {
     pub state: ActionState,
     /// The plan that undid it.
     pub undone_by: Option<PlanId>,
+}
+
+impl Action {
+    /// Whether it may have changed something that an undo takes back, and none did.
+    pub fn undoable(&self) -> bool {
+        self.undone_by.is_none()
+            && self.plan.undo.is_some()
+            && matches!(
+                self.state,
+                ActionState::Ended(
+                    Outcome::Verified { .. }
+                        | Outcome::TimedOut { .. }
+                        | Outcome::Failed { .. }
+                        | Outcome::Unknown { .. }
+                )
+            )
+    }
 }
 
 /// How far a confirmed plan is.

@@ -9,7 +9,7 @@ use crate::model::name::{IncidentId, ServiceName};
 use crate::model::plan::{Plan, PlanId, Request};
 use crate::model::track::TrackSample;
 use crate::observe::logs::Scan;
-use crate::record::Durability;
+use crate::record::{Durability, OpenIntent};
 use crate::respond::{Cluster, Warrant};
 use crate::text::Safe;
 
@@ -67,8 +67,8 @@ pub enum Effect {
     },
     /// Read what became of a plan that an earlier process left in flight; answered with `Ended`.
     Settle {
-        /// The plan.
-        plan: Plan,
+        /// What was about to be done, and which record holds that.
+        open: Box<OpenIntent>,
         /// In whose name the outcome is written.
         actor: Actor,
     },

@@ -1,5 +1,7 @@
 //! Where entries go: the rolling journal of the last hour, and an incident's once there is one.
 
+mod recorder;
+
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::path::PathBuf;
@@ -10,17 +12,19 @@ use chrono_tz::Tz;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::clock::{Clock, World};
-use crate::model::entry::{Actor, Draft, Entry, EntryKind};
+use crate::model::entry::Actor;
 use crate::model::name::{EnvId, IncidentId, ServiceName};
 use crate::model::track::TrackSample;
-use crate::record::{Archive, Carried, Durability, Journal, JournalError, Leftover, Receipt, StartInfo, Voice, voices};
+use crate::record::{
+    Archive, Carried, Durability, Journal, JournalError, Leftover, OpenIntent, Receipt, StartInfo, Voice, voices,
+};
 use crate::report;
-use crate::respond::Recorder;
 use crate::text::Safe;
 
 use super::message::{Dated, Envelope};
 use super::vitals::Vitals;
 use super::{Message, ResumeOffer};
+pub(super) use recorder::{EngineJournal, Settling};
 
 /// So much of world time a rolling journal holds; then the next one is begun, so that a long
 /// session keeps the last hour and not every hour.
@@ -156,6 +160,35 @@ impl Ledger {
         }
     }
 
+    /// The work of finding the intents without an outcome of this environment, in all records.
+    pub fn open_intents(&self) -> impl FnOnce() -> Vec<OpenIntent> + Send + 'static {
+        let (archive, env, drill) = (self.archive.clone(), self.bearings.env.clone(), self.bearings.drill);
+        move || {
+            // A drill's world is made anew each time: nothing is under way in it.
+            if drill {
+                return Vec::new();
+            }
+            archive.open_intents(&env, drill).unwrap_or_else(|error| {
+                tracing::warn!(%error, "could not look for actions without an outcome");
+                Vec::new()
+            })
+        }
+    }
+
+    /// Where the outcome of an open intent goes: to the record that holds it, also where that is
+    /// none that this session writes. `None` if nothing can be recorded.
+    pub(super) fn settling(&self, open: &OpenIntent, now: Arc<Mutex<Vitals>>) -> Option<Settling> {
+        let here = self.current.as_ref().map(|(id, _)| id);
+        let engine = self.recorder(None, Arc::clone(&now))?;
+        if open.held.incident().is_some_and(|id| Some(id) == here) {
+            return Some(Settling::here(engine, open, now));
+        }
+        let (archive, held) = (self.archive.clone(), open.held.clone());
+        let start = self.bearings.start(held.incident().cloned(), self.now());
+        let begin = move || archive.journal_beside(&held, start);
+        Some(Settling::beside(Box::new(begin), self.tell.clone()?, open, now))
+    }
+
     /// One look for a consent, as often as it is called: to be done off the loop. `None` if the
     /// incident is not the one that is written.
     pub(super) fn voices(
@@ -254,7 +287,13 @@ impl Ledger {
     /// and after.
     pub(super) fn recorder(&self, before: Option<Vitals>, now: Arc<Mutex<Vitals>>) -> Option<EngineJournal> {
         self.current().ok()?;
-        Some(EngineJournal { written: Arc::clone(&self.written), tell: self.tell.clone()?, before, now })
+        Some(EngineJournal {
+            written: Arc::clone(&self.written),
+            tell: self.tell.clone()?,
+            before,
+            now,
+            ended: Arc::default(),
+        })
     }
 
     /// Points the engine to the journal that is written now.
@@ -413,44 +452,6 @@ fn write_postmortem(
     report::write(&record, &report::Options { tz, ..report::Options::default() }, &path)
         .map_err(|error| error.to_string())?;
     Ok(path)
-}
-
-/// The journal as the engine sees it: its entries reach the core too. An intent tells what users
-/// feel as it is applied, an outcome what they felt then and what they feel at its end.
-#[derive(Debug)]
-pub(super) struct EngineJournal {
-    written: Arc<Mutex<Written>>,
-    tell: UnboundedSender<Envelope>,
-    /// As the change is applied; `None` for one that an earlier process left in flight.
-    before: Option<Vitals>,
-    now: Arc<Mutex<Vitals>>,
-}
-
-impl Recorder for EngineJournal {
-    fn append(&self, mut draft: Draft, occurred_at: World, observed_at: World, durability: Durability) -> Receipt {
-        let felt = self.before.as_ref().and_then(|before| match draft.kind {
-            EntryKind::Intent => before.told(draft.service.as_ref()),
-            EntryKind::Outcome => {
-                let now = self.now.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                before.compared(&now, draft.service.as_ref())
-            }
-            _ => None,
-        });
-        if let Some(felt) = felt {
-            draft.detail = Some(match draft.detail {
-                Some(detail) => Safe::from(format!("{felt}; {detail}")),
-                None => felt,
-            });
-        }
-        let tell = self.tell.clone();
-        // Under the lock: a journal is not replaced between the choice and the hand-over.
-        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((to, journal)) = &*written else { return Receipt::refused(JournalError::Closed) };
-        let to = to.clone();
-        journal.append(draft, occurred_at, observed_at, durability).watched(move |entry: &Entry| {
-            let _ = tell.send(Envelope { message: Message::Written { entry: entry.clone(), to }, hold: None });
-        })
-    }
 }
 
 #[cfg(test)]

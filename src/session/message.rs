@@ -10,7 +10,7 @@ use crate::model::name::{IncidentId, ServiceName};
 use crate::model::plan::{Outcome, Plan, PlanId, Refusal};
 use crate::model::runbook::Runbook;
 use crate::model::signal::{Signal, Stamped};
-use crate::record::{JournalError, Leftover};
+use crate::record::{JournalError, Leftover, OpenIntent};
 use crate::text::Safe;
 
 use super::ResumeOffer;
@@ -81,6 +81,20 @@ pub enum Message {
         /// How.
         result: Result<Outcome, Refusal>,
     },
+    /// An applied plan ended, and its outcome did not become durable.
+    Unrecorded {
+        /// The plan.
+        plan: PlanId,
+        /// How it ended.
+        outcome: Outcome,
+        /// The whole of it, for people.
+        why: Safe,
+    },
+    /// All records were looked through for intents without an outcome, of processes that are gone.
+    Open(Vec<OpenIntent>),
+    /// The outcome of one of them is durable, in the record that holds the intent: another one than
+    /// this session writes.
+    Settled(Entry),
     /// Somebody consented to a plan.
     Consented {
         /// What they named.
@@ -103,6 +117,8 @@ pub enum Message {
     },
     /// Who sits here, as a system says.
     Identified(Actor),
+    /// What the credentials could do, as the systems say, in sentences.
+    Powers(Vec<Safe>),
     /// Somebody who was asked answered.
     Answered {
         /// Who.

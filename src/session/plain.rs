@@ -10,7 +10,7 @@ use crate::model::command::{Command, View};
 use crate::text::Safe;
 
 use super::transcript::Transcript;
-use super::{Core, Front, FrontError, Input, commands};
+use super::{Core, Front, FrontError, Input, commands, offered};
 
 /// A front of lines.
 #[derive(Debug)]
@@ -52,12 +52,13 @@ impl<R: AsyncRead + Unpin> Front for Plain<R> {
         }
     }
 
-    fn handle(&mut self, input: Input, _core: &Core) -> Vec<Command> {
+    fn handle(&mut self, input: Input, core: &Core) -> Vec<Command> {
         match input {
             Input::Command(Command::View(View::Help)) => {
                 let list: Vec<_> = commands::COMMANDS
                     .iter()
                     .filter(|command| !matches!(command.parse(""), Ok(Command::View(_))))
+                    .filter(|command| offered(core.may_act(), &core.window)(command))
                     .map(|command| format!("{} {}", command.id, command.args))
                     .collect();
                 self.complaint = Some(list.join(" | "));
@@ -102,3 +103,6 @@ impl<R: AsyncRead + Unpin> Front for Plain<R> {
         self.complaint.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests;

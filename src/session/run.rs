@@ -125,7 +125,7 @@ async fn turn<F: Front>(setup: &mut Setup, front: &mut F) -> Done {
             }
             hold = &mut tick => {
                 take(core, runner, Message::Tick(clock.now()));
-                runner.note_vitals(&core.picture);
+                runner.note_vitals(&core.picture, core.now);
                 frames.dirty = true;
                 tick.set(clock.due(clock.next_multiple(TICK)));
                 drop(hold);

@@ -11,10 +11,10 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::{Clock, Hold};
+use crate::clock::{Clock, Hold, World};
 use crate::connect::{Follow, read_runbook};
 use crate::model::name::IncidentId;
-use crate::model::plan::{Plan, Progress, Refusal};
+use crate::model::plan::{Outcome, Plan, Progress, Refusal};
 use crate::observe::Picture;
 use crate::record::{Durability, JournalError, Receipt, Voice};
 use crate::respond::{Ended, Engine};
@@ -91,8 +91,8 @@ impl Runner {
     }
 
     /// Takes note of what users feel now.
-    pub(super) fn note_vitals(&self, picture: &Picture) {
-        *self.vitals.lock().unwrap_or_else(PoisonError::into_inner) = Vitals::of(picture);
+    pub(super) fn note_vitals(&self, picture: &Picture, now: World) {
+        *self.vitals.lock().unwrap_or_else(PoisonError::into_inner) = Vitals::of(picture, now);
     }
 
     fn recorder(&self) -> Option<EngineJournal> {
@@ -152,7 +152,8 @@ impl Runner {
             }
             Effect::Apply { plan, warrant, actor } => {
                 let journal = self.recorder();
-                self.act(plan, move |engine, plan, told| {
+                let ended = journal.as_ref().map(EngineJournal::ended).unwrap_or_default();
+                self.act(plan, ended, move |engine, plan, told| {
                     Box::pin(async move {
                         match journal {
                             Some(journal) => engine.apply_with(plan, warrant.as_ref(), &actor, &journal, &*told).await,
@@ -161,15 +162,15 @@ impl Runner {
                     })
                 });
             }
-            Effect::Settle { plan, actor } => {
-                // What users felt when it was applied is in its intent; now is another time.
-                let journal = self.ledger.recorder(None, Arc::clone(&self.vitals));
-                self.act(plan, move |engine, plan, _| {
+            Effect::Settle { open, actor } => {
+                let (settling, clock) = (self.ledger.settling(&open, Arc::clone(&self.vitals)), self.clock.clone());
+                self.act(open.plan.clone(), Arc::default(), move |engine, plan, _| {
                     Box::pin(async move {
-                        match journal {
-                            Some(journal) => engine.settle(plan, &actor, &journal).await,
-                            None => Err(no_journal()),
-                        }
+                        let Some(settling) = settling else { return Err(no_journal()) };
+                        let settler = settling.open().await?;
+                        let result = engine.settle(plan, &actor, &settler).await;
+                        settler.close(clock.now()).await;
+                        result
                     })
                 });
             }
@@ -248,9 +249,11 @@ impl Runner {
 
     /// Applies or settles a plan beside the loop. World time is held until the write is out or
     /// the first progress is known; after that the engine waits in world time itself.
+    /// `known` is the outcome that the engine came to hand over to the journal.
     fn act(
         &self,
         plan: Plan,
+        known: Arc<Mutex<Option<Outcome>>>,
         work: impl FnOnce(Arc<Engine>, Plan, Told) -> BoxFuture<'static, Result<Ended, Refusal>>,
     ) {
         let id = plan.id.clone();
@@ -276,7 +279,12 @@ impl Runner {
         let (clock, work) = (self.clock.clone(), work(engine, plan, told));
         self.tasks.spawn(async move {
             let result = work.await.map(|ended| ended.outcome);
-            let _ = tell.send(Envelope { message: Message::Ended { plan: id, result }, hold: Some(clock.hold()) });
+            let known = known.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let message = match (result, known) {
+                (Err(refusal), Some(outcome)) => Message::Unrecorded { plan: id, outcome, why: refusal.why },
+                (result, _) => Message::Ended { plan: id, result },
+            };
+            let _ = tell.send(Envelope { message, hold: Some(clock.hold()) });
         });
     }
 

@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use crate::clock::World;
+use crate::model::card;
 use crate::model::entry::{ActorKind, Entry, EntryId, EntryKind};
-use crate::model::plan::{PlanId, Tier};
+use crate::model::plan::{Plan, PlanId, Tier};
 use crate::model::runbook::Block;
-use crate::record::short;
+use crate::record::{OpenIntent, short};
 use crate::text::Safe;
 
 use super::core::Told;
@@ -22,11 +23,12 @@ pub(super) struct Transcript {
     /// The last entry that was looked at.
     last: Option<EntryId>,
     notice: Option<Notice>,
-    plan: Option<Safe>,
+    plan: Option<String>,
     /// The plan that was printed last: one that was renewed and reads the same is the same.
     plan_id: Option<PlanId>,
     incident: Option<Safe>,
     offer: Option<ResumeOffer>,
+    open: Vec<OpenIntent>,
     runbook: Option<RunbookView>,
 }
 
@@ -41,6 +43,7 @@ impl Transcript {
             plan_id: None,
             incident: None,
             offer: None,
+            open: Vec::new(),
             runbook: None,
         }
     }
@@ -60,6 +63,7 @@ impl Transcript {
             self.incident = incident;
         }
         self.show_offer(core)?;
+        self.show_open(core)?;
         for entry in self.unseen(&core.entries) {
             let draft = &entry.draft;
             let mark = (draft.kind, entry.occurred_at, draft.subject.clone(), draft.title.clone());
@@ -111,6 +115,17 @@ impl Transcript {
         Ok(())
     }
 
+    /// What was left in flight, as long as nobody knows how it ended.
+    fn show_open(&mut self, core: &Core) -> io::Result<()> {
+        if core.open_intents != self.open {
+            for one in core.open_intents.iter().filter(|one| !self.open.contains(one)) {
+                writeln!(self.out, "no outcome is recorded of {}", one.words())?;
+            }
+            self.open.clone_from(&core.open_intents);
+        }
+        Ok(())
+    }
+
     /// The entries since the last look; all of them if others took their place.
     fn unseen<'a>(&self, entries: &'a [Entry]) -> &'a [Entry] {
         let seen = entries.iter().rposition(|entry| Some(&entry.id) == self.last.as_ref()).map_or(0, |at| at + 1);
@@ -147,27 +162,8 @@ impl Transcript {
 
     fn show_plan(&mut self, core: &Core) -> io::Result<()> {
         let words = match &core.plan {
-            Some(PlanView::Shown { plan, blocked }) => {
-                let changes: Vec<_> = plan
-                    .changes
-                    .iter()
-                    .map(|change| match &change.words {
-                        Some(words) => format!("{} {}", change.label, words.replace('→', "->")),
-                        None => format!("{} {} -> {}", change.label, change.before, change.after),
-                    })
-                    .collect();
-                let grave = core.consent.as_ref().filter(|_| plan.tier == Tier::Grave && blocked.is_none());
-                let second = grave.map(second_person).unwrap_or_default();
-                let blocked = blocked.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
-                Some(Safe::from(format!(
-                    "plan: {} in {}: {}{blocked}{second}; same as {}",
-                    plan.title,
-                    plan.target.origin.env,
-                    changes.join(", "),
-                    plan.command
-                )))
-            }
-            Some(PlanView::Refused { why }) => Some(Safe::from(format!("no plan: {why}"))),
+            Some(PlanView::Shown { plan, blocked }) => Some(card(core, plan, blocked.as_ref())),
+            Some(PlanView::Refused { why }) => Some(format!("no plan: {why}")),
             Some(PlanView::Planning { .. }) | None => None,
         };
         if words != self.plan {
@@ -178,6 +174,33 @@ impl Transcript {
         }
         self.plan_id = core.shown_plan().map(|plan| plan.id.clone());
         Ok(())
+    }
+}
+
+/// All that the screen's card tells of a plan, a line each. Its age and the time that is left are
+/// not told: a plan that was read again and reads the same is not printed again.
+fn card(core: &Core, plan: &Plan, blocked: Option<&Safe>) -> String {
+    let grave = core.consent.as_ref().filter(|_| plan.tier == Tier::Grave && blocked.is_none());
+    let second = grave.map(second_person).unwrap_or_default();
+    let blocked = blocked.map(|why| format!("; {why}")).unwrap_or_default();
+    let mut text = format!("plan: {} in {}: {}{blocked}{second}", plan.title, plan.target.origin.env, plan.changed());
+    let valid = (plan.expires_at - plan.read_at).num_seconds();
+    let rest = [
+        card::Line::new("expires", format!("{valid} s after it was read; it is read again then"), card::Tone::Dim),
+        card::Line::new("confirm", how_to_confirm(plan), card::Tone::Text),
+    ];
+    let minute = |at: World| at.format("%Y-%m-%d %H:%MZ").to_string();
+    let place = Some(core.facing.place());
+    for line in card::lines(plan, place, plan.read_at, &minute).iter().chain(&rest) {
+        text += &format!("\n    {:<9} {}", line.label, line.text);
+    }
+    text.replace('→', "->")
+}
+
+fn how_to_confirm(plan: &Plan) -> String {
+    match plan.tier {
+        Tier::Reversible => "`confirm`".to_owned(),
+        Tier::Lowers | Tier::Grave => format!("`confirm {}`", plan.name_to_type()),
     }
 }
 

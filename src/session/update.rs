@@ -11,6 +11,7 @@ mod owning;
 mod reading;
 mod recording;
 mod seeing;
+mod settling;
 mod silencing;
 #[cfg(test)]
 mod tests;
@@ -61,11 +62,18 @@ fn take(core: &mut Core, message: Message) -> Vec<Effect> {
         Message::Planned { ticket, result } => acting::planned(core, ticket, result),
         Message::Progressed { plan, words } => acting::progressed(core, &plan, words),
         Message::Ended { plan, result } => acting::ended(core, &plan, result),
+        Message::Unrecorded { plan, outcome, why } => acting::unrecorded(core, &plan, outcome, why),
+        Message::Open(open) => settling::found(core, open),
+        Message::Settled(entry) => settling::settled(core, &entry),
         Message::Consented { hash, name, uid, void } => granting::consented(core, &hash, &name, uid, void.as_ref()),
         Message::LeftOver(left) => owning::found(core, left),
         Message::Added { plan, result } => owning::added(core, &plan, result),
         Message::Identified(actor) => {
             core.actor = actor;
+            Vec::new()
+        }
+        Message::Powers(told) => {
+            core.powers = told;
             Vec::new()
         }
         Message::Answered { whom, answer } => asking::answered(core, whom, answer),

@@ -31,7 +31,7 @@ use crate::observe::services::{Health, ServiceRow, SignalRow};
 use crate::observe::situation::Clause;
 use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, PodRow, WorkloadRow};
-use crate::record::{Leftover, Milestone, Milestones, Row};
+use crate::record::{Leftover, Milestone, Milestones, OpenIntent, Row};
 use crate::session::{
     Action, Consent, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, RunbookView, WriteWindow,
 };
@@ -50,6 +50,8 @@ pub(super) struct Fixture {
     pub(super) plan: Option<PlanView>,
     pub(super) consent: Option<Consent>,
     pub(super) left_over: Vec<Leftover>,
+    pub(super) open_intents: Vec<OpenIntent>,
+    pub(super) powers: Vec<Safe>,
     pub(super) actions: Vec<Action>,
     pub(super) window: WriteWindow,
     pub(super) notice: Option<Notice>,
@@ -82,6 +84,8 @@ impl Fixture {
             plan: self.plan.as_ref(),
             consent: self.consent.as_ref(),
             left_over: &self.left_over,
+            open_intents: &self.open_intents,
+            powers: &self.powers,
             actions: &self.actions,
             window: &self.window,
             notice: self.notice.as_ref(),
@@ -127,6 +131,8 @@ impl Fixture {
             plan: None,
             consent: None,
             left_over: Vec::new(),
+            open_intents: Vec::new(),
+            powers: Vec::new(),
             actions: Vec::new(),
             window: WriteWindow::Closed,
             notice: None,

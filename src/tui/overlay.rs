@@ -49,6 +49,10 @@ pub(super) fn draw(
             (PlanView::Shown { .. }, Some(Overlay::Palette { input, at, .. })) => {
                 Some(palette::draw(input, *at, &state.keymap, scene, brush, body, buffer))
             }
+            (PlanView::Shown { .. }, Some(Overlay::Write { env, reason, second })) => {
+                let fields = questions::Fields { env, reason, second: *second };
+                Some(questions::write(fields, &state.keymap, scene, brush, body, buffer))
+            }
             _ => cursor,
         };
     }

@@ -15,7 +15,7 @@ use crate::observe::services::{Health, ServiceRow};
 use crate::observe::situation::{Clause, situation};
 use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, WorkloadRow};
-use crate::record::{Leftover, Milestones, Row};
+use crate::record::{Leftover, Milestones, OpenIntent, Row};
 use crate::session::{
     Action, Consent, Core, Facing, IncidentView, Notice, PlanView, Purpose, ResumeOffer, RunbookView, WriteWindow,
 };
@@ -98,8 +98,10 @@ pub(super) struct Scene<'a> {
     pub(super) plan: Option<&'a PlanView>,
     pub(super) consent: Option<&'a Consent>,
     pub(super) left_over: &'a [Leftover],
+    pub(super) open_intents: &'a [OpenIntent],
     pub(super) actions: &'a [Action],
     pub(super) window: &'a WriteWindow,
+    pub(super) powers: &'a [Safe],
     pub(super) notice: Option<&'a Notice>,
     pub(super) backfilling: usize,
     pub(super) clauses: Cow<'a, [Clause]>,
@@ -141,8 +143,10 @@ impl<'a> Scene<'a> {
             plan: core.plan.as_ref(),
             consent: core.consent.as_ref(),
             left_over: &core.left_over,
+            open_intents: &core.open_intents,
             actions: &core.actions,
             window: &core.window,
+            powers: &core.powers,
             notice: core.notice.as_ref(),
             backfilling: core.backfilling,
             clauses: Cow::Borrowed(&[]),

@@ -143,6 +143,8 @@ pub(super) enum Overlay {
 pub(super) enum Leaving {
     /// This action is under way.
     Action(String),
+    /// This step of a runbook is under way: a child of this process.
+    Step(String),
     /// This incident is open, and this process records it.
     Incident(String),
 }

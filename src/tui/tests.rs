@@ -1,6 +1,7 @@
 //! The user's story on the screen: what is seen, what keys do, what a terminal receives.
 
 mod beside;
+mod by_hand;
 pub(crate) mod fingers;
 mod grave;
 mod large;

@@ -3,8 +3,9 @@
 
 use std::io::{BufRead as _, Write as _};
 
+use crate::clock::World;
+use crate::model::card::{self, Line, Place, Tone};
 use crate::model::entry::{Body, EntryKind};
-use crate::model::plan::{Plan, Room};
 use crate::record::{Archive, Asked, Sharing, awaiting, short};
 use crate::text::Safe;
 
@@ -20,7 +21,7 @@ pub(super) fn run(id: &str, hash: &str, yes: bool) -> Result<Exit, Failure> {
     }
     let waiting = awaiting(&record.id, &record.entries);
     let asked = find(&waiting, hash).map_err(|why| anyhow::anyhow!("{}: {why}", record.id))?;
-    print(&shown(asked))?;
+    print(&shown(asked, record.drill().then_some(Place::Drill)))?;
     if !yes && !agreed(asked)? {
         print("No consent was given.\n")?;
         return Ok(Exit::Failed);
@@ -56,28 +57,15 @@ fn find<'a>(waiting: &'a [Asked], hash: &str) -> Result<&'a Asked, String> {
 }
 
 /// The plan in words, as it was shown to whoever asks.
-fn shown(asked: &Asked) -> String {
-    let Plan { target, changes, blast, room, owners, undo, load, facts, command, title, .. } = &asked.plan;
+fn shown(asked: &Asked, place: Option<Place>) -> String {
+    let at = |at: World| at.format("%Y-%m-%d %H:%M:%SZ").to_string();
     let mut lines = vec![
-        ("plan", title.to_string()),
-        ("asked by", format!("{} at {}", asked.by, asked.at.format("%Y-%m-%d %H:%M:%SZ"))),
-        ("where", target.origin.env.to_string()),
-        ("target", format!("{} {}", target.kind, target.path)),
+        Line::new("plan", asked.plan.title.to_string(), Tone::Name),
+        Line::new("asked by", format!("{} at {}", asked.by, at(asked.at)), Tone::Text),
     ];
-    lines.extend(changes.iter().map(|change| ("change", change.shown())));
-    lines.extend(facts.iter().map(|fact| (fact.label.as_str(), fact.words.to_string())));
-    lines.push(("at stake", blast.words.to_string()));
-    match room {
-        Room::NotNeeded => {}
-        Room::Counted { words, .. } => lines.push(("room", words.to_string())),
-        Room::Unknown { why } => lines.push(("room", format!("unknown: {why}"))),
-    }
-    lines.extend(owners.iter().map(|owner| ("owner", format!("{} {}", owner.name, owner.words))));
-    lines.extend(load.iter().map(|load| ("load", load.to_string())));
-    lines.push(("undo", undo.as_ref().map_or_else(|| "there is none".to_owned(), ToString::to_string)));
-    lines.push(("same as", command.to_string()));
-    lines.push(("hash", asked.hash.to_string()));
-    lines.iter().map(|(label, text)| format!("{label:<10}{text}\n")).collect()
+    lines.extend(card::lines(&asked.plan, place, asked.plan.read_at, &at));
+    lines.push(Line::new("hash", asked.hash.to_string(), Tone::Text));
+    lines.iter().map(|line| format!("{:<10}{}\n", line.label, line.text)).collect()
 }
 
 /// Asks for what nobody types by accident.
@@ -112,7 +100,7 @@ mod tests {
 
     #[test]
     fn all_of_the_plan_is_shown_before_anybody_consents() {
-        let text = shown(&asked("aaaaaaaa11"));
+        let text = shown(&asked("aaaaaaaa11"), None);
         for part in
             ["drill", "Deployment payments/payments", "replicas 6 → 12", "asked by  ana", "kubectl scale", "aaaaaaaa11"]
         {

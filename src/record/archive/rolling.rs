@@ -1,6 +1,6 @@
 //! The last hour before anybody declares an incident, kept on the disk and carried into it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,12 +9,14 @@ use chrono::TimeDelta;
 use ulid::Ulid;
 
 use crate::clock::{Clock, World};
-use crate::model::entry::{Body, Draft, Entry, EntryKind, Evidence};
+use crate::model::entry::{Body, Draft, Entry, EntryId, EntryKind, Evidence};
 use crate::model::name::EnvId;
+use crate::model::plan::PlanId;
 use crate::model::track::TrackSample;
 use crate::text::{Safe, clean_block};
 
 use super::super::chain::hash_of;
+use super::super::open::open_intents;
 use super::super::read::{IncidentRecord, read_incident_on};
 use super::super::{Journal, JournalError, StartInfo, layout};
 use super::Archive;
@@ -63,7 +65,18 @@ impl Archive {
             if !ours || known {
                 continue;
             }
+            // What a living process has in flight is its own: it is told with its outcome.
+            let theirs: HashSet<PlanId> =
+                record.writers.iter().filter(|writer| writer.open).flat_map(|writer| writer.begun.clone()).collect();
+            let under_way: HashSet<EntryId> = open_intents(&record.entries)
+                .into_iter()
+                .filter(|(_, plan)| theirs.contains(&plan.id))
+                .map(|(entry, _)| entry.id.clone())
+                .collect();
             for entry in record.entries {
+                if under_way.contains(&entry.id) {
+                    continue;
+                }
                 let identity =
                     (entry.draft.kind, entry.draft.subject.clone(), entry.draft.dedupe.clone(), entry.occurred_at);
                 if entry.occurred_at >= from && entry.occurred_at <= now && wanted(&entry) && seen.insert(identity) {
@@ -107,28 +120,35 @@ impl Archive {
         draft
     }
 
-    /// Removes rolling journals that no process writes and that were last written long ago. That
-    /// one cannot be removed is no reason not to start.
+    /// Removes rolling journals that no process writes, that were last written long ago, and that
+    /// nobody needs any more. That one cannot be removed is no reason not to start.
     fn sweep(&self) {
-        let root = self.root.join(layout::ROLLING);
         let now = Clock::real().now();
-        for member in self.disk.list(&root).unwrap_or_default() {
-            let dir = root.join(&member.name);
-            if !member.is_dir || Ulid::from_string(&member.name).is_err() {
-                continue;
-            }
-            let files = self.disk.list(&dir.join(layout::JOURNAL)).unwrap_or_default();
-            let paths: Vec<_> = files.iter().map(|file| dir.join(layout::JOURNAL).join(&file.name)).collect();
-            let stale = |at: io::Result<World>| at.is_ok_and(|at| now - at > TimeDelta::minutes(KEEP));
-            let old = if paths.is_empty() {
-                stale(self.disk.modified(&dir))
-            } else {
-                paths.iter().all(|path| stale(self.disk.modified(path)) && !self.disk.is_locked(path))
-            };
-            if old && let Err(error) = self.disk.remove_dir(&dir) {
+        for dir in self.needless(self.old(now), now) {
+            if let Err(error) = self.disk.remove_dir(&dir) {
                 tracing::warn!(dir = %dir.display(), %error, "an old rolling journal could not be removed");
             }
         }
+    }
+
+    /// The rolling journals that no process writes and that were last written long ago.
+    fn old(&self, now: World) -> Vec<PathBuf> {
+        let root = self.root.join(layout::ROLLING);
+        let stale = |at: io::Result<World>| at.is_ok_and(|at| now - at > TimeDelta::minutes(KEEP));
+        let members = self.disk.list(&root).unwrap_or_default();
+        let journals = members.iter().filter(|member| member.is_dir && Ulid::from_string(&member.name).is_ok());
+        journals
+            .map(|member| root.join(&member.name))
+            .filter(|dir| {
+                let files = self.disk.list(&dir.join(layout::JOURNAL)).unwrap_or_default();
+                let paths: Vec<_> = files.iter().map(|file| dir.join(layout::JOURNAL).join(&file.name)).collect();
+                if paths.is_empty() {
+                    stale(self.disk.modified(dir))
+                } else {
+                    paths.iter().all(|path| stale(self.disk.modified(path)) && !self.disk.is_locked(path))
+                }
+            })
+            .collect()
     }
 }
 

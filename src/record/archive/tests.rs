@@ -1,5 +1,6 @@
 //! An on-call engineer finds an incident again, or opens a new one with the hour before it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::*;
@@ -222,4 +223,143 @@ fn what_closed_incidents_left_over_is_found_until_any_record_tells_its_end() {
     assert_eq!(left("prod-eu", false, 40), ["p5 -"]);
     let record = archive.read(&first).expect("it can be read");
     assert!(record.problems.is_empty() && record.closed_at().is_some());
+}
+
+fn begun(journal: &Journal, minute: u32, id: &str, ends: Ends) -> Plan {
+    let plan = Plan { ends, ..plan(id, "kubectl") };
+    write(journal, minute, EntryKind::Intent, "about to", Some(Body::Intent(Box::new(plan.clone()))));
+    plan
+}
+
+fn ended(journal: &Journal, minute: u32, plan: &Plan) {
+    let outcome = Outcome::Verified { after_seconds: 1, words: Safe::fixed("live") };
+    write(journal, minute, EntryKind::Outcome, "ended", Some(Body::Outcome { plan: plan.id.clone(), outcome }));
+}
+
+/// The names of the rolling journals that are there.
+fn rolling(disk: &MemoryDisk) -> HashSet<std::path::PathBuf> {
+    let dirs = crate::record::testing::journal_dirs(disk).into_iter();
+    dirs.filter(|dir| dir.starts_with(std::path::Path::new("/records").join(layout::ROLLING))).collect()
+}
+
+fn folder(journal: &Journal) -> std::path::PathBuf {
+    journal.path().ancestors().nth(2).expect("it is in a folder").to_path_buf()
+}
+
+#[test]
+fn open_intents_are_found_in_every_incident_that_is_not_closed_and_in_rolling_journals() {
+    let (archive, disk) = archive();
+    let (older, journal) = open(&archive, "checkout", 1);
+    begun(&journal, 2, "p1", Ends::Stays);
+    let (newer, later) = open(&archive, "search", 3);
+    begun(&later, 4, "p2", Ends::Stays);
+    let (_, closed) = open(&archive, "mail", 5);
+    begun(&closed, 6, "p3", Ends::Stays);
+    write(&closed, 7, EntryKind::Closed, "closed", None);
+    let loose = archive.rolling(info()).expect("there is room");
+    begun(&loose, 8, "p4", Ends::Stays);
+    let done = begun(&loose, 9, "p5", Ends::Stays);
+    ended(&loose, 9, &done);
+    assert_eq!(
+        archive.open_intents("prod-eu", false),
+        Ok(Vec::new()),
+        "what a living process has in flight is its own"
+    );
+
+    let name = folder(&loose).file_name().expect("it has one").to_string_lossy().into_owned();
+    let after = Archive::on("/records", Arc::new(disk.after_power_cut(0)));
+    let found = after.open_intents("prod-eu", false).expect("it can be read");
+    let held: Vec<_> = found.iter().map(|one| (one.plan.id.0.as_str(), one.held.clone())).collect();
+    assert_eq!(
+        held,
+        [
+            ("p1", Holder::Incident(older)),
+            ("p2", Holder::Incident(newer.clone())),
+            ("p4", Holder::Rolling(Safe::from(name)))
+        ]
+    );
+    assert_eq!(after.open_intents("prod-us", false), Ok(Vec::new()));
+    assert_eq!(after.open_intents("prod-eu", true), Ok(Vec::new()), "a drill of that name is another world");
+
+    // Each is settled where it is held.
+    for one in &found {
+        let beside = after.journal_beside(&one.held, info()).expect("there is room");
+        ended(&beside, 20, &one.plan);
+        wait(beside.close(at(21, 0))).expect("it is sealed");
+    }
+    assert_eq!(after.open_intents("prod-eu", false), Ok(Vec::new()));
+    assert!(after.read(&newer).expect("it can be read").open_intents().is_empty());
+}
+
+#[test]
+fn an_old_rolling_journal_stays_as_long_as_it_alone_tells_of_something_that_is_not_over() {
+    // This disk's files are as old as the calendar.
+    let (archive, disk) = archive();
+    let journal = |drill| {
+        let info = StartInfo { drill, ..info() };
+        let dir = archive.root.join(layout::ROLLING).join(ulid::Ulid::generate().to_string());
+        Journal::create(&dir, info, Arc::new(disk.clone())).expect("there is room")
+    };
+    let in_flight = journal(false);
+    begun(&in_flight, 1, "p1", Ends::Stays);
+    let weights = journal(false);
+    let diverted = begun(&weights, 2, "p2", Ends::Reminder);
+    ended(&weights, 2, &diverted);
+    let over = journal(false);
+    let done = begun(&over, 3, "p3", Ends::Stays);
+    ended(&over, 3, &done);
+    let rehearsed = journal(true);
+    begun(&rehearsed, 4, "p4", Ends::Reminder);
+    let kept = [folder(&in_flight), folder(&weights)];
+    let gone = [folder(&over), folder(&rehearsed)];
+    for journal in [in_flight, weights, over, rehearsed] {
+        wait(journal.close(at(5, 0))).expect("it is sealed");
+    }
+    let next = archive.rolling(info()).expect("there is room");
+    let there = rolling(&disk);
+    assert!(kept.iter().all(|dir| there.contains(dir)) && !gone.iter().any(|dir| there.contains(dir)), "{there:?}");
+
+    // Both come to an end: the one where it was begun, the other is owned by an entry elsewhere.
+    let open = archive.open_intents("prod-eu", false).expect("it can be read");
+    let [one] = &open[..] else { panic!("{open:?}") };
+    let beside = archive.journal_beside(&one.held, info()).expect("there is room");
+    ended(&beside, 6, &one.plan);
+    wait(beside.close(at(6, 0))).expect("it is sealed");
+    let body = Body::Owned { plan: diverted.id, owner: Safe::fixed("team-money") };
+    write(&next, 7, EntryKind::Owned, "team-money owns it", Some(body));
+    let _third = archive.rolling(info()).expect("there is room");
+    let there = rolling(&disk);
+    assert!(!kept.iter().any(|dir| there.contains(dir)), "{there:?}");
+}
+
+#[test]
+fn what_tells_an_end_stays_as_long_as_what_tells_the_beginning() {
+    let (archive, disk) = archive();
+    let begins = archive.rolling(info()).expect("there is room");
+    let diverted = begun(&begins, 1, "p1", Ends::Reminder);
+    ended(&begins, 1, &diverted);
+    let ends = archive.rolling(info()).expect("there is room");
+    let body = Body::Owned { plan: diverted.id, owner: Safe::fixed("team-money") };
+    write(&ends, 2, EntryKind::Owned, "team-money owns it", Some(body));
+    let told = folder(&ends);
+    wait(ends.close(at(3, 0))).expect("it is sealed");
+    // The first is still written: it does not go, and would be left over again without the other.
+    let _third = archive.rolling(info()).expect("there is room");
+    assert!(rolling(&disk).contains(&told));
+    assert_eq!(archive.leftovers("prod-eu", false, at(9, 0)), Ok(Vec::new()));
+}
+
+#[test]
+fn what_a_living_process_has_in_flight_is_not_carried_into_another_ones_incident() {
+    let (archive, disk) = archive();
+    let theirs = archive.rolling(info()).expect("there is room");
+    begun(&theirs, 30, "p1", Ends::Stays);
+    write(&theirs, 31, EntryKind::Rollout, "payments 2.9.0", None);
+    let kinds = |archive: &Archive| -> Vec<EntryKind> {
+        let carried = archive.carry(&EnvId::from("prod-eu"), false, at(65, 0), &[]).drafts;
+        carried.iter().map(|(draft, ..)| draft.kind).collect()
+    };
+    assert_eq!(kinds(&archive), [EntryKind::Rollout]);
+    let after = Archive::on("/records", Arc::new(disk.after_power_cut(0)));
+    assert_eq!(kinds(&after), [EntryKind::Intent, EntryKind::Rollout]);
 }

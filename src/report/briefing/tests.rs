@@ -152,6 +152,7 @@ fn times_are_the_readers_own() {
 fn a_drill_is_told_by_its_own_clock() {
     let mut record = story();
     record.writers.push(crate::record::WriterFile {
+        begun: Vec::new(),
         file: Safe::fixed("a.jsonl"),
         entries: 1,
         env: Safe::fixed("prod-eu"),

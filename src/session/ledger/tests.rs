@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::model::entry::ActorKind;
+use crate::model::entry::{ActorKind, EntryKind};
 use crate::record::testing::{MemoryDisk, at, draft, journal_dirs, read_on, wait};
+use crate::respond::Recorder as _;
 
 fn ledger(disk: &MemoryDisk) -> Ledger {
     let actor = Actor { kind: ActorKind::Human, name: Safe::fixed("ana"), known_by: None };

@@ -1,7 +1,7 @@
 //! From a wish to a confirmed plan. The systems themselves are changed by the engine alone.
 
 use crate::model::command::WorkloadChoice;
-use crate::model::entry::{Body, EntryKind};
+use crate::model::entry::EntryKind;
 use crate::model::name::{Kind, Target, WorkloadKey};
 use crate::model::plan::{Outcome, Plan, PlanId, Refusal, Replicas, Request, Revision, Tier};
 use crate::observe::workloads::WorkloadRow;
@@ -11,7 +11,7 @@ use crate::session::core::{Core, Next};
 use crate::session::{Action, ActionState, Effect, NoticeKind, PlanView, WriteWindow};
 use crate::text::Safe;
 
-use super::{declared, granting, naming, owning, recording, silencing};
+use super::{declared, granting, naming, owning, recording, settling, silencing};
 
 pub(super) fn open_write(core: &mut Core, env: &Safe, reason: Safe) -> Vec<Effect> {
     if let Some(why) = why_not_act(core) {
@@ -72,7 +72,7 @@ fn shut(core: &mut Core, title: &str) -> Vec<Effect> {
     effects
 }
 
-fn why_not_act(core: &Core) -> Option<String> {
+pub(super) fn why_not_act(core: &Core) -> Option<String> {
     if let Some(why) = &core.journal_failed {
         return Some(format!("actions are off because the journal failed: {why}"));
     }
@@ -183,23 +183,11 @@ pub(super) fn undo(core: &mut Core) -> Vec<Effect> {
         core.say(NoticeKind::Error, why);
         return Vec::new();
     }
-    let last = core.actions.iter().rev().find(|action| {
-        action.undone_by.is_none()
-            && action.plan.undo.is_some()
-            && matches!(
-                action.state,
-                ActionState::Ended(
-                    Outcome::Verified { .. }
-                        | Outcome::TimedOut { .. }
-                        | Outcome::Failed { .. }
-                        | Outcome::Unknown { .. }
-                )
-            )
-    });
+    let last = core.actions.iter().rev().find(|action| action.undoable());
     match last.map(|action| action.plan.clone()) {
         Some(applied) => want(core, Request::Undo { plan: Box::new(applied) }),
         None => {
-            core.say(NoticeKind::Error, "nothing was applied in this session that could be undone");
+            core.say(NoticeKind::Error, "nothing is known to have been applied that could be undone");
             Vec::new()
         }
     }
@@ -218,6 +206,11 @@ fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
     let ticket = core.next_ticket();
     let what = request.words();
     core.desk.planning = Some(ticket);
+    // Whoever asks for another plan has left the one whose glass was about to break.
+    let mut effects = match &core.plan {
+        Some(PlanView::Shown { plan, .. }) if plan.request == request => Vec::new(),
+        _ => granting::put_away(core),
+    };
     // A plan that is being renewed stays readable meanwhile, and cannot be confirmed.
     match &mut core.plan {
         Some(PlanView::Shown { plan, blocked }) if plan.request == request => {
@@ -226,7 +219,8 @@ fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
         shown => *shown = Some(PlanView::Planning { what: what.into() }),
     }
     let cluster = cluster(core, &request);
-    vec![Effect::Plan { ticket, request, cluster, incident: core.incident.is_some() }]
+    effects.push(Effect::Plan { ticket, request, cluster, incident: core.incident.is_some() });
+    effects
 }
 
 /// How many replicas a request comes to at least, if it says so.
@@ -389,7 +383,11 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
             return Vec::new();
         }
     };
-    let plan = (**plan).clone();
+    let mut plan = (**plan).clone();
+    // The engine looks at the time once more before it writes: the window may have run out by then.
+    if let WriteWindow::Open { until, .. } = &core.window {
+        plan.expires_at = plan.expires_at.min(*until);
+    }
     core.plan = None;
     core.actions.push(Action {
         plan: plan.clone(),
@@ -413,15 +411,22 @@ pub(super) fn progressed(core: &mut Core, plan: &PlanId, words: Safe) -> Vec<Eff
 /// An applied plan ended: by now its outcome is durable.
 pub(super) fn ended(core: &mut Core, plan: &PlanId, result: Result<Outcome, Refusal>) -> Vec<Effect> {
     let Some(at) = core.actions.iter().position(|action| action.plan.id == *plan) else { return Vec::new() };
+    let recorded = result.is_ok();
     let (kind, outcome) = match result {
+        // Whether it was made is as unknown as before.
+        Err(refusal) if core.open_intents.iter().any(|open| open.plan.id == *plan) => {
+            (NoticeKind::Error, Outcome::Unknown { why: refusal.why })
+        }
         Ok(outcome @ Outcome::Verified { .. }) => (NoticeKind::Done, outcome),
         Ok(outcome) => (NoticeKind::Error, outcome),
         Err(refusal) => (NoticeKind::Error, Outcome::Refused { why: refusal.why }),
     };
+    let text = format!("{}: {}, {}", core.actions[at].plan.title, outcome.as_str(), outcome.words());
+    let (applied, told) = (core.actions[at].plan.clone(), outcome.clone());
+    if recorded {
+        settling::over(core, &applied, &told);
+    }
     let action = &mut core.actions[at];
-    let text = format!("{}: {}, {}", action.plan.title, outcome.as_str(), outcome.words());
-    let applied = action.plan.clone();
-    let told = outcome.clone();
     let undone = match (&action.plan.request, &outcome) {
         (Request::Undo { plan }, Outcome::Verified { .. }) => Some(plan.id.clone()),
         _ => None,
@@ -436,39 +441,12 @@ pub(super) fn ended(core: &mut Core, plan: &PlanId, result: Result<Outcome, Refu
     owning::undone(core, &applied, &told)
 }
 
-/// Intents without an outcome, of processes that are gone: the systems tell what became of them.
-/// Only a session that may write has an engine to ask them with.
-pub(super) fn settle_open_intents(core: &mut Core) -> Vec<Effect> {
-    let mut open: Vec<(Plan, crate::clock::World)> = Vec::new();
-    for entry in &core.entries {
-        match &entry.draft.body {
-            Some(Body::Intent(plan)) => open.push(((**plan).clone(), entry.occurred_at)),
-            Some(Body::Outcome { plan, .. }) => open.retain(|(intended, _)| intended.id != *plan),
-            _ => {}
-        }
+/// An applied plan ended, and that is not in the record: what is known of it counts all the same,
+/// and nothing more is changed without a record.
+pub(super) fn unrecorded(core: &mut Core, plan: &PlanId, outcome: Outcome, why: Safe) -> Vec<Effect> {
+    if let Some(action) = core.actions.iter_mut().find(|action| action.plan.id == *plan) {
+        action.state = ActionState::Ended(outcome);
     }
-    if let Some(why) = why_not_act(core) {
-        if !open.is_empty() {
-            let left = open.len();
-            core.say(
-                NoticeKind::Error,
-                format!("{left} actions were left in flight, and this session cannot tell how they ended: {why}"),
-            );
-        }
-        return Vec::new();
-    }
-    let actor = core.actor.clone();
-    open.into_iter()
-        .map(|(plan, at)| {
-            core.actions.push(Action {
-                plan: plan.clone(),
-                at,
-                state: ActionState::Under(Safe::fixed(
-                    "left in flight by an earlier process: the system is being read",
-                )),
-                undone_by: None,
-            });
-            Effect::Settle { plan, actor: actor.clone() }
-        })
-        .collect()
+    core.cannot_record(why);
+    Vec::new()
 }

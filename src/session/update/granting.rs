@@ -44,6 +44,8 @@ pub(super) fn ask(core: &mut Core, plan: &Plan) -> Vec<Effect> {
     core.consent = Some(Consent {
         incident: incident.clone(),
         asked: plan.id.clone(),
+        title: plan.title.clone(),
+        service: plan.service.clone(),
         hash: hash.clone(),
         grant: Grant::Recording,
     });
@@ -134,15 +136,15 @@ pub(super) fn tick(core: &mut Core) -> Vec<Effect> {
         return Vec::new();
     }
     let (reason, hash, asked) = (reason.clone(), consent.hash.clone(), consent.asked.clone());
+    let (what, service) = (consent.title.clone(), consent.service.clone());
     consent.grant = Grant::Breaking { reason: reason.clone() };
-    let what = core.shown_plan().map_or_else(|| short(&hash).to_owned(), |plan| plan.title.to_string());
     let mut draft = recording::said(
         core,
         EntryKind::BreakGlass,
         what.clone(),
         format!("BREAK-GLASS: {what} goes ahead without a second person: {reason}"),
     );
-    draft.service = core.shown_plan().and_then(|plan| plan.service.clone());
+    draft.service = service;
     draft.pinned = true;
     draft.body = Some(Body::BreakGlass { plan: asked, hash: hash.clone() });
     vec![recording::record_now(core, draft, Durability::Now, Next::GlassBroken { hash })]

@@ -7,14 +7,14 @@ use crate::model::command::{AlertChoice, Due, MilestoneTime};
 use crate::model::entry::{Body, Draft, Entry, EntryKind, EntryOrigin, MilestoneName, Phase, Severity};
 use crate::model::name::IncidentId;
 use crate::observe::alerts::{AlertRow, Claim};
-use crate::record::{Durability, JournalError, milestones};
+use crate::record::{Durability, Holder, JournalError, milestones};
 use crate::session::core::{Core, Mark, Next};
 use crate::session::effect::carried;
 use crate::session::message::Dated;
 use crate::session::{Effect, IncidentView, NoticeKind, WriteWindow};
 use crate::text::Safe;
 
-use super::{acting, asking, carrying, granting, owning};
+use super::{acting, asking, carrying, granting, owning, settling};
 
 /// A draft of something that the person here says or does.
 pub(super) fn said(core: &Core, kind: EntryKind, subject: impl Into<Safe>, title: impl Into<Safe>) -> Draft {
@@ -286,6 +286,7 @@ pub(super) fn incident_ready(
     for mark in before.iter().filter_map(noticed) {
         core.desk.told.insert(mark);
     }
+    let left_in_flight = before.clone();
     carried.extend(before.into_iter().map(|dated| (dated, Next::Nothing)));
     carried.sort_by_key(|(dated, _)| dated.occurred_at);
     owning::keep(core);
@@ -299,20 +300,26 @@ pub(super) fn incident_ready(
         since: core.now,
     });
     let resumed = !earlier.is_empty();
+    let open = if shared { Vec::new() } else { earlier.clone() };
+    for action in settling::actions_of(&earlier) {
+        if !core.actions.iter().any(|known| known.plan.id == action.plan.id) {
+            core.actions.push(action);
+        }
+    }
+    core.actions.sort_by_key(|action| action.at);
     for entry in earlier {
         core.desk.told.insert(told(&entry));
         // What it led to was done by the process that wrote it.
         let _ = keep(core, entry);
     }
+    let held = Holder::Incident(id.clone());
     let mut effects = vec![Effect::WriteTo(id.clone())];
     if resumed {
         core.say(NoticeKind::Done, format!("{id} is taken up again"));
         // By whom is the entry's actor: a name that is an address would be redacted in a title.
         let draft = said(core, EntryKind::Note, id.0.clone(), "incident taken up again");
         effects.push(record_now(core, draft, Durability::Now, Next::Nothing));
-        if !shared {
-            effects.extend(acting::settle_open_intents(core));
-        }
+        effects.extend(settling::taken_up(core, &held, &open));
     } else {
         core.say(NoticeKind::Done, format!("incident {id} is declared; its record has begun"));
         let mut draft = said(core, EntryKind::Opened, id.0.clone(), format!("incident declared: {title}"));
@@ -323,6 +330,7 @@ pub(super) fn incident_ready(
     for (dated, next) in carried {
         effects.push(record(core, dated, Durability::Now, next));
     }
+    effects.extend(settling::carried_over(core, &held, &left_in_flight));
     // An export that was asked for before waits for all of this.
     let last = core.desk.ticket;
     for (ticket, _) in &mut core.desk.exports {
@@ -450,7 +458,7 @@ pub(super) fn close(core: &mut Core) -> Vec<Effect> {
         core.say(NoticeKind::Error, format!("not closed: {title} is under way; close it when its outcome is known"));
         return Vec::new();
     }
-    if let Some(why) = owning::why_not_close(core) {
+    if let Some(why) = settling::why_not_close(core).or_else(|| owning::why_not_close(core)) {
         core.say(NoticeKind::Error, why);
         return Vec::new();
     }

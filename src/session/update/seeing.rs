@@ -13,7 +13,7 @@ use crate::session::message::Dated;
 use crate::session::{Effect, NoticeKind, WriteWindow};
 use crate::text::Safe;
 
-use super::{acting, carrying, granting, owning, recording};
+use super::{acting, carrying, granting, owning, recording, settling};
 
 /// Replicas that an action set are seen to be set within this long.
 const OWN: TimeDelta = TimeDelta::minutes(5);
@@ -154,6 +154,7 @@ pub(super) fn back_filled(core: &mut Core, past: Vec<Stamped<Signal>>) -> Vec<Ef
     let deferred = std::mem::take(&mut core.desk.deferred);
     effects.extend(take(core, deferred));
     effects.push(last_hour(core));
+    effects.extend(settling::settle(core));
     effects
 }
 

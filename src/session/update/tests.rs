@@ -13,6 +13,7 @@ mod grave;
 mod incident;
 mod record;
 mod see;
+mod settle;
 mod silence;
 
 use super::update;

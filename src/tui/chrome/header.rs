@@ -123,6 +123,9 @@ fn parts(state: &State, scene: &Scene<'_>, brush: &Brush<'_>, width: u16) -> Vec
     if !scene.left_over.is_empty() {
         parts.push(one(135, get(Role::Warn), format!("{} left over", scene.left_over.len())));
     }
+    if !scene.open_intents.is_empty() {
+        parts.push(one(136, get(Role::Warn), format!("{} without an outcome", scene.open_intents.len())));
+    }
     parts.extend(sources(scene, brush, width));
     if scene.backfilling > 0 {
         parts.push(one(

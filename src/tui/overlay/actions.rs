@@ -7,8 +7,8 @@ use crate::config::WritePolicy;
 use crate::model::command::{AlertChoice, Command, WorkloadChoice};
 use crate::model::name::{Kind, ServiceName, WorkloadKey};
 use crate::model::plan::Revision;
-use crate::session::commands::{Danger, Declaration};
-use crate::session::{ActionState, WriteWindow};
+use crate::session::commands::Declaration;
+use crate::session::{self, WriteWindow};
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::Where;
 use crate::tui::panes::Item;
@@ -38,11 +38,9 @@ pub(in crate::tui) fn may_act(scene: &Scene<'_>) -> bool {
     scene.facing.write == WritePolicy::Ask && scene.journal_failed.is_none()
 }
 
-/// The commands that are offered now: those that act are absent while the session is read-only,
-/// but for the one that opens the write window, where that may be opened.
+/// The commands that are offered now.
 pub(in crate::tui) fn offered(scene: &Scene<'_>) -> impl Fn(&Declaration) -> bool + use<> {
-    let (ever, now) = (may_act(scene), matches!(scene.window, WriteWindow::Open { .. }));
-    move |it| it.danger != Danger::Act || (ever && (now || it.id == "write"))
+    session::offered(may_act(scene), scene.window)
 }
 
 fn workloads<'a>(scene: &Scene<'a>, selected: Option<&Item<'a>>, chip: Option<&ServiceName>) -> Vec<&'a WorkloadKey> {
@@ -119,11 +117,7 @@ pub(in crate::tui) fn choices(
                         Does::Line(format!("silence {} 2h ", row.alert.name)),
                     );
                 }
-                let undoable = scene.actions.iter().rev().find(|action| {
-                    action.undone_by.is_none()
-                        && action.plan.undo.is_some()
-                        && matches!(action.state, ActionState::Ended(_))
-                });
+                let undoable = scene.actions.iter().rev().find(|action| action.undoable());
                 if let Some(action) = undoable {
                     offer(format!("undo: {}", action.plan.title), Does::Run(Command::Undo));
                 }
@@ -189,6 +183,9 @@ pub(super) fn draw(
             "Read-only: the configuration allows no changes in this environment."
         };
         card.blank().text(why, Role::Dim);
+    }
+    for one in scene.open_intents {
+        card.text(&format!("No outcome is recorded of {}.", one.words()), Role::Warn);
     }
     let mut foot = card.ink();
     super::keys(&mut foot, &state.keymap, Where::Dialog, &[("accept", "take"), ("back", "back")]);

@@ -4,8 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
+use crate::model::card::{Tone, lines};
 use crate::model::name::Kind;
-use crate::model::plan::{Ends, FieldChange, OwnerEffect, Permission, Plan, Preview, Request, Room, Tier};
+use crate::model::plan::{Plan, Request, Tier};
 use crate::record::short;
 use crate::session::{Grant, PlanView};
 use crate::tui::chrome::Brush;
@@ -13,14 +14,12 @@ use crate::tui::keymap::Where;
 use crate::tui::scene::Scene;
 use crate::tui::state::{BREAK_GLASS, State};
 use crate::tui::theme::Role;
-use crate::tui::words::{self, Zone};
+use crate::tui::words;
 
 use super::Card;
 
 /// Lines that the command may take: it is there to be copied, and the facts to be read.
 const COMMAND_LINES: usize = 3;
-/// Columns that a value may take in a change. A whole template is told by its words.
-const VALUE: usize = 160;
 
 /// What can be done with a plan that waits for a second person.
 const WAITING: [(&str, &str); 4] = [
@@ -47,14 +46,6 @@ const REVISIONS: [(&str, &str); 4] = [
 const INSTEAD: (&str, &str) = ("plan-instead", "plan that instead");
 const BLOCKED: [(&str, &str); 3] =
     [("discard-plan", "leave"), ("refresh-plan", "read again"), ("copy-selection", "copy the command")];
-
-fn where_it_is(scene: &Scene<'_>) -> &'static str {
-    match (scene.facing.drill, scene.facing.production) {
-        (true, _) => "DRILL",
-        (false, true) => "PRODUCTION",
-        (false, false) => "not production",
-    }
-}
 
 pub(super) fn draw(
     view: &PlanView,
@@ -97,12 +88,7 @@ fn shown(
     let grave = blocked.is_some() || State::wants_name(plan);
     let mut card = Card::new(brush, if grave { Role::DialogDanger } else { Role::Dialog }, body, 96, 10);
     card.title(Role::TitleFocus, "Plan").title(Role::Name, format!("  {}", plan.title));
-    let place = format!("{} {}", where_it_is(scene), plan.target.origin.env);
-    let danger = scene.facing.production && !scene.facing.drill;
-    card.fact("where", &place, if danger { Role::Bad } else { Role::Name });
-    card.fact("target", &format!("{} {}", plan.target.kind, plan.target.path), Role::Name);
-    facts(&mut card, plan, scene, state.zone(), brush.ascii);
-    command(&mut card, plan, state);
+    facts(&mut card, plan, scene, state, brush.ascii);
     let expires = (plan.expires_at - scene.now).num_seconds();
     let (age, role) = match expires {
         1.. => (format!("valid for {expires} s"), Role::Dim),
@@ -200,113 +186,27 @@ fn waiting(
     Some(Position::new(foot.x + u16::try_from(x).unwrap_or(0).min(foot.width.saturating_sub(1)), foot.y))
 }
 
-/// One change, short enough to be read: `replicas 6 → 12`.
-fn changed(change: &FieldChange, ascii: bool) -> String {
-    if change.words.is_some() {
-        return drawn(&change.shown(), ascii);
-    }
-    let arrow = if ascii { "->" } else { "→" };
-    let [before, after] = [&change.before, &change.after].map(|value| match value.as_str() {
-        "null" => "nothing".to_owned(),
-        value => words::fit(value, VALUE, ascii),
-    });
-    format!("{} {before} {arrow} {after}", change.label)
-}
-
-/// Arrows of the program's own words, as the terminal can draw them.
-fn drawn(text: &str, ascii: bool) -> String {
-    if ascii { text.replace('→', "->") } else { text.to_owned() }
-}
-
-/// The same as a command line: its beginning, where it is long.
-fn command(card: &mut Card<'_>, plan: &Plan, state: &State) {
-    let before = card.lines.len();
-    card.fact("same as", &plan.command, Role::Dim);
-    if card.lines.len() - before > COMMAND_LINES {
-        card.lines.truncate(before + COMMAND_LINES - 1);
-        let key = state.keymap.key_in(Where::Plan, "copy-selection").map(|key| format!("; {key} copies all of it"));
-        card.fact("", &format!("(goes on{})", key.unwrap_or_default()), Role::Dim);
-    }
-}
-
-fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, zone: Zone, ascii: bool) {
-    for (at, change) in plan.changes.iter().enumerate() {
-        card.fact(if at == 0 { "change" } else { "" }, &changed(change, ascii), Role::Name);
-    }
-    for fact in &plan.facts {
-        card.fact(&fact.label, &drawn(&fact.words, ascii), if fact.warns { Role::Warn } else { Role::Text });
-    }
-    if !plan.blast.words.is_empty() {
-        card.fact("at stake", &plan.blast.words, Role::Text);
-    }
-    match &plan.room {
-        Room::NotNeeded => {
-            card.fact("room", "none is needed: nothing is added", Role::Dim);
-        }
-        Room::Counted { fit, wait, words } => {
-            let role = if *wait > 0 { Role::Warn } else { Role::Good };
-            let added = fit + wait;
-            let text = if *wait == 0 {
-                format!("all {added} fit now")
-            } else {
-                format!("{fit} of {added} fit now; {wait} would wait for a node")
-            };
-            // What the words say already is not said twice.
-            let text = match words.as_str() {
-                "" => text,
-                words if words.starts_with(&text) => words.to_owned(),
-                words => format!("{text} ({words})"),
-            };
-            card.fact("room", &text, role);
-        }
-        Room::Unknown { why } => {
-            card.fact("room", &format!("unknown: {why}"), Role::Warn);
-        }
-    }
-    if plan.owners.is_empty() {
-        card.fact("owner", "no controller was found that sets it back", Role::Dim);
-    }
-    for owner in &plan.owners {
-        let role = match owner.effect {
-            OwnerEffect::Reverts => Role::Bad,
-            OwnerEffect::MayRevert => Role::Warn,
-            OwnerEffect::Informs => Role::Text,
+/// All that is told of the plan. Of a long command the beginning: all of it can be copied.
+fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, state: &State, ascii: bool) {
+    let zone = state.zone();
+    for line in lines(plan, Some(scene.facing.place()), scene.now, &|at| zone.minute(at, scene.now)) {
+        let role = match line.tone {
+            Tone::Name => Role::Name,
+            Tone::Text => Role::Text,
+            Tone::Dim => Role::Dim,
+            Tone::Good => Role::Good,
+            Tone::Warn => Role::Warn,
+            Tone::Bad => Role::Bad,
         };
-        card.fact("owner", &format!("{} {}", owner.name, owner.words), role);
-    }
-    if let Some(instead) = &plan.instead {
-        card.fact("instead", &instead.words, Role::Good);
-    }
-    if let Some(load) = &plan.load {
-        card.fact("load", load, Role::Text);
-    }
-    card.fact(
-        "undo",
-        plan.undo.as_deref().unwrap_or("there is none"),
-        if plan.undo.is_some() { Role::Text } else { Role::Warn },
-    );
-    match plan.ends {
-        Ends::Stays => {}
-        Ends::BySystem { at } => {
-            card.fact("ends", &format!("by itself at {}", zone.minute(at, scene.now)), Role::Text);
-        }
-        Ends::Reminder => {
-            card.fact("ends", "by nobody: it is listed as left over until it is undone or owned", Role::Warn);
+        let text = if ascii { line.text.replace('→', "->").replace('…', "~") } else { line.text };
+        let before = card.lines.len();
+        card.fact(&line.label, &text, role);
+        if line.label == "same as" && card.lines.len() - before > COMMAND_LINES {
+            card.lines.truncate(before + COMMAND_LINES - 1);
+            let key = state.keymap.key_in(Where::Plan, "copy-selection").map(|key| format!("; {key} copies all of it"));
+            card.fact("", &format!("(goes on{})", key.unwrap_or_default()), Role::Dim);
         }
     }
-    let (permission, bad) = match &plan.permission {
-        Permission::Allowed => ("allowed".to_owned(), false),
-        Permission::Denied { why } => (format!("not allowed: {why}"), true),
-        Permission::Unknown { why } => (format!("permission unknown: {why}"), false),
-    };
-    let (preview, worse) = match &plan.preview {
-        Preview::Accepted => ("dry-run accepted".to_owned(), false),
-        Preview::Refused { why } => (format!("dry-run refused: {why}"), true),
-        Preview::Unavailable { why } => (format!("no preview: {why}"), false),
-    };
-    let read = words::long_age(scene.now - plan.read_at);
-    let role = if bad || worse { Role::Bad } else { Role::Text };
-    card.fact("checked", &format!("{permission}; {preview}; read {read} ago"), role);
 }
 
 fn hints(card: &Card<'_>, state: &State, at: Where, words: &[(&str, &str)]) -> Line<'static> {

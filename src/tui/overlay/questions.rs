@@ -115,7 +115,15 @@ pub(super) fn quit(why: &Leaving, keymap: &Keymap, brush: &Brush<'_>, body: Rect
             card.title(Role::DialogDanger, "An action is under way");
             card.text(under, Role::Name).blank();
             card.text(
-                "Leaving does not stop it. Its outcome is not recorded until somebody resumes this incident.",
+                "Leaving does not stop it. Its outcome is recorded when a session that may write is started again.",
+                Role::Text,
+            );
+        }
+        Leaving::Step(under) => {
+            card.title(Role::DialogDanger, "A step of a runbook is under way");
+            card.text(under, Role::Name).blank();
+            card.text(
+                "Leaving kills it where it stands. What it had done by then stays done, and what it printed is lost.",
                 Role::Text,
             );
         }

@@ -1,4 +1,5 @@
-//! All sources: how each is, how old what it told is, what limits it, and what happens next.
+//! All sources: how each is, how old what it told is, what limits it, and what happens next; and
+//! what the credentials could do.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -38,6 +39,12 @@ pub(super) fn draw(state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body
         if row.dropped > 0 {
             card.fact("", &format!("{} lines were dropped on the way", words::count(row.dropped)), Role::Warn);
         }
+    }
+    for (at, told) in scene.powers.iter().enumerate() {
+        if at == 0 {
+            card.blank();
+        }
+        card.fact(if at == 0 { "credentials" } else { "" }, told, Role::Text);
     }
     let mut foot = card.ink();
     super::keys(&mut foot, &state.keymap, Where::Dialog, &[("back", "back"), ("down", "down"), ("up", "up")]);

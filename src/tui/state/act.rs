@@ -35,13 +35,22 @@ impl State {
                 self.overlay = Some(Overlay::Runbook { step: 1, scroll: 0, reveal: false });
                 vec![Command::Runbook { service: service.or_else(|| self.service_here(scene)) }]
             }
+            // Wherever a line comes from, the environment's name is typed by hand.
+            Command::OpenWrite { reason, .. } => {
+                self.ask_to_write_because(&reason, scene, now);
+                Vec::new()
+            }
             Command::Copy { text } => {
                 self.wishes.push(Wish::Copy(text.to_string()));
                 Vec::new()
             }
             Command::Quit => {
                 let under = scene.actions.iter().rev().find_map(|action| match &action.state {
-                    ActionState::Under(words) => Some(format!("{}: {words}", action.plan.title)),
+                    ActionState::Under(words) => {
+                        let what = format!("{}: {words}", action.plan.title);
+                        let child = matches!(action.plan.request, Request::RunStep { .. });
+                        Some(if child { Leaving::Step(what) } else { Leaving::Action(what) })
+                    }
                     ActionState::Ended(_) => None,
                 });
                 // Nobody is asked where nothing is recorded any more, nor on a screen that is too
@@ -49,7 +58,7 @@ impl State {
                 let asks = scene.journal_failed.is_none() && !self.rects.is_empty();
                 let open =
                     || scene.incident.filter(|_| asks).map(|incident| Leaving::Incident(incident.id.to_string()));
-                match under.map(Leaving::Action).or_else(open) {
+                match under.or_else(open) {
                     Some(why) if !matches!(self.overlay, Some(Overlay::Quit { .. })) => {
                         self.overlay = Some(Overlay::Quit { why });
                         Vec::new()

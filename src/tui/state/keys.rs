@@ -145,21 +145,27 @@ impl State {
 
     /// The question for a write window, or why there is none.
     pub(super) fn ask_to_write(&mut self, scene: &Scene<'_>, now: Wall) {
+        self.ask_to_write_because("", scene, now);
+    }
+
+    /// The same, with the reason that was given already. The name of the environment never is.
+    pub(super) fn ask_to_write_because(&mut self, reason: &str, scene: &Scene<'_>, now: Wall) {
         let why = match (scene.facing.write, scene.journal_failed, scene.window) {
             (WritePolicy::Deny, ..) => "read-only for good: the configuration allows no changes in this environment",
             (_, Some(_), _) => "actions are off while the record cannot be written",
             (.., WriteWindow::Open { .. }) => "the write window is open already; `:close-write` closes it",
             (.., WriteWindow::Closed) => {
-                self.overlay = Some(Overlay::Write { env: Input::default(), reason: Input::default(), second: false });
+                let reason = Input::new(reason.to_owned());
+                self.overlay = Some(Overlay::Write { env: Input::default(), reason, second: false });
                 return;
             }
         };
         self.say(NoticeKind::Info, why, now);
     }
 
-    /// Whether the command line has the keys.
+    /// Whether the command line has the keys, or the question that it led to.
     pub(in crate::tui) fn is_typing(&self) -> bool {
-        matches!(self.overlay, Some(Overlay::Palette { .. }))
+        matches!(self.overlay, Some(Overlay::Palette { .. } | Overlay::Write { .. }))
     }
 
     pub(super) fn open_palette(&mut self, prefill: &str) {
@@ -421,9 +427,15 @@ impl State {
         let Some(Overlay::Palette { input, at, .. }) = &mut self.overlay else { return Vec::new() };
         let offers = palette::offers(input.value(), actions::offered(scene));
         let line = palette::chosen(input.value(), *at, &offers);
-        if line.trim() == "write" {
+        // The dialog has the name typed by hand. What led there is not kept: it would be a name that
+        // two keys bring back.
+        if line.split_whitespace().next() == Some("write") {
+            let reason = match commands::parse(&line) {
+                Ok(Command::OpenWrite { reason, .. }) => reason,
+                _ => Safe::default(),
+            };
             self.overlay = None;
-            self.ask_to_write(scene, now);
+            self.ask_to_write_because(&reason, scene, now);
             return Vec::new();
         }
         if line.ends_with(' ') {

@@ -34,7 +34,14 @@ impl Person {
         last.blast.words = "-6 of 6 ready replicas (100 % less)".into();
         let incident = fixture.incident.as_ref().unwrap().id.clone();
         let hash = consent_hash(&incident, &last.id, &last);
-        fixture.consent = Some(Consent { incident, asked: last.id.clone(), hash, grant });
+        fixture.consent = Some(Consent {
+            incident,
+            asked: last.id.clone(),
+            title: last.title.clone(),
+            service: last.service.clone(),
+            hash,
+            grant,
+        });
         fixture.plan = Some(PlanView::Shown { plan: Box::new(last), blocked: None });
         let state = State::new(Keymap::shipped().unwrap(), vec![Zone::Utc], Duration::ZERO);
         let mut person = Self { fixture, state, now: wall() };

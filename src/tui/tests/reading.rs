@@ -62,6 +62,16 @@ fn every_source_says_how_it_is_why_and_what_comes_next() {
 }
 
 #[test]
+fn what_the_credentials_could_do_stands_below_the_sources() {
+    let mut fixture = Fixture::quiet();
+    let told = "in payments these credentials could scale deployments, read secrets";
+    fixture.powers = vec![told.into()];
+    let mut ana = Person::at(fixture);
+    ana.presses(KeyCode::Char('i'));
+    assert!(ana.sees().contains(told), "{}", ana.sees());
+}
+
+#[test]
 fn a_pane_knows_its_sources_whatever_they_are_called() {
     let mut fixture = Fixture::quiet();
     for (name, kind) in [("eu", SourceKind::Signals), ("catalog-alerts", SourceKind::Alerts)] {

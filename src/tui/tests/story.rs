@@ -63,7 +63,7 @@ impl Person {
         self.now += Duration::from_secs(1);
     }
 
-    fn hears(&mut self, event: Event) -> Vec<Command> {
+    pub(super) fn hears(&mut self, event: Event) -> Vec<Command> {
         let scene = self.fixture.scene();
         self.state.event(&event, &scene, self.now)
     }
@@ -76,7 +76,7 @@ impl Person {
         self.hears(Event::Key(KeyEvent::new(code, modifiers)))
     }
 
-    fn types(&mut self, text: &str) -> Vec<Command> {
+    pub(super) fn types(&mut self, text: &str) -> Vec<Command> {
         text.chars().flat_map(|c| self.presses(KeyCode::Char(c))).collect()
     }
 }

@@ -10,7 +10,7 @@ use crate::connect::kubernetes::events::{Events, PastEvents};
 use crate::connect::kubernetes::nodes::Nodes;
 use crate::connect::kubernetes::usage::Usage;
 use crate::connect::kubernetes::workloads::PastRollouts;
-use crate::connect::kubernetes::{connectors, identity};
+use crate::connect::kubernetes::{connectors, identity, powers};
 use crate::connect::{History as _, SourceError};
 use crate::model::signal::Signal;
 
@@ -241,4 +241,37 @@ fn a_cluster_has_six_sources_and_three_of_them_remember() {
             of("pod-logs", true)
         ]
     );
+}
+
+#[tokio::test]
+async fn what_the_credentials_could_do_is_asked_by_reviews_alone_and_told_by_namespace() {
+    let rules = json!([
+        {"verbs": ["get", "list", "watch"], "apiGroups": ["*"], "resources": ["*"]},
+        {"verbs": ["patch", "update"], "apiGroups": ["apps"], "resources": ["*/scale"]},
+        {"verbs": ["delete"], "apiGroups": [""], "resources": ["pods"], "resourceNames": ["a"]},
+    ]);
+    let fake = Fake::serve(move |_| body(&json!({"status": {"resourceRules": rules, "incomplete": true}}))).await;
+    let places = ["payments".into(), "shop".into()];
+    let told = powers(&reach(&fake.url).access, &places).await;
+    assert_eq!(
+        told,
+        [
+            "in payments, shop these credentials could scale deployments, scale stateful sets, delete pods, read secrets, \
+          and more that the cluster does not list"
+        ]
+    );
+    let asked: Vec<_> = fake.asked().into_iter().map(|asked| asked.path).collect();
+    assert_eq!(
+        asked, ["/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"; 2],
+        "one a namespace, and nothing else"
+    );
+
+    let reads = json!([{"verbs": ["list"], "apiGroups": [""], "resources": ["pods"]}]);
+    let fake = Fake::serve(move |_| body(&json!({"status": {"resourceRules": reads}}))).await;
+    let told = powers(&reach(&fake.url).access, &places[..1]).await;
+    assert_eq!(told, ["in payments these credentials could change nothing"]);
+
+    let fake = Fake::serve(|_| Reply::Whole(403, JSON, br#"{"message":"no reviews"}"#.to_vec())).await;
+    let told = powers(&reach(&fake.url).access, &places[..1]).await;
+    assert!(told[0].starts_with("what these credentials could do in payments is not known: "), "{told:?}");
 }

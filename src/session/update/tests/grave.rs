@@ -226,3 +226,32 @@ fn what_an_earlier_incident_left_over_is_shown_and_told_there_when_it_is_seen_to
         story.effects.last()
     );
 }
+
+#[test]
+fn whoever_asks_for_another_plan_has_left_the_glass_and_what_is_told_is_what_was_asked_about() {
+    let mut story = waiting();
+    let other = |story: &Story| {
+        let target = story.core.shown_plan().unwrap().target.clone();
+        Request::Scale { target, to: Replicas::Exactly(3) }
+    };
+    story.command("break-glass bob sleeps").send(Message::Tick(at(5)));
+    let request = other(&story);
+    let Some(PlanView::Shown { plan, .. }) = &mut story.core.plan else { panic!("{:?}", story.core.plan) };
+    plan.instead = Some(Instead { words: "three".into(), request: Box::new(request) });
+    story.command("plan-instead");
+    assert!(story.notice().contains("break-glass was left"), "{}", story.notice());
+    story.send(Message::Tick(at(30)));
+    assert!(!story.kinds().contains(&EntryKind::BreakGlass), "nobody waited for that");
+
+    // The countdown was over when another plan was asked for: it is told by its own name.
+    let mut story = waiting();
+    story.command("break-glass bob sleeps");
+    let shown = story.core.shown_plan().unwrap().clone();
+    story.core.plan = Some(PlanView::Shown {
+        plan: Box::new(Plan { title: "scale Deployment other".into(), ..shown }),
+        blocked: None,
+    });
+    story.send(Message::Tick(at(10)));
+    let loud = story.core.entries.last().unwrap();
+    assert!(loud.draft.title.starts_with("BREAK-GLASS: scale Deployment payments goes ahead"), "{}", loud.draft.title);
+}
