@@ -136,7 +136,7 @@ impl Engine {
         guard::voided(old, new)
     }
 
-    /// [`Engine::apply_with`] for plans below the top tier, which nobody else has to let.
+    /// [`Engine::apply_during`] for plans below the top tier, which nobody else has to let.
     pub async fn apply(
         &self,
         plan: Plan,
@@ -147,11 +147,7 @@ impl Engine {
         self.apply_with(plan, None, actor, journal, told).await
     }
 
-    /// Makes the intent durable, writes once, polls until the change is live, failed, overridden
-    /// or timed out, and makes the outcome durable. `told` hears of each step in between.
-    ///
-    /// A refusal means that nothing was written, or that an outcome could not be recorded: its
-    /// words say which.
+    /// [`Engine::apply_during`] while no incident is open.
     pub async fn apply_with(
         &self,
         plan: Plan,
@@ -160,9 +156,32 @@ impl Engine {
         journal: &dyn Recorder,
         told: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Ended, Refusal> {
+        self.apply_during(false, plan, warrant, actor, journal, told).await
+    }
+
+    /// Makes the intent durable, writes once, polls until the change is live, failed, overridden
+    /// or timed out, and makes the outcome durable. `told` hears of each step in between.
+    /// `incident`: whether one is open now; the policies are judged by that once more.
+    ///
+    /// A refusal means that nothing was written, or that an outcome could not be recorded: its
+    /// words say which.
+    pub async fn apply_during(
+        &self,
+        incident: bool,
+        plan: Plan,
+        warrant: Option<&Warrant>,
+        actor: &Actor,
+        journal: &dyn Recorder,
+        told: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Ended, Refusal> {
         let actuator = self.actuator(&plan.target.origin.env, plan.target.kind)?;
         let kept = guard::blocked(&plan).or_else(|| warrant::missing(&plan, warrant));
-        if let Some(why) = kept.or_else(|| guard::expired(&plan, self.clock.now())) {
+        // What time alone does to a plan, and to what policies say of it.
+        let stale = || {
+            let now = self.clock.now();
+            guard::expired(&plan, now).or_else(|| guard::stricter(&plan, &self.policies, now, incident))
+        };
+        if let Some(why) = kept.or_else(stale) {
             return Err(refusal(why));
         }
         let _place = self.enter(&plan)?;
@@ -185,7 +204,7 @@ impl Engine {
         )?;
 
         // A disk that took its time may have used the plan's up.
-        if let Some(why) = guard::expired(&plan, self.clock.now()) {
+        if let Some(why) = stale() {
             let why = Safe::from(format!("nothing was written: {why}"));
             return self.end(plan, actor, journal, Outcome::Refused { why }).await;
         }

@@ -142,6 +142,7 @@ impl Steps {
             read_at,
             expires_at: read_at + LIFETIME,
             patience_seconds: u32::try_from(limit).unwrap_or(u32::MAX).saturating_add(30),
+            raised_from: None,
             target: Target { uid: Some(identity(path, &step.command)), ..target.clone() },
         }
     }

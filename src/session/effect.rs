@@ -64,6 +64,8 @@ pub enum Effect {
         warrant: Option<Warrant>,
         /// Who confirmed it.
         actor: Actor,
+        /// Whether an incident is open: the policies are judged once more before the intent.
+        incident: bool,
     },
     /// Read what became of a plan that an earlier process left in flight; answered with `Ended`.
     Settle {

@@ -150,12 +150,14 @@ impl Runner {
                     vec![Message::Planned { ticket, result }]
                 });
             }
-            Effect::Apply { plan, warrant, actor } => {
+            Effect::Apply { plan, warrant, actor, incident } => {
                 let journal = self.recorder();
                 self.act(plan, move |engine, plan, told| {
                     Box::pin(async move {
                         match journal {
-                            Some(journal) => engine.apply_with(plan, warrant.as_ref(), &actor, &journal, &*told).await,
+                            Some(journal) => {
+                                engine.apply_during(incident, plan, warrant.as_ref(), &actor, &journal, &*told).await
+                            }
                             None => Err(no_journal()),
                         }
                     })

@@ -577,6 +577,7 @@ pub(super) fn plan(to: u32, tier: Tier) -> Plan {
         read_at: at(29, 50),
         expires_at: at(30, 50),
         patience_seconds: 300,
+        raised_from: None,
     }
 }
 

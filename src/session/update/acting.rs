@@ -399,7 +399,8 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
     });
     // Whoever consented did so to this one, once.
     let mut effects = if warrant.is_some() { granting::over(core) } else { Vec::new() };
-    effects.push(Effect::Apply { plan, warrant, actor: core.actor.clone() });
+    let incident = core.incident.is_some();
+    effects.push(Effect::Apply { plan, warrant, actor: core.actor.clone(), incident });
     effects
 }
 
