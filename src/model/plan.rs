@@ -125,6 +125,11 @@ impl Request {
         }
     }
 
+    /// Whether all pods are made anew, and no more: nothing takes that back.
+    pub fn is_restart(&self) -> bool {
+        matches!(self, Self::Restart { .. })
+    }
+
     /// What was asked for in the first place: that which an undo takes back.
     pub fn origin(&self) -> &Self {
         match self {

@@ -28,7 +28,7 @@ use super::steps::Steps;
 use super::{Actuator, Intent, Recorder, Warrant, WriteError, recorder, warrant};
 use watch::{Told, Watch, Written};
 
-/// What the picture knows that a plan needs: taken when the plan is asked for.
+/// What the session knows that a plan needs: taken when the plan is asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cluster {
     /// How many more pods of the target's template fit now, for each count from 1 up: the length
@@ -40,6 +40,11 @@ pub struct Cluster {
     pub load: Option<Safe>,
     /// The service that the target belongs to.
     pub service: Option<ServiceName>,
+    /// Who asks, as systems that keep a name are told; empty if nobody is known.
+    pub by: Safe,
+    /// The services of ECS that belong to it, by cluster and name: their deployments may divide its
+    /// traffic.
+    pub ecs: Vec<ObjectPath>,
     /// The services of alerts, by their keys: what a silence would hide.
     pub alerts: BTreeMap<AlertKey, ServiceName>,
 }
@@ -234,6 +239,12 @@ impl Engine {
         let watch = Watch { actuator, clock: &self.clock, plan: &plan, since: plan.read_at, written };
         let outcome = watch.run(self.clock.hold(), &mut told).await;
         self.end(plan, actor, journal, outcome).await
+    }
+
+    /// Ends what an applied plan started on this machine and still runs: a runbook's step. Its
+    /// outcome then says by whom. Whether there was something to end.
+    pub fn stop(&self, plan: &PlanId, by: &Safe) -> bool {
+        self.actuators.iter().any(|actuator| actuator.stop(plan, by))
     }
 
     /// Makes the outcome durable; before that nobody may say "done".

@@ -163,6 +163,13 @@ impl Runner {
                     })
                 });
             }
+            Effect::Stop { plan, by } => {
+                let running = self.engine.as_ref().is_ok_and(|engine| engine.stop(&plan, &by));
+                if !running {
+                    let text = Safe::fixed("nothing was stopped: the command is over, or was not started here");
+                    self.beside(async move { vec![Message::Say(text)] });
+                }
+            }
             Effect::Settle { plan, actor } => {
                 // What users felt when it was applied is in its intent; now is another time.
                 let journal = self.ledger.recorder(None, Arc::clone(&self.vitals));

@@ -17,7 +17,7 @@ use crate::model::name::{Kind, ObjectPath, Origin, Target};
 use crate::respond::kubernetes::fake::Fault;
 
 pub(in crate::respond) use ecs::{Ecs, task};
-pub(in crate::respond) use traffic::{BALANCER, LISTENER, RULE, Traffic};
+pub(in crate::respond) use traffic::{BALANCER, LISTENER, RULE, Traffic, group};
 
 /// One request as it came in.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 //! asked: intent before write, one write a plan, undo is the inverse, success is identity live.
 
 mod argo;
+mod argo_rollouts;
 mod autoscaled;
 mod aws;
 mod rollouts;

@@ -225,7 +225,7 @@ fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
         }
         shown => *shown = Some(PlanView::Planning { what: what.into() }),
     }
-    let cluster = cluster(core, &request);
+    let cluster = Cluster { by: core.actor.name.clone(), ..cluster(core, &request) };
     vec![Effect::Plan { ticket, request, cluster, incident: core.incident.is_some() }]
 }
 
