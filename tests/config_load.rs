@@ -401,3 +401,64 @@ fn a_policy_that_cannot_be_meant_is_refused() {
     assert!(wrong("\"least-ready\"\nready = 3", "\"freeze\"\nfrom = \"16:00\"").contains("a freeze is from and to"));
     assert!(wrong("expect = \"denied\"", "expect = \"no\"").contains("expect is one of"));
 }
+
+/// The team's policies under a person's own layer: what is wrong, if anything is.
+fn layered(own: &str) -> Vec<String> {
+    let layer = |path: &str, text: &str| (PathBuf::from(path), text.to_owned());
+    let freeze = "\n[policies.weekend]\nsay = \"nobody is there\"\neffect = \"freeze\"\ndays = [\"fri\", \"sat\"]\n\
+                  from = \"16:00\"\nto = \"08:00\"\n";
+    let team = layer("/etc/warroom/config.toml", &format!("{POLICY}{freeze}"));
+    match from_texts(vec![team, layer("/home/ana/.config/warroom/config.toml", own)], &places(), &env()) {
+        Ok(_) => Vec::new(),
+        Err(ConfigError::Wrong(problems)) => problems.iter().map(Problem::to_string).collect(),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_persons_own_layer_adds_policies_and_tightens_the_teams() {
+    for own in [
+        "[policies.mine]\nsay = \"not me\"\neffect = \"deny\"\nactions = [\"evacuate\"]\n",
+        "[policies.floor]\nready = 4\n",
+        "[policies.floor]\ntargets = [\"shop/*\", \"web/*\"]\ntests = []\n",
+        "[policies.floor]\ntargets = []\ntests = []\n",
+        "[policies.floor]\neffect = \"deny\"\nsay = \"let me be\"\n",
+        "[policies.weekend]\ndays = [\"fri\", \"sat\", \"sun\"]\nfrom = \"15:00\"\nto = \"09:00\"\n",
+    ] {
+        assert_eq!(layered(own), Vec::<String>::new(), "{own}");
+    }
+}
+
+#[test]
+fn a_persons_own_layer_does_not_loosen_the_teams_policies_and_is_told_where_it_would() {
+    let weak = |what: &str| {
+        format!(
+            "{what}. A layer over it may add policies and tighten these: take this out, or have the policy itself \
+             changed"
+        )
+    };
+    let floor = "the policy floor of /etc/warroom/config.toml is loosened here: ";
+    let own = "/home/ana/.config/warroom/config.toml";
+    assert_eq!(
+        layered("# mine\n[policies.floor]\nready = 1\n"),
+        [weak(&format!("{own}:3:1: {floor}1 are fewer than 3"))]
+    );
+    for (text, place, what) in [
+        ("[policies.floor]\ntargets = [\"shop/payments\"]\n", "2:1", "its targets leave out plans"),
+        ("[policies.floor]\ntiers = [\"grave\"]\n", "2:1", "its tiers leave out plans"),
+        ("[policies.floor]\nenvironments = [\"staging\"]\n", "2:1", "its environments leave out plans"),
+        ("policies.floor.kinds = [\"StatefulSet\"]\n", "1:16", "its kinds leave out plans"),
+        ("[policies.weekend]\ndays = [\"fri\"]\n", "2:1", "does not cover all the time"),
+        ("[policies.weekend]\nto = \"07:59\"\n", "2:1", "does not cover all the time"),
+        ("[policies.weekend]\nzone = \"Asia/Tokyo\"\n", "2:1", "does not cover all the time"),
+        ("[policies.weekend]\nfrom = \"20:00\"\nto = \"23:00\"\n", "2:1", "does not cover all the time"),
+        ("[policies.weekend]\neffect = \"second-person\"\n", "2:1", "only \"deny\" is stricter"),
+    ] {
+        let said = layered(text);
+        let hit = format!("{own}:{place}: the policy ");
+        assert!(said.iter().any(|line| line.starts_with(&hit) && line.contains(what)), "{text}: {said:#?}");
+    }
+    // What removes one is no policy, and says so.
+    assert!(layered("policies.floor = false\n")[0].contains("policies.floor is a table"));
+    assert!(layered("policies = []\n")[0].contains("policies is a table"));
+}

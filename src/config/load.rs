@@ -13,8 +13,8 @@ use super::{Config, ConfigError, Places, ProcessEnv, discover};
 const CAP: u64 = 1 << 20;
 
 /// Loads the files of `places`, the later laid over the earlier: tables are merged key by key,
-/// everything else is replaced. Files that do not exist are left out; if none names an
-/// environment, that is discovered, read-only.
+/// everything else is replaced. Policies of an earlier file are not loosened by a later one. Files
+/// that do not exist are left out; if none names an environment, that is discovered, read-only.
 pub fn load(places: &Places, env: &ProcessEnv) -> Result<Config, ConfigError> {
     let mut sources = Vec::new();
     for path in &places.config {
@@ -34,7 +34,10 @@ pub fn from_texts(sources: Vec<(PathBuf, String)>, places: &Places, env: &Proces
         match layers::parse(path, text) {
             Ok(layer) => {
                 root = Some(match root {
-                    Some(under) => layers::merge(under, layer),
+                    Some(under) => {
+                        problems.extend(schema::loosened(&under, &layer));
+                        layers::merge(under, layer)
+                    }
                     None => layer,
                 });
             }

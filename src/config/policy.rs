@@ -93,7 +93,7 @@ pub struct Case {
     pub action: Safe,
     /// Whether it takes something back.
     pub undo: bool,
-    /// Its tier.
+    /// The tier that it has by itself, before any policy.
     pub tier: Tier,
     /// The service.
     pub service: Option<ServiceName>,
@@ -136,7 +136,7 @@ impl Case {
             target: Safe::from(plan.target.path.to_string()),
             action: Safe::fixed(action(plan.request.origin())),
             undo: plan.request.is_undo(),
-            tier: plan.tier,
+            tier: plan.raised_from.unwrap_or(plan.tier),
             service: plan.service.clone(),
             ready: plan.blast.ready_before,
             wanted: plan.blast.wanted_after,

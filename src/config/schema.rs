@@ -6,6 +6,7 @@ mod environment;
 mod policy;
 mod route;
 mod service;
+mod team;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
 
@@ -14,6 +15,7 @@ use crate::text::Safe;
 
 pub(super) use policy::{DAYS, TIERS};
 pub(super) use service::UNITS;
+pub(super) use team::loosened;
 
 use super::layers::{At, Node};
 use super::problem::{Problem, nearest};

@@ -17,8 +17,10 @@ use super::plan::{Matcher, PlanId, Replicas, Revision, Share};
 pub enum Command {
     /// A change of what the front shows; the core does not see it.
     View(View),
-    /// Take an alert on.
+    /// Take an alert on that nobody has.
     Claim(AlertChoice),
+    /// Take an alert on that somebody else has.
+    TakeOver(AlertChoice),
     /// Declare an incident.
     Open {
         /// Its title.
@@ -87,6 +89,11 @@ pub enum Command {
     RunStep {
         /// Which, from 1 on.
         step: u32,
+    },
+    /// End a command of a runbook that runs.
+    StopStep {
+        /// Which, from 1 on; the only one that runs if not given.
+        step: Option<u32>,
     },
     /// Note a command that was run outside the program.
     Ran {

@@ -30,11 +30,15 @@ impl Leftover {
 
     /// `scale HPA payments: floor 2 → 6, ends by nobody`.
     pub fn words(&self) -> String {
-        let ends = match self.plan.ends {
-            Ends::BySystem { at } => format!("ends by itself at {}", at.format("%Y-%m-%d %H:%MZ")),
-            Ends::Reminder | Ends::Stays => "ends by nobody".to_owned(),
-        };
-        format!("{}: {}, {ends}", self.plan.title, self.plan.changed())
+        format!("{}: {}, ends {}", self.plan.title, self.plan.changed(), self.ends())
+    }
+
+    /// Who ends it: `by nobody`.
+    pub fn ends(&self) -> String {
+        match self.plan.ends {
+            Ends::BySystem { at } => format!("by itself at {}", at.format("%Y-%m-%d %H:%MZ")),
+            Ends::Reminder | Ends::Stays => "by nobody".to_owned(),
+        }
     }
 
     /// Whether it is on at `now`.

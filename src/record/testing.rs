@@ -86,6 +86,7 @@ pub(crate) fn plan(id: &str, command: &str) -> Plan {
         read_at: at(23, 0),
         expires_at: at(25, 0),
         patience_seconds: 300,
+        raised_from: None,
     }
 }
 

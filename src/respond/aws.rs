@@ -150,7 +150,7 @@ impl Aws {
         let uid = thing.uid();
         let draft = match &mut thing {
             Thing::Ecs(service) => ecs::draft(service, &self.api, want, changes).await?,
-            Thing::Forward(forward) => forward.draft(&self.api, want, changes).await?,
+            Thing::Forward(forward) => forward.draft(&self.api, want, changes, cluster).await?,
             Thing::Records(records) => records.draft(&self.api, want, changes)?,
             Thing::Balancer(balancer) => balancer.draft(&self.api, want, changes, read_at).await?,
         };

@@ -28,7 +28,7 @@ use super::steps::Steps;
 use super::{Actuator, Intent, Recorder, Warrant, WriteError, recorder, warrant};
 use watch::{Told, Watch, Written};
 
-/// What the picture knows that a plan needs: taken when the plan is asked for.
+/// What the session knows that a plan needs: taken when the plan is asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cluster {
     /// How many more pods of the target's template fit now, for each count from 1 up: the length
@@ -40,6 +40,11 @@ pub struct Cluster {
     pub load: Option<Safe>,
     /// The service that the target belongs to.
     pub service: Option<ServiceName>,
+    /// Who asks, as systems that keep a name are told; empty if nobody is known.
+    pub by: Safe,
+    /// The services of ECS that belong to it, by cluster and name: their deployments may divide its
+    /// traffic.
+    pub ecs: Vec<ObjectPath>,
     /// The services of alerts, by their keys: what a silence would hide.
     pub alerts: BTreeMap<AlertKey, ServiceName>,
 }
@@ -136,7 +141,7 @@ impl Engine {
         guard::voided(old, new)
     }
 
-    /// [`Engine::apply_with`] for plans below the top tier, which nobody else has to let.
+    /// [`Engine::apply_during`] for plans below the top tier, which nobody else has to let.
     pub async fn apply(
         &self,
         plan: Plan,
@@ -147,11 +152,7 @@ impl Engine {
         self.apply_with(plan, None, actor, journal, told).await
     }
 
-    /// Makes the intent durable, writes once, polls until the change is live, failed, overridden
-    /// or timed out, and makes the outcome durable. `told` hears of each step in between.
-    ///
-    /// A refusal means that nothing was written, or that an outcome could not be recorded: its
-    /// words say which.
+    /// [`Engine::apply_during`] while no incident is open.
     pub async fn apply_with(
         &self,
         plan: Plan,
@@ -160,9 +161,32 @@ impl Engine {
         journal: &dyn Recorder,
         told: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Ended, Refusal> {
+        self.apply_during(false, plan, warrant, actor, journal, told).await
+    }
+
+    /// Makes the intent durable, writes once, polls until the change is live, failed, overridden
+    /// or timed out, and makes the outcome durable. `told` hears of each step in between.
+    /// `incident`: whether one is open now; the policies are judged by that once more.
+    ///
+    /// A refusal means that nothing was written, or that an outcome could not be recorded: its
+    /// words say which.
+    pub async fn apply_during(
+        &self,
+        incident: bool,
+        plan: Plan,
+        warrant: Option<&Warrant>,
+        actor: &Actor,
+        journal: &dyn Recorder,
+        told: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Ended, Refusal> {
         let actuator = self.actuator(&plan.target.origin.env, plan.target.kind)?;
         let kept = guard::blocked(&plan).or_else(|| warrant::missing(&plan, warrant));
-        if let Some(why) = kept.or_else(|| guard::expired(&plan, self.clock.now())) {
+        // What time alone does to a plan, and to what policies say of it.
+        let stale = || {
+            let now = self.clock.now();
+            guard::expired(&plan, now).or_else(|| guard::stricter(&plan, &self.policies, now, incident))
+        };
+        if let Some(why) = kept.or_else(stale) {
             return Err(refusal(why));
         }
         let _place = self.enter(&plan)?;
@@ -185,7 +209,7 @@ impl Engine {
         )?;
 
         // A disk that took its time may have used the plan's up.
-        if let Some(why) = guard::expired(&plan, self.clock.now()) {
+        if let Some(why) = stale() {
             let why = Safe::from(format!("nothing was written: {why}"));
             return self.end(plan, actor, journal, Outcome::Refused { why }).await;
         }
@@ -215,6 +239,12 @@ impl Engine {
         let watch = Watch { actuator, clock: &self.clock, plan: &plan, since: plan.read_at, written };
         let outcome = watch.run(self.clock.hold(), &mut told).await;
         self.end(plan, actor, journal, outcome).await
+    }
+
+    /// Ends what an applied plan started on this machine and still runs: a runbook's step. Its
+    /// outcome then says by whom. Whether there was something to end.
+    pub fn stop(&self, plan: &PlanId, by: &Safe) -> bool {
+        self.actuators.iter().any(|actuator| actuator.stop(plan, by))
     }
 
     /// Makes the outcome durable; before that nobody may say "done".

@@ -25,16 +25,44 @@ pub(super) fn refusal(why: impl Into<Safe>) -> Refusal {
 pub(super) fn judge(plan: &mut Plan, policies: &[Policy], now: World, incident: bool) {
     for policy in policies {
         let Some(verdict) = policy.judge(&Case::of(plan, now, incident)) else { continue };
-        let words = Safe::from(format!("{}: {}", policy.name, policy.say));
+        let words = said(policy);
         match verdict {
             Verdict::Denied => plan.permission = Permission::Denied { why: Safe::from(format!("by policy {words}")) },
             Verdict::SecondPerson => {
+                if plan.tier < Tier::Grave {
+                    plan.raised_from = Some(plan.tier);
+                }
                 plan.tier = Tier::Grave;
                 plan.facts.push(Fact { label: Safe::fixed(POLICY), words, warns: true });
             }
             Verdict::Warned => plan.facts.push(Fact { label: Safe::fixed(POLICY), words, warns: true }),
         }
     }
+}
+
+fn said(policy: &Policy) -> Safe {
+    Safe::from(format!("{}: {}", policy.name, policy.say))
+}
+
+/// Why a plan that was judged before cannot be written any more, if so: a policy says more of it
+/// by now than whoever confirmed it has seen. A freeze began, or the incident was closed in which
+/// one only warned.
+pub(super) fn stricter(plan: &Plan, policies: &[Policy], now: World, incident: bool) -> Option<Safe> {
+    policies.iter().find_map(|policy| {
+        let words = said(policy);
+        let by_now = match policy.judge(&Case::of(plan, now, incident))? {
+            Verdict::Denied => "denies it",
+            Verdict::SecondPerson if plan.tier < Tier::Grave => "asks for a second person",
+            Verdict::Warned if !plan.facts.iter().any(|fact| *fact.label == *POLICY && fact.words == words) => {
+                "warns of it"
+            }
+            Verdict::SecondPerson | Verdict::Warned => return None,
+        };
+        Some(Safe::from(format!(
+            "a policy {by_now} that did not when {} was planned ({words}): plan it again and look at it anew",
+            plan.title
+        )))
+    })
 }
 
 /// Why a plan cannot be confirmed as it is, if so. Its age is another matter: see [`expired`]; so

@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 
 use crate::model::entry::Evidence;
 use crate::model::name::Kind;
-use crate::model::plan::{Permission, Plan, Preview, Refusal, Request};
+use crate::model::plan::{Permission, Plan, PlanId, Preview, Refusal, Request};
 use crate::record::Durable;
 use crate::text::Safe;
 
@@ -107,6 +107,11 @@ pub trait Actuator: Send + Sync {
     fn write(&self, intent: Intent) -> BoxFuture<'_, Result<Ack, WriteError>>;
     /// How far the change has come, by the target's identity; also after a crash.
     fn progress<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Seen>;
+    /// Ends what `plan` started on this machine and still runs, in the name of `by`. Whether there
+    /// was something to end; what a system was told to do goes on.
+    fn stop(&self, _plan: &PlanId, _by: &Safe) -> bool {
+        false
+    }
     /// What shows how it ended, for the outcome's entry, beside the plan's command.
     fn evidence(&self, _plan: &Plan) -> Vec<Evidence> {
         Vec::new()

@@ -93,7 +93,9 @@ impl Kubernetes {
             Request::RollBack { target, .. } if target.kind == Kind::Application => {
                 argocd::make(&self.api, self.clock.now(), want, cluster).await
             }
-            Request::RollBack { target, .. } | Request::Abort { target } if target.kind == Kind::Rollout => {
+            Request::RollBack { target, .. } | Request::Abort { target } | Request::Restart { target }
+                if target.kind == Kind::Rollout =>
+            {
                 argo_rollouts::make(&self.api, self.clock.now(), want, cluster).await
             }
             Request::Scale { target, .. } if target.kind == Kind::Application => {

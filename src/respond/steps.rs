@@ -105,7 +105,7 @@ impl Steps {
         let mut facts = vec![
             fact("how", format!("{} -c, in {}, without the terminal", step.shell.as_str(), folder.display())),
             fact("sees", self.pinned.words()),
-            fact("limit", format!("{limit} s: it is killed then, with what it started")),
+            fact("limit", format!("{limit} s: it is killed then, with what it started; `:stop-step` ends it sooner")),
         ];
         if step.command.contains('\n') {
             // All of it is seen before it is confirmed.
@@ -142,6 +142,7 @@ impl Steps {
             read_at,
             expires_at: read_at + LIFETIME,
             patience_seconds: u32::try_from(limit).unwrap_or(u32::MAX).saturating_add(30),
+            raised_from: None,
             target: Target { uid: Some(identity(path, &step.command)), ..target.clone() },
         }
     }
@@ -180,7 +181,7 @@ impl Steps {
             return Seen::AsBefore { words: Safe::fixed("whether the command ran, and how far, is not known") };
         };
         let told = run.told();
-        match told.end {
+        match &told.end {
             None => Seen::Under { words: Safe::from(format!("it runs, {}", told.words())) },
             Some(End::Code(0)) => Seen::Live { words: Safe::from(format!("exit code 0, {}", told.words())) },
             Some(end) => Seen::Failed { why: Safe::from(format!("{end}, {}", told.words())) },
@@ -218,6 +219,11 @@ impl Actuator for Steps {
 
     fn progress<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Seen> {
         Box::pin(async { self.look(plan) })
+    }
+
+    fn stop(&self, plan: &PlanId, by: &Safe) -> bool {
+        let run = self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(plan).cloned();
+        run.is_some_and(|run| run.stop(by))
     }
 
     fn evidence(&self, plan: &Plan) -> Vec<Evidence> {

@@ -64,6 +64,15 @@ pub enum Effect {
         warrant: Option<Warrant>,
         /// Who confirmed it.
         actor: Actor,
+        /// Whether an incident is open: the policies are judged once more before the intent.
+        incident: bool,
+    },
+    /// End a command of a runbook that an applied plan started; its outcome tells of it.
+    Stop {
+        /// The plan.
+        plan: PlanId,
+        /// In whose name.
+        by: Safe,
     },
     /// Read what became of a plan that an earlier process left in flight; answered with `Ended`.
     Settle {

@@ -150,17 +150,26 @@ impl Runner {
                     vec![Message::Planned { ticket, result }]
                 });
             }
-            Effect::Apply { plan, warrant, actor } => {
+            Effect::Apply { plan, warrant, actor, incident } => {
                 let journal = self.recorder();
                 let ended = journal.as_ref().map(EngineJournal::ended).unwrap_or_default();
                 self.act(plan, ended, move |engine, plan, told| {
                     Box::pin(async move {
                         match journal {
-                            Some(journal) => engine.apply_with(plan, warrant.as_ref(), &actor, &journal, &*told).await,
+                            Some(journal) => {
+                                engine.apply_during(incident, plan, warrant.as_ref(), &actor, &journal, &*told).await
+                            }
                             None => Err(no_journal()),
                         }
                     })
                 });
+            }
+            Effect::Stop { plan, by } => {
+                let running = self.engine.as_ref().is_ok_and(|engine| engine.stop(&plan, &by));
+                if !running {
+                    let text = Safe::fixed("nothing was stopped: the command is over, or was not started here");
+                    self.beside(async move { vec![Message::Say(text)] });
+                }
             }
             Effect::Settle { open, actor } => {
                 let (settling, clock) = (self.ledger.settling(&open, Arc::clone(&self.vitals)), self.clock.clone());

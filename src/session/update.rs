@@ -3,6 +3,7 @@
 mod acting;
 mod asking;
 mod carrying;
+mod claiming;
 mod declared;
 mod diverting;
 mod granting;
@@ -88,7 +89,8 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
     match command {
         // Fronts keep their own view; one that does not has nothing to change.
         Command::View(_) => Vec::new(),
-        Command::Claim(choice) => recording::claim(core, &choice),
+        Command::Claim(choice) => claiming::claim(core, &choice, false),
+        Command::TakeOver(choice) => claiming::claim(core, &choice, true),
         Command::Open { title } => recording::open(core, title),
         Command::Note { text } => recording::note(core, text),
         Command::Update { text, next } => recording::tell(core, text, next),
@@ -108,6 +110,7 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
         Command::Silence { what, minutes, comment } => silencing::silence(core, &what, minutes, comment),
         Command::Runbook { service } => reading::open(core, service.as_ref()),
         Command::RunStep { step } => reading::run_step(core, step),
+        Command::StopStep { step } => reading::stop_step(core, step),
         Command::Ran { at, command } => reading::ran(core, at, command),
         Command::RollBack { workload, to } => acting::roll_back(core, &workload, to),
         Command::Abort { workload } => acting::abort(core, &workload),

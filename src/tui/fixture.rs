@@ -43,6 +43,7 @@ use super::scene::{Lines, Scene};
 pub(super) struct Fixture {
     pub(super) now: World,
     pub(super) facing: Facing,
+    pub(super) actor: Actor,
     pub(super) incident: Option<IncidentView>,
     pub(super) resume: Option<ResumeOffer>,
     pub(super) journal_failed: Option<Safe>,
@@ -76,6 +77,7 @@ impl Fixture {
             now: self.now,
             told_twice: None,
             facing: &self.facing,
+            actor: &self.actor,
             incident: self.incident.as_ref(),
             resume: self.resume.as_ref(),
             unrecorded: 0,
@@ -124,6 +126,7 @@ impl Fixture {
                 drill: false,
                 write: WritePolicy::Ask,
             },
+            actor: Actor { kind: ActorKind::Human, name: "ana".into(), known_by: Some("ssh user".into()) },
             incident: None,
             resume: None,
             journal_failed: None,
@@ -583,6 +586,7 @@ pub(super) fn plan(to: u32, tier: Tier) -> Plan {
         read_at: at(29, 50),
         expires_at: at(30, 50),
         patience_seconds: 300,
+        raised_from: None,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::session::commands;
 use super::position::{Problem, Source, nearest};
 
 const SHIPPED: &str = include_str!("../../keymaps/default.toml");
-const SCOPES: [&str; 12] = [
+const SCOPES: [&str; 13] = [
     "anywhere",
     "alerts",
     "services",
@@ -28,6 +28,7 @@ const SCOPES: [&str; 12] = [
     "line",
     "resume",
     "leave",
+    "close",
 ];
 /// From here on a key is one chord: a question is not answered by half a sequence.
 const ONE_CHORD: usize = 7;
@@ -54,6 +55,8 @@ pub(super) enum Where {
     Resume,
     /// While it is asked whether to leave.
     Leave,
+    /// While what is left over is gone through, before an incident is closed.
+    Close,
 }
 
 impl Where {
@@ -65,6 +68,7 @@ impl Where {
             Self::Line => [Some(LINE), None],
             Self::Resume => [Some(LINE + 1), None],
             Self::Leave => [Some(LINE + 2), None],
+            Self::Close => [Some(LINE + 3), None],
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod actions;
 mod card;
+pub(super) mod closing;
 mod detail;
 mod help;
 pub(super) mod palette;
@@ -94,5 +95,10 @@ pub(super) fn draw(
             questions::quit(why, &state.keymap, brush, body, buffer);
             None
         }
+        Some(Overlay::TakeOver { name, claim, .. }) => {
+            questions::take_over(name, claim, state, scene, brush, body, buffer);
+            None
+        }
+        Some(Overlay::Close { .. }) => closing::draw(state, scene, brush, body, buffer),
     }
 }

@@ -6,6 +6,7 @@ use crate::clock::World;
 use crate::config::Catalogue;
 use crate::model::cluster::NamedPod;
 use crate::model::command::Pane;
+use crate::model::entry::Actor;
 use crate::model::name::{Origin, ServiceName, SourceKind, WorkloadKey};
 use crate::model::signal::SourceState;
 use crate::observe::alerts::{AlertCounts, AlertRow};
@@ -90,6 +91,8 @@ pub(super) struct Scene<'a> {
     /// The source that tells lines that another told before, and how many.
     pub(super) told_twice: Option<(&'a Origin, u64)>,
     pub(super) facing: &'a Facing,
+    /// Who sits here.
+    pub(super) actor: &'a Actor,
     pub(super) incident: Option<&'a IncidentView>,
     pub(super) resume: Option<&'a ResumeOffer>,
     pub(super) unrecorded: usize,
@@ -135,6 +138,7 @@ impl<'a> Scene<'a> {
             now: core.now,
             told_twice: picture.twins.told_twice(),
             facing: &core.facing,
+            actor: &core.actor,
             incident: core.incident.as_ref(),
             resume: core.resume.as_ref(),
             unrecorded: core.unrecorded,

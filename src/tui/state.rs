@@ -12,11 +12,13 @@ use ratatui::layout::Rect;
 use tui_input::Input;
 
 use crate::clock::Wall;
-use crate::model::command::{Command, Pane};
+use crate::model::command::{AlertChoice, Command, Pane};
 use crate::model::name::{IncidentId, ServiceName};
 use crate::model::plan::{Plan, PlanId, Tier};
+use crate::observe::alerts::Claim;
 use crate::observe::logs::{LineId, LogFilter, LogPattern};
 use crate::session::{Consent, Grant, NoticeKind, PlanView, Wanted};
+use crate::text::Safe;
 
 pub(super) use keys::BREAK_GLASS;
 
@@ -54,6 +56,8 @@ pub(super) struct State {
     /// What the plan that was drawn comes to: what is typed into it stays when it is read again.
     meaning: String,
     pub(super) plan_scroll: usize,
+    /// The write window was asked for while an incident was being closed.
+    closing: bool,
     pub(super) zones: Vec<Zone>,
     pub(super) zone: usize,
     pub(super) said: Option<Said>,
@@ -136,6 +140,18 @@ pub(super) enum Overlay {
     Quit {
         why: Leaving,
     },
+    /// Whether an alert is taken over from somebody.
+    TakeOver {
+        alert: AlertChoice,
+        name: Safe,
+        claim: Claim,
+    },
+    /// What is left over before the incident is closed, and who owns the first of it, while that
+    /// is typed.
+    Close {
+        owner: Option<Input>,
+        scroll: usize,
+    },
 }
 
 /// Why it is asked whether to leave.
@@ -181,6 +197,7 @@ impl State {
             glass: None,
             meaning: String::new(),
             plan_scroll: 0,
+            closing: false,
             zones: if zones.is_empty() { vec![Zone::Utc] } else { zones },
             zone: 0,
             said: None,

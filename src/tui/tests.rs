@@ -1,5 +1,6 @@
 //! The user's story on the screen: what is seen, what keys do, what a terminal receives.
 
+mod asked;
 mod beside;
 mod by_hand;
 pub(crate) mod fingers;

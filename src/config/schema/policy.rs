@@ -132,9 +132,12 @@ fn rule(section: &Section<'_>) -> Option<Rule> {
         }
         number
     };
-    if effect.is_none() {
-        // What an effect goes by is no further mistake while that is not known.
-        for key in ["ready", "times", "from", "to", "days", "zone"] {
+    // What an effect goes by is no further mistake while that is not known, nor where a layer over it
+    // has another effect.
+    let here = section.entry("effect").map(|entry| &entry.key.source.path);
+    for key in ["ready", "times", "from", "to", "days", "zone"] {
+        let below = section.members().any(|(name, at, _)| name == key && Some(&at.source.path) != here);
+        if effect.is_none() || below {
             section.entry(key);
         }
     }

@@ -95,6 +95,7 @@ pub(in crate::record) fn planned(plan: Plan) -> Plan {
         read_at,
         expires_at,
         patience_seconds,
+        raised_from,
     } = plan;
     let Blast { ready_before, wanted_after, words } = blast;
     Plan {
@@ -149,6 +150,7 @@ pub(in crate::record) fn planned(plan: Plan) -> Plan {
         read_at,
         expires_at,
         patience_seconds,
+        raised_from,
     }
 }
 

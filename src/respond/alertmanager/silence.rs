@@ -82,6 +82,7 @@ pub(super) async fn plan(
         read_at,
         expires_at: read_at + LIFETIME,
         patience_seconds: PATIENCE,
+        raised_from: None,
         // There is no silence yet: what has to stay the same is whose it will be.
         target: Target { uid: Some(Uid(address)), ..wish.target.clone() },
     })

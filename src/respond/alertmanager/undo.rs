@@ -117,6 +117,7 @@ pub(super) async fn plan(
         read_at,
         expires_at: read_at + LIFETIME,
         patience_seconds: PATIENCE,
+        raised_from: None,
         target: Target { uid: Some(Uid(Safe::from(silence.id.as_str()))), ..of.target.clone() },
     })
 }

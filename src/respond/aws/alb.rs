@@ -3,14 +3,14 @@
 //! There is no compare-and-swap: the whole action list is sent, as it was read a moment before,
 //! with other weights in it.
 
+mod owners;
+
 use serde_json::{Map, Value, json};
 
 use crate::model::name::{Kind, Target};
-use crate::model::plan::{
-    Blast, Ends, Fact, FieldChange, Owner, OwnerEffect, Plan, Refusal, Request, Room, Share, Tier,
-};
-use crate::respond::Seen;
+use crate::model::plan::{Blast, Ends, Fact, FieldChange, Plan, Refusal, Request, Room, Share, Tier};
 use crate::respond::guard::refusal;
+use crate::respond::{Cluster, Seen};
 use crate::text::Safe;
 
 use super::Unread;
@@ -215,7 +215,13 @@ impl Forward {
         Seen::Live { words: said(&words.join(", ")) }
     }
 
-    pub(super) async fn draft(&self, api: &Api, want: &Request, changes: Vec<FieldChange>) -> Result<Draft, Refusal> {
+    pub(super) async fn draft(
+        &self,
+        api: &Api,
+        want: &Request,
+        changes: Vec<FieldChange>,
+        cluster: &Cluster,
+    ) -> Result<Draft, Refusal> {
         let groups = self.groups();
         let before: Vec<_> = groups.iter().map(|(_, weight)| *weight).collect();
         let weights = self.weights_after(&changes);
@@ -223,6 +229,7 @@ impl Forward {
             return Err(refusal("no target group would have any weight: nothing was planned"));
         }
         let health = futures::future::join_all(groups.iter().map(|(group, _)| healthy(api, group))).await;
+        let looked = self.deployments(api, want.target(), &cluster.ecs).await?;
         let mut facts: Vec<Fact> = Vec::new();
         let mut served = false;
         for (at, (group, _)) in groups.iter().enumerate() {
@@ -247,6 +254,7 @@ impl Forward {
             facts.push(warning("sticky", said(&format!("clients stay with their target group for {seconds} s"))));
         }
         facts.push(warning("no guard", "ELB has no compare-and-swap: a change within the same second could be lost"));
+        facts.push(looked);
         let back = if matches!(want, Request::Undo { .. }) { " back" } else { "" };
         let undo: Vec<_> = changes.iter().map(FieldChange::inverse).map(|field| field.shown()).collect();
         Ok(Draft {
@@ -271,54 +279,6 @@ impl Forward {
             patience: PATIENCE,
             changes,
         })
-    }
-
-    /// Who writes this list of actions, by the tags that they leave.
-    async fn owners(&self, api: &Api) -> Vec<Owner> {
-        let whole =
-            self.arn.replacen(":listener-rule/", ":loadbalancer/", 1).replacen(":listener/", ":loadbalancer/", 1);
-        let loadbalancer = whole.split('/').take(4).collect::<Vec<_>>().join("/");
-        let arns = [self.arn.as_str(), loadbalancer.as_str()];
-        let parameters = arns
-            .iter()
-            .enumerate()
-            .map(|(at, arn)| (format!("ResourceArns.member.{}", at + 1), (*arn).to_owned()))
-            .collect();
-        let answer = match api.xml(&Call::balancing("DescribeTags", parameters)).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                return vec![Owner {
-                    name: Safe::fixed("its tags"),
-                    effect: OwnerEffect::MayRevert,
-                    words: said(&format!("could not be read ({error}): a deploy controller may set it back")),
-                }];
-            }
-        };
-        let tags: Vec<(&str, &str)> = answer
-            .list("DescribeTagsResult/TagDescriptions")
-            .iter()
-            .flat_map(|one| one.list("Tags"))
-            .map(|tag| (tag.text("Key"), tag.text("Value")))
-            .collect();
-        let of = |keys: &[&str]| tags.iter().find(|(key, _)| keys.iter().any(|start| key.starts_with(start)));
-        let mut owners = Vec::new();
-        if let Some((_, stack)) =
-            of(&["ingress.k8s.aws/", "service.k8s.aws/", "gateway.k8s.aws"]).or_else(|| of(&["elbv2.k8s.aws/"]))
-        {
-            owners.push(Owner {
-                name: said(&format!("AWS Load Balancer Controller {stack}")),
-                effect: OwnerEffect::Reverts,
-                words: Safe::fixed("writes these actions from its Ingress: change the weights in its annotation"),
-            });
-        }
-        if let Some((_, stack)) = of(&["aws:cloudformation:stack-name"]) {
-            owners.push(Owner {
-                name: said(&format!("CloudFormation stack {stack}")),
-                effect: OwnerEffect::MayRevert,
-                words: Safe::fixed("sets them back with its next update; CodeDeploy or ECS may, too"),
-            });
-        }
-        owners
     }
 
     fn command(&self, api: &Api, changes: &[FieldChange]) -> Vec<String> {

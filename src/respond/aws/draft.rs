@@ -59,6 +59,7 @@ impl Draft {
             read_at,
             expires_at: read_at + LIFETIME,
             patience_seconds: self.patience,
+            raised_from: None,
         }
     }
 }

@@ -7,7 +7,7 @@ mod wish;
 
 use serde_json::{Value, json};
 
-use crate::model::name::Target;
+use crate::model::name::{ObjectPath, Target};
 use crate::model::plan::{FieldChange, Plan};
 use crate::respond::Seen;
 use crate::text::Safe;
@@ -52,27 +52,32 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
+/// A service as `DescribeServices` tells it; `null` if there is none of that name.
+pub(super) async fn described(api: &Api, path: &ObjectPath) -> Result<Value, ApiError> {
+    let (cluster, name) = (path.namespace.as_str(), path.name.as_str());
+    if !is_name(cluster) || !is_name(name) {
+        let why = format!("EcsService {path} is not a name that ECS could have given: nothing was done");
+        return Err(ApiError::NotSent(Safe::from(why)));
+    }
+    let call = Call::ecs("DescribeServices", json!({ "cluster": cluster, "services": [name], "include": ["TAGS"] }));
+    let answer = api.json(&call).await?;
+    let there = |service: &&Value| text(service, "/serviceName") == name && text(service, "/status") != "INACTIVE";
+    Ok(list(&answer, "/services").iter().find(there).cloned().unwrap_or_default())
+}
+
 impl EcsService {
     /// Reads it; beside it what the fields of `changes` need.
     pub(super) async fn read(api: &Api, target: &Target, changes: &[FieldChange]) -> Result<Self, Unread> {
         let (cluster, name) = (target.path.namespace.as_str(), target.path.name.as_str());
-        if !is_name(cluster) || !is_name(name) {
-            let why = format!("{target} is not a name that ECS could have given: nothing was done");
-            return Err(Unread::Failed(ApiError::NotSent(Safe::from(why))));
-        }
-        let call =
-            Call::ecs("DescribeServices", json!({ "cluster": cluster, "services": [name], "include": ["TAGS"] }));
-        let answer = match api.json(&call).await {
+        let raw = match described(api, &target.path).await {
             Err(error) if error.is(&["ClusterNotFoundException", "ServiceNotFoundException"]) => {
                 return Err(Unread::Gone(Safe::from(format!("{target} is not there ({error})"))));
             }
-            answer => answer.map_err(Unread::Failed)?,
+            raw => raw.map_err(Unread::Failed)?,
         };
-        let raw = list(&answer, "/services")
-            .iter()
-            .find(|service| text(service, "/serviceName") == name && text(service, "/status") != "INACTIVE")
-            .cloned()
-            .ok_or_else(|| Unread::Gone(Safe::from(format!("{target} is not there (any more)"))))?;
+        if raw.is_null() {
+            return Err(Unread::Gone(Safe::from(format!("{target} is not there (any more)"))));
+        }
         let mut service = Self {
             cluster: cluster.to_owned(),
             name: name.to_owned(),

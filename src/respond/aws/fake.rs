@@ -17,7 +17,7 @@ use crate::respond::Actuator;
 use crate::respond::fake::{Asked, Fault, Reply, Served, Wrote, listen};
 
 pub(in crate::respond) use ecs::{Ecs, task};
-pub(in crate::respond) use traffic::{BALANCER, LISTENER, RULE, Traffic};
+pub(in crate::respond) use traffic::{BALANCER, LISTENER, RULE, Traffic, group};
 
 /// One request as it came in.
 #[derive(Clone, Debug)]

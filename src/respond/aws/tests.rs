@@ -6,7 +6,7 @@ use super::call::Call;
 use super::fake::{BALANCER, Fake, LISTENER, RULE, payments, target};
 use super::gate::allowed;
 use crate::clock::Clock;
-use crate::model::name::Kind;
+use crate::model::name::{Kind, ObjectPath};
 use crate::model::plan::{
     Ends, OwnerEffect, Permission, Plan, Preview, Refusal, Replicas, Request, Revision, Share, Tier,
 };
@@ -214,6 +214,7 @@ async fn a_divert_says_where_each_per_cent_goes_and_whether_anybody_is_there() {
             ("traffic", "green 0 % → 10 %, 3 of 3 targets healthy", false),
             ("sticky", "clients stay with their target group for 600 s", true),
             ("no guard", "ELB has no compare-and-swap: a change within the same second could be lost", true),
+            ("deploys", "no ECS service is configured for it, so none was looked at", false),
         ]
     );
     assert_eq!(plan.blast.words, "10 % of its requests go elsewhere");
@@ -249,6 +250,48 @@ async fn a_rule_that_a_controller_writes_is_left_to_it() {
     fake.state().traffic.tags = vec![("aws:cloudformation:stack-name", "shop")];
     let stack = self::plan(&fake, rule(&[("green", 10)])).await.unwrap();
     assert_eq!((stack.owners[0].effect, Engine::blocked(&stack)), (OwnerEffect::MayRevert, None));
+}
+
+#[tokio::test]
+async fn a_rule_that_a_deployment_of_ecs_divides_is_refused_and_what_was_looked_at_is_said() {
+    let fake = Fake::start().await;
+    let engine = Engine::new(&fake.environment(), Clock::real()).unwrap();
+    let of = |path: &str| ObjectPath::new("prod", path);
+    let planned = async |services: Vec<ObjectPath>| {
+        engine.plan(&rule(&[("green", 10)]), &Cluster { ecs: services, ..Cluster::default() }).await
+    };
+    let looked = |plan: &Plan| {
+        let fact = plan.facts.iter().find(|fact| fact.label == "deploys").unwrap();
+        (fact.words.to_string(), fact.warns)
+    };
+    let told = looked(&planned(Vec::new()).await.unwrap());
+    assert_eq!(told.0, "no ECS service is configured for it, so none was looked at",);
+    let told = looked(&planned(vec![of("payments")]).await.unwrap());
+    assert_eq!(told, ("none of EcsService prod/payments (ECS) divides it".to_owned(), false));
+    let odd = looked(&planned(vec![of("pay ments"), of("payments")]).await.unwrap());
+    assert!(odd.1 && odd.0.contains("EcsService prod/pay ments could not be read"), "{odd:?}");
+
+    // The groups of another rule are none of it.
+    let group = |name: &str| json!([{ "targetGroupArn": super::fake::group(name), "containerPort": 80 }]);
+    fake.state().ecs.service["deploymentController"] = json!({ "type": "CODE_DEPLOY" });
+    fake.state().ecs.service["loadBalancers"] = group("other");
+    assert!(planned(vec![of("payments")]).await.is_ok());
+    fake.state().ecs.service["taskSets"] = json!([{ "loadBalancers": group("green") }]);
+    let why = planned(vec![of("payments")]).await.unwrap_err().why;
+    assert!(
+        why.contains(
+            "is left to the deployment controller CODE_DEPLOY (target group green) of EcsService prod/payments"
+        ),
+        "{why}"
+    );
+    // Blue/green of ECS itself names the rule.
+    fake.state().ecs.service["deploymentController"] = json!({ "type": "ECS" });
+    assert!(planned(vec![of("payments")]).await.is_ok());
+    fake.state().ecs.service["loadBalancers"] = json!([{ "targetGroupArn": super::fake::group("blue"),
+        "advancedConfiguration": { "productionListenerRule": RULE } }]);
+    let why = planned(vec![of("payments")]).await.unwrap_err().why;
+    assert!(why.contains("the deployment controller ECS (a blue/green deployment of its own)"), "{why}");
+    assert!(fake.state().writes().is_empty());
 }
 
 fn records(shares: &[(&str, u32)]) -> Request {

@@ -10,6 +10,7 @@
 
 mod actions;
 mod argo;
+mod argo_rollouts;
 mod autoscaled;
 mod aws;
 mod promises;

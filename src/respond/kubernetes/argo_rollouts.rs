@@ -1,11 +1,14 @@
-//! Argo Rollouts: the end of a rollout that is under way, and an earlier version.
+//! Argo Rollouts: the end of a rollout that is under way, an earlier version, and all pods anew.
 //!
 //! An abort is a field of the status, and it leaves the specification alone: the stable version
-//! takes over again while the new one stays wanted. An undo writes an earlier template, which the
-//! Rollout's own ReplicaSets keep.
+//! takes over again while the new one stays wanted. A rollback writes an earlier template, which
+//! the Rollout's own ReplicaSets keep, to the Rollout, or to the Deployment that it refers to. A
+//! restart is a time in the specification.
 
 mod look;
 mod objects;
+mod referenced;
+mod restart;
 mod template;
 
 #[cfg(test)]
@@ -16,7 +19,7 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::clock::World;
-use crate::model::name::Target;
+use crate::model::name::{Kind, Target};
 use crate::model::plan::{Blast, FieldChange, Owner, OwnerEffect, Plan, Refusal, Request, Revision, Tier};
 use crate::respond::Cluster;
 use crate::respond::guard::refusal;
@@ -27,13 +30,14 @@ use super::client::{Api, ApiError};
 use super::difference::{self, leaves};
 use super::draft::{check_identity, draft, fact, warning};
 use super::fields::{self, Held, held};
-use super::objects::Application;
+use super::objects::{Application, Meta};
 use super::owners::{self, Field};
 use super::place::Place;
 use super::said;
 use super::scale::kubectl;
-pub(super) use look::look;
+pub(super) use look::{look, look_at_referenced};
 use objects::{REVISION, ReplicaSet, Rollout};
+use referenced::Referenced;
 
 const ABORT: &str = "/status/abort";
 const TEMPLATE: &str = "/spec/template";
@@ -50,13 +54,24 @@ struct Facts<'a> {
     /// The Application that it is part of, if it is part of one, as it is tracked.
     application: Option<(String, Result<Application, ApiError>)>,
     read_at: World,
+    /// What its template is taken from, where that is to be written.
+    referenced: Option<Referenced>,
     api: &'a Api,
     cluster: &'a Cluster,
 }
 
-/// The plan for an abort or an earlier version of a Rollout, or for what takes one back.
+/// What holds the template: the Rollout itself, or what it refers to.
+struct Holder<'a> {
+    target: &'a Target,
+    meta: &'a Meta,
+    object: &'a Value,
+    application: &'a Option<(String, Result<Application, ApiError>)>,
+}
+
+/// The plan for an abort, an earlier version or a restart of a Rollout, or for what takes one back.
 pub(super) async fn make(api: &Api, read_at: World, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
-    let target = want.target();
+    // An undo names what was written, and that may be the Deployment.
+    let target = if want.target().kind == Kind::Rollout { want.target() } else { want.origin().target() };
     let place = Place::of(target)?;
     let object: Value = api.get(&place.path()).await.map_err(|error| match error.is(StatusCode::NOT_FOUND) {
         true => refusal(format!("{target} is not there: give its namespace as in `Rollout shop/checkout`")),
@@ -68,9 +83,11 @@ pub(super) async fn make(api: &Api, read_at: World, want: &Request, cluster: &Cl
     let (sets, application) =
         futures::join!(objects::replica_sets(api, &place.namespace, &rollout), api.application(&rollout.metadata));
     let sets = sets.map_err(|error| error.refusal("read the ReplicaSets of", target))?;
-    let facts = Facts { target, object, rollout, sets, application, read_at, api, cluster };
+    let referenced = referenced::read(api, want, target, &rollout).await?;
+    let facts = Facts { target, object, rollout, sets, application, read_at, referenced, api, cluster };
     match want {
         Request::Abort { .. } => facts.abort(want),
+        Request::Restart { .. } => facts.restart(want),
         Request::RollBack { to, .. } => facts.roll_back(want, to),
         Request::Undo { plan } => facts.undo(want, plan),
         other => Err(refusal(format!("cannot {}: this version does not know how", other.words()))),
@@ -168,12 +185,6 @@ impl Facts<'_> {
 
     fn roll_back(&self, want: &Request, to: &Revision) -> Result<Plan, Refusal> {
         let target = self.target;
-        if let Some(reference) = &self.rollout.spec.workload_ref {
-            return Err(refusal(said(&format!(
-                "{target} takes its template from the {} {} (workloadRef): roll that back instead",
-                reference.kind, reference.name
-            ))));
-        }
         self.check_observed()?;
         if self.rollout.spec.paused {
             return Err(refusal(format!(
@@ -253,8 +264,18 @@ impl Facts<'_> {
 
     /// What takes an applied plan back, if the fields still hold what it wrote.
     fn undo(&self, want: &Request, applied: &Plan) -> Result<Plan, Refusal> {
-        let target = self.target;
-        match held(&self.object, applied) {
+        let holder = self.holder();
+        let target = holder.target;
+        if applied.request.origin().is_restart() {
+            return Err(restart::refused(target));
+        }
+        if applied.target.kind != target.kind || applied.target.path != target.path {
+            return Err(refusal(format!(
+                "{} wrote {}, and {} does not take its template from there any more: roll it back instead",
+                applied.title, applied.target, self.target
+            )));
+        }
+        match held(holder.object, applied) {
             Held::After => {}
             Held::Before => return Err(refusal(format!("there is nothing to undo: {target} is as it was before"))),
             Held::Other(field, _) => {
@@ -278,7 +299,7 @@ impl Facts<'_> {
             )));
         };
         // What is written is what is there: of a plan from the record secrets were taken out.
-        let now = self.rollout.spec.template.clone().unwrap_or_default();
+        let now = self.template();
         if now != before || after.to_string().contains("[redacted ") {
             return Err(refusal(format!(
                 "the template before {} is not kept with its secrets: roll {target} back to its revision instead",
@@ -286,7 +307,7 @@ impl Facts<'_> {
             )));
         }
         let mut plan = self.write_template(want, &after)?;
-        plan.title = Safe::from(format!("undo the rollback of {} {}", target.kind, target.path.name));
+        plan.title = Safe::from(format!("undo the rollback of {} {}", self.target.kind, self.target.path.name));
         plan.undo = Some(Safe::fixed("the rollback once more, while nobody else has changed the template"));
         Ok(plan)
     }
@@ -321,11 +342,12 @@ impl Facts<'_> {
 
     /// A plan that writes a template.
     fn write_template(&self, want: &Request, after: &Value) -> Result<Plan, Refusal> {
-        let before = self.rollout.spec.template.clone().unwrap_or_default();
+        let holder = self.holder();
+        let before = self.template();
         let (Some(kept_before), Some(kept_after)) = (fields::kept(&before), fields::kept(after)) else {
             return Err(refusal(format!(
                 "the template of {} is too large to be kept in the record, and without that nothing is changed",
-                self.target
+                holder.target
             )));
         };
         // A ReplicaSet keeps a template with every default written down: of two that do, what
@@ -335,7 +357,7 @@ impl Facts<'_> {
         let (by_set, pods) = (set.is_some(), set.map_or(0, |set| set.status.replicas));
         let current = current.filter(|_| by_set).unwrap_or_else(|| before.clone());
         let differs = leaves(&current, after);
-        let mut plan = self.draft(want);
+        let mut plan = self.draft_of(&holder, want);
         plan.changes = vec![FieldChange {
             pointer: Safe::fixed(TEMPLATE),
             label: Safe::fixed("template"),
@@ -352,26 +374,53 @@ impl Facts<'_> {
                 status.ready_replicas
             )),
         };
+        if self.referenced.is_some() {
+            let words = format!("{}, which {} takes its template from (workloadRef)", holder.target, self.target);
+            plan.facts.push(fact("writes", &words));
+        }
         plan.facts.extend(difference::words(&differs).filter(|_| by_set).map(|words| fact("differs", &words)));
         let stay: Vec<_> = difference::sources(after).into_iter().take(6).collect();
         let stay = if stay.is_empty() { "ConfigMaps, Secrets".to_owned() } else { stay.join(", ") };
         plan.facts.push(warning("stays", &format!("{stay} and schemas do not roll back")));
         let pointers: Vec<_> = differs.iter().map(|leaf| format!("{TEMPLATE}{}", leaf.pointer)).collect();
-        let (meta, kind) = (&self.rollout.metadata, self.target.kind.as_str());
-        plan.owners = owners::of_field(Field::Template(&pointers), meta, kind, self.application.clone());
-        let tracked = self.application.as_ref().map(|(tracked, _)| tracked.as_str());
-        plan.instead = argocd::roll_back_instead(self.target, tracked, &plan.owners);
-        let path = &self.target.path;
+        let kind = holder.target.kind.as_str();
+        plan.owners = owners::of_field(Field::Template(&pointers), holder.meta, kind, holder.application.clone());
+        let tracked = holder.application.as_ref().map(|(tracked, _)| tracked.as_str());
+        plan.instead = argocd::roll_back_instead(holder.target, tracked, &plan.owners);
+        let path = &holder.target.path;
         plan.command = Safe::from(kubectl(
             self.api.context(),
             &path.namespace,
-            &["patch", "rollout", &path.name, "--type=json", "-p", &template::patch(after)],
+            &["patch", &kind.to_ascii_lowercase(), &path.name, "--type=json", "-p", &template::patch(after)],
         ));
         Ok(plan)
     }
 
+    /// What holds the template that is to be written.
+    fn holder(&self) -> Holder<'_> {
+        match &self.referenced {
+            Some(it) => Holder { target: &it.target, meta: &it.meta, object: &it.object, application: &it.application },
+            None => Holder {
+                target: self.target,
+                meta: &self.rollout.metadata,
+                object: &self.object,
+                application: &self.application,
+            },
+        }
+    }
+
+    /// The template as it is now.
+    fn template(&self) -> Value {
+        self.holder().object.pointer(TEMPLATE).cloned().unwrap_or_default()
+    }
+
     fn draft(&self, want: &Request) -> Plan {
-        let mut plan = draft(self.target, &self.rollout.metadata, want, self.read_at, self.cluster);
+        let (target, meta) = (self.target, &self.rollout.metadata);
+        self.draft_of(&Holder { target, meta, object: &self.object, application: &self.application }, want)
+    }
+
+    fn draft_of(&self, holder: &Holder<'_>, want: &Request) -> Plan {
+        let mut plan = draft(holder.target, holder.meta, want, self.read_at, self.cluster);
         if let Some(seconds) = self.rollout.spec.progress_deadline_seconds {
             plan.patience_seconds = seconds;
         }

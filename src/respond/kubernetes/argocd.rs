@@ -4,10 +4,12 @@
 //! on, Argo CD would roll forward again within seconds. Undoing it puts the very block back, and
 //! then Argo CD does roll forward, to whatever git says by then.
 
+mod cron;
 mod look;
 mod manager;
 mod objects;
 mod version;
+mod windows;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,7 @@ use super::scale::kubectl;
 pub(super) use look::look;
 pub(super) use manager::{hold_instead, owner, roll_back_instead};
 use objects::{App, Entry};
+use windows::Windows;
 
 /// The block that makes an Application follow git by itself.
 const AUTOMATED: &str = "/spec/syncPolicy/automated";
@@ -49,6 +52,7 @@ struct Facts<'a> {
     app: App,
     /// Those that would write its auto-sync again.
     keepers: Vec<Owner>,
+    windows: Windows,
     read_at: World,
     api: &'a Api,
     cluster: &'a Cluster,
@@ -67,8 +71,8 @@ pub(super) async fn make(api: &Api, read_at: World, want: &Request, cluster: &Cl
     let app = App::deserialize(&object)
         .map_err(|error| refusal(said(&format!("{target} could not be understood ({error})"))))?;
     check_identity(target, &app.metadata)?;
-    let keepers = manager::keepers(api, target, &app).await;
-    let facts = Facts { target, object, app, keepers, read_at, api, cluster };
+    let (keepers, windows) = futures::join!(manager::keepers(api, target, &app), windows::read(api, target, &app));
+    let facts = Facts { target, object, app, keepers, windows, read_at, api, cluster };
     match want {
         Request::RollBack { to, .. } => facts.roll_back(want, to),
         Request::Undo { plan } => facts.undo(want, plan),
@@ -209,7 +213,7 @@ impl Facts<'_> {
         let mut plan = self.sync(want, entry)?;
         plan.title = Safe::from(format!("undo the rollback of {} {}", target.kind, target.path.name));
         plan.undo = Some(Safe::fixed("the rollback once more, while nobody else has synced it"));
-        plan.facts = vec![fact("to", &entry.told())];
+        plan.facts.insert(0, fact("to", &entry.told()));
         plan.command = self.command(&plan.changes);
         Ok(plan)
     }
@@ -229,7 +233,8 @@ impl Facts<'_> {
 
     /// A plan that asks for the sync of `entry`.
     fn sync(&self, want: &Request, entry: &Entry) -> Result<Plan, Refusal> {
-        let operation = version::operation(&self.app, entry);
+        let windows = self.windows.judge(self.target, &self.app, self.read_at)?;
+        let operation = version::operation(&self.app, entry, &self.cluster.by);
         let after = fields::kept(&operation).ok_or_else(|| {
             refusal(format!(
                 "the sources of {} are too large to be kept in the record, and without that nothing is changed",
@@ -244,6 +249,7 @@ impl Facts<'_> {
             after,
             words: Some(said(&format!("{} → {}", self.running(), entry.name()))),
         }];
+        plan.facts = windows;
         (plan.blast, plan.tier) = self.stakes();
         Ok(plan)
     }

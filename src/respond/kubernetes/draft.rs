@@ -38,6 +38,7 @@ pub(super) fn draft(target: &Target, meta: &Meta, want: &Request, read_at: World
         read_at,
         expires_at: read_at + LIFETIME,
         patience_seconds: u32::try_from(PATIENCE.num_seconds()).unwrap_or(u32::MAX),
+        raised_from: None,
     }
 }
 

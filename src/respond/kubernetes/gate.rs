@@ -93,7 +93,7 @@ fn allowed(method: &Method, path: &str) -> bool {
                     "v1alpha1",
                     "namespaces",
                     _,
-                    "rollouts" | "applications" | "applicationsets",
+                    "rollouts" | "applications" | "applicationsets" | "appprojects",
                     _
                 ],
             )
@@ -122,6 +122,7 @@ mod tests {
             (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/checkout"),
             (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/checkout/status"),
             (Method::PATCH, "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/shop"),
+            (Method::GET, "/apis/argoproj.io/v1alpha1/namespaces/argocd/appprojects/default"),
             (Method::GET, "/apis/apps/v1/namespaces/shop/controllerrevisions"),
             (Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
         ] {

@@ -64,7 +64,8 @@ pub(super) async fn backing(api: &Api, place: &Place, ways: &[Way]) -> Vec<Resul
 }
 
 /// It is live when every gateway (or mesh) that it hangs on has accepted this very generation and
-/// resolved its backends: the share of a backend that is not resolved is answered 500.
+/// resolved its backends: the share of a backend that is not resolved is answered 500. One that says
+/// no of this generation has made up its mind: the change did not work out.
 pub(super) fn look(plan: &Plan, object: &Value) -> Seen {
     let holds = format!("{} says {}", plan.target.path.name, written(plan));
     let generation = object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default();
@@ -72,6 +73,7 @@ pub(super) fn look(plan: &Plan, object: &Value) -> Seen {
     if parents.is_empty() {
         return Seen::Under { words: Safe::from(format!("{holds}; no gateway has taken it yet")) };
     }
+    let mut waits = None;
     for parent in parents {
         let name = parent.pointer("/parentRef/name").and_then(Value::as_str).unwrap_or("a gateway");
         for wanted in ["Accepted", "ResolvedRefs"] {
@@ -83,14 +85,17 @@ pub(super) fn look(plan: &Plan, object: &Value) -> Seen {
             let text = |key: &str| current.and_then(|it| it.get(key)).and_then(Value::as_str).unwrap_or_default();
             match text("status") {
                 "True" => {}
-                "" => return Seen::Under { words: said(&format!("{holds}; {name} has not told {wanted} of it yet")) },
-                _ => {
+                "False" => {
                     let words =
                         format!("{holds}, but {name} says {wanted} is not so: {} {}", text("reason"), text("message"));
-                    return Seen::Under { words: said(&words) };
+                    return Seen::Failed { why: said(&words) };
                 }
+                _ => waits = waits.or(Some(format!("{holds}; {name} has not told {wanted} of it yet"))),
             }
         }
+    }
+    if let Some(words) = waits {
+        return Seen::Under { words: said(&words) };
     }
     let gateways =
         if parents.len() == 1 { "its gateway has".to_owned() } else { format!("all {} gateways have", parents.len()) };

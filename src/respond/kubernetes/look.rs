@@ -48,8 +48,12 @@ pub(super) async fn look(api: &Api, plan: &Plan) -> Seen {
     }
     match plan.request.origin() {
         Request::RollBack { .. } if place.kind == Kind::Application => argocd::look(plan, &object),
-        Request::RollBack { .. } | Request::Abort { .. } if place.kind == Kind::Rollout => {
+        Request::RollBack { .. } | Request::Abort { .. } | Request::Restart { .. } if place.kind == Kind::Rollout => {
             argo_rollouts::look(api, plan, &place, &object).await
+        }
+        // What was written is what the Rollout refers to.
+        Request::RollBack { target, .. } if target.kind == Kind::Rollout => {
+            argo_rollouts::look_at_referenced(api, plan, &object).await
         }
         Request::Scale { .. } => scaled(api, plan, &place, &object).await,
         Request::RollBack { target, .. } | Request::Restart { target } if revisions::has(target.kind) => {

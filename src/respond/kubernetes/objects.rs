@@ -13,6 +13,7 @@ pub(super) struct Meta {
     pub(super) uid: String,
     pub(super) resource_version: String,
     pub(super) generation: i64,
+    pub(super) creation_timestamp: Option<String>,
     pub(super) deletion_timestamp: Option<String>,
     #[serde(deserialize_with = "or_default")]
     pub(super) labels: BTreeMap<String, String>,

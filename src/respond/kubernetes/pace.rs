@@ -140,7 +140,7 @@ impl Pace {
 }
 
 /// An integer or a percentage of `of`.
-fn share(value: &Value, of: u32, up: bool) -> u32 {
+pub(super) fn share(value: &Value, of: u32, up: bool) -> u32 {
     if let Some(number) = value.as_u64() {
         return u32::try_from(number).unwrap_or(u32::MAX);
     }

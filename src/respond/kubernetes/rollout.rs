@@ -119,6 +119,7 @@ pub(super) fn plan(read: &Read<'_>, want: &Request, cluster: &Cluster, made: Mad
         read_at: read.read_at,
         expires_at: read.read_at + LIFETIME,
         patience_seconds: read.pace.patience(),
+        raised_from: None,
         target,
     }
 }

@@ -142,6 +142,7 @@ pub(super) fn plan(
         read_at: facts.read_at,
         expires_at: facts.read_at + LIFETIME,
         patience_seconds: u32::try_from(patience).unwrap_or(u32::MAX),
+        raised_from: None,
         target,
     })
 }

@@ -111,6 +111,7 @@ pub(super) async fn plan(api: &Api, clock: &Clock, want: &Request, cluster: &Clu
         read_at: read.read_at,
         expires_at: read.read_at + LIFETIME,
         patience_seconds: PATIENCE_SECONDS,
+        raised_from: None,
         target: identified,
     })
 }

@@ -253,6 +253,7 @@ fn made(
         read_at: read.read_at,
         expires_at: read.read_at + LIFETIME,
         patience_seconds: PATIENCE_SECONDS,
+        raised_from: None,
         target,
     })
 }

@@ -28,8 +28,15 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long output may still come after the child's end.
 const DRAIN: Duration = Duration::from_millis(500);
 
+/// How long a child that is asked to end may take, with what it started, before it is killed.
+#[cfg(not(test))]
+const GRACE: Duration = Duration::from_secs(5);
+/// See above.
+#[cfg(test)]
+const GRACE: Duration = Duration::from_millis(300);
+
 /// How a child ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// By itself.
     Code(i32),
@@ -37,6 +44,13 @@ pub(super) enum End {
     Signal(i32),
     /// Its time was over.
     Late(Duration),
+    /// Somebody had it stopped.
+    Stopped {
+        /// Who.
+        by: Safe,
+        /// Whether it took more than being asked.
+        killed: bool,
+    },
     /// Nobody could tell.
     Lost,
 }
@@ -47,13 +61,17 @@ impl fmt::Display for End {
             Self::Code(code) => write!(f, "exit code {code}"),
             Self::Signal(signal) => write!(f, "ended by signal {signal}"),
             Self::Late(limit) => write!(f, "killed after {} s, which was its limit", limit.as_secs()),
+            Self::Stopped { by, killed: false } => write!(f, "stopped by {by} (SIGTERM)"),
+            Self::Stopped { by, killed: true } => {
+                write!(f, "stopped by {by} (SIGTERM, and SIGKILL {} s later)", GRACE.as_secs())
+            }
             Self::Lost => f.write_str("how it ended could not be read"),
         }
     }
 }
 
 /// What is known of a run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Told {
     pub(super) end: Option<End>,
     took: Duration,
@@ -79,6 +97,8 @@ pub(super) struct Run {
     began: Wall,
     state: Mutex<State>,
     over: watch::Sender<bool>,
+    /// Who wants it stopped.
+    stop: watch::Sender<Option<Safe>>,
 }
 
 #[derive(Debug, Default)]
@@ -129,7 +149,7 @@ impl Run {
 
     pub(super) fn told(&self) -> Told {
         let state = self.state();
-        let (end, took) = state.end.unzip();
+        let (end, took) = state.end.clone().unzip();
         let took = took.unwrap_or_else(|| wall().duration_since(self.began));
         Told { end, took, lines: state.lines + usize::from(state.open_line) }
     }
@@ -138,6 +158,29 @@ impl Run {
     pub(super) fn output(&self) -> Safe {
         let text = self.state().text();
         redact_safe(clean_block(text.trim_end()))
+    }
+
+    /// Has it end, in the name of whoever asks first. Whether it was still running.
+    pub(super) fn stop(&self, by: &Safe) -> bool {
+        if self.state().end.is_some() {
+            return false;
+        }
+        self.stop.send_if_modified(|stop| {
+            let first = stop.is_none();
+            stop.get_or_insert_with(|| by.clone());
+            first
+        });
+        true
+    }
+
+    /// Returns when somebody wants it stopped: who.
+    async fn asked_to_stop(&self) -> Safe {
+        let mut asked = self.stop.subscribe();
+        match asked.wait_for(Option::is_some).await.map(|by| by.clone()) {
+            Ok(Some(by)) => by,
+            // The sender is here, and it is waited for somebody.
+            _ => std::future::pending().await,
+        }
     }
 
     /// Returns when it is over.
@@ -157,9 +200,13 @@ impl Group {
     }
 
     fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
         // No number: it was waited for, and its number may be another's by now.
         if let Some(pid) = self.pid() {
-            let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+            let _ = rustix::process::kill_process_group(pid, signal);
         }
     }
 
@@ -215,6 +262,7 @@ pub(super) fn start(step: &Step, folder: &Path, pinned: &Pinned) -> Result<Arc<R
         began: wall(),
         state: Mutex::default(),
         over: watch::Sender::new(false),
+        stop: watch::Sender::new(None),
     });
     tokio::spawn(watched(Arc::clone(&run), group, reader, step.limit, current));
     Ok(run)
@@ -233,7 +281,8 @@ async fn watched(run: Arc<Run>, mut group: Group, mut reader: Receiver, limit: D
             tokio::time::sleep(LOOK).await;
         }
     };
-    let in_time = {
+    // By itself, unless something else is told.
+    let other = {
         tokio::pin!(reading, over);
         let both = async {
             tokio::select! {
@@ -243,13 +292,23 @@ async fn watched(run: Arc<Run>, mut group: Group, mut reader: Receiver, limit: D
                 () = &mut over => drop(tokio::time::timeout(DRAIN, &mut reading).await),
             }
         };
-        tokio::time::timeout(limit, both).await.is_ok()
+        tokio::pin!(both);
+        tokio::select! {
+            biased;
+            () = &mut both => None,
+            by = run.asked_to_stop() => {
+                group.signal(Signal::TERM);
+                let killed = tokio::time::timeout(GRACE, &mut both).await.is_err();
+                Some(End::Stopped { by, killed })
+            }
+            () = tokio::time::sleep(limit) => Some(End::Late(limit)),
+        }
     };
     // What it left running ends with it.
     group.kill();
     let status = group.0.wait().await;
     drop(current);
-    let end = if in_time { end_of(status) } else { End::Late(limit) };
+    let end = other.unwrap_or_else(|| end_of(status));
     run.state().end = Some((end, wall().duration_since(run.began)));
     run.over.send_replace(true);
 }

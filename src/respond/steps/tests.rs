@@ -213,6 +213,53 @@ async fn a_session_that_ends_takes_its_command_with_it() {
     gone(pid.trim()).await;
 }
 
+/// Runs a step until it says that it has begun, and has it stopped.
+async fn stopped(shelf: &Shelf, command: &str) -> (Ended, String) {
+    let fifo = shelf.at("begun");
+    if !std::path::Path::new(&fifo).exists() {
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    }
+    let plan = shelf.plan("sh", &command.replace("BEGUN", &format!("echo $$ > {fifo}"))).await;
+    let (id, bob) = (plan.id.clone(), Safe::fixed("bob"));
+    assert!(!shelf.engine.stop(&id, &bob), "it does not run yet");
+    let stopping = async {
+        let pid = tokio::task::spawn_blocking(move || std::fs::read_to_string(fifo).unwrap()).await.unwrap();
+        assert!(shelf.engine.stop(&id, &bob) && shelf.engine.stop(&id, &Safe::fixed("ana")), "the first one is named");
+        pid
+    };
+    let (ended, pid) = tokio::join!(shelf.apply(plan), stopping);
+    assert!(!shelf.engine.stop(&id, &bob), "it is over");
+    (ended, pid)
+}
+
+#[tokio::test]
+async fn a_step_that_is_stopped_says_by_whom_and_what_it_printed_so_far() {
+    let shelf = Shelf::new();
+    let (ended, pid) = stopped(&shelf, "echo one; sleep 1000 & echo $!; BEGUN; sleep 1000; echo two").await;
+    let Outcome::Failed { why } = &ended.outcome else { panic!("{:?}", ended.outcome) };
+    assert!(why.starts_with("stopped by bob (SIGTERM), after 0 s, 2 lines of output"), "{why}");
+    assert!(shelf.pad.last().title.contains("failed, stopped by bob"), "{}", shelf.pad.last().title);
+    let printed = shelf.printed();
+    let (first, child) = printed.split_once('\n').unwrap();
+    assert_eq!(first, "one");
+    gone(pid.trim()).await;
+    gone(child.trim()).await;
+}
+
+#[tokio::test]
+async fn a_step_may_clean_up_and_one_that_will_not_end_is_killed() {
+    let shelf = Shelf::new();
+    let cleans = "trap 'echo cleaned; exit 0' TERM; BEGUN; while :; do sleep 0.01; done";
+    let (ended, _) = stopped(&shelf, cleans).await;
+    assert!(ended.outcome.words().starts_with("stopped by bob (SIGTERM), "), "{:?}", ended.outcome);
+    assert_eq!(ended.outcome.as_str(), "failed");
+    assert!(shelf.printed().ends_with("cleaned"), "{}", shelf.printed());
+
+    let (ended, pid) = stopped(&shelf, "trap '' TERM; BEGUN; while :; do sleep 1000; done").await;
+    assert!(ended.outcome.words().contains("SIGKILL"), "{:?}", ended.outcome);
+    gone(pid.trim()).await;
+}
+
 #[tokio::test]
 async fn what_it_prints_is_bounded_clean_and_without_secrets() {
     let shelf = Shelf::new();

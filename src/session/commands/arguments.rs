@@ -19,6 +19,10 @@ pub(super) fn claim(given: &str) -> Result<Command, String> {
     text(given, "the alert's name").map(|name| Command::Claim(AlertChoice::Named(name)))
 }
 
+pub(super) fn take_over(given: &str) -> Result<Command, String> {
+    text(given, "the alert's name").map(|name| Command::TakeOver(AlertChoice::Named(name)))
+}
+
 pub(super) fn open(given: &str) -> Result<Command, String> {
     text(given, "the title").map(|title| Command::Open { title })
 }
@@ -147,6 +151,17 @@ fn minutes(word: &str) -> Option<u32> {
 
 pub(super) fn runbook(given: &str) -> Result<Command, String> {
     Ok(Command::Runbook { service: (!given.is_empty()).then(|| ServiceName::from(given)) })
+}
+
+pub(super) fn stop_step(given: &str) -> Result<Command, String> {
+    match given {
+        "" => Ok(Command::StopStep { step: None }),
+        given => {
+            let step = given.parse().ok().filter(|step| *step > 0);
+            let step = step.ok_or_else(|| format!("`{given}` is not the number of a step"))?;
+            Ok(Command::StopStep { step: Some(step) })
+        }
+    }
 }
 
 pub(super) fn run_step(given: &str) -> Result<Command, String> {

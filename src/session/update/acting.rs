@@ -218,7 +218,7 @@ fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
         }
         shown => *shown = Some(PlanView::Planning { what: what.into() }),
     }
-    let cluster = cluster(core, &request);
+    let cluster = Cluster { by: core.actor.name.clone(), ..cluster(core, &request) };
     effects.push(Effect::Plan { ticket, request, cluster, incident: core.incident.is_some() });
     effects
 }
@@ -397,7 +397,8 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
     });
     // Whoever consented did so to this one, once.
     let mut effects = if warrant.is_some() { granting::over(core) } else { Vec::new() };
-    effects.push(Effect::Apply { plan, warrant, actor: core.actor.clone() });
+    let incident = core.incident.is_some();
+    effects.push(Effect::Apply { plan, warrant, actor: core.actor.clone(), incident });
     effects
 }
 

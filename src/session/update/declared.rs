@@ -57,7 +57,11 @@ pub(super) fn known(core: &Core, target: &Target) -> Cluster {
     let key = WorkloadKey { kind: target.kind, path: target.path.clone() };
     let service = catalogue.of_workload(&key).or_else(|| catalogue.of_route(target.kind, &target.path)).cloned();
     let load = service.as_ref().map(|name| signals(core, name)).filter(|parts| !parts.is_empty());
-    Cluster { service, load: load.map(|parts| Safe::from(parts.join("; "))), ..Cluster::default() }
+    let ecs = service.as_ref().and_then(|name| catalogue.service(name)).map_or_else(Vec::new, |service| {
+        let of_ecs = service.workloads.iter().filter(|pattern| pattern.kind == Kind::EcsService);
+        of_ecs.map(|it| ObjectPath { namespace: it.namespace.clone(), name: it.name.clone() }).collect()
+    });
+    Cluster { service, load: load.map(|parts| Safe::from(parts.join("; "))), ecs, ..Cluster::default() }
 }
 
 /// `errors 31 %`, `p99 9.8 s`: the newest of each signal of a service.

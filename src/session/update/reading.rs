@@ -1,4 +1,4 @@
-//! Runbooks: opened beside the incident, and one step of them planned. What was run elsewhere is
+//! Runbooks: opened beside the incident, one step of them planned, and one that runs stopped. What was run elsewhere is
 //! noted here, too.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::model::runbook::Runbook;
 use crate::record::Durability;
 use crate::session::core::{Core, Next, RunbookState, RunbookView};
 use crate::session::message::Dated;
-use crate::session::{Effect, NoticeKind};
+use crate::session::{ActionState, Effect, NoticeKind};
 use crate::text::{Safe, clean_capped, redact_safe};
 
 use super::{acting, recording};
@@ -93,6 +93,38 @@ fn step(core: &Core, number: u32) -> Result<Request, String> {
         uid: None,
     };
     Ok(Request::RunStep { target, runbook: source.clone(), step: number, command: step.command.clone() })
+}
+
+/// Ends a step that runs. That needs no write window: what it does is the graver thing.
+pub(super) fn stop_step(core: &mut Core, number: Option<u32>) -> Vec<Effect> {
+    let running: Vec<_> = core
+        .actions
+        .iter()
+        .filter(|action| matches!(action.state, ActionState::Under(_)))
+        .filter_map(|action| match &action.plan.request {
+            Request::RunStep { step, .. } => Some((*step, &action.plan)),
+            _ => None,
+        })
+        .filter(|(step, _)| number.is_none_or(|number| number == *step))
+        .collect();
+    let found = match running.as_slice() {
+        [(_, plan)] => Ok((plan.id.clone(), plan.title.clone())),
+        [] => Err(match number {
+            Some(number) => format!("step {number} of no runbook runs: there is nothing to stop"),
+            None => "no step of a runbook runs: there is nothing to stop".to_owned(),
+        }),
+        several => Err(format!("{} steps run: name one, as in `:stop-step {}`", several.len(), several[0].0)),
+    };
+    match found {
+        Ok((plan, title)) => {
+            core.say(NoticeKind::Info, format!("{title}: it is asked to end; its outcome tells how it did"));
+            vec![Effect::Stop { plan, by: core.actor.name.clone() }]
+        }
+        Err(why) => {
+            core.say(NoticeKind::Error, why);
+            Vec::new()
+        }
+    }
 }
 
 /// Notes a command that was run outside the program, at its time.

@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 
-use crate::model::alert::AlertState;
-use crate::model::command::{AlertChoice, Due, MilestoneTime};
+use crate::model::command::{Due, MilestoneTime};
 use crate::model::entry::{Body, Draft, Entry, EntryKind, EntryOrigin, MilestoneName, Phase, Severity};
 use crate::model::name::IncidentId;
-use crate::observe::alerts::{AlertRow, Claim};
+use crate::observe::alerts::Claim;
 use crate::record::{Durability, Holder, JournalError, milestones};
 use crate::session::core::{Core, Mark, Next};
 use crate::session::effect::carried;
@@ -14,7 +13,7 @@ use crate::session::message::Dated;
 use crate::session::{Effect, IncidentView, NoticeKind, WriteWindow};
 use crate::text::Safe;
 
-use super::{acting, asking, carrying, granting, owning, settling};
+use super::{acting, asking, carrying, claiming, granting, owning, settling};
 
 /// A draft of something that the person here says or does.
 pub(super) fn said(core: &Core, kind: EntryKind, subject: impl Into<Safe>, title: impl Into<Safe>) -> Draft {
@@ -102,19 +101,9 @@ pub(super) fn keep(core: &mut Core, entry: Entry) -> Vec<Effect> {
     match (&entry.draft.kind, &entry.draft.body) {
         (EntryKind::Claimed, _) => {
             let claim = Claim { by: entry.draft.actor.name.clone(), at: entry.occurred_at };
-            let keys = entry.draft.alert_keys();
-            core.desk.claims.retain(|(known, _)| !share(known, keys));
-            core.desk.claims.push((keys.to_vec(), claim));
-            claim_again(core);
+            claiming::claimed(core, entry.draft.alert_keys(), claim);
         }
-        // It may fire again by now: the claim is not over then.
-        (EntryKind::AlertResolved, _) => {
-            let keys = entry.draft.alert_keys();
-            let fires = |row: &AlertRow| row.fires() && row.keys().any(|key| keys.contains(key));
-            if !core.picture.alerts.rows().iter().any(fires) {
-                core.desk.claims.retain(|(known, _)| !share(known, keys));
-            }
-        }
+        (EntryKind::AlertResolved, _) => claiming::resolved(core, entry.draft.alert_keys()),
         (_, Some(Body::Phase(phase))) => {
             if let Some(incident) = &mut core.incident {
                 incident.phase = *phase;
@@ -174,63 +163,6 @@ fn weigh_all(core: &mut Core) {
     }
 }
 
-/// Puts claims back on alerts that a source has told of again.
-pub(super) fn claim_again(core: &mut Core) {
-    for (keys, claim) in &core.desk.claims {
-        let rows = core.picture.alerts.rows().iter();
-        let mut unclaimed = rows.filter(|row| row.claim.is_none() && row.keys().any(|key| keys.contains(key)));
-        let Some(row) = unclaimed.next() else { continue };
-        let (origin, key) = (row.origin.clone(), row.alert.key.clone());
-        core.picture.alerts.claim(&origin, &key, claim.clone());
-    }
-}
-
-fn share(keys: &[Safe], others: &[Safe]) -> bool {
-    keys.iter().any(|key| others.contains(key))
-}
-
-pub(super) fn claim(core: &mut Core, choice: &AlertChoice) -> Vec<Effect> {
-    let row = match choice {
-        AlertChoice::Exactly { origin, key } => core.picture.alerts.find(origin, key),
-        AlertChoice::Named(name) => core.picture.alerts.named(name),
-    };
-    let Some(row) = row.cloned() else {
-        let what = match choice {
-            AlertChoice::Exactly { key, .. } => &key.0,
-            AlertChoice::Named(name) => name,
-        };
-        core.say(NoticeKind::Error, format!("no alert `{what}` is known: nothing was claimed"));
-        return Vec::new();
-    };
-    if row.alert.state == AlertState::Resolved {
-        core.say(NoticeKind::Error, format!("{} is resolved: there is nothing to claim", row.alert.name));
-        return Vec::new();
-    }
-    let mut effects = Vec::new();
-    if core.incident.is_none() && !core.desk.declaring {
-        effects.extend(declare(core, title_of(&row), row.service.clone().map(|service| service.0)));
-    }
-    let mut draft = said(
-        core,
-        EntryKind::Claimed,
-        row.alert.name.clone(),
-        // Who did it is the entry's actor: a name that is an address would be redacted in a title.
-        format!("{} claimed", row.alert.name),
-    );
-    draft.body = Some(Body::Alert { keys: row.keys().cloned().collect() });
-    draft.service = row.service;
-    effects.push(record_now(core, draft, Durability::Now, Next::Nothing));
-    effects
-}
-
-fn title_of(row: &AlertRow) -> Safe {
-    let what = row.alert.summary.as_ref().unwrap_or(&row.alert.name);
-    match &row.service {
-        Some(service) => Safe::from(format!("{service}: {what}")),
-        None => what.clone(),
-    }
-}
-
 /// Declares an incident; while one is open, gives it a better title.
 pub(super) fn open(core: &mut Core, title: Safe) -> Vec<Effect> {
     if let Some(incident) = &core.incident {
@@ -252,7 +184,7 @@ pub(super) fn open(core: &mut Core, title: Safe) -> Vec<Effect> {
     declare(core, title, None).into_iter().collect()
 }
 
-fn declare(core: &mut Core, title: Safe, service: Option<Safe>) -> Option<Effect> {
+pub(super) fn declare(core: &mut Core, title: Safe, service: Option<Safe>) -> Option<Effect> {
     if core.journal_failed.is_some() {
         core.say(NoticeKind::Error, "the journal takes no more entries: an incident cannot be declared");
         return None;

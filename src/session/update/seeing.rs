@@ -13,7 +13,7 @@ use crate::session::message::Dated;
 use crate::session::{Effect, NoticeKind, WriteWindow};
 use crate::text::Safe;
 
-use super::{acting, carrying, granting, owning, recording, settling};
+use super::{acting, carrying, claiming, granting, owning, recording, settling};
 
 /// Replicas that an action set are seen to be set within this long.
 const OWN: TimeDelta = TimeDelta::minutes(5);
@@ -170,7 +170,7 @@ fn take(core: &mut Core, signals: Vec<Stamped<Signal>>) -> Vec<Effect> {
         let alerts = matches!(signal.body, Signal::Alerts(_));
         let findings = core.picture.apply(signal);
         if alerts {
-            recording::claim_again(core);
+            claiming::claim_again(core);
         }
         effects.extend(tell(core, findings));
     }

@@ -6,9 +6,9 @@ use ratatui::layout::Rect;
 use crate::config::WritePolicy;
 use crate::model::command::{AlertChoice, Command, WorkloadChoice};
 use crate::model::name::{Kind, ServiceName, WorkloadKey};
-use crate::model::plan::Revision;
-use crate::session::commands::Declaration;
-use crate::session::{self, WriteWindow};
+use crate::model::plan::{Request, Revision};
+use crate::session::commands::{Danger, Declaration};
+use crate::session::{self, ActionState, WriteWindow};
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::Where;
 use crate::tui::panes::Item;
@@ -70,11 +70,15 @@ pub(in crate::tui) fn choices(
     let mut choices = Vec::new();
     let mut offer = |title: String, does: Does| choices.push(Choice { title, does });
     if let Some(Item::Alert(row)) = selected
-        && row.claim.is_none()
+        && row.claim.as_ref().is_none_or(|claim| claim.by != scene.actor.name)
         && row.fires()
     {
         let choice = AlertChoice::Exactly { origin: row.origin.clone(), key: row.alert.key.clone() };
-        offer(format!("claim {}", row.alert.name), Does::Run(Command::Claim(choice)));
+        let title = match &row.claim {
+            Some(claim) => format!("take {} over from {} …", row.alert.name, claim.by),
+            None => format!("claim {}", row.alert.name),
+        };
+        offer(title, Does::Run(Command::Claim(choice)));
     }
     if may_act(scene) {
         match scene.window {
@@ -96,7 +100,8 @@ pub(in crate::tui) fn choices(
                             format!("abort the rollout of {key}"),
                             Does::Run(Command::Abort { workload: workload() }),
                         );
-                    } else if matches!(key.kind, Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet) {
+                    }
+                    if matches!(key.kind, Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::Rollout) {
                         offer(format!("restart {key}"), Does::Run(Command::Restart { workload: workload() }));
                     }
                     if let Some(app) = application(scene, key) {
@@ -127,6 +132,11 @@ pub(in crate::tui) fn choices(
                 }
                 offer("close the write window".into(), Does::Run(Command::CloseWrite));
             }
+        }
+    }
+    for action in scene.actions.iter().filter(|action| matches!(action.state, ActionState::Under(_))) {
+        if let Request::RunStep { step, .. } = &action.plan.request {
+            offer(format!("stop: {}", action.plan.title), Does::Run(Command::StopStep { step: Some(*step) }));
         }
     }
     let service = selected.and_then(Item::service).or(chip);

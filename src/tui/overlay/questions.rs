@@ -1,10 +1,13 @@
-//! Questions that want a person: open a write window, take up an old incident, leave anyway.
+//! Questions that want a person: open a write window, take up an old incident, take an alert
+//! over, leave anyway.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
+use crate::observe::alerts::Claim;
 use crate::session::ResumeOffer;
+use crate::text::Safe;
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::{Keymap, Where};
 use crate::tui::scene::Scene;
@@ -141,5 +144,28 @@ pub(super) fn quit(why: &Leaving, keymap: &Keymap, brush: &Brush<'_>, body: Rect
     super::keys(&mut foot, keymap, Where::Leave, &[("quit", "leave anyway")]);
     foot.put(Role::Key, "any other key").put(Role::Dim, " stay");
     card.foot = vec![foot.line()];
+    card.draw(body, &mut 0, buffer);
+}
+
+/// Draws the question whether an alert is taken over from who has claimed it.
+pub(super) fn take_over(
+    name: &Safe,
+    claim: &Claim,
+    state: &State,
+    scene: &Scene<'_>,
+    brush: &Brush<'_>,
+    body: Rect,
+    buffer: &mut Buffer,
+) {
+    let mut card = Card::new(brush, Role::Dialog, body, 76, 10);
+    card.title(Role::TitleFocus, "Already claimed");
+    card.fact("alert", name, Role::Name);
+    let age = words::long_age(scene.now - claim.at);
+    let since = format!("already claimed by {} since {} ({age} ago)", claim.by, state.zone().full(claim.at));
+    card.fact("by", &since, Role::Warn);
+    card.blank().text("Taking it over goes on the record. Tell them: they may be at it.", Role::Text);
+    let mut foot = card.ink();
+    super::keys(&mut foot, &state.keymap, Where::Dialog, &[("accept", "take it over"), ("back", "leave it to them")]);
+    card.foot = vec![ratatui::text::Line::default(), foot.line()];
     card.draw(body, &mut 0, buffer);
 }

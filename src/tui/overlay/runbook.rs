@@ -52,6 +52,9 @@ pub(super) fn draw(state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body
                 let shown = usize::from(body.height).saturating_sub(4);
                 *scroll = (*scroll).max(to.saturating_sub(shown)).min(from.saturating_sub(1));
             }
+            if runs(scene.runbook, *step, scene.actions) {
+                hints.insert(0, ("stop-step", "stop it"));
+            }
             if runbook.steps().next().is_some() {
                 hints.extend([("next-match", "next step"), ("copy-selection", "copy it")]);
                 // What would be refused is not offered.
@@ -176,6 +179,13 @@ pub(in crate::tui) fn copied(view: &RunbookView, step: u32) -> Option<String> {
         RunbookState::Page => Some(view.source.to_string()),
         RunbookState::Reading | RunbookState::Failed(_) => None,
     }
+}
+
+/// Whether a step of it runs now.
+pub(in crate::tui) fn runs(view: Option<&RunbookView>, number: u32, actions: &[Action]) -> bool {
+    let Some(RunbookView { service, state: RunbookState::Read(runbook), .. }) = view else { return false };
+    let last = runbook.step(number).and_then(|step| last(step, service, actions));
+    last.is_some_and(|action| matches!(action.state, ActionState::Under(_)))
 }
 
 /// How many steps it has.

@@ -12,7 +12,7 @@ use crate::text::Safe;
 use crate::tui::editor::Edited;
 use crate::tui::filter::{Fields as _, Filter};
 use crate::tui::list::{Keyed as _, Move};
-use crate::tui::overlay::runbook;
+use crate::tui::overlay::{closing, runbook};
 use crate::tui::panes::logs::Goal;
 use crate::tui::panes::{self, Item, Paint, logs};
 use crate::tui::scene::Scene;
@@ -65,6 +65,14 @@ impl State {
                     }
                     _ => vec![Command::Quit],
                 }
+            }
+            Command::Claim(choice) => {
+                self.overlay = claimed_by_another(&choice, scene);
+                if self.overlay.is_some() { Vec::new() } else { vec![Command::Claim(choice)] }
+            }
+            Command::Close if closing::left(scene).next().is_some() => {
+                self.overlay = Some(Overlay::Close { owner: None, scroll: 0 });
+                Vec::new()
             }
             other => vec![other],
         }
@@ -341,7 +349,7 @@ impl State {
         let selected = if self.focus == Pane::Alerts { self.selected(scene) } else { None };
         if let Some(Item::Alert(row)) = selected {
             let choice = AlertChoice::Exactly { origin: row.origin.clone(), key: row.alert.key.clone() };
-            return vec![Command::Claim(choice)];
+            return self.command(Command::Claim(choice), scene, now);
         }
         self.focus_on(Pane::Alerts);
         self.say(NoticeKind::Info, "choose the alert to claim, then press the key again", now);
@@ -392,4 +400,15 @@ impl State {
         let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
         crate::text::redact(&lines.join("\n")).into_owned() + "\n"
     }
+}
+
+/// The question whether an alert is taken over, if somebody else has it.
+fn claimed_by_another(choice: &AlertChoice, scene: &Scene<'_>) -> Option<Overlay> {
+    let row = scene.alerts.iter().find(|row| match choice {
+        AlertChoice::Exactly { origin, key } => row.stands_for(origin, key),
+        AlertChoice::Named(name) => row.alert.name == *name,
+    })?;
+    let claim = row.claim.clone().filter(|claim| row.fires() && claim.by != scene.actor.name)?;
+    let alert = AlertChoice::Exactly { origin: row.origin.clone(), key: row.alert.key.clone() };
+    Some(Overlay::TakeOver { alert, name: row.alert.name.clone(), claim })
 }

@@ -1,5 +1,7 @@
 //! Events: who hears a key, and in which order.
 
+mod dialogs;
+
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 use tui_input::backend::crossterm::EventHandler as _;
@@ -14,15 +16,12 @@ use crate::text::Safe;
 use crate::tui::chrome::header;
 use crate::tui::keymap::{Found, Where, chord};
 use crate::tui::list::Move;
-use crate::tui::overlay::{actions, palette, runbook};
 use crate::tui::scene::Scene;
 
-use super::{Commands, Overlay, Prompt, PromptKind, State, Wish};
+use super::{Commands, Overlay, Prompt, PromptKind, State};
 
 /// What the key that asks for the reason of break-glass is bound to.
 pub(in crate::tui) const BREAK_GLASS: &str = ":break-glass";
-/// Rows of a page in a dialog.
-const PAGE: usize = 10;
 
 impl State {
     /// Hears one event of the terminal.
@@ -49,6 +48,7 @@ impl State {
                 input
             }
             (Some(Overlay::Write { reason, .. }), _) => reason,
+            (Some(Overlay::Close { owner: Some(owner), .. }), _) => owner,
             (None, Some(prompt)) => &mut prompt.input,
             _ => {
                 self.say(NoticeKind::Info, "the paste was left out: no field is open", now);
@@ -107,7 +107,7 @@ impl State {
     }
 
     /// What a key does in a dialog, from the keymap. Esc leaves it in any case.
-    fn command_at(&self, at: Where, key: KeyEvent) -> Option<Command> {
+    pub(super) fn command_at(&self, at: Where, key: KeyEvent) -> Option<Command> {
         match self.keymap.find(at, &[chord(key)]) {
             Found::Line(line) => commands::parse(&line).ok(),
             Found::More | Found::Nothing if key.code == KeyCode::Esc => Some(Command::View(View::Back)),
@@ -115,7 +115,7 @@ impl State {
         }
     }
 
-    fn view_at(&self, at: Where, key: KeyEvent) -> Option<View> {
+    pub(super) fn view_at(&self, at: Where, key: KeyEvent) -> Option<View> {
         match self.command_at(at, key) {
             Some(Command::View(view)) => Some(view),
             _ => None,
@@ -279,219 +279,6 @@ impl State {
                 self.search = if text.is_empty() { None } else { crate::tui::filter::log_pattern_of(&text) }
             }
         }
-    }
-
-    fn overlay_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
-        match &mut self.overlay {
-            Some(Overlay::Help { .. } | Overlay::Sources { .. } | Overlay::Detail { .. }) => {
-                self.reading_key(key, scene, now)
-            }
-            Some(Overlay::Runbook { .. }) => self.runbook_key(key, scene, now),
-            Some(Overlay::Palette { .. }) => self.palette_key(key, scene, now),
-            Some(Overlay::Actions { at }) => {
-                let at = *at;
-                self.actions_key(key, at, scene, now)
-            }
-            Some(Overlay::Write { .. }) => self.write_key(key, scene, now),
-            Some(Overlay::Quit { .. }) => {
-                let leaves = self.command_at(Where::Leave, key) == Some(Command::Quit);
-                self.overlay = None;
-                if leaves { vec![Command::Quit] } else { Vec::new() }
-            }
-            None => Vec::new(),
-        }
-    }
-
-    /// A key for a text that is read: help, the sources, a detail.
-    fn reading_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
-        let view = self.view_at(Where::Dialog, key);
-        let Some(
-            Overlay::Help { scroll }
-            | Overlay::Sources { scroll }
-            | Overlay::Detail { scroll, .. }
-            | Overlay::Runbook { scroll, .. },
-        ) = &mut self.overlay
-        else {
-            return Vec::new();
-        };
-        match view {
-            Some(View::Down) => *scroll += 1,
-            Some(View::Up) => *scroll = scroll.saturating_sub(1),
-            Some(View::PageDown | View::HalfPageDown) => *scroll += PAGE,
-            Some(View::PageUp | View::HalfPageUp) => *scroll = scroll.saturating_sub(PAGE),
-            Some(View::Top) => *scroll = 0,
-            Some(View::Bottom) => *scroll = usize::MAX / 2,
-            Some(View::Back | View::Accept) => self.overlay = None,
-            Some(view @ (View::CopySelection | View::Suspend | View::Redraw)) => {
-                return self.command(Command::View(view), scene, now);
-            }
-            _ => {}
-        }
-        Vec::new()
-    }
-
-    /// A key for a runbook: it is read, a step is chosen, and that is planned.
-    fn runbook_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
-        let steps = runbook::steps(scene.runbook);
-        let view = self.view_at(Where::Dialog, key);
-        let Some(Overlay::Runbook { step, reveal, .. }) = &mut self.overlay else { return Vec::new() };
-        let digit = match key.code {
-            KeyCode::Char(c) => c.to_digit(10).filter(|digit| (1..=steps).contains(digit)),
-            _ => None,
-        };
-        let next = match view {
-            _ if digit.is_some() => digit,
-            Some(View::NextMatch) => Some(if *step < steps { *step + 1 } else { 1 }),
-            Some(View::PreviousMatch) => Some(if *step > 1 { *step - 1 } else { steps.max(1) }),
-            Some(View::Accept) if steps > 0 && actions::may_act(scene) => {
-                return vec![Command::RunStep { step: *step }];
-            }
-            Some(View::Accept) => return Vec::new(),
-            _ => return self.reading_key(key, scene, now),
-        };
-        if let Some(next) = next {
-            (*step, *reveal) = (next, true);
-        }
-        Vec::new()
-    }
-
-    fn write_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
-        let view = self.view_at(Where::Line, key);
-        let Some(Overlay::Write { env, reason, second }) = &mut self.overlay else { return Vec::new() };
-        match view {
-            Some(View::Back) => self.overlay = None,
-            Some(View::Complete | View::Up | View::Down) => *second = !*second,
-            Some(View::Accept) if !*second => *second = true,
-            Some(View::Accept) => {
-                let (env, reason) = (Safe::from(env.value().trim()), Safe::from(reason.value().trim()));
-                if env != scene.facing.env.as_str() {
-                    *second = false;
-                    self.say(NoticeKind::Error, format!("type the environment's name: {}", scene.facing.env), now);
-                } else if reason.is_empty() {
-                    self.say(NoticeKind::Error, "say why: the reason goes on the record", now);
-                } else {
-                    // What was wrong before is mended.
-                    (self.overlay, self.said) = (None, None);
-                    return vec![Command::OpenWrite { env, reason }];
-                }
-            }
-            Some(view @ (View::Suspend | View::Redraw)) => return self.command(Command::View(view), scene, now),
-            _ => {
-                if *second { reason } else { env }.handle_event(&Event::Key(key));
-            }
-        }
-        Vec::new()
-    }
-
-    fn palette_key(&mut self, key: KeyEvent, scene: &Scene<'_>, now: Wall) -> Commands {
-        let view = self.view_at(Where::Line, key);
-        let Some(Overlay::Palette { input, at, back }) = &mut self.overlay else { return Vec::new() };
-        let offers = palette::offers(input.value(), actions::offered(scene));
-        match view {
-            Some(View::Back) => self.overlay = None,
-            Some(View::Up) if input.value().is_empty() || back.is_some() => {
-                let next = back.map_or(0, |n| n + 1);
-                if let Some(line) = self.history.iter().rev().nth(next) {
-                    (*input, *back) = (Input::new(line.clone()), Some(next));
-                }
-            }
-            Some(View::Down) if back.is_some() => {
-                *back = back.and_then(|n| n.checked_sub(1));
-                let line = back.and_then(|n| self.history.iter().rev().nth(n)).cloned();
-                *input = Input::new(line.unwrap_or_default());
-            }
-            Some(View::Up) => *at = at.saturating_sub(1),
-            Some(View::Down) => *at = (*at + 1).min(offers.len().saturating_sub(1)),
-            Some(View::Complete) => {
-                if let Some(filled) = palette::complete(input.value(), *at, &offers, scene) {
-                    (*input, *at) = (Input::new(filled), 0);
-                }
-            }
-            Some(View::Accept) => return self.run_line(scene, now),
-            Some(View::EditNote) if palette::noted(input.value()).is_some() => {
-                let text = palette::noted(input.value()).unwrap_or_default().to_owned();
-                self.overlay = None;
-                self.wishes.push(Wish::Edit(text));
-            }
-            Some(view @ (View::Suspend | View::Redraw)) => return self.command(Command::View(view), scene, now),
-            _ => {
-                input.handle_event(&Event::Key(key));
-                (*at, *back) = (0, None);
-            }
-        }
-        Vec::new()
-    }
-
-    /// Runs what is typed in the command line, or what is chosen below it.
-    fn run_line(&mut self, scene: &Scene<'_>, now: Wall) -> Commands {
-        let Some(Overlay::Palette { input, at, .. }) = &mut self.overlay else { return Vec::new() };
-        let offers = palette::offers(input.value(), actions::offered(scene));
-        let line = palette::chosen(input.value(), *at, &offers);
-        // The dialog has the name typed by hand. What led there is not kept: it would be a name that
-        // two keys bring back.
-        if line.split_whitespace().next() == Some("write") {
-            let reason = match commands::parse(&line) {
-                Ok(Command::OpenWrite { reason, .. }) => reason,
-                _ => Safe::default(),
-            };
-            self.overlay = None;
-            self.ask_to_write_because(&reason, scene, now);
-            return Vec::new();
-        }
-        if line.ends_with(' ') {
-            (*input, *at) = (Input::new(line), 0);
-            return Vec::new();
-        }
-        match commands::parse(&line) {
-            Ok(command) => {
-                self.overlay = None;
-                self.remember(&line);
-                self.command(command, scene, now)
-            }
-            Err(why) => {
-                // What was typed stays, to be mended.
-                self.say(NoticeKind::Error, why, now);
-                Vec::new()
-            }
-        }
-    }
-
-    fn actions_key(&mut self, key: KeyEvent, at: usize, scene: &Scene<'_>, now: Wall) -> Commands {
-        let selected = self.selected(scene);
-        let choices = actions::choices(scene, selected.as_ref(), self.chip.as_ref());
-        let last = choices.len().saturating_sub(1);
-        let digit = match key.code {
-            KeyCode::Char(c) => c.to_digit(10).and_then(|n| (n as usize).checked_sub(1)),
-            _ => None,
-        };
-        let next = match self.view_at(Where::Dialog, key) {
-            _ if digit.is_some() => digit,
-            Some(View::Accept) => Some(at),
-            Some(View::Back) => {
-                self.overlay = None;
-                return Vec::new();
-            }
-            Some(view @ (View::Suspend | View::Redraw)) => return self.command(Command::View(view), scene, now),
-            other => {
-                let at = match other {
-                    Some(View::Down) => (at + 1).min(last),
-                    Some(View::Up) => at.saturating_sub(1),
-                    Some(View::Top) => 0,
-                    Some(View::Bottom) => last,
-                    _ => at,
-                };
-                self.overlay = Some(Overlay::Actions { at });
-                return Vec::new();
-            }
-        };
-        let Some(choice) = next.and_then(|at| choices.get(at)) else { return Vec::new() };
-        self.overlay = None;
-        match &choice.does {
-            actions::Does::Run(command) => return self.command(command.clone(), scene, now),
-            actions::Does::Line(prefill) => self.open_palette(prefill),
-            actions::Does::Write => self.ask_to_write(scene, now),
-        }
-        Vec::new()
     }
 
     fn mouse(&mut self, mouse: MouseEvent, scene: &Scene<'_>) {

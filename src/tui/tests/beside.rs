@@ -12,7 +12,7 @@ use crate::model::command::Command;
 use crate::model::name::{Kind, ObjectPath, Target, Uid};
 use crate::model::plan::{Blast, Ends, Fact, FieldChange, Matcher, Permission, Plan, Preview, Request, Room, Tier};
 use crate::model::runbook::{Block, Runbook, Shell, Step};
-use crate::session::{RunbookState, RunbookView, WriteWindow};
+use crate::session::{Action, ActionState, RunbookState, RunbookView, WriteWindow};
 use crate::tui::chrome::{self, Brush};
 use crate::tui::fixture::{Fixture, at, plan};
 use crate::tui::keymap::Keymap;
@@ -193,6 +193,23 @@ fn o_opens_the_runbook_of_the_row_and_enter_plans_the_chosen_step() {
 }
 
 #[test]
+fn a_step_that_runs_is_stopped_by_its_key_and_by_no_other_steps() {
+    let mut fixture = Fixture::burning();
+    let mut state = state();
+    press(&mut state, &fixture, KeyCode::Char('o'));
+    runbook(&mut fixture);
+    press(&mut state, &fixture, KeyCode::Char('2'));
+    assert_eq!(press(&mut state, &fixture, KeyCode::Char('s')), [], "it does not run");
+    let running = ActionState::Under("it runs, for 3 s, 1 line of output".into());
+    fixture.actions.push(Action { plan: step(), at: at(29, 0), state: running, undone_by: None });
+    // The window may have closed by itself meanwhile.
+    fixture.window = WriteWindow::Closed;
+    assert_eq!(press(&mut state, &fixture, KeyCode::Char('s')), [Command::StopStep { step: Some(2) }]);
+    press(&mut state, &fixture, KeyCode::Char('1'));
+    assert_eq!(press(&mut state, &fixture, KeyCode::Char('s')), []);
+}
+
+#[test]
 fn a_runbook_beside_the_incident_at_80_by_24() {
     let mut fixture = Fixture::burning();
     runbook(&mut fixture);
@@ -209,6 +226,11 @@ fn a_runbook_beside_the_incident_at_80_by_24() {
     let picture = draw(&fixture, Overlay::Runbook { step: 2, scroll: 0, reveal: true });
     assert!(picture.contains("▸ 2 sh") && picture.contains("plan to run it"), "{picture}");
     insta::assert_snapshot!(picture);
+    let running = ActionState::Under("it runs, for 3 s, 1 line of output".into());
+    fixture.actions.push(Action { plan: step(), at: at(29, 0), state: running, undone_by: None });
+    let picture = draw(&fixture, Overlay::Runbook { step: 2, scroll: 0, reveal: true });
+    assert!(picture.contains("s stop it") && picture.contains("it runs, for 3 s"), "{picture}");
+    fixture.actions.clear();
     fixture.window = WriteWindow::Closed;
     let picture = draw(&fixture, Overlay::Runbook { step: 1, scroll: 0, reveal: false });
     assert!(!picture.contains("plan to run it"), "what would be refused is not offered:\n{picture}");

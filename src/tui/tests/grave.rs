@@ -21,8 +21,9 @@ use crate::tui::term::Depth;
 use crate::tui::theme::Themes;
 use crate::tui::words::Zone;
 
-struct Person {
-    fixture: Fixture,
+/// A person at a screen of 80×24.
+pub(super) struct Person {
+    pub(super) fixture: Fixture,
     state: State,
     now: Wall,
 }
@@ -43,13 +44,17 @@ impl Person {
             grant,
         });
         fixture.plan = Some(PlanView::Shown { plan: Box::new(last), blocked: None });
+        Self::with(fixture)
+    }
+
+    pub(super) fn with(fixture: Fixture) -> Self {
         let state = State::new(Keymap::shipped().unwrap(), vec![Zone::Utc], Duration::ZERO);
         let mut person = Self { fixture, state, now: wall() };
         person.sees();
         person
     }
 
-    fn sees(&mut self) -> String {
+    pub(super) fn sees(&mut self) -> String {
         let theme = Themes::shipped().load("default", Depth::Ansi16).unwrap();
         let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
         let scene = self.fixture.scene();
@@ -58,12 +63,12 @@ impl Person {
         snapshot::text(&buffer)
     }
 
-    fn presses(&mut self, code: KeyCode) -> Vec<Command> {
+    pub(super) fn presses(&mut self, code: KeyCode) -> Vec<Command> {
         let scene = self.fixture.scene();
         self.state.event(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)), &scene, self.now)
     }
 
-    fn types(&mut self, text: &str) -> Vec<Command> {
+    pub(super) fn types(&mut self, text: &str) -> Vec<Command> {
         text.chars().flat_map(|c| self.presses(KeyCode::Char(c))).collect()
     }
 

@@ -349,7 +349,7 @@ fn what_argo_keeps_is_acted_on_where_it_stays() {
     let key = row.key.clone();
     ana.presses(KeyCode::Char('x'));
     assert!(ana.sees().contains(&format!("abort the rollout of {key}")), "{}", ana.sees());
-    assert!(!ana.sees().contains("restart Rollout"), "this version does not restart a Rollout");
+    assert!(ana.sees().contains(&format!("restart {key}")), "{}", ana.sees());
     ana.presses(KeyCode::Esc);
 
     let mut undone = plan(12, Tier::Reversible);

@@ -72,7 +72,7 @@ async fn a_freeze_blocks_and_during_an_incident_warns_and_is_on_the_record() {
     assert_eq!(Engine::blocked(&blocked).as_deref(), Some("by policy christmas: the team says so"));
     let warned = room.engine.plan_during(true, &scale(8), &Cluster::default()).await.unwrap();
     assert!(Engine::blocked(&warned).is_none() && warned.facts[0].warns);
-    room.apply(warned, &pad).await.unwrap();
+    room.engine.apply_during(true, warned, None, &ana(), &pad, &|_| ()).await.unwrap();
     let intent = pad.kept.lock().unwrap()[0].clone();
     assert_eq!((intent.detail.as_deref(), intent.pinned), (Some("christmas: the team says so"), true));
 }
@@ -110,4 +110,88 @@ async fn a_refreshed_plan_says_what_moved_under_it() {
     fake.state().set_by("kubectl", 9);
     let why = Engine::voided(&old, &room.plan(&want).await).unwrap();
     assert_eq!(why, "it changed meanwhile: replicas 6 → 12 is replicas 9 → 15 now");
+}
+
+/// A freeze that begins half a minute after the world of a room does.
+fn soon() -> Freeze {
+    let start = World::from_timestamp(1_795_000_000, 0).unwrap();
+    Freeze::Once { from: start + TimeDelta::seconds(30), to: World::MAX_UTC }
+}
+
+#[tokio::test]
+async fn a_plan_that_a_freeze_caught_up_with_is_voided_before_its_intent() {
+    let fake = Fake::start().await;
+    let pad = Pad::of(&fake);
+    let room = room_with(&fake, vec![policy("evening", Rule::Freeze(soon()))]);
+    // The world stands still while both are planned.
+    let hold = room.clock.hold();
+    let start = room.clock.now();
+    let (alone, during) = (room.plan(&scale(8)).await, room.plan(&scale(9)).await);
+    assert_eq!((Engine::blocked(&alone), alone.facts.len()), (None, 0), "nothing is said of it yet");
+    drop(hold);
+    drop(room.clock.due(start + TimeDelta::seconds(31)).await);
+
+    let why = room.apply(alone, &pad).await.unwrap_err().why;
+    assert_eq!(
+        why,
+        "a policy denies it that did not when scale Deployment payments was planned (evening: the team says so): plan \
+         it again and look at it anew"
+    );
+    let why = room.engine.apply_during(true, during, None, &ana(), &pad, &|_| ()).await.unwrap_err().why;
+    assert!(why.starts_with("a policy warns of it that did not"), "a warning nobody has seen: {why}");
+    assert!(pad.kinds().is_empty() && fake.state().writes().is_empty());
+}
+
+#[tokio::test]
+async fn a_plan_that_was_only_warned_of_is_voided_once_the_incident_is_closed() {
+    let fake = Fake::start().await;
+    let pad = Pad::of(&fake);
+    let always = Freeze::Once { from: World::UNIX_EPOCH, to: World::MAX_UTC };
+    let room = room_with(&fake, vec![policy("christmas", Rule::Freeze(always))]);
+    let warned = room.engine.plan_during(true, &scale(8), &Cluster::default()).await.unwrap();
+    let why = room.engine.apply_during(false, warned.clone(), None, &ana(), &pad, &|_| ()).await.unwrap_err().why;
+    assert!(why.starts_with("a policy denies it") && why.contains("christmas: the team says so"), "{why}");
+    assert!(pad.kinds().is_empty() && fake.state().writes().is_empty());
+    let ended = room.engine.apply_during(true, warned, None, &ana(), &pad, &|_| ()).await.unwrap();
+    assert_eq!(ended.outcome.as_str(), "verified", "it was seen, and the incident is open");
+}
+
+#[tokio::test]
+async fn a_disk_that_takes_until_the_freeze_begins_stops_the_write() {
+    let fake = Fake::start().await;
+    let (clock, mut driver) = Clock::driven(World::from_timestamp(1_795_000_000, 0).unwrap());
+    let policies = vec![policy("evening", Rule::Freeze(soon()))];
+    let engine = Engine::new(&fake.environment(), clock.clone()).unwrap().with_policies(policies);
+    let plan = engine.plan(&scale(12), &Cluster::default()).await.unwrap();
+    let (owed, mut owing) = tokio::sync::mpsc::unbounded_channel();
+    let pad = Pad { owed: Some(owed), ..Pad::of(&fake) };
+    let slow_disk = async {
+        for _ in 0..2 {
+            let (draft, tell) = owing.recv().await.unwrap();
+            driver.advance(clock.now() + TimeDelta::seconds(31));
+            tell.send(Ok(durable(draft, clock.now()))).unwrap();
+        }
+    };
+    let actor = ana();
+    let (ended, ()) = tokio::join!(engine.apply(plan, &actor, &pad, &|_| ()), slow_disk);
+    let Outcome::Refused { why } = ended.unwrap().outcome else { panic!("it was written") };
+    assert!(why.starts_with("nothing was written: a policy denies it"), "{why}");
+    assert!(fake.state().writes().is_empty());
+}
+
+#[tokio::test]
+async fn a_policy_looks_at_the_tier_that_a_plan_has_by_itself_whichever_comes_first() {
+    let fake = Fake::start().await;
+    let (second, mut low) = (policy("two", Rule::SecondPerson), policy("evening", Rule::Freeze(soon())));
+    low.tiers = vec![Tier::Reversible];
+    for policies in [vec![second.clone(), low.clone()], vec![low, second]] {
+        let (room, pad) = (room_with(&fake, policies), Pad::of(&fake));
+        let start = room.clock.now();
+        let plan = room.plan(&scale(8)).await;
+        assert_eq!((plan.tier, plan.raised_from), (Tier::Grave, Some(Tier::Reversible)));
+        drop(room.clock.due(start + TimeDelta::seconds(31)).await);
+        let let_by = warrant(&plan);
+        let why = room.engine.apply_with(plan, let_by.as_ref(), &ana(), &pad, &|_| ()).await.unwrap_err().why;
+        assert!(why.contains("evening"), "{why}");
+    }
 }

@@ -1,15 +1,18 @@
-//! What a Rollout shows of an abort, a retry, or an earlier version.
+//! What a Rollout shows of an abort, a retry, an earlier version or a restart.
 
+use http::StatusCode;
 use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::model::plan::Plan;
 use crate::respond::Seen;
-use crate::respond::kubernetes::client::Api;
+use crate::respond::kubernetes::client::{Api, ApiError};
+use crate::respond::kubernetes::objects::Object;
 use crate::respond::kubernetes::place::Place;
 use crate::respond::kubernetes::said;
 
 use super::objects::{self, ReplicaSet, Rollout};
+use super::restart::RESTART_AT;
 use super::{ABORT, TEMPLATE};
 
 /// What the Rollout shows of `plan`, whose fields it holds.
@@ -31,8 +34,55 @@ pub(in crate::respond::kubernetes) async fn look(api: &Api, plan: &Plan, place: 
         }
         Some(_) => retried(&rollout),
         None if writes(TEMPLATE).is_some() => rolled_out(&rollout),
+        None if writes(RESTART_AT).is_some() => restarted(api, place, &rollout, object).await,
         None => Seen::Unread { why: said("this version cannot tell whether that is done") },
     }
+}
+
+/// What a Rollout shows of `plan`, which wrote the template of what it refers to: `object`.
+pub(in crate::respond::kubernetes) async fn look_at_referenced(api: &Api, plan: &Plan, object: &Value) -> Seen {
+    let of = plan.request.origin().target();
+    let unread = |why: &str| Seen::Unread { why: said(&format!("could not read {of}: {why}")) };
+    let place = match Place::of(of) {
+        Ok(place) => place,
+        Err(refusal) => return Seen::Gone { why: refusal.why },
+    };
+    let rollout: Rollout = match api.get(&place.path()).await {
+        Ok(rollout) => rollout,
+        Err(error) if error.is(StatusCode::NOT_FOUND) => return Seen::Gone { why: said(&format!("{of} was deleted")) },
+        Err(error) => return unread(&error.to_string()),
+    };
+    let generation = object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(i64::MAX);
+    if !rollout.observed_referenced(generation) {
+        return Seen::Under { words: said(&format!("the controller of {of} has not looked at it yet")) };
+    }
+    rolled_out(&rollout)
+}
+
+/// A restart is done when no pod is older than it, and all are ready.
+async fn restarted(api: &Api, place: &Place, rollout: &Rollout, object: &Value) -> Seen {
+    let unread = |error: ApiError| Seen::Unread { why: said(&format!("its pods could not be read: {error}")) };
+    let sets = match objects::replica_sets(api, &place.namespace, rollout).await {
+        Ok(sets) => sets,
+        Err(error) => return unread(error),
+    };
+    let pods = match objects::pods(api, &place.namespace, rollout, &sets).await {
+        Ok(pods) => pods,
+        Err(error) => return unread(error),
+    };
+    let time = |text: Option<&str>| chrono::DateTime::parse_from_rfc3339(text?).ok();
+    let Some(at) = time(object.pointer(RESTART_AT).and_then(Value::as_str)) else {
+        return Seen::Unread { why: said("the time of the restart could not be understood") };
+    };
+    // One of the same second counts as newer, for Argo Rollouts as well.
+    let newer = |pod: &&Object| time(pod.metadata.creation_timestamp.as_deref()).is_some_and(|made| made >= at);
+    let (new, all, wanted) = (pods.iter().filter(newer).count(), pods.len(), rollout.wanted());
+    let available = rollout.status.available_replicas;
+    let words = format!("{new} of {all} pods are new, {available} of {wanted} ready");
+    if new == all && rollout.observed() && available >= wanted && u32::try_from(all).is_ok_and(|all| all >= wanted) {
+        return Seen::Live { words: said(&words) };
+    }
+    Seen::Under { words: said(&words) }
 }
 
 /// An abort is done when the stable version alone serves, with all its pods. That the Rollout is

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::respond::kubernetes::client::{Api, ApiError, encoded};
-use crate::respond::kubernetes::objects::{List, Meta, TargetRef, or_default};
+use crate::respond::kubernetes::objects::{List, Meta, Object, TargetRef, or_default};
 use crate::text::Safe;
 
 /// The number of a ReplicaSet's revision.
 pub(super) const REVISION: &str = "rollout.argoproj.io/revision";
 /// What ties a pod, and the ReplicaSet that made it, to one template.
 pub(super) const HASH: &str = "rollouts-pod-template-hash";
-/// Pages of ReplicaSets that are read: 500 each.
+/// Pages of a list that are read: 500 each.
 const PAGES: usize = 20;
 
 /// `argoproj.io/v1alpha1` Rollout.
@@ -63,6 +64,9 @@ pub(super) struct Status {
     pub(super) current_step_index: Option<u32>,
     /// A number, as text.
     observed_generation: String,
+    /// That of what the Rollout refers to.
+    #[serde(deserialize_with = "or_default")]
+    workload_observed_generation: String,
     pub(super) replicas: u32,
     pub(super) updated_replicas: u32,
     pub(super) ready_replicas: u32,
@@ -84,6 +88,11 @@ impl Rollout {
     /// Whether the status tells of this very specification.
     pub(super) fn observed(&self) -> bool {
         self.status.observed_generation.parse().is_ok_and(|seen: i64| seen >= self.metadata.generation)
+    }
+
+    /// Whether the status tells of what the Rollout refers to in this very generation.
+    pub(super) fn observed_referenced(&self, generation: i64) -> bool {
+        self.status.workload_observed_generation.parse().is_ok_and(|seen: i64| seen >= generation)
     }
 
     pub(super) fn wanted(&self) -> u32 {
@@ -144,25 +153,42 @@ impl ReplicaSet {
 
 /// The ReplicaSets that `rollout` owns.
 pub(super) async fn replica_sets(api: &Api, namespace: &str, rollout: &Rollout) -> Result<Vec<ReplicaSet>, ApiError> {
-    // Its expressions narrow it further; what is owned is told by the owner alone.
+    let all: Vec<ReplicaSet> =
+        selected(api, &format!("/apis/apps/v1/namespaces/{namespace}/replicasets"), rollout).await?;
+    Ok(all.into_iter().filter(|set| is_owned(&set.metadata, &rollout.metadata.uid)).collect())
+}
+
+/// The pods of its ReplicaSets that are not on their way out.
+pub(super) async fn pods(
+    api: &Api,
+    namespace: &str,
+    rollout: &Rollout,
+    sets: &[ReplicaSet],
+) -> Result<Vec<Object>, ApiError> {
+    let all: Vec<Object> = selected(api, &format!("/api/v1/namespaces/{namespace}/pods"), rollout).await?;
+    let ours = |pod: &Object| sets.iter().any(|set| is_owned(&pod.metadata, &set.metadata.uid));
+    Ok(all.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none() && ours(pod)).collect())
+}
+
+fn is_owned(meta: &Meta, by: &str) -> bool {
+    meta.owner_references.iter().any(|owner| owner.controller == Some(true) && !by.is_empty() && owner.uid == by)
+}
+
+/// What the selector of a Rollout finds, page by page. Its expressions narrow it further; what is
+/// owned is told by the owner alone.
+async fn selected<T: DeserializeOwned>(api: &Api, path: &str, rollout: &Rollout) -> Result<Vec<T>, ApiError> {
     let labels: Vec<_> =
         rollout.spec.selector.match_labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let path = format!(
-        "/apis/apps/v1/namespaces/{namespace}/replicasets?labelSelector={}&limit=500",
-        encoded(&labels.join(","))
-    );
+    let path = format!("{path}?labelSelector={}&limit=500", encoded(&labels.join(",")));
     let mut all = Vec::new();
     let mut next = String::new();
     for _ in 0..PAGES {
-        let page: List<ReplicaSet> = api.get(&format!("{path}{next}")).await?;
-        all.extend(page.items.into_iter().filter(|set| {
-            let owners = &set.metadata.owner_references;
-            owners.iter().any(|owner| owner.controller == Some(true) && owner.uid == rollout.metadata.uid)
-        }));
+        let page: List<T> = api.get(&format!("{path}{next}")).await?;
+        all.extend(page.items);
         match page.metadata.next {
             Some(token) if !token.is_empty() => next = format!("&continue={}", encoded(&token)),
             _ => return Ok(all),
         }
     }
-    Err(ApiError::Strange(Safe::fixed("the list of ReplicaSets does not end")))
+    Err(ApiError::Strange(Safe::fixed("the list does not end")))
 }

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::model::plan::{OwnerEffect, Permission, Plan, Preview, Refusal, Request, Revision, Tier};
 use crate::respond::kubernetes::fake::Fake;
 use crate::respond::kubernetes::fake::argo::{
-    APPLICATION, ROLLOUT, SETS, checkout, shop, stage_application, stage_rollout,
+    APPLICATION, REFERENCED, ROLLOUT, SETS, checkout, shop, stage_application, stage_reference, stage_rollout,
 };
 use crate::respond::{Cluster, Engine};
 use crate::tui::tests::plans::picture;
@@ -158,7 +158,9 @@ async fn what_a_rollback_cannot_do_it_refuses() {
     assert!(why().await.contains("is paused"));
     set(&fake, "/spec/paused", json!(false));
     set(&fake, "/spec/workloadRef", json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout" }));
-    assert!(why().await.contains("takes its template from the Deployment checkout (workloadRef): roll that back"));
+    assert!(why().await.contains("from Deployment shop/checkout in prod-eu (workloadRef), and that is not there"));
+    set(&fake, "/spec/workloadRef", json!({ "apiVersion": "v1", "kind": "PodTemplate", "name": "checkout" }));
+    assert!(why().await.contains("from the PodTemplate checkout (workloadRef), and of those only a Deployment"));
     set(&fake, "/spec/workloadRef", Value::Null);
     fake.state().argo.get_mut(SETS).unwrap()["items"][1]["spec"]["template"]["spec"]["huge"] =
         json!("x".repeat(70_000));
@@ -192,17 +194,98 @@ async fn an_application_that_heals_itself_would_undo_it_and_its_own_rollback_is_
     assert_eq!((told.owners[0].effect, Engine::blocked(&told), told.instead), (OwnerEffect::MayRevert, None, None));
 }
 
+async fn restart(fake: &Fake) -> Result<Plan, Refusal> {
+    planned(fake, Request::Restart { target: checkout() }).await
+}
+
+#[tokio::test]
+async fn a_restart_says_how_many_pods_end_at_a_time_and_that_there_is_no_way_back() {
+    let fake = staged().await;
+    let plan = restart(&fake).await.unwrap();
+    assert_eq!((plan.title.as_str(), plan.changed().as_str()), ("restart Rollout checkout", "restarted never → now"));
+    assert_eq!((&*plan.changes[0].pointer, &*plan.changes[0].before), ("/spec/restartAt", "null"));
+    assert_eq!(plan.blast.words, "8 of 8 ready now; 2 at a time end before others take their place");
+    assert_eq!((plan.tier, &plan.undo, Engine::blocked(&plan)), (Tier::Reversible, &None, None));
+    assert!(fact(&plan, "versions").contains("revision 4 (checkout:2.8.0) and of revision 5 (checkout:2.9.0) alike"));
+    assert_eq!(Engine::voided(&plan, &restart(&fake).await.unwrap()), None, "read again it is the same");
+
+    set(&fake, "/spec/strategy", json!({ "canary": { "maxUnavailable": 0 } }));
+    assert!(restart(&fake).await.unwrap().blast.words.contains("1 at a time"), "one at least");
+    set(&fake, "/spec/strategy", json!({ "blueGreen": { "activeService": "checkout" } }));
+    set(&fake, "/spec/replicas", json!(1));
+    set(&fake, "/status/readyReplicas", json!(1));
+    let last = restart(&fake).await.unwrap();
+    assert_eq!((last.tier, fact(&last, "capacity").is_empty()), (Tier::Lowers, false));
+    set(&fake, "/spec/replicas", json!(0));
+    assert!(restart(&fake).await.unwrap_err().why.contains("has no pods"));
+    set(&fake, "/spec/paused", json!(true));
+    assert!(restart(&fake).await.unwrap_err().why.contains("is paused"));
+}
+
+#[tokio::test]
+async fn an_application_that_heals_itself_leaves_a_restart_alone() {
+    let fake = staged().await;
+    stage_application(&mut fake.state());
+    let tracked = json!({ "argocd.argoproj.io/tracking-id": "shop:argoproj.io/Rollout:shop/checkout" });
+    set(&fake, "/metadata/annotations", tracked);
+    let plan = restart(&fake).await.unwrap();
+    assert_eq!((plan.owners[0].effect, Engine::blocked(&plan)), (OwnerEffect::Informs, None));
+}
+
+#[tokio::test]
+async fn a_template_that_stands_in_a_deployment_is_written_there_if_that_has_no_pods_of_its_own() {
+    let fake = staged().await;
+    stage_reference(&mut fake.state());
+    let plan = back(&fake, Revision::Previous).await.unwrap();
+    assert_eq!(plan.target.to_string(), "Deployment shop/checkout-base in prod-eu");
+    assert_eq!((plan.target.uid.clone(), plan.name_to_type()), (Some("uid-d".into()), "checkout-base"));
+    assert_eq!((plan.title.as_str(), plan.tier), ("roll back Rollout checkout", Tier::Reversible));
+    assert_eq!(plan.changed(), "template checkout:2.9.0 → checkout:2.8.0");
+    assert_eq!(
+        fact(&plan, "writes"),
+        "Deployment shop/checkout-base in prod-eu, which Rollout shop/checkout in prod-eu takes its template from \
+         (workloadRef)"
+    );
+    assert!(plan.command.contains("patch deployment checkout-base --type=json"), "{}", plan.command);
+    let asked = |fake: &Fake| {
+        let state = fake.state();
+        let review = state.seen.iter().rev().find(|seen| seen.method == "POST").unwrap();
+        review.body["spec"]["resourceAttributes"]["resource"].clone()
+    };
+    assert_eq!(asked(&fake), "deployments");
+
+    let why = async || back(&fake, Revision::Previous).await.unwrap_err().why.to_string();
+    let of = |pointer: &str, value: Value| {
+        *fake.state().argo.get_mut(REFERENCED).unwrap().pointer_mut(pointer).unwrap() = value;
+    };
+    of("/metadata/generation", json!(4));
+    assert!(why().await.contains("the controller of Rollout shop/checkout in prod-eu has not looked at that yet"));
+    of("/metadata/generation", json!(3));
+    of("/spec/replicas", json!(2));
+    assert!(why().await.contains("has 2 pods of its own: they would be replaced at once"));
+    of("/spec/replicas", json!(0));
+    of("/metadata/uid", json!(""));
+    assert!(why().await.contains("is another object"));
+}
+
 #[tokio::test]
 async fn plans_for_a_rollout_at_80_by_24() {
     let fake = staged().await;
+    insta::assert_snapshot!("restart", picture(&steady(restart(&fake).await.unwrap())));
     insta::assert_snapshot!("abort", picture(&steady(abort(&fake).await.unwrap())));
     insta::assert_snapshot!("rollback", picture(&steady(back(&fake, Revision::Previous).await.unwrap())));
+    stage_reference(&mut fake.state());
+    insta::assert_snapshot!("rollback_referenced", picture(&steady(back(&fake, Revision::Previous).await.unwrap())));
 }
 
 /// Without what is another on every run.
 fn steady(mut plan: Plan) -> Plan {
     let command = plan.command.split_once(" --context").unwrap().1;
-    plan.command = format!("kubectl --context{command}").into();
+    plan.command = match command.split_once(r#""restartAt":""#) {
+        Some((start, end)) => format!(r#"kubectl --context{start}"restartAt":"2026-11-21T03:29:50Z{}"#, &end[20..]),
+        None => format!("kubectl --context{command}"),
+    }
+    .into();
     plan.read_at = "2026-11-21T03:29:50Z".parse().unwrap();
     plan.expires_at = plan.read_at + chrono::TimeDelta::seconds(90);
     plan

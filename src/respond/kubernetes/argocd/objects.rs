@@ -22,12 +22,26 @@ pub(super) struct App {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Spec {
     #[serde(deserialize_with = "or_default")]
+    pub(super) project: String,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) destination: Destination,
+    #[serde(deserialize_with = "or_default")]
     pub(super) sync_policy: SyncPolicy,
     source: Value,
     #[serde(deserialize_with = "or_default")]
     sources: Vec<Value>,
     #[serde(deserialize_with = "or_default")]
     pub(super) ignore_differences: Vec<IgnoreDifference>,
+}
+
+/// Its `spec.destination`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Destination {
+    pub(super) server: String,
+    /// The cluster's name, in the place of its address.
+    pub(super) name: String,
+    pub(super) namespace: String,
 }
 
 /// Its `spec.syncPolicy`.

@@ -6,7 +6,7 @@ use crate::model::name::Target;
 use crate::model::plan::{FieldChange, Refusal, Revision};
 use crate::respond::guard::refusal;
 use crate::respond::kubernetes::fields::OPERATION;
-use crate::respond::kubernetes::said;
+use crate::respond::kubernetes::{FIELD_MANAGER, said};
 
 use super::objects::{App, Entry, Version};
 
@@ -119,9 +119,9 @@ pub(super) fn short(revision: &str, revisions: &[String]) -> String {
     }
 }
 
-/// The sync of `entry`, as Argo CD's own rollback asks for it. What it says of itself makes it
-/// another than every other sync of that version, before or after.
-pub(super) fn operation(app: &App, entry: &Entry) -> Value {
+/// The sync of `entry`, as Argo CD's own rollback asks for it, in the name of who asks. What it
+/// says of itself makes it another than every other sync of that version, before or after.
+pub(super) fn operation(app: &App, entry: &Entry, by: &str) -> Value {
     let version = &entry.version;
     let mut sync = json!({ "syncStrategy": { "apply": {} } });
     if version.is_multi() {
@@ -141,7 +141,8 @@ pub(super) fn operation(app: &App, entry: &Entry) -> Value {
     if let Some(state) = &app.status.operation_state {
         info.push(json!({ "name": "after", "value": state.started_at }));
     }
-    json!({ "info": info, "initiatedBy": { "username": "warroom" }, "sync": sync })
+    let username = if by.is_empty() { FIELD_MANAGER.to_owned() } else { format!("{by} via {FIELD_MANAGER}") };
+    json!({ "info": info, "initiatedBy": { "username": username }, "sync": sync })
 }
 
 /// What an operation calls the entry that it replaces.

@@ -11,7 +11,12 @@ use crate::model::name::{Kind, ObjectPath, Target};
 
 pub(in crate::respond) const ROLLOUT: &str = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/checkout";
 pub(in crate::respond) const SETS: &str = "/apis/apps/v1/namespaces/shop/replicasets";
+pub(in crate::respond) const PODS: &str = "/api/v1/namespaces/shop/pods";
+/// What the Rollout refers to, where that is staged.
+pub(in crate::respond) const REFERENCED: &str = "/apis/apps/v1/namespaces/shop/deployments/checkout-base";
 pub(in crate::respond) const APPLICATION: &str = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/shop";
+
+pub(in crate::respond) const PROJECT: &str = "/apis/argoproj.io/v1alpha1/namespaces/argocd/appprojects/default";
 
 /// Commits, the oldest first.
 pub(in crate::respond) const COMMITS: [&str; 3] = [
@@ -34,6 +39,7 @@ pub(super) fn answer(state: &mut State, seen: &Seen) -> Option<Reply> {
         "GET" => {
             if state.follows {
                 roll_out(&mut state.argo);
+                restart(&mut state.argo);
                 synchronise(&mut state.argo);
             }
             Reply::json(200, state.argo[own].clone())
@@ -123,7 +129,7 @@ pub(in crate::respond) fn stage_rollout(state: &mut State) {
             let mut template = template(version);
             template["metadata"]["labels"]["rollouts-pod-template-hash"] = json!(format!("h{number}"));
             json!({
-                "metadata": { "name": format!("checkout-h{number}"),
+                "metadata": { "name": format!("checkout-h{number}"), "uid": format!("uid-h{number}"),
                     "labels": { "app": "checkout", "rollouts-pod-template-hash": format!("h{number}") },
                     "annotations": { "rollout.argoproj.io/revision": number.to_string() },
                     "ownerReferences": [{ "kind": "Rollout", "name": "checkout", "uid": "uid-r", "controller": true }] },
@@ -156,6 +162,54 @@ pub(in crate::respond) fn settle_rollout(state: &mut State) {
     rollout["status"]["currentPodHash"] = json!("h4");
 }
 
+/// The template of `checkout` stands in a Deployment without pods of its own.
+pub(in crate::respond) fn stage_reference(state: &mut State) {
+    let rollout = state.argo.get_mut(ROLLOUT).unwrap();
+    let template = rollout["spec"].as_object_mut().unwrap().remove("template").unwrap();
+    rollout["spec"]["workloadRef"] =
+        json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout-base", "scaleDown": "onsuccess" });
+    rollout["status"]["workloadObservedGeneration"] = json!("3");
+    state.argo.insert(
+        REFERENCED.into(),
+        json!({
+            "kind": "Deployment", "apiVersion": "apps/v1",
+            "metadata": { "name": "checkout-base", "namespace": "shop", "uid": "uid-d", "generation": 3 },
+            "spec": { "replicas": 0, "selector": { "matchLabels": { "app": "checkout" } }, "template": template },
+            "status": { "observedGeneration": 3 },
+        }),
+    );
+}
+
+/// The pods of `checkout`: four of each version.
+pub(in crate::respond) fn stage_pods(state: &mut State) {
+    let pods: Vec<_> = (0..8)
+        .map(|number| {
+            let set = if number < 4 { "h4" } else { "h5" };
+            json!({ "metadata": { "name": format!("checkout-{set}-{number}"), "namespace": "shop",
+                "creationTimestamp": "2026-11-10T00:00:00Z", "labels": { "app": "checkout" },
+                "ownerReferences": [{ "kind": "ReplicaSet", "name": format!("checkout-{set}"),
+                    "uid": format!("uid-{set}"), "controller": true }] } })
+        })
+        .collect();
+    // Somebody else's, of the same labels.
+    let other = json!({ "metadata": { "name": "job", "creationTimestamp": "2026-11-10T00:00:00Z" } });
+    let all = [pods, vec![other]].concat();
+    state.argo.insert(PODS.into(), json!({ "metadata": {}, "items": all }));
+}
+
+/// Argo Rollouts ends older pods, two at a look, and their ReplicaSets make others.
+fn restart(objects: &mut Objects) {
+    let at = objects.get(ROLLOUT).map(|rollout| rollout["spec"]["restartAt"].clone()).unwrap_or_default();
+    let (Some(at), Some(pods)) = (at.as_str().map(str::to_owned), objects.get_mut(PODS)) else { return };
+    let old = pods["items"].as_array_mut().unwrap().iter_mut().filter(|pod| {
+        let made = pod["metadata"]["creationTimestamp"].as_str().unwrap();
+        pod["metadata"]["ownerReferences"].is_array() && made < at.as_str()
+    });
+    for pod in old.take(2) {
+        pod["metadata"]["creationTimestamp"] = json!(at);
+    }
+}
+
 fn set<'a>(sets: &'a mut Value, hash: &str) -> &'a mut Value {
     let items = sets["items"].as_array_mut().unwrap();
     items.iter_mut().find(|set| set["metadata"]["labels"]["rollouts-pod-template-hash"] == hash).unwrap()
@@ -175,11 +229,18 @@ fn grow(sets: &mut Value, hash: &str, to: u64) -> bool {
 /// Argo Rollouts.
 fn roll_out(objects: &mut Objects) {
     let Some(mut rollout) = objects.get(ROLLOUT).cloned() else { return };
+    let referenced = objects.get(REFERENCED).cloned();
     let sets = objects.get_mut(SETS).unwrap();
     let generation = rollout["metadata"]["generation"].to_string();
-    if rollout["status"]["observedGeneration"] != generation {
+    let theirs = referenced.as_ref().map(|it| it["metadata"]["generation"].to_string());
+    let seen = theirs.as_ref().is_none_or(|theirs| rollout["status"]["workloadObservedGeneration"] == **theirs);
+    if rollout["status"]["observedGeneration"] != generation || !seen {
         rollout["status"]["observedGeneration"] = json!(generation);
-        let wanted = &rollout["spec"]["template"];
+        if let Some(theirs) = theirs {
+            rollout["status"]["workloadObservedGeneration"] = json!(theirs);
+        }
+        let wanted = referenced.as_ref().map_or(&rollout["spec"]["template"], |it| &it["spec"]["template"]).clone();
+        let wanted = &wanted;
         let made = sets["items"].as_array().unwrap().iter().find(|set| {
             let mut of = set["spec"]["template"].clone();
             of["metadata"]["labels"].as_object_mut().unwrap().remove("rollouts-pod-template-hash");
@@ -244,12 +305,14 @@ pub(in crate::respond) fn stage_application(state: &mut State) {
         })
         .collect();
     let version = json!({ "revision": COMMITS[2], "source": source() });
+    state.argo.insert(PROJECT.into(), json!({ "metadata": { "name": "default" }, "spec": {} }));
     state.argo.insert(
         APPLICATION.into(),
         json!({
             "kind": "Application", "apiVersion": "argoproj.io/v1alpha1",
             "metadata": { "name": "shop", "namespace": "argocd", "uid": "uid-a", "generation": 9 },
             "spec": { "project": "default", "source": source(),
+                "destination": { "server": "https://kubernetes.default.svc", "namespace": "shop" },
                 "syncPolicy": { "automated": { "prune": true, "selfHeal": true }, "syncOptions": ["CreateNamespace=true"] } },
             "status": {
                 "sync": { "status": "Synced", "revision": COMMITS[2] }, "health": { "status": "Healthy" },

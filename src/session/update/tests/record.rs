@@ -1,7 +1,7 @@
 //! What is said, and what becomes durable.
 
 use super::*;
-use crate::model::entry::Body;
+use crate::model::entry::{ActorKind, Body};
 
 #[test]
 fn nothing_is_shown_before_it_is_durable() {
@@ -190,4 +190,35 @@ fn an_update_for_stakeholders_carries_its_promise() {
         ref other => panic!("{other:?}"),
     };
     assert!(next > story.core.now + TimeDelta::hours(23));
+}
+
+#[test]
+fn a_claim_of_somebody_else_is_told_and_taken_over_only_when_that_is_asked_for() {
+    let person = |name: &str| Actor { kind: ActorKind::Human, name: name.into(), known_by: None };
+    let mut story = Story::begin();
+    story.core.actor = person("bob");
+    story.hears(vec![alert("CheckoutSlow", "c", at(-60))]).command("claim CheckoutSlow").ready("i", "t");
+    let by = |story: &Story| story.core.picture.alerts.named("CheckoutSlow").unwrap().claim.clone().unwrap().by;
+    assert_eq!(by(&story), "bob");
+    let entries = story.core.entries.len();
+    story.command("claim CheckoutSlow");
+    assert_eq!(story.notice(), "CheckoutSlow is claimed by you already, since 11:06Z");
+
+    story.core.actor = person("ana");
+    story.send(Message::Tick(at(60))).command("claim CheckoutSlow");
+    assert_eq!(
+        story.notice(),
+        "CheckoutSlow is already claimed by bob since 11:06Z: `:take-over CheckoutSlow` takes it over from them"
+    );
+    assert_eq!((story.core.entries.len(), by(&story).as_str()), (entries, "bob"), "nothing came of it");
+
+    story.command("take-over CheckoutSlow");
+    assert_eq!(by(&story), "ana");
+    let entry = story.core.entries.last().unwrap();
+    assert_eq!((entry.draft.kind, entry.draft.title.as_str()), (EntryKind::Claimed, "CheckoutSlow taken over"));
+    assert_eq!((entry.draft.before.as_deref(), entry.draft.after.as_deref()), (Some("bob"), Some("ana")));
+    assert_eq!((entry.draft.actor.name.as_str(), story.core.desk.claims.len()), ("ana", 1));
+    // A source tells of the alert again: it stays with who has it now.
+    story.hears(vec![alert("CheckoutSlow", "c", at(-60))]);
+    assert_eq!(by(&story), "ana");
 }

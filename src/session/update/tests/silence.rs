@@ -3,11 +3,11 @@
 use crate::config::HttpAccess;
 use crate::model::entry::EntryKind;
 use crate::model::matcher::braced;
-use crate::model::name::{Kind, ServiceName};
-use crate::model::plan::Request;
+use crate::model::name::{Kind, ObjectPath, ServiceName, Target};
+use crate::model::plan::{PlanId, Request};
 use crate::model::runbook::{Block, Runbook, Shell, Step};
 use crate::model::service::Service;
-use crate::session::{RunbookState, RunbookView};
+use crate::session::{Action, RunbookState, RunbookView};
 
 use super::*;
 
@@ -210,6 +210,33 @@ fn a_runbook_is_read_beside_the_loop_and_its_steps_become_plans() {
     story.command("close-write").command("run-step 1");
     assert!(story.notice().contains(":write prod-eu REASON"), "{}", story.notice());
     assert_eq!(plans(&story), before);
+}
+
+#[test]
+fn a_step_that_runs_is_stopped_in_the_name_of_who_sits_here_whatever_the_window() {
+    let mut story = facing(&[]);
+    story.command("stop-step");
+    assert!(story.notice().contains("there is nothing to stop"), "{}", story.notice());
+    let under = |id: &str, step| {
+        let target = Target {
+            origin: Origin { env: "prod-eu".into(), source: "runbook".into() },
+            kind: Kind::RunbookStep,
+            path: ObjectPath::new("payments", format!("step-{step}").as_str()),
+            uid: None,
+        };
+        let request = Request::RunStep { target, runbook: "/b.md".into(), step, command: "sleep 9".into() };
+        let plan = Plan { request, ..plan(id, at(0)) };
+        Action { plan, at: at(0), state: ActionState::Under("it runs".into()), undone_by: None }
+    };
+    story.core.actions = vec![under("p1", 1), under("p2", 2)];
+    story.command("stop-step");
+    assert!(story.notice().contains("2 steps run: name one"), "{}", story.notice());
+    assert!(!story.effects.iter().any(|effect| matches!(effect, Effect::Stop { .. })));
+    story.command("stop-step 3");
+    assert!(story.notice().contains("step 3 of no runbook runs"), "{}", story.notice());
+    story.command("stop-step 2");
+    let by = story.core.actor.name.clone();
+    assert_eq!(story.effects.last(), Some(&Effect::Stop { plan: PlanId("p2".into()), by }));
 }
 
 #[test]

@@ -1,0 +1,154 @@
+//! The promises of the gateway for Argo Rollouts whose pods are made anew, or whose template stands
+//! in a Deployment.
+
+use serde_json::Value;
+
+use super::*;
+use crate::model::plan::Revision;
+use crate::respond::kubernetes::fake::argo::{
+    PODS, REFERENCED, ROLLOUT, checkout, stage_pods, stage_reference, stage_rollout, template,
+};
+
+async fn staged() -> Fake {
+    let fake = Fake::start().await;
+    stage_rollout(&mut fake.state());
+    stage_pods(&mut fake.state());
+    fake
+}
+
+async fn referring() -> Fake {
+    let fake = staged().await;
+    stage_reference(&mut fake.state());
+    fake
+}
+
+fn restart() -> Request {
+    Request::Restart { target: checkout() }
+}
+
+fn back() -> Request {
+    Request::RollBack { target: checkout(), to: Revision::Previous }
+}
+
+fn spec(fake: &Fake, path: &str) -> Value {
+    fake.state().argo[path]["spec"].clone()
+}
+
+#[tokio::test]
+async fn a_restart_is_written_once_and_done_when_no_pod_is_older() {
+    let fake = staged().await;
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    let plan = room.plan(&restart()).await;
+    let ended = room.apply(plan.clone(), &pad).await.unwrap();
+    let Outcome::Verified { after_seconds, words } = &ended.outcome else { panic!("{:?}", ended.outcome) };
+    assert_eq!((words.as_str(), *after_seconds >= 4), ("8 of 8 pods are new, 8 of 8 ready", true));
+    let at = fake.state().argo[ROLLOUT]["spec"]["restartAt"].clone();
+    let writes = fake.state().writes();
+    assert_eq!((writes.len(), writes[0].intents), (1, 1));
+    assert_eq!(
+        writes[0].body,
+        json!([
+            { "op": "test", "path": "/metadata/uid", "value": "uid-r" },
+            { "op": "test", "path": "/spec/restartAt", "value": null },
+            { "op": "add", "path": "/spec/restartAt", "value": at },
+        ])
+    );
+    // Those of others are none of it.
+    let pods = fake.state().argo[PODS]["items"].clone();
+    assert_eq!(pods[8]["metadata"]["creationTimestamp"], "2026-11-10T00:00:00Z");
+    let undo = Request::Undo { plan: Box::new(ended.plan) };
+    let why = room.engine.plan(&undo, &Cluster::default()).await.unwrap_err().why;
+    assert!(why.contains("cannot be undone: the old pods are gone"), "{why}");
+}
+
+#[tokio::test]
+async fn a_restart_that_a_budget_holds_up_is_not_done() {
+    let fake = staged().await;
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    let plan = room.plan(&restart()).await;
+    fake.state().follows = false;
+    fake.state().argo.get_mut(ROLLOUT).unwrap()["status"]["observedGeneration"] = json!("8");
+    let ended = room.apply(plan, &pad).await.unwrap();
+    let Outcome::TimedOut { words } = &ended.outcome else { panic!("{:?}", ended.outcome) };
+    assert_eq!(*words, "0 of 8 pods are new, 8 of 8 ready");
+}
+
+#[tokio::test]
+async fn a_template_in_a_deployment_goes_back_there_and_forward_again() {
+    let fake = referring().await;
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    let (before, rollout) = (spec(&fake, REFERENCED), spec(&fake, ROLLOUT));
+    let done = room.apply(room.plan(&back()).await, &pad).await.unwrap();
+    assert_eq!(done.outcome.words().as_str(), "8 of 8 ready", "{:?}", done.outcome);
+    let writes = fake.state().writes();
+    assert_eq!((writes.len(), writes[0].intents), (1, 1));
+    assert!(writes[0].path.starts_with(REFERENCED), "{}", writes[0].path);
+    assert_eq!(
+        writes[0].body,
+        json!([
+            { "op": "test", "path": "/metadata/uid", "value": "uid-d" },
+            { "op": "test", "path": "/spec/template", "value": template("2.9.0") },
+            { "op": "replace", "path": "/spec/template", "value": template("2.8.0") },
+        ])
+    );
+    assert_eq!(spec(&fake, ROLLOUT), rollout, "the Rollout itself is left alone");
+
+    let undo = room.plan(&Request::Undo { plan: Box::new(done.plan) }).await;
+    assert_eq!(undo.title, "undo the rollback of Rollout checkout");
+    // The canary waits at its pause again, and that is not the end of a rollout.
+    let undone = room.apply(undo, &pad).await.unwrap();
+    assert_eq!((undone.outcome.as_str(), spec(&fake, REFERENCED)), ("timed out", before));
+}
+
+#[tokio::test]
+async fn a_kill_at_any_step_is_settled_by_what_is_there() {
+    for (start, want, path) in [(false, restart(), ROLLOUT), (true, back(), REFERENCED)] {
+        for steps in 1..=3 {
+            let fake = if start { referring().await } else { staged().await };
+            let before = spec(&fake, path);
+            let (first, pad) = (room(&fake), Pad::of(&fake));
+            let plan = first.plan(&want).await;
+            let told = Arc::new(tokio::sync::Semaphore::new(0));
+            {
+                let tell = |_| told.add_permits(1);
+                let killed = async { drop(told.acquire_many(steps).await.unwrap()) };
+                let actor = ana();
+                let action = first.engine.apply(plan.clone(), &actor, &pad, &tell);
+                tokio::select! { biased; () = killed => {}, _ = action => {} }
+            }
+            let writes = fake.state().writes();
+            assert!(writes.len() <= 1 && writes.iter().all(|write| write.intents == 1), "{} {steps}", plan.title);
+            if pad.kinds() != [EntryKind::Intent] {
+                continue;
+            }
+            let written = !writes.is_empty();
+            let ended = room(&fake).engine.settle(plan.clone(), &ana(), &pad).await.unwrap();
+            match ended.outcome.as_str() {
+                "verified" => assert_ne!(spec(&fake, path), before, "{} {steps}", plan.title),
+                other => assert_eq!((other, written), ("unknown", false), "{} {steps}", plan.title),
+            }
+            assert!(fake.state().writes().len() <= 1, "settling writes nothing");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_else_set_is_never_overwritten() {
+    for (start, want, path) in [(false, restart(), ROLLOUT), (true, back(), REFERENCED)] {
+        let fake = if start { referring().await } else { staged().await };
+        let (room, pad) = (room(&fake), Pad::of(&fake));
+        let plan = room.plan(&want).await;
+        {
+            let mut state = fake.state();
+            state.follows = false;
+            let spec = &mut state.argo.get_mut(path).unwrap()["spec"];
+            spec["restartAt"] = json!("2026-11-20T00:00:00Z");
+            spec["template"] = template("2.9.1");
+        }
+        let theirs = spec(&fake, path);
+        let ended = room.apply(plan, &pad).await.unwrap();
+        let Outcome::Refused { why } = &ended.outcome else { panic!("{:?}", ended.outcome) };
+        assert!(why.contains("was changed since the plan was made"), "{why}");
+        assert_eq!(spec(&fake, path), theirs);
+    }
+}
