@@ -1,6 +1,6 @@
 //! Plans: a change of a system as it is shown, confirmed, journalled, applied and verified.
 
-use std::fmt;
+mod outcome;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,7 @@ use crate::clock::World;
 use crate::text::Safe;
 
 use super::name::{ServiceName, Target};
+pub use outcome::{Outcome, Progress, Refusal};
 
 /// A plan's identity: a ULID.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -172,7 +173,7 @@ pub enum Revision {
 pub struct Share {
     /// A subset, a backend, a target group, the identifier of a record.
     pub destination: Safe,
-    /// Its weight, in the units of its system.
+    /// Per cent of the traffic, whatever its system's weights sum to.
     pub weight: u32,
 }
 
@@ -213,6 +214,12 @@ pub struct Plan {
     pub title: Safe,
     /// The fields that are written, with the values that were read.
     pub changes: Vec<FieldChange>,
+    /// What has to be as it was read, too, and is not written itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<Guard>,
+    /// What it comes to change beside its target: the workload that an autoscaler scales.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub affects: Vec<Target>,
     /// What takes it back, in words.
     pub undo: Option<Safe>,
     /// What it puts at stake.
@@ -263,7 +270,7 @@ impl Plan {
     pub fn meaning(&self) -> String {
         let fields: Vec<_> = self.changes.iter().map(|field| (&field.pointer, &field.before, &field.after)).collect();
         // Texts and numbers alone: nothing of it can fail to be written.
-        serde_json::to_string(&(&self.request, &self.target, fields, self.tier)).unwrap_or_default()
+        serde_json::to_string(&(&self.request, &self.target, fields, &self.guards, self.tier)).unwrap_or_default()
     }
 
     /// What is typed to confirm it.
@@ -301,6 +308,18 @@ impl FieldChange {
     pub fn inverse(&self) -> Self {
         Self { before: self.after.clone(), after: self.before.clone(), words: None, ..self.clone() }
     }
+}
+
+/// A part of the target that a plan goes by and does not write as a whole: what divides traffic
+/// with the destinations that change, or which requests a route is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Guard {
+    /// A JSON Pointer into the object. Fields that are written may lie below it.
+    pub pointer: Safe,
+    /// What people call it: `its destinations`.
+    pub label: Safe,
+    /// The value that was read, as JSON; `null` if there is none.
+    pub value: Safe,
 }
 
 /// Something that a person has to know of a plan.
@@ -347,6 +366,10 @@ pub struct Blast {
     pub ready_before: u32,
     /// Replicas wanted after.
     pub wanted_after: u32,
+    /// The fewest that the change allows to be ready, on its way or at any time after it. `None`:
+    /// that is not known, or it is not about replicas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fewest_ready: Option<u32>,
     /// The change of the target's ready capacity, in words: `+6 of 6 (100 % more)`.
     pub words: Safe,
 }
@@ -442,89 +465,4 @@ pub enum Preview {
         /// Why not.
         why: Safe,
     },
-}
-
-/// How an applied plan ended, or where it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "state")]
-pub enum Outcome {
-    /// The target identity is live.
-    Verified {
-        /// Seconds from write to verification.
-        after_seconds: u32,
-        /// What is live now: `12 of 12 ready`.
-        words: Safe,
-    },
-    /// Somebody or something set the field to another value.
-    Overridden {
-        /// What it is now, and by whom if known.
-        words: Safe,
-    },
-    /// The system refused the write: nothing was changed.
-    Refused {
-        /// Why.
-        why: Safe,
-    },
-    /// The change failed after it was accepted.
-    Failed {
-        /// Why.
-        why: Safe,
-    },
-    /// Written, but the target identity was not seen in time.
-    TimedOut {
-        /// What was seen last.
-        words: Safe,
-    },
-    /// Whether it was written is not known.
-    Unknown {
-        /// What is known.
-        why: Safe,
-    },
-}
-
-impl Outcome {
-    /// The word for it.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Verified { .. } => "verified",
-            Self::Overridden { .. } => "overridden",
-            Self::Refused { .. } => "refused",
-            Self::Failed { .. } => "failed",
-            Self::TimedOut { .. } => "timed out",
-            Self::Unknown { .. } => "unknown",
-        }
-    }
-
-    /// The explanation, for people.
-    pub fn words(&self) -> &Safe {
-        match self {
-            Self::Verified { words, .. } | Self::Overridden { words } | Self::TimedOut { words } => words,
-            Self::Refused { why } | Self::Failed { why } | Self::Unknown { why } => why,
-        }
-    }
-}
-
-/// How far an applied plan has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// Under way.
-    Under {
-        /// Such as `9 of 12 ready`.
-        words: Safe,
-    },
-    /// It ended.
-    Ended(Outcome),
-}
-
-/// Why no plan is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// What was attempted, on what, why not, and what to do instead.
-    pub why: Safe,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.why.fmt(f)
-    }
 }

@@ -4,6 +4,7 @@
 mod argo;
 mod autoscaled;
 mod aws;
+mod guards;
 mod rollouts;
 pub(in crate::respond) mod steps;
 mod tiers;

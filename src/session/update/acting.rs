@@ -186,15 +186,7 @@ pub(super) fn undo(core: &mut Core) -> Vec<Effect> {
     let last = core.actions.iter().rev().find(|action| {
         action.undone_by.is_none()
             && action.plan.undo.is_some()
-            && matches!(
-                action.state,
-                ActionState::Ended(
-                    Outcome::Verified { .. }
-                        | Outcome::TimedOut { .. }
-                        | Outcome::Failed { .. }
-                        | Outcome::Unknown { .. }
-                )
-            )
+            && matches!(&action.state, ActionState::Ended(outcome) if outcome.may_be_on())
     });
     match last.map(|action| action.plan.clone()) {
         Some(applied) => want(core, Request::Undo { plan: Box::new(applied) }),
@@ -414,7 +406,7 @@ pub(super) fn progressed(core: &mut Core, plan: &PlanId, words: Safe) -> Vec<Eff
 pub(super) fn ended(core: &mut Core, plan: &PlanId, result: Result<Outcome, Refusal>) -> Vec<Effect> {
     let Some(at) = core.actions.iter().position(|action| action.plan.id == *plan) else { return Vec::new() };
     let (kind, outcome) = match result {
-        Ok(outcome @ Outcome::Verified { .. }) => (NoticeKind::Done, outcome),
+        Ok(outcome) if outcome.is_applied() => (NoticeKind::Done, outcome),
         Ok(outcome) => (NoticeKind::Error, outcome),
         Err(refusal) => (NoticeKind::Error, Outcome::Refused { why: refusal.why }),
     };
@@ -422,8 +414,8 @@ pub(super) fn ended(core: &mut Core, plan: &PlanId, result: Result<Outcome, Refu
     let text = format!("{}: {}, {}", action.plan.title, outcome.as_str(), outcome.words());
     let applied = action.plan.clone();
     let told = outcome.clone();
-    let undone = match (&action.plan.request, &outcome) {
-        (Request::Undo { plan }, Outcome::Verified { .. }) => Some(plan.id.clone()),
+    let undone = match &action.plan.request {
+        Request::Undo { plan } if outcome.is_applied() => Some(plan.id.clone()),
         _ => None,
     };
     action.state = ActionState::Ended(outcome);

@@ -150,8 +150,8 @@ fn shown(
 /// Why one key is not enough.
 fn at_stake(plan: &Plan) -> &'static str {
     match plan.target.kind {
+        _ if plan.undo.is_none() => "Nothing takes this back.",
         Kind::Silence => "This keeps from people what they may have to know.",
-        Kind::RunbookStep => "Nothing takes this back.",
         _ => "This lowers capacity or moves traffic.",
     }
 }
@@ -200,6 +200,11 @@ fn waiting(
     Some(Position::new(foot.x + u16::try_from(x).unwrap_or(0).min(foot.width.saturating_sub(1)), foot.y))
 }
 
+/// How long it is looked for before it counts as timed out: `11 min`.
+pub(in crate::tui) fn waits(plan: &Plan) -> String {
+    words::long_age(chrono::TimeDelta::seconds(i64::from(plan.patience_seconds)))
+}
+
 /// One change, short enough to be read: `replicas 6 → 12`.
 fn changed(change: &FieldChange, ascii: bool) -> String {
     if change.words.is_some() {
@@ -239,6 +244,7 @@ fn facts(card: &mut Card<'_>, plan: &Plan, scene: &Scene<'_>, zone: Zone, ascii:
     if !plan.blast.words.is_empty() {
         card.fact("at stake", &plan.blast.words, Role::Text);
     }
+    card.fact("waits", &format!("up to {} for it to show", waits(plan)), Role::Dim);
     match &plan.room {
         Room::NotNeeded => {
             card.fact("room", "none is needed: nothing is added", Role::Dim);
