@@ -108,7 +108,9 @@ async fn scaled(api: &Api, plan: &Plan, place: &Place, object: &Value) -> Seen {
         true => waiting(api, place).await,
         false => String::new(),
     };
-    Seen::Under { words: said(&format!("{words}{waiting}{}", trouble(&object))) }
+    let unseen = object.status.observed_generation < object.metadata.generation && waiting.is_empty();
+    let unseen = if unseen { ", its controller has not taken the change up yet" } else { "" };
+    Seen::Under { words: said(&format!("{words}{unseen}{waiting}{}", trouble(&object))) }
 }
 
 /// The controller has seen this very spec, and all it asks for is there.

@@ -208,7 +208,8 @@ pub(in crate::tui) fn rows(line: &LogLine<'_>, view: &LogView, paint: &Paint<'_>
     let mut ink = Ink::new(paint.theme, paint.ascii, paint.width);
     if view.times {
         let at = paint.zone.milli(line.at, paint.now);
-        let at = if paint.width < 90 && at.len() == 12 { at.get(3..).unwrap_or(&at) } else { &at };
+        // Without the hour it would read as an hour and a minute.
+        let at = if paint.width < 90 && at.len() == 12 { at.get(..8).unwrap_or(&at) } else { &at };
         ink.put(Role::LogTime, at).gap(1);
     }
     ink.cell(role(line.level), line.level.as_str(), 5);

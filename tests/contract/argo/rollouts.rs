@@ -1,16 +1,17 @@
 //! Rollouts: a canary that is aborted, retried and rolled back.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use warroom::model::name::{Kind, ObjectPath, WorkloadKey};
 use warroom::model::plan::{Replicas, Request, Revision, Tier};
 use warroom::respond::Engine;
 
-use super::{Gateway, target, until};
+use super::{Gateway, PATIENCE, target};
 use crate::kit::{Session, configured};
 use crate::kubernetes::Shop;
 
 const NAME: &str = "checkout";
-const OBJECT: [&str; 2] = ["rollout", NAME];
 
 /// A Rollout of four pods that has come up, with these steps.
 async fn rolled_out(shop: &Shop, steps: Value) {
@@ -21,13 +22,35 @@ async fn rolled_out(shop: &Shop, steps: Value) {
             "template": { "metadata": { "labels": labels },
                 "spec": { "containers": [{ "name": "app", "image": "registry.example/checkout:1.0.0" }] } } },
     }));
-    until(shop, "it is healthy", &OBJECT, |it| healthy(it) && it["status"]["availableReplicas"] == 4).await;
+    settled(shop, "it is healthy", |it| healthy(it) && it["status"]["availableReplicas"] == 4).await;
 }
 
 fn healthy(it: &Value) -> bool {
     // Argo Rollouts writes it as text.
     let generation = it["metadata"]["generation"].to_string();
     it["status"]["phase"] == "Healthy" && it["status"]["observedGeneration"].as_str() == Some(&*generation)
+}
+
+/// Looks at the Rollout until it is as it is meant to be and its controller has been quiet for a
+/// second. A change that comes while the controller writes the status may be lost on Argo Rollouts
+/// 1.9: it puts what it wrote over what its cache has learnt meanwhile ("persisted to informer"),
+/// and looks again with the next event or its resync of 15 minutes.
+async fn settled(shop: &Shop, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    const QUIET: usize = 5;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    let (mut version, mut same) = (Value::Null, 0);
+    loop {
+        tick.tick().await;
+        let now: Value = serde_json::from_str(&shop.kubectl(&["get", "-o", "json", "rollout", NAME])).unwrap();
+        let seen = &now["metadata"]["resourceVersion"];
+        same = if *seen == version { same + 1 } else { 0 };
+        version = seen.clone();
+        if same >= QUIET && fits(&now) {
+            return now;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "not seen within {PATIENCE:?}: {what}\n{now:#}");
+    }
 }
 
 fn set_image(shop: &Shop, version: &str) {
@@ -66,7 +89,7 @@ async fn a_canary_is_aborted_retried_and_rolled_back() {
 
     set_image(&shop, "2.0.0");
     let paused = |it: &Value| it["status"]["phase"] == "Paused" && it["status"]["updatedReplicas"] == 2;
-    until(&shop, "the canary's pause", &OBJECT, |it| paused(it) && it["status"]["availableReplicas"] == 4).await;
+    settled(&shop, "the canary's pause", |it| paused(it) && it["status"]["availableReplicas"] == 4).await;
     let plan = gateway.plan(&abort).await;
     assert_eq!((plan.changes[0].pointer.as_str(), plan.tier), ("/status/abort", Tier::Lowers));
     assert!(plan.facts[1].words.starts_with("revision 1 (checkout:1.0.0)"), "{:?}", plan.facts);
@@ -77,20 +100,21 @@ async fn a_canary_is_aborted_retried_and_rolled_back() {
         "{words}"
     );
     assert_eq!(images(&shop), ["1.0.0"; 4]);
-    let now = until(&shop, "it is degraded", &OBJECT, |it| it["status"]["phase"] == "Degraded").await;
+    let now = settled(&shop, "it is degraded", |it| it["status"]["phase"] == "Degraded").await;
     assert_eq!(image(&now), "registry.example/checkout:2.0.0", "the specification still holds the new version");
     assert!(gateway.try_plan(&abort).await.unwrap_err().why.contains("aborted already"));
 
     // Undone: it starts at its first step again.
     let (retried, words) = gateway.undo(aborted).await;
     assert!(words.starts_with("Progressing") || words.starts_with("Paused"), "{words}");
-    until(&shop, "the canary's pause again", &OBJECT, |it| paused(it) && it["status"]["abort"].is_null()).await;
+    settled(&shop, "the canary's pause again", |it| paused(it) && it["status"]["abort"].is_null()).await;
     // And the undo of that aborts it again.
     let (_, words) = gateway.undo(retried).await;
     assert!(words.contains("RolloutAborted"), "{words}");
 
     // The version that is stable is written back: its steps are skipped, and the abort is over.
     let back = Request::RollBack { target: rollout(&shop), to: Revision::Previous };
+    settled(&shop, "it is degraded", |it| it["status"]["phase"] == "Degraded").await;
     let plan = gateway.plan(&back).await;
     assert_eq!(plan.changed(), "template checkout:2.0.0 → checkout:1.0.0");
     let told = plan.facts.iter().find(|fact| fact.label == "to").unwrap();
@@ -101,7 +125,7 @@ async fn a_canary_is_aborted_retried_and_rolled_back() {
     assert!(ran.status.success(), "{command}: {}", String::from_utf8_lossy(&ran.stderr));
     let (_, words) = gateway.apply(plan).await;
     assert_eq!(words, "4 of 4 ready");
-    let now = until(&shop, "it is healthy", &OBJECT, healthy).await;
+    let now = settled(&shop, "it is healthy", healthy).await;
     assert_eq!((image(&now), now["status"]["abort"].is_null()), ("registry.example/checkout:1.0.0", true));
     assert_eq!(images(&shop), ["1.0.0"; 4]);
 }
@@ -111,13 +135,13 @@ async fn an_earlier_revision_is_rolled_out_and_undone_to_the_very_template() {
     rolled_out(&shop, json!([])).await;
     for version in ["2.0.0", "3.0.0"] {
         set_image(&shop, version);
-        until(&shop, "the new version is stable", &OBJECT, |it| {
+        settled(&shop, "the new version is stable", |it| {
             healthy(it) && it["status"]["stableRS"] == it["status"]["currentPodHash"]
         })
         .await;
     }
     let gateway = Gateway::open(&shop);
-    let before = until(&shop, "it", &OBJECT, healthy).await;
+    let before = settled(&shop, "it", healthy).await;
     let to = |to: &str| Request::RollBack { target: rollout(&shop), to: Revision::Named(to.into()) };
     assert!(gateway.try_plan(&to("7")).await.unwrap_err().why.contains("those it keeps: 1, 2, 3"));
     assert!(gateway.try_plan(&to("3")).await.unwrap_err().why.contains("already"));
@@ -126,9 +150,10 @@ async fn an_earlier_revision_is_rolled_out_and_undone_to_the_very_template() {
     assert_eq!((words.as_str(), images(&shop)), ("4 of 4 ready", vec!["1.0.0".to_owned(); 4]));
     let refused = gateway.engine.apply(stale, &gateway.actor, &gateway.journal, &|_| ()).await.unwrap().outcome;
     assert!(refused.words().contains("template was changed since the plan was made"), "{refused:?}");
+    settled(&shop, "it is healthy", healthy).await;
     let (_, words) = gateway.undo(done).await;
     assert_eq!((words.as_str(), images(&shop)), ("4 of 4 ready", vec!["3.0.0".to_owned(); 4]));
-    let after = until(&shop, "it", &OBJECT, healthy).await;
+    let after = settled(&shop, "it", healthy).await;
     assert_eq!(after["spec"], before["spec"]);
 }
 
@@ -144,8 +169,9 @@ async fn a_rollout_is_seen_by_its_pods_and_scaled() {
     let scale = |to| Request::Scale { target: rollout(&shop), to: Replicas::Exactly(to) };
     let (done, words) = gateway.act(&scale(6)).await;
     assert_eq!(words, "6 of 6 ready");
+    settled(&shop, "it is healthy", healthy).await;
     set_image(&shop, "2.0.0");
-    until(&shop, "the canary's pause", &OBJECT, |it| it["status"]["phase"] == "Paused").await;
+    settled(&shop, "the canary's pause", |it| it["status"]["phase"] == "Paused").await;
     let (_, words) = gateway.undo(done).await;
     assert_eq!(words, "4 of 4 ready", "also in the middle of a rollout");
 }
