@@ -20,6 +20,7 @@ mod pad;
 mod recorder;
 mod steps;
 mod warrant;
+mod weights;
 
 pub use engine::{Cluster, Ended, Engine};
 pub use intent::{Ack, Actuator, Intent, Seen, WriteError};

@@ -51,7 +51,8 @@ pub enum Rule {
     SecondPerson,
     /// None at these times; during an incident it warns.
     Freeze(Freeze),
-    /// At least so many replicas after a plan that takes some.
+    /// No plan that takes replicas lets fewer than so many be ready, on its way or later. Where
+    /// that is not known of a plan that takes capacity or moves traffic, it warns.
     LeastReady(u32),
     /// At most so many times the ready replicas.
     MostTimes(f64),
@@ -101,6 +102,8 @@ pub struct Case {
     pub ready: u32,
     /// Replicas after.
     pub wanted: u32,
+    /// The fewest that it allows to be ready; `None` if that is not known.
+    pub fewest: Option<u32>,
     /// When.
     pub at: World,
     /// Whether an incident is open.
@@ -140,6 +143,7 @@ impl Case {
             service: plan.service.clone(),
             ready: plan.blast.ready_before,
             wanted: plan.blast.wanted_after,
+            fewest: plan.blast.fewest_ready,
             at,
             incident,
         }
@@ -178,7 +182,12 @@ impl Policy {
                 let verdict = if case.incident { Verdict::Warned } else { Verdict::Denied };
                 freeze.covers(case.at).then_some(verdict)
             }
-            Rule::LeastReady(least) => (case.wanted < *least && case.wanted < case.ready).then_some(Verdict::Denied),
+            Rule::LeastReady(least) => match case.fewest {
+                Some(fewest) => (fewest < *least && fewest < case.ready).then_some(Verdict::Denied),
+                // What ends alerts or runs a command takes no replicas.
+                None if ["silence", "run-step"].contains(&case.action.as_str()) => None,
+                None => (case.tier > Tier::Reversible).then_some(Verdict::Warned),
+            },
             Rule::MostTimes(times) => {
                 let most = f64::from(case.ready.max(1)) * times;
                 (f64::from(case.wanted) > most).then_some(Verdict::Denied)
@@ -258,6 +267,7 @@ mod tests {
     fn case(ready: u32, wanted: u32) -> Case {
         let mut plan = plan("p1", "kubectl");
         (plan.blast.ready_before, plan.blast.wanted_after) = (ready, wanted);
+        plan.blast.fewest_ready = Some(ready.min(wanted));
         Case::of(&plan, at("2026-11-27T17:00:00Z"), false)
     }
 
@@ -280,6 +290,10 @@ mod tests {
         assert_eq!(floor.judge(&case(6, 2)), Some(Verdict::Denied));
         assert_eq!(floor.judge(&case(6, 3)), None);
         assert_eq!(floor.judge(&case(1, 2)), None, "it grows");
+        let later = |fewest, tier| floor.judge(&Case { fewest, tier, ..case(6, 6) });
+        assert_eq!(later(Some(1), Tier::Lowers), Some(Verdict::Denied), "not now, but it lets it come to that");
+        assert_eq!(later(None, Tier::Lowers), Some(Verdict::Warned), "nobody knows what is left");
+        assert_eq!(later(None, Tier::Reversible), None);
         assert_eq!(policy(Rule::MostTimes(2.0)).judge(&case(6, 13)), Some(Verdict::Denied));
         assert_eq!(policy(Rule::MostTimes(2.0)).judge(&case(6, 12)), None);
     }

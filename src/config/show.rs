@@ -180,6 +180,9 @@ fn policy(out: &mut Out, policy: &Policy) {
         out.text("tier", word(case.tier));
         out.plain("ready", case.ready);
         out.plain("wanted", case.wanted);
+        if let Some(fewest) = case.fewest {
+            out.plain("fewest", fewest);
+        }
         out.text("at", case.at.to_rfc3339());
         out.plain("incident", case.incident);
         out.plain("undo", case.undo);

@@ -85,6 +85,7 @@ pub fn lines(plan: &Plan, place: Option<Place>, now: World, minute: &dyn Fn(Worl
     if !plan.blast.words.is_empty() {
         add("at stake", plan.blast.words.to_string(), Tone::Text);
     }
+    add("waits", format!("up to {} for it to show", waits(plan)), Tone::Dim);
     let (room, tone) = room(&plan.room);
     add("room", room, tone);
     if plan.owners.is_empty() {
@@ -119,6 +120,16 @@ pub fn lines(plan: &Plan, place: Option<Place>, now: World, minute: &dyn Fn(Worl
     add("checked", checked, tone);
     add("same as", plan.command.to_string(), Tone::Dim);
     lines
+}
+
+/// How long it is looked for before it counts as timed out: `11 min`.
+pub(crate) fn waits(plan: &Plan) -> String {
+    match plan.patience_seconds {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds if seconds < 7200 => format!("{} min", seconds / 60),
+        seconds if seconds % 3600 < 60 => format!("{} h", seconds / 3600),
+        seconds => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
 }
 
 /// One change, short enough to be read: `replicas 6 → 12`.

@@ -2,14 +2,13 @@
 
 mod outcome;
 
-pub use outcome::{Outcome, Progress, Refusal};
-
 use serde::{Deserialize, Serialize};
 
 use crate::clock::World;
 use crate::text::Safe;
 
 use super::name::{ServiceName, Target};
+pub use outcome::{Outcome, Progress, Refusal};
 
 /// A plan's identity: a ULID.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -179,7 +178,7 @@ pub enum Revision {
 pub struct Share {
     /// A subset, a backend, a target group, the identifier of a record.
     pub destination: Safe,
-    /// Its weight, in the units of its system.
+    /// Per cent of the traffic, whatever its system's weights sum to.
     pub weight: u32,
 }
 
@@ -220,6 +219,12 @@ pub struct Plan {
     pub title: Safe,
     /// The fields that are written, with the values that were read.
     pub changes: Vec<FieldChange>,
+    /// What has to be as it was read, too, and is not written itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<Guard>,
+    /// What it comes to change beside its target: the workload that an autoscaler scales.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub affects: Vec<Target>,
     /// What takes it back, in words.
     pub undo: Option<Safe>,
     /// What it puts at stake.
@@ -273,7 +278,7 @@ impl Plan {
     pub fn meaning(&self) -> String {
         let fields: Vec<_> = self.changes.iter().map(|field| (&field.pointer, &field.before, &field.after)).collect();
         // Texts and numbers alone: nothing of it can fail to be written.
-        serde_json::to_string(&(&self.request, &self.target, fields, self.tier)).unwrap_or_default()
+        serde_json::to_string(&(&self.request, &self.target, fields, &self.guards, self.tier)).unwrap_or_default()
     }
 
     /// What is typed to confirm it.
@@ -311,6 +316,18 @@ impl FieldChange {
     pub fn inverse(&self) -> Self {
         Self { before: self.after.clone(), after: self.before.clone(), words: None, ..self.clone() }
     }
+}
+
+/// A part of the target that a plan goes by and does not write as a whole: what divides traffic
+/// with the destinations that change, or which requests a route is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Guard {
+    /// A JSON Pointer into the object. Fields that are written may lie below it.
+    pub pointer: Safe,
+    /// What people call it: `its destinations`.
+    pub label: Safe,
+    /// The value that was read, as JSON; `null` if there is none.
+    pub value: Safe,
 }
 
 /// Something that a person has to know of a plan.
@@ -357,6 +374,10 @@ pub struct Blast {
     pub ready_before: u32,
     /// Replicas wanted after.
     pub wanted_after: u32,
+    /// The fewest that the change allows to be ready, on its way or at any time after it. `None`:
+    /// that is not known, or it is not about replicas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fewest_ready: Option<u32>,
     /// The change of the target's ready capacity, in words: `+6 of 6 (100 % more)`.
     pub words: Safe,
 }

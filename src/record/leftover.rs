@@ -56,7 +56,7 @@ pub(crate) fn seen_to(entries: &[Entry]) -> HashSet<PlanId> {
     let verified: HashSet<&PlanId> = entries
         .iter()
         .filter_map(|entry| match &entry.draft.body {
-            Some(Body::Outcome { plan, outcome: Outcome::Verified { .. } }) => Some(plan),
+            Some(Body::Outcome { plan, outcome }) if outcome.is_applied() => Some(plan),
             _ => None,
         })
         .collect();
@@ -86,13 +86,7 @@ pub fn leftovers(entries: &[Entry], incident: Option<&IncidentId>, now: World) -
             Some(Body::Outcome { plan: of, outcome }) if *of == plan.id => Some(outcome),
             _ => None,
         });
-        // What was not seen in time may be there all the same; what somebody else set is theirs.
-        let on = matches!(
-            last,
-            Some(
-                Outcome::Verified { .. } | Outcome::TimedOut { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. }
-            )
-        );
+        let on = last.is_some_and(Outcome::may_be_on);
         let one = Leftover { plan: (**plan).clone(), at: entry.occurred_at, incident: incident.cloned() };
         if on && one.lasts(now) && !left.iter().any(|other| other.plan.id == one.plan.id) {
             left.push(one);

@@ -71,7 +71,12 @@ pub(crate) fn plan(id: &str, command: &str) -> Plan {
             words: None,
         }],
         undo: Some(Safe::fixed("12 → 6, while nobody else has changed it")),
-        blast: Blast { ready_before: 6, wanted_after: 12, words: Safe::fixed("+6 of 6 (100 % more)") },
+        blast: Blast {
+            ready_before: 6,
+            wanted_after: 12,
+            fewest_ready: Some(6),
+            words: Safe::fixed("+6 of 6 (100 % more)"),
+        },
         room: Room::Counted { fit: 6, wait: 0, words: Safe::fixed("6 of 6 fit now") },
         owners: Vec::new(),
         load: None,
@@ -85,6 +90,8 @@ pub(crate) fn plan(id: &str, command: &str) -> Plan {
         ends: Ends::Stays,
         read_at: at(23, 0),
         expires_at: at(25, 0),
+        guards: Vec::new(),
+        affects: Vec::new(),
         patience_seconds: 300,
         raised_from: None,
     }

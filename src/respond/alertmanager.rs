@@ -18,6 +18,7 @@ mod silence;
 mod tests;
 mod undo;
 
+use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use http::Method;
 use tokio::sync::OnceCell;
@@ -34,6 +35,9 @@ use super::http::{HttpError, Writer};
 use super::{Ack, Actuator, Cluster, Intent, Seen, WriteError};
 use objects::{Alert, Silence};
 
+/// Replicas of a cluster that a gossip did not reach meet at the next full exchange:
+/// `--cluster.pushpull-interval`, one minute by default. Which replica answers is not ours to say.
+const LAG: TimeDelta = TimeDelta::seconds(60);
 const ALERTS: &str = "/api/v2/alerts";
 const SILENCES: &str = "/api/v2/silences";
 
@@ -183,6 +187,10 @@ impl Actuator for Alertmanagers {
 
     fn write(&self, intent: Intent) -> BoxFuture<'_, Result<Ack, WriteError>> {
         Box::pin(async move { self.perform(&intent).await })
+    }
+
+    fn lag(&self) -> TimeDelta {
+        LAG
     }
 
     fn progress<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Seen> {

@@ -27,6 +27,7 @@ mod zonalshift;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
@@ -37,13 +38,17 @@ use crate::model::plan::{FieldChange, Permission, Plan, PlanId, Preview, Refusal
 use crate::text::Safe;
 
 use super::guard::refusal;
-use super::kubernetes::fields::{Held, held, moved};
+use super::kubernetes::fields::{Held, held, moved, strayed};
 use super::{Ack, Actuator, Cluster, Intent, Seen, WriteError};
 use alb::Forward;
 use client::{Api, ApiError, said};
 use ecs::EcsService;
 use route53::{Records, Submitted};
 use zonalshift::Balancer;
+
+/// Its services are eventually consistent and promise no time: a read after a write may be served
+/// by what has not heard of it. A minute is what Route 53 names as usual, the slowest of them.
+const LAG: TimeDelta = TimeDelta::seconds(60);
 
 /// The actuator of one account in one region.
 pub(super) struct Aws {
@@ -151,7 +156,7 @@ impl Aws {
         let draft = match &mut thing {
             Thing::Ecs(service) => ecs::draft(service, &self.api, want, changes).await?,
             Thing::Forward(forward) => forward.draft(&self.api, want, changes, cluster).await?,
-            Thing::Records(records) => records.draft(&self.api, want, changes)?,
+            Thing::Records(records) => records.draft(&self.api, want, changes).await?,
             Thing::Balancer(balancer) => balancer.draft(&self.api, want, changes, read_at).await?,
         };
         Ok(draft.plan(want, target, &uid, read_at, cluster))
@@ -171,11 +176,17 @@ impl Aws {
             Err(Unread::Failed(error)) => return Err(nothing(&format!("it could not be read again: {error}"))),
         };
         if plan.target.uid.as_ref().is_none_or(|uid| *uid.as_str() != thing.uid()) {
-            return Err(nothing(&format!("{} is another object now", plan.target)));
+            return Err(match &thing {
+                Thing::Forward(_) => nothing(&format!("the actions of {} are others than were shown", plan.target)),
+                _ => nothing(&format!("{} is another object now", plan.target)),
+            });
         }
         match held(&thing.fields(), plan) {
             Held::Before => {}
             Held::After => return Err(nothing(&"somebody else did the same since the plan was made; look again")),
+            Held::Beside(guard) => {
+                return Err(nothing(&format!("{} since the plan was made; look again", strayed(guard))));
+            }
             Held::Other(field, now) => {
                 return Err(nothing(&format!("{} since the plan was made; look again", moved(field, &now))));
             }
@@ -223,11 +234,11 @@ impl Aws {
             };
         }
         let fields = thing.fields();
-        let words = || holds(plan, &fields);
+        let words = || holds(&thing, plan, &fields);
         match held(&fields, plan) {
             Held::After => {}
             Held::Before => return Seen::AsBefore { words: words() },
-            Held::Other(..) => return Seen::Other { words: words() },
+            Held::Other(..) | Held::Beside(_) => return Seen::Other { words: words() },
         }
         match &thing {
             Thing::Ecs(service) => service.live(&self.api, plan).await,
@@ -248,7 +259,12 @@ impl Aws {
 }
 
 /// `tasks is 9`: what the fields hold. AWS does not tell who set them.
-fn holds(plan: &Plan, fields: &Value) -> Safe {
+fn holds(thing: &Thing, plan: &Plan, fields: &Value) -> Safe {
+    match thing {
+        Thing::Forward(forward) => return said(&format!("it sends {}", forward.shown())),
+        Thing::Records(records) => return said(&format!("it sends {}", records.shown())),
+        Thing::Ecs(_) | Thing::Balancer(_) => {}
+    }
     let words: Vec<_> = plan
         .changes
         .iter()
@@ -265,10 +281,10 @@ fn check_ours(thing: &Thing, plan: &Plan) -> Result<(), Refusal> {
     let fields = thing.fields();
     match held(&fields, plan) {
         Held::After => Ok(()),
-        Held::Before => Err(refusal(format!("there is nothing to undo: {}", holds(plan, &fields)))),
-        Held::Other(..) => Err(refusal(format!(
+        Held::Before => Err(refusal(format!("there is nothing to undo: {}", holds(thing, plan, &fields)))),
+        Held::Other(..) | Held::Beside(_) => Err(refusal(format!(
             "{}, not what was set here: the undo would overwrite that; set it to what it should be instead",
-            holds(plan, &fields)
+            holds(thing, plan, &fields)
         ))),
     }
 }
@@ -297,6 +313,10 @@ impl Actuator for Aws {
 
     fn write(&self, intent: Intent) -> BoxFuture<'_, Result<Ack, WriteError>> {
         Box::pin(async move { self.put(intent.plan()).await })
+    }
+
+    fn lag(&self) -> TimeDelta {
+        LAG
     }
 
     fn progress<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Seen> {

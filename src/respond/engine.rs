@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Environment, Policy, WritePolicy};
 use crate::model::alert::AlertKey;
 use crate::model::entry::Actor;
-use crate::model::name::{EnvId, Kind, ObjectPath, ServiceName};
+use crate::model::name::{EnvId, Kind, ObjectPath, ServiceName, Target, WorkloadKey};
 use crate::model::plan::{Outcome, Plan, PlanId, Progress, Refusal, Request};
 use crate::record::Durability;
 use crate::text::Safe;
@@ -47,6 +47,10 @@ pub struct Cluster {
     pub ecs: Vec<ObjectPath>,
     /// The services of alerts, by their keys: what a silence would hide.
     pub alerts: BTreeMap<AlertKey, ServiceName>,
+    /// Other services that the target serves, too: those that share a load balancer or a route.
+    pub also: Vec<ServiceName>,
+    /// The services of workloads: what an Application deploys.
+    pub workloads: BTreeMap<WorkloadKey, ServiceName>,
 }
 
 /// How an applied plan ended, with the entry of its outcome durable.
@@ -127,6 +131,7 @@ impl Engine {
         let (permission, preview) = futures::join!(actuator.permitted(&plan), actuator.preview(&plan));
         plan.permission = permission;
         plan.preview = preview;
+        guard::share(&mut plan, &cluster.also);
         guard::judge(&mut plan, &self.policies, self.clock.now(), incident);
         Ok(plan)
     }
@@ -284,11 +289,19 @@ impl Engine {
     }
 
     fn enter(&self, plan: &Plan) -> Result<Busy<'_>, Refusal> {
-        let place = (plan.target.kind, plan.target.path.clone());
-        if !self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone()) {
-            return Err(refusal(format!("another action on {} is under way: wait for its outcome", plan.target)));
+        let place = |target: &Target| (target.kind, target.path.clone());
+        // A workload and its autoscaler are one thing to be changed by one action at a time.
+        let all = [&plan.target, plan.request.origin().target()].into_iter().chain(&plan.affects);
+        let places: Vec<Place> = all.map(place).collect();
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((kind, path)) = places.iter().find(|place| busy.contains(*place)) {
+            return Err(refusal(format!(
+                "another action on {kind} {path} in {} is under way: wait for its outcome",
+                self.env
+            )));
         }
-        Ok(Busy { engine: self, place })
+        busy.extend(places.iter().cloned());
+        Ok(Busy { engine: self, places })
     }
 
     fn spend(&self, plan: &Plan) -> Result<(), Refusal> {
@@ -299,14 +312,17 @@ impl Engine {
     }
 }
 
-/// Keeps other actions off a target while it lives.
+/// Keeps other actions off what one affects while it lives.
 struct Busy<'a> {
     engine: &'a Engine,
-    place: Place,
+    places: Vec<Place>,
 }
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        self.engine.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.place);
+        let mut busy = self.engine.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        for place in &self.places {
+            busy.remove(place);
+        }
     }
 }

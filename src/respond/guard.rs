@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use crate::clock::World;
 use crate::config::{Case, Policy, Verdict};
+use crate::model::name::ServiceName;
 use crate::model::plan::{Fact, FieldChange, OwnerEffect, Permission, Plan, Preview, Refusal, Tier};
 use crate::text::Safe;
 
@@ -18,6 +19,20 @@ pub(super) const RESTARTED: &str = "restarted";
 /// A refusal with these words.
 pub(super) fn refusal(why: impl Into<Safe>) -> Refusal {
     Refusal { why: why.into() }
+}
+
+/// A target that serves several services takes a second person, whatever is done to it.
+pub(super) fn share(plan: &mut Plan, also: &[ServiceName]) {
+    if also.is_empty() {
+        return;
+    }
+    plan.tier = Tier::Grave;
+    let names: Vec<_> = also.iter().map(ServiceName::as_str).collect();
+    plan.facts.push(Fact {
+        label: Safe::fixed("shared"),
+        words: Safe::from(format!("it serves other services, too: {}", names.join(", "))),
+        warns: true,
+    });
 }
 
 /// Judges a plan by the configuration's policies: what they deny cannot be confirmed, what takes
@@ -107,6 +122,10 @@ pub(super) fn voided(old: &Plan, new: &Plan) -> Option<Safe> {
     if old.changes.len() != new.changes.len() || !old.changes.iter().zip(&new.changes).all(|(old, new)| alike(old, new))
     {
         return Some(Safe::from(format!("it changed meanwhile: {} is {} now", old.changed(), new.changed())));
+    }
+    if old.guards != new.guards {
+        let what = new.guards.iter().find(|guard| !old.guards.contains(guard)).or(old.guards.first());
+        return what.map(|guard| Safe::from(format!("{} changed meanwhile", guard.label)));
     }
     (new.tier > old.tier).then(|| Safe::fixed("it takes more confirmation than before"))
 }

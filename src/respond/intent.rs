@@ -1,5 +1,6 @@
 //! The seam to one system's actuator: without proof of a durable intent there is no write.
 
+use chrono::TimeDelta;
 use futures::future::BoxFuture;
 
 use crate::model::entry::Evidence;
@@ -71,6 +72,11 @@ pub enum Seen {
         /// Such as `12 of 12 ready`.
         words: Safe,
     },
+    /// The fields hold what the plan writes, and nothing runs it before somebody does something.
+    Written {
+        /// What has to happen still.
+        words: Safe,
+    },
     /// The fields hold a third value.
     Other {
         /// What they hold, and who set them if known.
@@ -105,6 +111,10 @@ pub trait Actuator: Send + Sync {
     fn preview<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Preview>;
     /// Writes, once. The intent is consumed.
     fn write(&self, intent: Intent) -> BoxFuture<'_, Result<Ack, WriteError>>;
+    /// For how long after a write that was taken its system may still tell what was before: zero
+    /// where it reads its own writes. Until then what is as before is no sign that somebody set
+    /// it back.
+    fn lag(&self) -> TimeDelta;
     /// How far the change has come, by the target's identity; also after a crash.
     fn progress<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Seen>;
     /// Ends what `plan` started on this machine and still runs, in the name of `by`. Whether there

@@ -39,7 +39,6 @@ mod shares;
 mod tests;
 mod traffic;
 mod virtualservice;
-mod weights;
 mod write;
 
 use chrono::TimeDelta;
@@ -142,6 +141,7 @@ impl Kubernetes {
         let gitops = self.api.application(&facts.object.metadata).await;
         let application = gitops.as_ref().map(|(name, _)| name.clone());
         let owners = owners::of(&facts, wanted, autoscalers, gitops);
+        let owners = [owners, self.paused(&facts).await].concat();
         let instead = argocd::hold_instead(target, application.as_deref(), &owners);
         Ok(Plan { instead, ..scale::plan(&facts, want, wanted, owners, cluster)? })
     }
@@ -166,6 +166,11 @@ impl Actuator for Kubernetes {
 
     fn write(&self, intent: Intent) -> BoxFuture<'_, Result<Ack, WriteError>> {
         Box::pin(async move { write::write(&self.api, intent.plan()).await })
+    }
+
+    fn lag(&self) -> TimeDelta {
+        // A read without a resourceVersion is served by a quorum.
+        TimeDelta::zero()
     }
 
     fn progress<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Seen> {

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
 use ulid::Ulid;
@@ -126,6 +127,7 @@ impl Steps {
             blast: Blast {
                 ready_before: 0,
                 wanted_after: 0,
+                fewest_ready: None,
                 words: Safe::fixed("what a command changes is not known to this program"),
             },
             room: Room::NotNeeded,
@@ -141,6 +143,8 @@ impl Steps {
             ends: Ends::Stays,
             read_at,
             expires_at: read_at + LIFETIME,
+            guards: Vec::new(),
+            affects: Vec::new(),
             patience_seconds: u32::try_from(limit).unwrap_or(u32::MAX).saturating_add(30),
             raised_from: None,
             target: Target { uid: Some(identity(path, &step.command)), ..target.clone() },
@@ -215,6 +219,11 @@ impl Actuator for Steps {
 
     fn write(&self, intent: Intent) -> BoxFuture<'_, Result<Ack, WriteError>> {
         Box::pin(async move { self.start(intent.plan()).await })
+    }
+
+    fn lag(&self) -> TimeDelta {
+        // A command of this process.
+        TimeDelta::zero()
     }
 
     fn progress<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Seen> {

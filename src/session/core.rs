@@ -440,15 +440,7 @@ impl Action {
     pub fn undoable(&self) -> bool {
         self.undone_by.is_none()
             && self.plan.undo.is_some()
-            && matches!(
-                self.state,
-                ActionState::Ended(
-                    Outcome::Verified { .. }
-                        | Outcome::TimedOut { .. }
-                        | Outcome::Failed { .. }
-                        | Outcome::Unknown { .. }
-                )
-            )
+            && matches!(&self.state, ActionState::Ended(outcome) if outcome.may_be_on())
     }
 }
 

@@ -559,6 +559,7 @@ pub(super) fn plan(to: u32, tier: Tier) -> Plan {
         blast: Blast {
             ready_before: 6,
             wanted_after: to,
+            fewest_ready: Some(to.min(6)),
             words: if to > 6 { "+6 of 6 ready replicas (100 % more)" } else { "-4 of 6 ready replicas (67 % less)" }
                 .into(),
         },
@@ -585,6 +586,8 @@ pub(super) fn plan(to: u32, tier: Tier) -> Plan {
         ends: Ends::Stays,
         read_at: at(29, 50),
         expires_at: at(30, 50),
+        guards: Vec::new(),
+        affects: Vec::new(),
         patience_seconds: 300,
         raised_from: None,
     }

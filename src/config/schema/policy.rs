@@ -227,6 +227,7 @@ fn test(one: &Section<'_>) -> Option<PolicyTest> {
         service: one.text("service").map(ServiceName::from),
         ready: count("ready"),
         wanted: count("wanted"),
+        fewest: Some(if one.entry("fewest").is_some() { count("fewest") } else { count("ready").min(count("wanted")) }),
         at,
         incident: one.boolean("incident").unwrap_or(false),
     };

@@ -1,4 +1,4 @@
-//! How a plan ends: its outcome, how far it has come, and why none is made.
+//! What came of a plan: how it ended, how far it is, or why there is none.
 
 use std::fmt;
 
@@ -15,6 +15,11 @@ pub enum Outcome {
         /// Seconds from write to verification.
         after_seconds: u32,
         /// What is live now: `12 of 12 ready`.
+        words: Safe,
+    },
+    /// Written and taken, and nothing follows from it by itself: no pod runs it yet.
+    Written {
+        /// What has to happen still.
         words: Safe,
     },
     /// Somebody or something set the field to another value.
@@ -49,6 +54,7 @@ impl Outcome {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Verified { .. } => "verified",
+            Self::Written { .. } => "written",
             Self::Overridden { .. } => "overridden",
             Self::Refused { .. } => "refused",
             Self::Failed { .. } => "failed",
@@ -57,10 +63,31 @@ impl Outcome {
         }
     }
 
+    /// Whether what was planned is what its system holds.
+    pub fn is_applied(&self) -> bool {
+        matches!(self, Self::Verified { .. } | Self::Written { .. })
+    }
+
+    /// Whether it may be there: what was not seen in time may be, all the same; what somebody else
+    /// set is theirs.
+    pub fn may_be_on(&self) -> bool {
+        match self {
+            Self::Verified { .. }
+            | Self::Written { .. }
+            | Self::TimedOut { .. }
+            | Self::Failed { .. }
+            | Self::Unknown { .. } => true,
+            Self::Overridden { .. } | Self::Refused { .. } => false,
+        }
+    }
+
     /// The explanation, for people.
     pub fn words(&self) -> &Safe {
         match self {
-            Self::Verified { words, .. } | Self::Overridden { words } | Self::TimedOut { words } => words,
+            Self::Verified { words, .. }
+            | Self::Written { words }
+            | Self::Overridden { words }
+            | Self::TimedOut { words } => words,
             Self::Refused { why } | Self::Failed { why } | Self::Unknown { why } => why,
         }
     }

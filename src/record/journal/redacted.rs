@@ -5,7 +5,9 @@
 //! stay as they are.
 
 use crate::model::entry::{Body, Draft, Evidence};
-use crate::model::plan::{Blast, Fact, FieldChange, Instead, Outcome, Owner, Permission, Plan, Preview, Request, Room};
+use crate::model::plan::{
+    Blast, Fact, FieldChange, Guard, Instead, Outcome, Owner, Permission, Plan, Preview, Request, Room,
+};
 use crate::text::redact_safe;
 
 pub(super) fn draft(draft: Draft) -> Draft {
@@ -79,6 +81,8 @@ pub(in crate::record) fn planned(plan: Plan) -> Plan {
         target,
         title,
         changes,
+        guards,
+        affects,
         undo,
         blast,
         room,
@@ -97,7 +101,7 @@ pub(in crate::record) fn planned(plan: Plan) -> Plan {
         patience_seconds,
         raised_from,
     } = plan;
-    let Blast { ready_before, wanted_after, words } = blast;
+    let Blast { ready_before, wanted_after, fewest_ready, words } = blast;
     Plan {
         id,
         request: wanted(request),
@@ -113,8 +117,13 @@ pub(in crate::record) fn planned(plan: Plan) -> Plan {
                 words: words.map(redact_safe),
             })
             .collect(),
+        guards: guards
+            .into_iter()
+            .map(|Guard { pointer, label, value }| Guard { pointer, label, value: redact_safe(value) })
+            .collect(),
+        affects,
         undo: undo.map(redact_safe),
-        blast: Blast { ready_before, wanted_after, words: redact_safe(words) },
+        blast: Blast { ready_before, wanted_after, fewest_ready, words: redact_safe(words) },
         room: match room {
             Room::NotNeeded => Room::NotNeeded,
             Room::Counted { fit, wait, words } => Room::Counted { fit, wait, words: redact_safe(words) },
@@ -171,6 +180,7 @@ fn wanted(request: Request) -> Request {
 fn ended(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Verified { after_seconds, words } => Outcome::Verified { after_seconds, words: redact_safe(words) },
+        Outcome::Written { words } => Outcome::Written { words: redact_safe(words) },
         Outcome::Overridden { words } => Outcome::Overridden { words: redact_safe(words) },
         Outcome::Refused { why } => Outcome::Refused { why: redact_safe(why) },
         Outcome::Failed { why } => Outcome::Failed { why: redact_safe(why) },

@@ -56,6 +56,7 @@ pub(super) fn effect(facts: &Facts<'_>, entry: &Entry) -> Option<String> {
     let plan = intent_of(facts, entry).map(|(_, plan)| plan);
     Some(match outcome {
         Outcome::Verified { .. } => plan.map_or_else(|| format!("{name} was changed"), |plan| done(plan, &name)),
+        Outcome::Written { .. } => format!("A change of {name} was written, and waits for its parts to be replaced"),
         Outcome::Refused { .. } | Outcome::Failed { .. } => format!("A change of {name} did not succeed"),
         Outcome::Overridden { .. } => format!("A change of {name} was undone by another system or person"),
         Outcome::TimedOut { .. } => format!("A change of {name} did not show its effect in time"),

@@ -126,7 +126,7 @@ fn line(facts: &Facts<'_>, entry: &Entry, plan: &Plan) -> ActionLine {
     let undone = facts.of(EntryKind::Intent).any(|later| match &later.draft.body {
         Some(Body::Intent(other)) => {
             matches!(&other.request, Request::Undo { plan: undone } if undone.id == plan.id)
-                && matches!(outcome(facts, &other.id), Some(Outcome::Verified { .. }))
+                && outcome(facts, &other.id).is_some_and(Outcome::is_applied)
         }
         _ => false,
     });

@@ -1,5 +1,7 @@
 //! From matchers to a plan that says what they would hide, and the one request that makes it so.
 
+use std::collections::BTreeSet;
+
 use chrono::{SubsecRound as _, TimeDelta};
 use http::Method;
 use serde_json::{Value, json};
@@ -67,7 +69,7 @@ pub(super) async fn plan(
             words: Some(Safe::from(format!("none → {} of {}", length(wish.minutes), shown(wish.matchers)))),
         }],
         undo: Some(Safe::fixed("ends exactly this silence before its time, while nobody has changed it")),
-        blast: Blast { ready_before: 0, wanted_after: 0, words: hidden.words() },
+        blast: Blast { words: hidden.words(), ..Blast::default() },
         room: Room::NotNeeded,
         owners: Vec::new(),
         load: None,
@@ -81,6 +83,8 @@ pub(super) async fn plan(
         ends: Ends::BySystem { at: ends },
         read_at,
         expires_at: read_at + LIFETIME,
+        guards: Vec::new(),
+        affects: Vec::new(),
         patience_seconds: PATIENCE,
         raised_from: None,
         // There is no silence yet: what has to stay the same is whose it will be.
@@ -155,6 +159,10 @@ impl Hidden {
     }
 
     fn tier(&self) -> Tier {
+        let of: BTreeSet<&ServiceName> = self.alerts.iter().filter_map(|(_, _, service)| service.as_ref()).collect();
+        if of.len() > 1 {
+            return Tier::Grave;
+        }
         if self.others() + self.critical() + self.doubted > 0 { Tier::Lowers } else { Tier::Reversible }
     }
 

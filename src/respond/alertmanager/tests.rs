@@ -108,7 +108,7 @@ async fn a_plan_says_what_it_hides_and_asks_the_server_by_filter() {
 }
 
 #[tokio::test]
-async fn a_plan_that_hides_what_others_wait_for_takes_the_name() {
+async fn a_plan_that_hides_what_several_services_wait_for_takes_a_second_person() {
     let fake = Fake::start(vec![
         alert("High", "payments", "warning"),
         alert("High", "checkout", "warning"),
@@ -118,7 +118,10 @@ async fn a_plan_that_hides_what_others_wait_for_takes_the_name() {
     .await;
     let room = room(&fake.environment());
     let plan = room.plan(&silence(r#"{alertname=~"High|Low"}"#, 30)).await;
-    assert_eq!(plan.tier, Tier::Lowers);
+    assert_eq!(plan.tier, Tier::Grave);
+    let one = Fake::start(vec![alert("High", "cart", "critical")]).await;
+    let of_one = self::room(&one.environment()).plan(&silence(r#"{alertname="High"}"#, 30)).await;
+    assert_eq!(of_one.tier, Tier::Lowers, "critical, of one service");
     let facts: Vec<_> = plan.facts.iter().map(|fact| (fact.warns, fact.words.as_str())).collect();
     assert_eq!(facts[0], (true, "1 of them critical: nobody is paged for it"));
     assert_eq!(facts[1], (true, "2 of them not of payments: their people are not told either"));

@@ -93,6 +93,7 @@ pub(super) async fn plan(
         blast: Blast {
             ready_before: 0,
             wanted_after: 0,
+            fewest_ready: None,
             words: Safe::from(match held {
                 0 => "it holds no alert now".to_owned(),
                 1 => "1 alert that fires is told again".to_owned(),
@@ -116,6 +117,8 @@ pub(super) async fn plan(
         ends: Ends::Stays,
         read_at,
         expires_at: read_at + LIFETIME,
+        guards: Vec::new(),
+        affects: Vec::new(),
         patience_seconds: PATIENCE,
         raised_from: None,
         target: Target { uid: Some(Uid(Safe::from(silence.id.as_str()))), ..of.target.clone() },

@@ -5,23 +5,27 @@
 
 mod owners;
 
-use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::model::name::{Kind, Target};
 use crate::model::plan::{Blast, Ends, Fact, FieldChange, Plan, Refusal, Request, Room, Share, Tier};
 use crate::respond::guard::refusal;
+use crate::respond::weights::{Unit, carrying, load, narrows, words};
 use crate::respond::{Cluster, Seen};
 use crate::text::Safe;
 
 use super::Unread;
 use super::call::{Call, Service, parameter};
 use super::client::{Api, ApiError, said};
-use super::draft::{Draft, after, change, fact, step, warning};
-use super::weights::{divided, percent};
+use super::draft::{Draft, fact, warning};
+use super::weights::{self, Split, Way, given};
 use super::xml::Element;
 
-/// The largest weight of a target group.
-const MOST: u32 = 999;
+/// What carries traffic here.
+const TARGET: Unit = Unit { short: "target", long: "healthy target" };
 /// How long until other weights are in force: ELB says nothing of it; seconds are usual.
 const PATIENCE: u32 = 120;
 
@@ -88,8 +92,19 @@ impl Forward {
         Ok(Self { rule, arn: arn.to_owned(), actions, odd })
     }
 
+    /// The ARN, and a digest of all that the actions say but the weights: they are sent as a whole,
+    /// and a plan that showed others would write them over.
     pub(super) fn uid(&self) -> String {
-        self.arn.clone()
+        let mut text = String::new();
+        for action in &self.actions {
+            bare(action).write(&mut text);
+        }
+        let mut uid = format!("{} ", self.arn);
+        for byte in Sha256::digest(text.as_bytes()).iter().take(8) {
+            // Writing to a String cannot fail.
+            let _ = write!(uid, "{byte:02x}");
+        }
+        uid
     }
 
     fn forward(&self) -> Option<&Element> {
@@ -97,22 +112,27 @@ impl Forward {
     }
 
     /// Target groups with their weights, in their order.
-    fn groups(&self) -> Vec<(String, u32)> {
+    fn groups(&self) -> Vec<Way> {
         let Some(forward) = self.forward() else { return Vec::new() };
+        let way = |group: &str, weight| Way { key: group.to_owned(), name: name(group).to_owned(), weight };
         let groups: Vec<_> = forward
             .list("ForwardConfig/TargetGroups")
             .iter()
-            .map(|group| (group.text("TargetGroupArn").to_owned(), group.text("Weight").parse().unwrap_or(1)))
+            .map(|group| way(group.text("TargetGroupArn"), group.text("Weight").parse().unwrap_or(1)))
             .collect();
         match forward.text("TargetGroupArn") {
-            only if groups.is_empty() && !only.is_empty() => vec![(only.to_owned(), 1)],
+            only if groups.is_empty() && !only.is_empty() => vec![way(only, 1)],
             _ => groups,
         }
     }
 
     pub(super) fn fields(&self) -> Value {
-        let weights: Map<_, _> = self.groups().into_iter().map(|(group, weight)| (group, json!(weight))).collect();
-        json!({ "weights": weights })
+        weights::fields(&self.groups())
+    }
+
+    /// `blue 60 %, green 40 %`.
+    pub(super) fn shown(&self) -> String {
+        weights::shown(&self.groups())
     }
 
     pub(super) fn wish(&self, target: &Target, shares: &[Share]) -> Result<Vec<FieldChange>, Refusal> {
@@ -123,34 +143,11 @@ impl Forward {
         if groups.len() < 2 {
             return Err(refusal(format!("{target} forwards to one target group alone: there is nothing to divide")));
         }
-        let named: Vec<_> = groups.iter().map(|(group, weight)| (name(group).to_owned(), *weight)).collect();
         let shares: Vec<_> = shares
             .iter()
             .map(|share| Share { destination: Safe::from(name(&share.destination)), weight: share.weight })
             .collect();
-        let weights =
-            divided(&named, &shares, MOST).map_err(|why| refusal(said(&format!("cannot divert {target}: {why}"))))?;
-        let changes: Vec<_> = groups
-            .iter()
-            .zip(&weights)
-            .filter(|((_, before), after)| before != *after)
-            .map(|((group, before), after)| {
-                change(format!("/weights/{}", step(group)), said(name(group)), &json!(before), &json!(after))
-            })
-            .collect();
-        if changes.is_empty() {
-            return Err(refusal(format!("{target} divides its traffic that way already: there is nothing to change")));
-        }
-        Ok(changes)
-    }
-
-    /// The weights after `changes`.
-    fn weights_after(&self, changes: &[FieldChange]) -> Vec<u32> {
-        let wanted = |group: &str| after(changes, &format!("/weights/{}", step(group)))?.as_u64();
-        self.groups()
-            .iter()
-            .map(|(group, weight)| wanted(group).and_then(|wanted| u32::try_from(wanted).ok()).unwrap_or(*weight))
-            .collect()
+        weights::wish(&groups, &shares).map_err(|why| refusal(said(&format!("cannot divert {target}: {why}"))))
     }
 
     /// The action list with the weights of `changes`.
@@ -165,8 +162,7 @@ impl Forward {
                     let groups =
                         config.and_then(|config| config.children.iter_mut().find(|c| c.name == "TargetGroups"));
                     for group in groups.into_iter().flat_map(|groups| &mut groups.children) {
-                        let pointer = format!("/weights/{}", step(group.text("TargetGroupArn")));
-                        if let Some(weight) = after(changes, &pointer) {
+                        if let Some(weight) = given(changes, group.text("TargetGroupArn")) {
                             group.set("Weight", weight.to_string());
                         }
                     }
@@ -186,7 +182,7 @@ impl Forward {
     }
 
     pub(super) fn call(&self, plan: &Plan) -> Option<Call> {
-        if self.odd.is_some() || self.weights_after(&plan.changes).iter().all(|weight| *weight == 0) {
+        if self.odd.is_some() || Split::new(self.groups(), &plan.changes).is_nothing() {
             return None;
         }
         let (operation, id, list) = self.operation();
@@ -205,14 +201,7 @@ impl Forward {
 
     /// The weights are read back; from then on new requests go by them.
     pub(super) fn live(&self) -> Seen {
-        let groups = self.groups();
-        let weights: Vec<_> = groups.iter().map(|(_, weight)| *weight).collect();
-        let words: Vec<_> = groups
-            .iter()
-            .enumerate()
-            .map(|(at, (group, _))| format!("{} {} %", name(group), percent(&weights, at)))
-            .collect();
-        Seen::Live { words: said(&words.join(", ")) }
+        Seen::Live { words: said(&self.shown()) }
     }
 
     pub(super) async fn draft(
@@ -222,31 +211,35 @@ impl Forward {
         changes: Vec<FieldChange>,
         cluster: &Cluster,
     ) -> Result<Draft, Refusal> {
-        let groups = self.groups();
-        let before: Vec<_> = groups.iter().map(|(_, weight)| *weight).collect();
-        let weights = self.weights_after(&changes);
-        if weights.iter().all(|weight| *weight == 0) {
+        let split = Split::new(self.groups(), &changes);
+        if split.is_nothing() {
             return Err(refusal("no target group would have any weight: nothing was planned"));
         }
-        let health = futures::future::join_all(groups.iter().map(|(group, _)| healthy(api, group))).await;
         let looked = self.deployments(api, want.target(), &cluster.ecs).await?;
-        let mut facts: Vec<Fact> = Vec::new();
-        let mut served = false;
-        for (at, (group, _)) in groups.iter().enumerate() {
-            let shift = format!("{} {} % → {} %", name(group), percent(&before, at), percent(&weights, at));
-            served |= weights[at] > 0 && !matches!(health[at], Ok((0, _)));
-            facts.push(match &health[at] {
-                Ok((0, all)) if weights[at] > 0 => {
-                    warning("traffic", format!("{shift}, none of {all} targets healthy"))
+        let health = futures::future::join_all(split.ways.iter().map(|way| healthy(api, &way.key))).await;
+        let targets: Vec<Option<u32>> = health.iter().map(|one| one.as_ref().ok().map(|(up, _)| *up)).collect();
+        let (before, after) = (split.before_percent(), split.after_percent());
+        let mut facts: Vec<Fact> = vec![split.fact()];
+        for at in split.gaining() {
+            let name = &split.ways[at].name;
+            facts.push(match (&health[at], load(&TARGET, &targets, &before, &after, at)) {
+                (Ok((0, all)), _) => {
+                    return Err(refusal(said(&format!(
+                        "{name} has no healthy target, of {all}: {} of the requests would fail; bring up targets first",
+                        words(after[at])
+                    ))));
                 }
-                Ok((up, all)) => fact("traffic", format!("{shift}, {up} of {all} targets healthy")),
-                Err(error) => warning("traffic", said(&format!("{shift}, its targets could not be read: {error}"))),
+                (Ok((up, all)), Some((text, more))) => {
+                    let ill = all - up;
+                    let ill = if ill > 0 { format!("; {ill} more are not healthy") } else { String::new() };
+                    Fact { warns: more, ..fact("capacity", said(&format!("{name}: {text}{ill}"))) }
+                }
+                (Err(error), _) => warning(
+                    "capacity",
+                    said(&format!("{name}: what it can take of {} is not known ({error})", words(after[at]))),
+                ),
+                (Ok(_), None) => continue,
             });
-        }
-        if !served {
-            return Err(refusal(
-                "all traffic would go to target groups without a healthy target: bring up targets first; nothing was planned",
-            ));
         }
         let stickiness = self.forward().and_then(|forward| forward.at("ForwardConfig/TargetGroupStickinessConfig"));
         if let Some(sticky) = stickiness.filter(|sticky| sticky.text("Enabled") == "true") {
@@ -255,27 +248,39 @@ impl Forward {
         }
         facts.push(warning("no guard", "ELB has no compare-and-swap: a change within the same second could be lost"));
         facts.push(looked);
-        let back = if matches!(want, Request::Undo { .. }) { " back" } else { "" };
-        let undo: Vec<_> = changes.iter().map(FieldChange::inverse).map(|field| field.shown()).collect();
+        let undo = want.is_undo();
+        let (carries, will) = (carrying(&targets, &split.now()), carrying(&targets, &split.after));
+        let carried = match want {
+            Request::Undo { plan } => Some(plan.blast.ready_before),
+            _ => carries,
+        };
+        let counts = match (carries, will) {
+            (Some(now), Some(then)) => format!("; {now} healthy targets carry them now, {then} will"),
+            _ => String::new(),
+        };
+        let changes = split.worded(changes);
         Ok(Draft {
             title: format!(
-                "divert {} of {}{back}",
+                "divert {} of {}{}",
                 if self.rule { "a rule" } else { "a listener" },
-                balancer(&self.arn)
+                balancer(&self.arn),
+                if undo { " back" } else { "" }
             ),
-            undo: Some(said(&format!("{}, while nobody else has changed it", undo.join(", ")))),
+            guards: split.guards()?,
+            undo: Some(split.undo(&changes)),
             blast: Blast {
-                ready_before: 0,
-                wanted_after: 0,
-                words: Safe::from(format!("{} % of its requests go elsewhere", moved(&before, &weights))),
+                ready_before: carries.unwrap_or(0),
+                wanted_after: will.unwrap_or(0),
+                fewest_ready: will,
+                words: Safe::from(format!("{} of its requests go elsewhere{counts}", split.moved())),
             },
             room: Room::NotNeeded,
             owners: self.owners(api).await,
-            tier: Tier::Lowers,
+            tier: if narrows(&targets, &split.after, carried) { Tier::Grave } else { Tier::Lowers },
             command: self.command(api, &changes),
             facts,
             instead: None,
-            ends: if back.is_empty() { Ends::Reminder } else { Ends::Stays },
+            ends: if undo { Ends::Stays } else { Ends::Reminder },
             patience: PATIENCE,
             changes,
         })
@@ -301,15 +306,21 @@ pub(super) fn balancer(arn: &str) -> String {
     crate::text::clean_capped(name, 64).to_string()
 }
 
-/// How much of the traffic goes elsewhere, per cent.
-pub(super) fn moved(before: &[u32], after: &[u32]) -> u32 {
-    (0..before.len()).map(|at| percent(after, at).saturating_sub(percent(before, at))).sum()
+/// Healthy targets of a group, and all of them.
+async fn healthy(api: &Api, group: &str) -> Result<(u32, u32), ApiError> {
+    let targets = targets(api, group).await?;
+    let count = |all: usize| u32::try_from(all).unwrap_or(u32::MAX);
+    Ok((count(targets.iter().filter(|(_, healthy)| *healthy).count()), count(targets.len())))
 }
 
-/// Healthy targets of a group, and all of them.
-async fn healthy(api: &Api, group: &str) -> Result<(usize, usize), ApiError> {
-    let targets = targets(api, group).await?;
-    Ok((targets.iter().filter(|(_, healthy)| *healthy).count(), targets.len()))
+/// An action without its weights, and without what a write of it says otherwise than a read.
+fn bare(element: &Element) -> Element {
+    let short = element.name == "member" && element.at("ForwardConfig").is_some();
+    let skipped = |child: &&Element| {
+        let name = child.name.as_str();
+        !matches!(name, "Weight" | "ClientSecret" | "UseExistingClientSecret") && !(short && name == "TargetGroupArn")
+    };
+    Element { children: element.children.iter().filter(skipped).map(bare).collect(), ..element.clone() }
 }
 
 /// The targets of a group: the zone of each as far as it is told, and whether it is healthy.

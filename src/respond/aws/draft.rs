@@ -6,7 +6,7 @@ use ulid::Ulid;
 use crate::clock::World;
 use crate::model::name::{Target, Uid};
 use crate::model::plan::{
-    Blast, Ends, Fact, FieldChange, Instead, Owner, Permission, Plan, PlanId, Preview, Request, Room, Tier,
+    Blast, Ends, Fact, FieldChange, Guard, Instead, Owner, Permission, Plan, PlanId, Preview, Request, Room, Tier,
 };
 use crate::respond::Cluster;
 use crate::respond::guard::LIFETIME;
@@ -18,6 +18,7 @@ pub(super) struct Draft {
     pub(super) title: String,
     /// The fields with words for people, as they are to be written.
     pub(super) changes: Vec<FieldChange>,
+    pub(super) guards: Vec<Guard>,
     pub(super) undo: Option<Safe>,
     pub(super) blast: Blast,
     pub(super) room: Room,
@@ -58,6 +59,8 @@ impl Draft {
             ends: self.ends,
             read_at,
             expires_at: read_at + LIFETIME,
+            guards: self.guards,
+            affects: Vec::new(),
             patience_seconds: self.patience,
             raised_from: None,
         }

@@ -76,7 +76,7 @@ impl State {
                 json(self.ecs.answer(operation, &input).map_err(|(code, why)| (400, code, why)))
             }
             Protocol::Query => xml(self.traffic.query(operation, body)),
-            Protocol::Dns => xml(self.traffic.dns(operation, body)),
+            Protocol::Dns => xml(self.traffic.dns(operation, &request.path, body)),
             Protocol::Shift => json(self.traffic.shift(operation, &request.path, body)),
         }
     }
@@ -124,7 +124,11 @@ impl Request {
         } else if let Some(rest) = body.strip_prefix("Action=") {
             (Protocol::Query, rest.split('&').next().unwrap())
         } else if bare.starts_with("/2013-04-01/") {
-            let read = if bare.contains("/change/") { "GetChange" } else { "ListResourceRecordSets" };
+            let read = match bare {
+                change if change.contains("/change/") => "GetChange",
+                health if health.contains("/healthcheck/") => "GetHealthCheckStatus",
+                _ => "ListResourceRecordSets",
+            };
             (Protocol::Dns, if method == "POST" { "ChangeResourceRecordSets" } else { read })
         } else {
             let operation = match method {

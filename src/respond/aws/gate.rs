@@ -37,6 +37,7 @@ const OPERATIONS: &[(Service, &str, bool)] = &[
     (Service::Compute, "DescribeAvailabilityZones", false),
     (Service::Dns, "ListResourceRecordSets", false),
     (Service::Dns, "GetChange", false),
+    (Service::Dns, "GetHealthCheckStatus", false),
     (Service::Dns, "ChangeResourceRecordSets", true),
     (Service::Shift, "GetManagedResource", false),
     (Service::Shift, "StartZonalShift", true),
@@ -68,6 +69,7 @@ fn operation(call: &Call) -> Option<&'static str> {
         (body, Service::Dns) => match (call.method.as_str(), path.as_slice(), body) {
             ("GET", ["2013-04-01", "hostedzone", _, "rrset"], Body::None) => Some("ListResourceRecordSets"),
             ("GET", ["2013-04-01", "change", _], Body::None) => Some("GetChange"),
+            ("GET", ["2013-04-01", "healthcheck", _, "status"], Body::None) => Some("GetHealthCheckStatus"),
             ("POST", ["2013-04-01", "hostedzone", _, "rrset", ""], Body::Xml(_)) => Some("ChangeResourceRecordSets"),
             _ => None,
         },

@@ -3,10 +3,12 @@
 //! A batch that deletes each record as it was read and creates it with another weight is applied
 //! whole or not at all, and not at all if a record is not as it was read: a compare-and-swap.
 
+mod beside;
+
 use std::fmt::Write as _;
 
 use http::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::clock::World;
@@ -14,18 +16,17 @@ use crate::model::name::Target;
 use crate::model::plan::{Blast, Ends, FieldChange, Plan, Refusal, Request, Room, Share, Tier};
 use crate::respond::Seen;
 use crate::respond::guard::refusal;
+use crate::respond::weights::words;
 use crate::text::Safe;
 
 use super::Unread;
-use super::alb::moved;
 use super::call::{Body, Call, DNS, Service, encoded};
 use super::client::{Api, ApiError, said};
-use super::draft::{Draft, after, change, fact, step, warning};
-use super::weights::{divided, percent};
+use super::draft::{Draft, fact, warning};
+use super::weights::{self, Split, Way, given};
 use super::xml::Element;
+use beside::{Health, health, owners};
 
-/// The largest weight of a record.
-const MOST: u32 = 255;
 /// What resolvers keep an alias for, in seconds: Route 53 answers with its target's own.
 const ALIAS_TTL: u32 = 60;
 /// How long a change may take to reach all name servers; a minute is usual. Seconds.
@@ -64,10 +65,7 @@ impl Records {
             return Err(odd());
         }
         let name = format!("{}.", name.trim_end_matches('.').to_ascii_lowercase());
-        let mut call = Call::rest(Service::Dns, Method::GET, &format!("{DNS}/hostedzone"), &[zone], Body::None);
-        call.path.push_str("/rrset");
-        call.query = format!("maxitems=300&name={}&type={kind}", encoded(&name));
-        let answer = match api.xml(&call).await {
+        let answer = match api.xml(&listed(zone, &name, kind)).await {
             Err(error) if error.is(&["NoSuchHostedZone"]) => {
                 return Err(Unread::Gone(Safe::from(format!("the zone of {target} is not there ({error})"))));
             }
@@ -100,17 +98,22 @@ impl Records {
         uid
     }
 
-    /// The weighted ones: identifier and weight.
-    fn weighted(&self) -> Vec<(String, u32)> {
-        self.sets
-            .iter()
-            .filter_map(|set| Some((set.text("SetIdentifier").to_owned(), set.text("Weight").parse().ok()?)))
-            .collect()
+    /// The weighted ones.
+    fn weighted(&self) -> Vec<Way> {
+        let way = |set: &Element| {
+            let id = set.text("SetIdentifier").to_owned();
+            Some(Way { key: id.clone(), name: id, weight: set.text("Weight").parse().ok()? })
+        };
+        self.sets.iter().filter_map(way).collect()
     }
 
     pub(super) fn fields(&self) -> Value {
-        let weights: Map<_, _> = self.weighted().into_iter().map(|(id, weight)| (id, json!(weight))).collect();
-        json!({ "weights": weights })
+        weights::fields(&self.weighted())
+    }
+
+    /// `a 75 %, b 25 %`.
+    pub(super) fn shown(&self) -> String {
+        weights::shown(&self.weighted())
     }
 
     pub(super) fn wish(&self, target: &Target, shares: &[Share]) -> Result<Vec<FieldChange>, Refusal> {
@@ -121,33 +124,14 @@ impl Records {
                 records.len()
             )));
         }
-        let weights =
-            divided(&records, shares, MOST).map_err(|why| refusal(said(&format!("cannot divert {target}: {why}"))))?;
-        let changes: Vec<_> = records
-            .iter()
-            .zip(&weights)
-            .filter(|((_, before), after)| before != *after)
-            .map(|((id, before), after)| {
-                change(format!("/weights/{}", step(id)), said(id), &json!(before), &json!(after))
-            })
-            .collect();
-        if changes.is_empty() {
-            return Err(refusal(format!("{target} divides its traffic that way already: there is nothing to change")));
-        }
-        Ok(changes)
-    }
-
-    fn weights_after(&self, changes: &[FieldChange]) -> Vec<u32> {
-        let wanted = |id: &str| u32::try_from(after(changes, &format!("/weights/{}", step(id)))?.as_u64()?).ok();
-        self.weighted().iter().map(|(id, weight)| wanted(id).unwrap_or(*weight)).collect()
+        weights::wish(&records, shares).map_err(|why| refusal(said(&format!("cannot divert {target}: {why}"))))
     }
 
     /// The batch: each changed record taken away as it is and put back with its weight.
     fn batch(&self, changes: &[FieldChange]) -> Vec<(&'static str, Element)> {
         let mut batch = Vec::new();
         for set in &self.sets {
-            let pointer = format!("/weights/{}", step(set.text("SetIdentifier")));
-            let Some(weight) = after(changes, &pointer) else { continue };
+            let Some(weight) = given(changes, set.text("SetIdentifier")) else { continue };
             let mut new = set.clone();
             new.set("Weight", weight.to_string());
             batch.extend([("DELETE", set.clone()), ("CREATE", new)]);
@@ -156,7 +140,7 @@ impl Records {
     }
 
     pub(super) fn call(&self, plan: &Plan) -> Option<Call> {
-        if self.weights_after(&plan.changes).iter().all(|weight| *weight == 0) {
+        if Split::new(self.weighted(), &plan.changes).is_nothing() {
             return None;
         }
         let changes = self
@@ -225,55 +209,80 @@ impl Records {
                 )),
             };
         }
-        let records = self.weighted();
-        let weights: Vec<_> = records.iter().map(|(_, weight)| *weight).collect();
-        let words: Vec<_> =
-            records.iter().enumerate().map(|(at, (id, _))| format!("{id} {} %", percent(&weights, at))).collect();
-        Seen::Live { words: said(&words.join(", ")) }
+        Seen::Live { words: said(&self.shown()) }
     }
 
-    pub(super) fn draft(&self, api: &Api, want: &Request, changes: Vec<FieldChange>) -> Result<Draft, Refusal> {
-        let records = self.weighted();
-        let before: Vec<_> = records.iter().map(|(_, weight)| *weight).collect();
-        let weights = self.weights_after(&changes);
-        if weights.iter().all(|weight| *weight == 0) {
+    pub(super) async fn draft(&self, api: &Api, want: &Request, changes: Vec<FieldChange>) -> Result<Draft, Refusal> {
+        let split = Split::new(self.weighted(), &changes);
+        if split.is_nothing() {
             return Err(refusal("no record would have any weight, which Route 53 takes as equal shares"));
         }
-        let mut facts = Vec::new();
-        for (at, (id, _)) in records.iter().enumerate() {
-            let set = self.sets.iter().find(|set| set.text("SetIdentifier") == id);
-            let to = set.map(answers).unwrap_or_default();
-            let words = format!("{id} {} % → {} % ({to})", percent(&before, at), percent(&weights, at));
-            facts.push(fact("traffic", said(&words)));
-            let health = set.map(|set| set.text("HealthCheckId")).unwrap_or_default();
-            let evaluates = set.is_some_and(|set| set.text("AliasTarget/EvaluateTargetHealth") == "true");
-            if weights[at] > 0 && health.is_empty() && !evaluates {
-                facts.push(warning(
-                    "health",
-                    said(&format!("{id} has no health check: it is answered with in any state")),
-                ));
+        let set = |at: usize| self.sets.iter().find(|set| set.text("SetIdentifier") == split.ways[at].key);
+        let mut facts = vec![split.fact()];
+        for at in 0..split.ways.len() {
+            let Some(set) = set(at) else { continue };
+            let name = &split.ways[at].name;
+            facts.push(fact("answers", said(&format!("{name}: {}", answers(set)))));
+        }
+        let (states, owners) = futures::join!(
+            futures::future::join_all((0..split.ways.len()).map(|at| async move { health(api, set(at)).await })),
+            owners(api, self)
+        );
+        let after = split.after_percent();
+        for (at, state) in states.iter().enumerate().filter(|(at, _)| split.after[*at] > 0) {
+            let name = &split.ways[at].name;
+            let gains = split.gaining().contains(&at);
+            match state {
+                Health::Failing(why) if gains => {
+                    return Err(refusal(said(&format!(
+                        "{name} fails its health check ({why}): Route 53 would not answer with it, or would send {} \
+                         there to fail; nothing was planned",
+                        words(after[at])
+                    ))));
+                }
+                Health::Failing(why) => {
+                    facts.push(warning("health", said(&format!("{name} fails its health check ({why})"))));
+                }
+                Health::Passing => facts.push(fact("health", said(&format!("{name} passes its health check")))),
+                Health::Unchecked => {
+                    let words = format!("{name} has no health check: it is answered with in any state");
+                    facts.push(warning("health", said(&words)));
+                }
+                Health::Evaluated => {
+                    facts.push(fact("health", said(&format!("{name} is answered with while its target is healthy"))));
+                }
+                Health::Unknown(why) => {
+                    facts.push(warning("health", said(&format!("{name}: its health check could not be read ({why})"))));
+                }
             }
         }
+        facts
+            .push(warning("capacity", "what stands behind a record is not known here: see that it can take its share"));
         let ttl = self.ttl();
         facts.push(fact("takes", format!("about a minute to all name servers, then up to {ttl} s in resolvers (TTL)")));
         facts.push(fact("guard", "one batch of deletes and creates: nothing changes if a record is not as shown"));
-        let back = if matches!(want, Request::Undo { .. }) { " back" } else { "" };
-        let undo: Vec<_> = changes.iter().map(FieldChange::inverse).map(|field| field.shown()).collect();
+        let undo = want.is_undo();
+        let changes = split.worded(changes);
         Ok(Draft {
-            title: format!("divert {} {}{back}", self.name.trim_end_matches('.'), self.kind),
-            undo: Some(said(&format!("{}, while nobody else has changed it; the TTL again", undo.join(", ")))),
+            title: format!(
+                "divert {} {}{}",
+                self.name.trim_end_matches('.'),
+                self.kind,
+                if undo { " back" } else { "" }
+            ),
+            guards: split.guards()?,
+            undo: Some(Safe::from(format!("{}; the TTL again", split.undo(&changes)))),
             blast: Blast {
-                ready_before: 0,
-                wanted_after: 0,
-                words: Safe::from(format!("{} % of its answers lead elsewhere", moved(&before, &weights))),
+                words: Safe::from(format!("{} of its answers lead elsewhere", split.moved())),
+                ..Blast::default()
             },
             room: Room::NotNeeded,
-            owners: Vec::new(),
+            owners,
             tier: Tier::Lowers,
             command: self.command(api, &changes),
             facts,
             instead: None,
-            ends: if back.is_empty() { Ends::Reminder } else { Ends::Stays },
+            ends: if undo { Ends::Stays } else { Ends::Reminder },
             patience: SPREAD + ttl + 150,
             changes,
         })
@@ -293,6 +302,14 @@ impl Records {
         words.push(json!({ "Changes": batch }).to_string());
         words
     }
+}
+
+/// The records from those of a name and type on.
+fn listed(zone: &str, name: &str, kind: &str) -> Call {
+    let mut call = Call::rest(Service::Dns, Method::GET, &format!("{DNS}/hostedzone"), &[zone], Body::None);
+    call.path.push_str("/rrset");
+    call.query = format!("maxitems=300&name={}&type={kind}", encoded(name));
+    call
 }
 
 /// Where a record leads.

@@ -112,7 +112,7 @@ async fn a_deployment_in_flight_is_stopped_instead() {
     let plan = plan(&fake, back()).await.unwrap();
     assert_eq!(plan.changed(), "deployment of payments:43 under way → rolled back to payments:42");
     assert!(plan.command.ends_with("service-deployment/prod/payments/d3 --stop-type ROLLBACK"), "{}", plan.command);
-    assert_eq!(plan.undo, None);
+    assert_eq!((plan.undo.as_ref(), plan.tier), (None, Tier::Lowers), "what nothing takes back takes the name");
     assert!(plan.facts[0].words.ends_with("does not go on: deploy payments:43 again"));
     let undo = Request::Undo { plan: Box::new(plan) };
     fake.state().ecs.rollouts.last_mut().unwrap()["status"] = json!("ROLLBACK_SUCCESSFUL");
@@ -205,21 +205,25 @@ fn rule(shares: &[(&str, u32)]) -> Request {
 async fn a_divert_says_where_each_per_cent_goes_and_whether_anybody_is_there() {
     let fake = Fake::start().await;
     let plan = plan(&fake, rule(&[("green", 10)])).await.unwrap();
-    assert_eq!((plan.title.as_str(), plan.changed().as_str()), ("divert a rule of shop", "blue 1 → 90, green 0 → 10"));
+    assert_eq!(
+        (plan.title.as_str(), plan.changed().as_str()),
+        ("divert a rule of shop", "blue 100 % → 90 %, green 0 % → 10 %")
+    );
     let facts: Vec<_> = plan.facts.iter().map(|fact| (fact.label.as_str(), fact.words.as_str(), fact.warns)).collect();
     assert_eq!(
         facts,
         [
-            ("traffic", "blue 100 % → 90 %, 3 of 3 targets healthy", false),
-            ("traffic", "green 0 % → 10 %, 3 of 3 targets healthy", false),
+            ("traffic", "now blue 100 %, green 0 %; then blue 90 %, green 10 %", false),
+            ("capacity", "green: 3 healthy targets for 10 %, 3.3 % each; a target carries 33.3 % of it now", false),
             ("sticky", "clients stay with their target group for 600 s", true),
             ("no guard", "ELB has no compare-and-swap: a change within the same second could be lost", true),
             ("deploys", "no ECS service is configured for it, so none was looked at", false),
         ]
     );
-    assert_eq!(plan.blast.words, "10 % of its requests go elsewhere");
+    assert_eq!(plan.blast.words, "10 % of its requests go elsewhere; 3 healthy targets carry them now, 6 will");
+    assert_eq!((plan.blast.ready_before, plan.blast.fewest_ready), (3, Some(6)));
     assert_eq!((plan.tier, plan.ends), (Tier::Lowers, Ends::Reminder));
-    assert_eq!(plan.undo.as_deref(), Some("blue 90 → 1, green 10 → 0, while nobody else has changed it"));
+    assert_eq!(plan.undo.as_deref(), Some("blue 90 % → 100 %, green 10 % → 0 %, while nobody else has changed it"));
     assert!(plan.command.contains("elbv2 modify-rule --rule-arn arn:aws:") && plan.command.contains("\"Weight\":90"));
     assert!(plan.command.contains("\"DurationSeconds\":600"), "the whole action list: {}", plan.command);
     let listener = self::plan(&fake, divert(Kind::Listener, "", LISTENER, &[("green", 10)])).await.unwrap();
@@ -230,13 +234,49 @@ async fn a_divert_says_where_each_per_cent_goes_and_whether_anybody_is_there() {
 async fn traffic_is_never_sent_where_nobody_is() {
     let fake = Fake::start().await;
     fake.state().traffic.healthy = [3, 0];
-    assert!(refused(&fake, rule(&[("blue", 0), ("green", 1)])).await.contains("without a healthy target"));
-    let some = plan(&fake, rule(&[("green", 10)])).await.unwrap();
-    assert!(some.facts[1].warns && some.facts[1].words.ends_with("none of 3 targets healthy"));
-    assert!(refused(&fake, rule(&[("blue", 0), ("green", 0)])).await.contains("equal shares"));
-    assert!(refused(&fake, rule(&[("green", 1000), ("blue", 1)])).await.contains("more than 999"));
-    assert!(refused(&fake, rule(&[("red", 1)])).await.contains("no destination `red`; there are: blue, green"));
+    for shares in [&[("green", 100)][..], &[("green", 10)], &[("blue", 60), ("green", 40)]] {
+        let why = refused(&fake, rule(shares)).await;
+        assert!(why.contains("green has no healthy target, of 3: "), "{why}");
+    }
+    assert!(refused(&fake, rule(&[("blue", 0), ("green", 0)])).await.contains("the shares make 0 %"));
+    assert!(refused(&fake, rule(&[("blue", 20), ("green", 30)])).await.contains("have to make 100 %"));
+    assert!(refused(&fake, rule(&[("green", 1000)])).await.contains("at most 100 %"));
+    assert!(refused(&fake, rule(&[("red", 1)])).await.contains("no destination `red`; it sends blue 100 %, green 0 %"));
     assert!(fake.state().writes().is_empty());
+}
+
+#[tokio::test]
+async fn all_traffic_to_fewer_targets_than_carry_it_takes_a_second_person() {
+    let fake = Fake::start().await;
+    fake.state().traffic.healthy = [3, 2];
+    let some = plan(&fake, rule(&[("green", 40)])).await.unwrap();
+    assert_eq!(some.tier, Tier::Lowers);
+    let all = plan(&fake, rule(&[("green", 100)])).await.unwrap();
+    assert_eq!((all.tier, all.blast.fewest_ready), (Tier::Grave, Some(2)));
+    let capacity = all.facts.iter().find(|fact| fact.label == "capacity").unwrap();
+    assert_eq!(
+        (capacity.words.as_str(), capacity.warns),
+        (
+            "green: 2 healthy targets for 100 %, 50 % each; a target carries 33.3 % of it now; 1 more are not healthy",
+            true
+        )
+    );
+}
+
+#[tokio::test]
+async fn what_is_done_again_is_left_over_again() {
+    let fake = Fake::start().await;
+    fake.state().ecs.limits = Some((2, 8));
+    let limit = Request::Bound { target: payments(), floor: Some(4), cap: None };
+    for want in [rule(&[("green", 40)]), records(&[("b", 25)]), limit] {
+        let done = plan(&fake, want).await.unwrap();
+        let undo = Plan { request: Request::Undo { plan: Box::new(done.clone()) }, ..done.clone() };
+        // As it stands after do and undo, doing it again is asked for as the undo of the undo.
+        let undo = Plan { changes: done.changes.iter().map(|change| change.inverse()).collect(), ..undo };
+        let again = plan(&fake, Request::Undo { plan: Box::new(undo) }).await.unwrap();
+        assert_eq!((done.ends, again.ends), (Ends::Reminder, Ends::Reminder), "{}", again.title);
+        assert_eq!(again.title, done.title);
+    }
 }
 
 #[tokio::test]
@@ -302,16 +342,20 @@ fn records(shares: &[(&str, u32)]) -> Request {
 async fn records_tell_what_they_lead_to_and_how_long_it_takes() {
     let fake = Fake::start().await;
     let plan = plan(&fake, records(&[("b", 25)])).await.unwrap();
-    assert_eq!((plan.title.as_str(), plan.changed().as_str()), ("divert api.example.com A", "a 10 → 75, b 0 → 25"));
-    assert_eq!(plan.facts[0].words, "a 100 % → 75 % (192.0.2.1)");
+    assert_eq!(
+        (plan.title.as_str(), plan.changed().as_str()),
+        ("divert api.example.com A", "a 100 % → 75 %, b 0 % → 25 %")
+    );
+    assert_eq!(plan.facts[0].words, "now a 100 %, b 0 %; then a 75 %, b 25 %");
+    assert_eq!(plan.facts[1].words, "a: 192.0.2.1");
     assert!(plan.facts.iter().any(|fact| fact.words.contains("then up to 30 s in resolvers")));
     assert!(plan.facts.iter().any(|fact| fact.warns && fact.words.starts_with("b has no health check")));
     assert!(plan.command.contains("change-resource-record-sets --hosted-zone-id Z0EXAMPLE --change-batch"));
     assert!(plan.command.contains("\"Action\":\"DELETE\"") && plan.command.contains("\"TTL\":30"), "{}", plan.command);
     let signature = fake.state().seen[0].authorization.clone();
     assert!(signature.contains("/us-east-1/route53/aws4_request"), "{signature}");
-    assert!(refused(&fake, records(&[("b", 256), ("a", 1)])).await.contains("more than 255"));
-    assert!(refused(&fake, records(&[("a", 0), ("b", 0)])).await.contains("equal shares"));
+    assert!(refused(&fake, records(&[("b", 256)])).await.contains("at most 100 %"));
+    assert!(refused(&fake, records(&[("a", 0), ("b", 0)])).await.contains("the shares make 0 %"));
     let odd = divert(Kind::RecordSet, "Z0EXAMPLE", "../change/A", &[("b", 25)]);
     assert!(refused(&fake, odd).await.contains("is not ZONEID/NAME/TYPE"));
     // The same name and weights with other values is another thing to send traffic to.
@@ -321,6 +365,34 @@ async fn records_tell_what_they_lead_to_and_how_long_it_takes() {
     }
     fake.state().traffic.values[1] = "203.0.113.9";
     assert!(refused(&fake, seen).await.contains("another object"));
+}
+
+#[tokio::test]
+async fn answers_are_not_led_to_what_fails_its_health_check() {
+    let fake = Fake::start().await;
+    fake.state().traffic.passing = [Some(true), Some(false)];
+    let why = refused(&fake, records(&[("b", 100)])).await;
+    assert!(why.contains("b fails its health check (Failure: HTTP Status Code 503)"), "{why}");
+    fake.state().traffic.passing = [Some(false), Some(true)];
+    let away = plan(&fake, records(&[("b", 50)])).await.unwrap();
+    let health: Vec<_> =
+        away.facts.iter().filter(|fact| fact.label == "health").map(|fact| fact.words.as_str()).collect();
+    assert_eq!(health, ["a fails its health check (Failure: HTTP Status Code 503)", "b passes its health check"]);
+}
+
+#[tokio::test]
+async fn records_that_external_dns_writes_are_left_to_it() {
+    let fake = Fake::start().await;
+    let note = "&quot;heritage=external-dns,external-dns/owner=prod,external-dns/resource=ingress/shop/web&quot;";
+    for name in ["api.example.com.", "a-api.example.com.", "cname-api.example.com."] {
+        fake.state().traffic.notes = vec![(name, note)];
+        let plan = plan(&fake, records(&[("b", 25)])).await.unwrap();
+        assert_eq!((plan.owners[0].name.as_str(), plan.owners[0].effect), ("external-dns prod", OwnerEffect::Reverts));
+        assert!(plan.owners[0].words.contains("aws-weight of ingress/shop/web"), "{}", plan.owners[0].words);
+        assert!(Engine::blocked(&plan).is_some());
+    }
+    fake.state().traffic.notes = vec![("api.example.com.", "&quot;v=spf1 -all&quot;"), ("x.example.com.", note)];
+    assert!(plan(&fake, records(&[("b", 25)])).await.unwrap().owners.is_empty());
 }
 
 fn away(zone: &str, minutes: u32) -> Request {
@@ -338,7 +410,12 @@ async fn a_zone_is_left_for_a_time_and_what_is_left_has_to_bear_it() {
     assert_eq!(plan.ends, Ends::BySystem { at: plan.read_at + chrono::TimeDelta::hours(1) });
     assert_eq!(plan.undo.as_deref(), Some("cancel the shift; it ends by itself after 1 hour"));
     assert!(plan.command.ends_with("--away-from euc1-az2 --expires-in 60m --comment incident"), "{}", plan.command);
-    assert_eq!(plan.tier, Tier::Lowers);
+    assert_eq!((plan.tier, plan.blast.fewest_ready), (Tier::Lowers, Some(2)));
+    let also = Cluster { also: vec!["search".into()], ..Cluster::default() };
+    let engine = Engine::new(&fake.environment(), Clock::real()).unwrap();
+    let shared = engine.plan(&away("eu-central-1a", 60), &also).await.unwrap();
+    assert_eq!(shared.tier, Tier::Grave, "several services");
+    assert!(shared.facts.iter().any(|fact| fact.warns && fact.words == "it serves other services, too: search"));
     assert!(self::plan(&fake, away("euc1-az2", 60)).await.is_ok(), "by its id, too");
     assert!(refused(&fake, away("eu-central-1d", 60)).await.contains("it is in eu-central-1c (euc1-az1), "));
     for minutes in [0, 72 * 60 + 1] {

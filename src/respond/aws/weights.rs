@@ -1,130 +1,223 @@
-//! Shares of traffic as weights: what a wish comes to, and what it means for people. Pure.
+//! Destinations of AWS that share traffic, before and after a wish. Pure.
 
-use crate::model::plan::Share;
+use serde_json::{Value, json};
 
-/// Weights for `shares` of what now has the weights `before`, up to `most` each. The error is a
-/// sentence.
-///
-/// If all destinations are named, their weights are as given. If some are not, those that are
-/// named get that many per cent, and the rest of a hundred is divided as before.
-pub(super) fn divided(before: &[(String, u32)], shares: &[Share], most: u32) -> Result<Vec<u32>, String> {
-    let names = || before.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
-    let mut given: Vec<Option<u32>> = vec![None; before.len()];
+use crate::model::plan::{FieldChange, Guard, Refusal, Share};
+use crate::respond::guard::refusal;
+use crate::respond::kubernetes::fields::kept;
+use crate::respond::weights::{divided, moved, percents, words};
+use crate::text::Safe;
+
+use super::client::said;
+use super::draft::{after, change, fact, step};
+
+/// Where the weights stand in the fields of what divides traffic: by the key of each destination.
+const WEIGHTS: &str = "/weights";
+
+/// One destination.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Way {
+    /// By what its system knows it: an ARN, a set identifier.
+    pub(super) key: String,
+    /// What people call it.
+    pub(super) name: String,
+    pub(super) weight: u32,
+}
+
+/// Destinations with their weights before and after.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Split {
+    pub(super) ways: Vec<Way>,
+    pub(super) after: Vec<u32>,
+}
+
+/// The weights as they count: where all are zero, AWS divides evenly.
+fn counting(weights: Vec<u32>) -> Vec<u32> {
+    if weights.iter().all(|weight| *weight == 0) { vec![1; weights.len()] } else { weights }
+}
+
+/// `blue 60 %, green 40 %`.
+pub(super) fn shown(ways: &[Way]) -> String {
+    let shares = percents(&counting(ways.iter().map(|way| way.weight).collect()));
+    let parts: Vec<_> = ways.iter().zip(shares).map(|(way, share)| format!("{} {}", way.name, words(share))).collect();
+    parts.join(", ")
+}
+
+/// The weights as fields.
+pub(super) fn fields(ways: &[Way]) -> Value {
+    let weights: serde_json::Map<_, _> = ways.iter().map(|way| (way.key.clone(), json!(way.weight))).collect();
+    json!({ "weights": weights })
+}
+
+/// What `shares` make of `ways`: each is a percentage, and what they leave over is divided between
+/// the others as before. The error is a sentence.
+pub(super) fn wish(ways: &[Way], shares: &[Share]) -> Result<Vec<FieldChange>, String> {
+    let mut places: Vec<(usize, u32)> = Vec::new();
     for share in shares {
-        let Some(at) = before.iter().position(|(name, _)| *name == *share.destination) else {
-            return Err(format!("there is no destination `{}`; there are: {}", share.destination, names()));
+        let Some(at) = ways.iter().position(|way| *way.name == *share.destination) else {
+            return Err(format!("there is no destination `{}`; it sends {}", share.destination, shown(ways)));
         };
-        if given[at].replace(share.weight).is_some() {
+        if places.iter().any(|(other, _)| *other == at) {
             return Err(format!("`{}` is named twice", share.destination));
         }
-        if share.weight > most {
-            return Err(format!("a weight of {} is more than {most}, the most there is", share.weight));
-        }
+        places.push((at, share.weight));
     }
-    if given.iter().all(Option::is_none) {
-        let now: Vec<_> = before.iter().map(|(_, weight)| *weight).collect();
-        let shares: Vec<_> =
-            before.iter().enumerate().map(|(at, (name, _))| format!("{name} {} %", percent(&now, at))).collect();
-        return Err(format!("name who gets another share; now it is {}", shares.join(", ")));
+    if places.is_empty() {
+        return Err(format!("name who gets how many per cent; now it is {}", shown(ways)));
     }
-    let named: u32 = given.iter().flatten().sum();
-    let weights = if given.iter().all(Option::is_some) {
-        given.into_iter().flatten().collect()
-    } else {
-        if named > 100 {
-            return Err(format!(
-                "{named} per cent are more than there is: name all destinations to give weights ({})",
-                names()
-            ));
-        }
-        let rest: Vec<u32> =
-            before.iter().zip(&given).map(|((_, weight), given)| if given.is_some() { 0 } else { *weight }).collect();
-        let parts = apportioned(&rest, 100 - named);
-        given.into_iter().zip(parts).map(|(given, part)| given.unwrap_or(part)).collect::<Vec<u32>>()
-    };
-    if weights.iter().all(|weight| *weight == 0) {
-        return Err("no destination would have any weight, which AWS takes as equal shares: nothing was planned".into());
+    let now = counting(ways.iter().map(|way| way.weight).collect());
+    let then = divided(&now, &places).map_err(|why| format!("it sends {}; {why}", shown(ways)))?;
+    if percents(&now) == percents(&then) {
+        return Err(format!("it sends {} already: there is nothing to change", shown(ways)));
     }
-    Ok(weights)
+    let moves = ways.iter().zip(then).filter(|(way, then)| way.weight != *then);
+    Ok(moves.map(|(way, then)| change(pointer(&way.key), said(&way.name), &json!(way.weight), &json!(then))).collect())
 }
 
-/// `total` divided by `weights`, in whole numbers that add up; evenly if there is no weight.
-fn apportioned(weights: &[u32], total: u32) -> Vec<u32> {
-    let sum: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
-    if sum == 0 {
-        // Nobody had anything: what is left over has no taker, and named ones have it all.
-        return vec![0; weights.len()];
-    }
-    let exact = |weight: u32| u64::from(weight) * u64::from(total);
-    let mut parts: Vec<u32> = weights.iter().map(|weight| u32::try_from(exact(*weight) / sum).unwrap_or(0)).collect();
-    let mut order: Vec<usize> = (0..weights.len()).filter(|at| weights[*at] > 0).collect();
-    order.sort_by_key(|at| std::cmp::Reverse(exact(weights[*at]) % sum));
-    let missing = total - parts.iter().sum::<u32>();
-    for at in order.into_iter().cycle().take(missing as usize) {
-        parts[at] += 1;
-    }
-    parts
+fn pointer(key: &str) -> String {
+    format!("{WEIGHTS}/{}", step(key))
 }
 
-/// The share that a weight comes to, per cent of all of them. All zero is an equal split.
-pub(super) fn percent(weights: &[u32], at: usize) -> u32 {
-    let sum: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
-    let even = 100 / weights.len().max(1) as u64;
-    let part = (u64::from(weights[at]) * 100 + sum / 2).checked_div(sum).unwrap_or(even);
-    u32::try_from(part).unwrap_or(0)
+/// The weight that `changes` give to a destination.
+pub(super) fn given(changes: &[FieldChange], key: &str) -> Option<u32> {
+    after(changes, &pointer(key))?.as_u64().and_then(|weight| u32::try_from(weight).ok())
+}
+
+impl Split {
+    pub(super) fn new(ways: Vec<Way>, changes: &[FieldChange]) -> Self {
+        let after = ways.iter().map(|way| given(changes, &way.key).unwrap_or(way.weight)).collect();
+        Self { ways, after }
+    }
+
+    /// No destination would have any weight, which AWS takes as equal shares.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.after.iter().all(|weight| *weight == 0)
+    }
+
+    pub(super) fn now(&self) -> Vec<u32> {
+        counting(self.ways.iter().map(|way| way.weight).collect())
+    }
+
+    pub(super) fn before_percent(&self) -> Vec<f64> {
+        percents(&self.now())
+    }
+
+    pub(super) fn after_percent(&self) -> Vec<f64> {
+        percents(&self.after)
+    }
+
+    /// `100 % → 60 %`.
+    pub(super) fn shift(&self, at: usize) -> String {
+        format!("{} → {}", words(self.before_percent()[at]), words(self.after_percent()[at]))
+    }
+
+    /// How much of it goes elsewhere: `40 %`.
+    pub(super) fn moved(&self) -> String {
+        words(moved(&self.before_percent(), &self.after_percent()))
+    }
+
+    /// Destinations that get more than before.
+    pub(super) fn gaining(&self) -> Vec<usize> {
+        let (before, after) = (self.before_percent(), self.after_percent());
+        (0..self.ways.len()).filter(|at| after[*at] > before[*at]).collect()
+    }
+
+    /// `changes` with what they come to in percent.
+    pub(super) fn worded(&self, mut changes: Vec<FieldChange>) -> Vec<FieldChange> {
+        for (at, way) in self.ways.iter().enumerate() {
+            for change in changes.iter_mut().filter(|change| *change.pointer == *pointer(&way.key)) {
+                change.words = Some(Safe::from(self.shift(at)));
+            }
+        }
+        changes
+    }
+
+    /// What takes it back, in words.
+    pub(super) fn undo(&self, changes: &[FieldChange]) -> Safe {
+        let back: Vec<_> = changes
+            .iter()
+            .filter_map(|change| Some((&change.label, change.words.as_ref()?.split_once(" → ")?)))
+            .map(|(label, (was, is))| format!("{label} {is} → {was}"))
+            .collect();
+        said(&format!("{}, while nobody else has changed it", back.join(", ")))
+    }
+
+    /// Each weight counts against all of them, so all have to be as they were read.
+    pub(super) fn guards(&self) -> Result<Vec<Guard>, Refusal> {
+        let weights = fields(&self.ways)["weights"].take();
+        let value = kept(&weights)
+            .ok_or_else(|| refusal("it divides between too many for the record to keep: nothing was planned"))?;
+        Ok(vec![Guard { pointer: Safe::fixed(WEIGHTS), label: Safe::fixed("its destinations"), value }])
+    }
+
+    /// Where all of it goes, before and after.
+    pub(super) fn fact(&self) -> crate::model::plan::Fact {
+        let then: Vec<_> =
+            self.ways.iter().zip(&self.after).map(|(way, weight)| Way { weight: *weight, ..way.clone() }).collect();
+        fact("traffic", said(&format!("now {}; then {}", shown(&self.ways), shown(&then))))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
-    fn shares(given: &[(&str, u32)]) -> Vec<Share> {
-        given.iter().map(|(name, weight)| Share { destination: (*name).into(), weight: *weight }).collect()
+    fn ways(weights: &[u32]) -> Vec<Way> {
+        let way =
+            |(at, weight): (usize, &u32)| Way { key: format!("arn/{at}"), name: format!("g{at}"), weight: *weight };
+        weights.iter().enumerate().map(way).collect()
     }
 
-    fn now(weights: &[u32]) -> Vec<(String, u32)> {
-        weights.iter().enumerate().map(|(at, weight)| (format!("g{at}"), *weight)).collect()
+    fn after(now: &[u32], given: &[(&str, u32)]) -> Result<Vec<u32>, String> {
+        let shares: Vec<_> =
+            given.iter().map(|(name, weight)| Share { destination: (*name).into(), weight: *weight }).collect();
+        wish(&ways(now), &shares).map(|changes| Split::new(ways(now), &changes).after)
     }
 
     #[test]
-    fn what_is_not_named_keeps_its_part_of_the_rest() {
-        assert_eq!(divided(&now(&[1, 0]), &shares(&[("g1", 10)]), 999), Ok(vec![90, 10]));
-        assert_eq!(divided(&now(&[60, 30, 10]), &shares(&[("g2", 40)]), 999), Ok(vec![40, 20, 40]));
-        assert_eq!(divided(&now(&[1, 1, 1, 0]), &shares(&[("g3", 0)]), 999), Ok(vec![34, 33, 33, 0]));
-        assert_eq!(divided(&now(&[5, 5]), &shares(&[("g0", 300), ("g1", 7)]), 999), Ok(vec![300, 7]));
-        assert_eq!(divided(&now(&[0, 5]), &shares(&[("g1", 30)]), 999), Ok(vec![0, 30]), "the only one has it all");
+    fn a_share_is_a_percentage_however_the_weights_add_up() {
+        assert_eq!(after(&[100, 0], &[("g0", 70)]), Ok(vec![70, 30]), "the other one takes the rest");
+        assert_eq!(after(&[1, 0], &[("g1", 10)]), Ok(vec![90, 10]));
+        assert_eq!(after(&[60, 30, 10], &[("g2", 40)]), Ok(vec![40, 20, 40]));
+        assert_eq!(after(&[0, 0], &[("g0", 80)]), Ok(vec![80, 20]), "all zero is an equal split");
     }
 
     #[test]
     fn what_cannot_be_meant_is_refused() {
-        let why = |given: &[(&str, u32)], most| divided(&now(&[1, 0, 0]), &shares(given), most).unwrap_err();
-        assert!(why(&[("blue", 10)], 999).contains("no destination `blue`; there are: g0, g1, g2"));
-        assert!(why(&[("g0", 256)], 255).contains("more than 255"));
-        assert!(why(&[("g0", 1), ("g0", 2)], 999).contains("named twice"));
-        assert!(why(&[("g0", 60), ("g1", 60)], 999).contains("120 per cent"));
-        assert!(why(&[("g0", 0), ("g1", 0), ("g2", 0)], 999).contains("equal shares"));
-        assert!(why(&[("g0", 0)], 999).contains("equal shares"), "nobody else had anything");
-        assert!(why(&[], 999).contains("now it is g0 100 %, g1 0 %, g2 0 %"));
+        let why = |now: &[u32], given: &[(&str, u32)]| after(now, given).unwrap_err();
+        assert!(why(&[5, 5], &[("g0", 20), ("g1", 30)]).contains("the shares make 50 %: they have to make 100 %"));
+        assert!(why(&[1, 0], &[("blue", 10)]).contains("no destination `blue`; it sends g0 100 %, g1 0 %"));
+        assert!(why(&[1, 0], &[("g0", 1), ("g0", 2)]).contains("named twice"));
+        assert!(why(&[1, 0], &[("g0", 256)]).contains("at most 100 %"));
+        assert!(why(&[1, 1], &[("g0", 50)]).contains("already: there is nothing to change"));
+        assert!(why(&[1, 0, 0], &[("g0", 70)]).contains("who gets the other 30 %"));
+        assert!(why(&[1, 0], &[]).contains("now it is g0 100 %, g1 0 %"));
     }
 
-    proptest! {
-        #[test]
-        fn weights_stay_in_range_add_up_and_are_never_all_zero(
-            before in proptest::collection::vec(0_u32..=255, 1..5),
-            given in proptest::collection::vec((0_usize..5, 0_u32..=300), 1..5),
-        ) {
-            let named = shares(&given.iter().map(|(at, weight)| (["g0", "g1", "g2", "g3", "g4"][*at], *weight)).collect::<Vec<_>>());
-            if let Ok(after) = divided(&now(&before), &named, 255) {
-                prop_assert_eq!(after.len(), before.len());
-                prop_assert!(after.iter().all(|weight| *weight <= 255));
-                prop_assert!(after.iter().any(|weight| *weight > 0));
-                let unnamed: u32 = before.iter().enumerate()
-                    .filter(|(at, _)| given.iter().all(|(named, _)| named != at)).map(|(_, weight)| *weight).sum();
-                if unnamed > 0 {
-                    prop_assert_eq!(after.iter().sum::<u32>(), 100);
-                }
-            }
-        }
+    #[test]
+    fn a_change_is_told_in_percent_and_rests_on_all_weights() {
+        let share = Share { destination: "g1".into(), weight: 20 };
+        let changes = wish(&ways(&[3, 1]), &[share]).unwrap();
+        let split = Split::new(ways(&[3, 1]), &changes);
+        let changes = split.worded(changes);
+        let shown: Vec<_> = changes.iter().map(FieldChange::shown).collect();
+        assert_eq!(shown, ["g0 75 % → 80 %", "g1 25 % → 20 %"]);
+        assert_eq!(split.undo(&changes), "g0 80 % → 75 %, g1 20 % → 25 %, while nobody else has changed it");
+        assert_eq!(split.guards().unwrap()[0].value, r#"{"arn/0":3,"arn/1":1}"#);
+    }
+
+    #[test]
+    fn a_third_destination_counts_with_what_is_written() {
+        use crate::respond::kubernetes::fields::{Held, held};
+        let shares = [("g0", 30), ("g1", 60)].map(|(name, weight)| Share { destination: name.into(), weight });
+        let changes = wish(&ways(&[60, 30, 10]), &shares).unwrap();
+        assert_eq!(changes.len(), 2, "the third keeps its weight");
+        let split = Split::new(ways(&[60, 30, 10]), &changes);
+        let guards = split.guards().unwrap();
+        let plan = crate::model::plan::Plan { changes, guards, ..crate::record::testing::plan("p1", "aws") };
+        assert_eq!(held(&fields(&ways(&[60, 30, 10])), &plan), Held::Before);
+        assert_eq!(held(&fields(&ways(&[30, 60, 10])), &plan), Held::After);
+        assert!(matches!(held(&fields(&ways(&[60, 30, 100])), &plan), Held::Beside(_)));
+        assert!(matches!(held(&fields(&ways(&[30, 60, 100])), &plan), Held::Beside(_)));
     }
 }

@@ -193,6 +193,7 @@ impl Balancer {
         }
         let mut facts = vec![fact("zone", said(&format!("{shown}, one of {}", others + 1)))];
         let mut tier = Tier::Lowers;
+        let mut blast = Blast::default();
         let mut words = format!("1 of {} zones gets no new connections", others + 1);
         match &counted {
             Ok(counted) if counted.iter().all(|(zone, _)| zone.is_empty() || zone == "all") => {
@@ -206,6 +207,13 @@ impl Balancer {
                 let healthy = |inside: bool| counted.iter().filter(|(at, up)| *up && there(at) == inside).count();
                 let (lost, left) = (healthy(true), healthy(false));
                 words = format!("{lost} of {} healthy targets get no new connections", lost + left);
+                let count = |all: usize| u32::try_from(all).unwrap_or(u32::MAX);
+                blast = Blast {
+                    ready_before: count(lost + left),
+                    wanted_after: count(left),
+                    fewest_ready: Some(count(left)),
+                    ..blast
+                };
                 match (lost * 100).checked_div(left) {
                     None => {
                         tier = Tier::Grave;
@@ -253,7 +261,8 @@ impl Balancer {
         Ok(Draft {
             title: format!("move {name} away from {short}"),
             undo: Some(Safe::from(format!("cancel the shift; it ends by itself after {}", length(*minutes)))),
-            blast: Blast { ready_before: 0, wanted_after: 0, words: said(&words) },
+            guards: Vec::new(),
+            blast: Blast { words: said(&words), ..blast },
             room: Room::NotNeeded,
             owners,
             tier,
@@ -283,10 +292,10 @@ impl Balancer {
         Ok(Draft {
             title: format!("let traffic of {name} into {zone} again"),
             undo: Some(Safe::fixed("shift it away again, for the same time")),
+            guards: Vec::new(),
             blast: Blast {
-                ready_before: 0,
-                wanted_after: 0,
                 words: said(&format!("{zone} gets its share of new connections again")),
+                ..Blast::default()
             },
             room: Room::NotNeeded,
             owners: Vec::new(),

@@ -13,6 +13,7 @@ mod argo;
 mod argo_rollouts;
 mod autoscaled;
 mod aws;
+mod guards;
 mod promises;
 mod recording;
 mod rollouts;

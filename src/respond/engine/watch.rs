@@ -47,6 +47,15 @@ impl Watch<'_> {
         }
     }
 
+    /// For how long what is as before may be an old reading.
+    fn grace(&self) -> TimeDelta {
+        let lag = self.actuator.lag();
+        match self.written {
+            Written::Yes => lag,
+            Written::Unknown(_) => lag.max(GRACE),
+        }
+    }
+
     fn judge(&self, seen: Seen, now: World) -> Progress {
         let age = now - self.since;
         let patient = age < TimeDelta::seconds(i64::from(self.plan.patience_seconds));
@@ -55,15 +64,15 @@ impl Watch<'_> {
                 after_seconds: u32::try_from(age.num_seconds().max(0)).unwrap_or(u32::MAX),
                 words,
             }),
+            (Seen::Written { words }, _) => Progress::Ended(Outcome::Written { words }),
             (Seen::Under { words }, _) if patient => Progress::Under { words },
             (Seen::Under { words }, _) => Progress::Ended(Outcome::TimedOut { words }),
             (Seen::Gone { why } | Seen::Failed { why }, _) => Progress::Ended(Outcome::Failed { why }),
-            (Seen::Other { words }, _) | (Seen::AsBefore { words }, Written::Yes) => {
-                Progress::Ended(Outcome::Overridden { words })
-            }
-            (Seen::AsBefore { words }, Written::Unknown(_)) if age < GRACE => {
+            (Seen::Other { words }, _) => Progress::Ended(Outcome::Overridden { words }),
+            (Seen::AsBefore { words }, _) if age < self.grace() => {
                 Progress::Under { words: Safe::from(format!("{words}; the write may still come to light")) }
             }
+            (Seen::AsBefore { words }, Written::Yes) => Progress::Ended(Outcome::Overridden { words }),
             (Seen::AsBefore { words }, Written::Unknown(why)) => {
                 Progress::Ended(Outcome::Unknown { why: Safe::from(format!("{why}; {words}")) })
             }
@@ -98,5 +107,93 @@ impl<'a> Told<'a> {
             (self.tell)(Progress::Under { words: words.clone() });
             self.last = Some(words);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use futures::future::BoxFuture;
+
+    use super::*;
+    use crate::model::name::Kind;
+    use crate::model::plan::{Permission, Preview, Refusal, Request};
+    use crate::record::testing::plan;
+    use crate::respond::{Ack, Cluster, Intent, WriteError};
+
+    /// A system that tells what it is told to, and then the last of it for ever.
+    struct Tells {
+        lag: TimeDelta,
+        seen: Mutex<VecDeque<Seen>>,
+    }
+
+    impl Actuator for Tells {
+        fn serves(&self, _: Kind) -> bool {
+            true
+        }
+        fn plan<'a>(&'a self, _: &'a Request, _: &'a Cluster) -> BoxFuture<'a, Result<Plan, Refusal>> {
+            unreachable!("it is only looked at")
+        }
+        fn permitted<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Permission> {
+            unreachable!("it is only looked at")
+        }
+        fn preview<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Preview> {
+            unreachable!("it is only looked at")
+        }
+        fn write(&self, _: Intent) -> BoxFuture<'_, Result<Ack, WriteError>> {
+            unreachable!("it is only looked at")
+        }
+        fn lag(&self) -> TimeDelta {
+            self.lag
+        }
+        fn progress<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Seen> {
+            let mut seen = self.seen.lock().unwrap();
+            let next = if seen.len() > 1 { seen.pop_front() } else { seen.front().cloned() };
+            Box::pin(async move { next.unwrap() })
+        }
+    }
+
+    /// How it ends, and after how many seconds.
+    async fn ended(lag: i64, seen: &[Seen]) -> (Outcome, i64) {
+        let (clock, mut driver) = Clock::driven(World::from_timestamp(1_795_000_000, 0).unwrap());
+        let since = clock.now();
+        let world = tokio::spawn(async move {
+            loop {
+                driver.settled().await;
+                let to = driver.now() + TimeDelta::seconds(1);
+                driver.advance(to);
+                tokio::task::yield_now().await;
+            }
+        });
+        let tells = Tells { lag: TimeDelta::seconds(lag), seen: Mutex::new(seen.iter().cloned().collect()) };
+        let plan = plan("p1", "kubectl");
+        let watch = Watch { actuator: &tells, clock: &clock, plan: &plan, since, written: Written::Yes };
+        let outcome = watch.run(clock.hold(), &mut Told::new(&|_| ())).await;
+        world.abort();
+        (outcome, (clock.now() - since).num_seconds())
+    }
+
+    fn before() -> Seen {
+        Seen::AsBefore { words: "replicas is 6".into() }
+    }
+
+    #[tokio::test]
+    async fn a_system_that_is_eventually_consistent_has_its_time_before_it_is_overridden() {
+        let live = Seen::Live { words: "12 of 12".into() };
+        let late = [before(), before(), before(), live];
+        assert!(matches!(ended(60, &late).await.0, Outcome::Verified { .. }), "an old reading is none of a change");
+        assert!(matches!(ended(0, &late).await, (Outcome::Overridden { .. }, ..2)), "it reads its own writes");
+        let (outcome, after) = ended(60, &[before()]).await;
+        assert!(matches!(outcome, Outcome::Overridden { .. }) && (60..70).contains(&after), "{outcome:?} {after}");
+        let other = Seen::Other { words: "replicas is 9".into() };
+        assert!(matches!(ended(60, &[other]).await, (Outcome::Overridden { .. }, ..2)), "a third value is no old one");
+    }
+
+    #[tokio::test]
+    async fn what_nothing_follows_from_is_written_and_not_verified() {
+        let written = Seen::Written { words: "0 of 6 pods run it".into() };
+        assert_eq!(ended(0, &[written]).await.0, Outcome::Written { words: "0 of 6 pods run it".into() });
     }
 }

@@ -32,6 +32,7 @@ use super::draft::{check_identity, draft, fact, warning};
 use super::fields::{self, Held, held};
 use super::objects::{Application, Meta};
 use super::owners::{self, Field};
+use super::pace::share;
 use super::place::Place;
 use super::said;
 use super::scale::kubectl;
@@ -180,7 +181,13 @@ impl Facts<'_> {
             _ if self.rollout.is_blue_green() => Tier::Reversible,
             _ => Tier::Lowers,
         };
-        (Blast { ready_before: status.ready_replicas, wanted_after: wanted, words: Safe::from(words) }, tier)
+        let blast = Blast {
+            ready_before: status.ready_replicas,
+            wanted_after: wanted,
+            fewest_ready: Some(stable.min(status.ready_replicas)),
+            words: Safe::from(words),
+        };
+        (blast, tier)
     }
 
     fn roll_back(&self, want: &Request, to: &Revision) -> Result<Plan, Refusal> {
@@ -278,6 +285,12 @@ impl Facts<'_> {
         match held(holder.object, applied) {
             Held::After => {}
             Held::Before => return Err(refusal(format!("there is nothing to undo: {target} is as it was before"))),
+            Held::Beside(guard) => {
+                return Err(refusal(format!(
+                    "{target}: {} since: the undo is not what it was",
+                    fields::strayed(guard)
+                )));
+            }
             Held::Other(field, _) => {
                 return Err(refusal(format!(
                     "{} of {target} is not what was set here: the undo would overwrite that",
@@ -369,6 +382,7 @@ impl Facts<'_> {
         plan.blast = Blast {
             ready_before: status.ready_replicas,
             wanted_after: wanted,
+            fewest_ready: Some(self.fewest()),
             words: Safe::from(format!(
                 "{pods} of {wanted} pods are of it already, the others are made anew; {} ready now",
                 status.ready_replicas
@@ -412,6 +426,18 @@ impl Facts<'_> {
     /// The template as it is now.
     fn template(&self) -> Value {
         self.holder().object.pointer(TEMPLATE).cloned().unwrap_or_default()
+    }
+
+    /// The fewest that are ready while another version is rolled out: a blue-green rollout keeps
+    /// the old one until the new one is promoted.
+    fn fewest(&self) -> u32 {
+        let (ready, wanted) = (self.rollout.status.ready_replicas, self.rollout.wanted());
+        if self.rollout.is_blue_green() {
+            return ready;
+        }
+        let given = self.object.pointer("/spec/strategy/canary/maxUnavailable").cloned();
+        let away = share(&given.unwrap_or_else(|| "25%".into()), wanted, false);
+        ready.min(wanted.saturating_sub(away))
     }
 
     fn draft(&self, want: &Request) -> Plan {

@@ -19,7 +19,7 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::clock::World;
-use crate::model::name::Target;
+use crate::model::name::{Kind, ObjectPath, Target, WorkloadKey};
 use crate::model::plan::{Blast, Ends, FieldChange, Owner, Plan, Refusal, Request, Revision, Tier};
 use crate::respond::Cluster;
 use crate::respond::guard::refusal;
@@ -43,7 +43,7 @@ const POLICY: &str = "/spec/syncPolicy";
 /// Goes back to what runs already: nothing but auto-sync is turned off.
 const CURRENT: &str = "current";
 /// What keeps pods; the rest of an Application's resources has no capacity.
-const WORKLOADS: [&str; 4] = ["Deployment", "StatefulSet", "DaemonSet", "Rollout"];
+const WORKLOADS: [Kind; 4] = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet, Kind::Rollout];
 
 /// What was read of one Application.
 struct Facts<'a> {
@@ -251,6 +251,7 @@ impl Facts<'_> {
         }];
         plan.facts = windows;
         (plan.blast, plan.tier) = self.stakes();
+        plan.affects = self.workloads();
         Ok(plan)
     }
 
@@ -283,25 +284,44 @@ impl Facts<'_> {
         })
     }
 
-    /// The workloads that may be made anew. More than one is more than one key's worth.
+    /// The workloads that may be made anew. More than one is more than one key's worth, and several
+    /// services take a second person; one that the catalogue does not know counts for itself.
     fn stakes(&self) -> (Blast, Tier) {
-        let workloads: Vec<_> = self
-            .app
-            .status
-            .resources
-            .iter()
-            .filter(|resource| WORKLOADS.contains(&resource.kind.as_str()))
-            .map(|resource| format!("{} {}", resource.kind, resource.name))
-            .collect();
-        let more = workloads.len().saturating_sub(4);
-        let named = workloads.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
-        let words = match (workloads.len(), more) {
+        let workloads = self.workloads();
+        let named: Vec<_> = workloads.iter().map(|one| format!("{} {}", one.kind, one.path.name)).collect();
+        let more = named.len().saturating_sub(4);
+        let first = named.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
+        let words = match (named.len(), more) {
             (0, _) => "no workload of it is known".to_owned(),
-            (_, 0) => format!("{named}: made anew where the versions differ"),
-            (_, more) => format!("{named} and {more} more: made anew where the versions differ"),
+            (_, 0) => format!("{first}: made anew where the versions differ"),
+            (_, more) => format!("{first} and {more} more: made anew where the versions differ"),
         };
-        let tier = if workloads.len() > 1 { Tier::Lowers } else { Tier::Reversible };
+        let of = |one: &Target| {
+            let key = WorkloadKey { kind: one.kind, path: one.path.clone() };
+            self.cluster.workloads.get(&key).map_or_else(|| one.path.to_string(), |service| service.0.to_string())
+        };
+        let services: std::collections::BTreeSet<String> = workloads.iter().map(of).collect();
+        let tier = match (services.len(), workloads.len()) {
+            (2.., _) => Tier::Grave,
+            (_, 2..) => Tier::Lowers,
+            _ => Tier::Reversible,
+        };
         (Blast { words: said(&words), ..Blast::default() }, tier)
+    }
+
+    /// What keeps pods of it.
+    fn workloads(&self) -> Vec<Target> {
+        let resources = self.app.status.resources.iter();
+        let ours = resources.filter_map(|resource| {
+            let kind = Kind::parse(&resource.kind).filter(|kind| WORKLOADS.contains(kind))?;
+            Some(Target {
+                origin: self.target.origin.clone(),
+                kind,
+                path: ObjectPath::new(resource.namespace.as_str(), resource.name.as_str()),
+                uid: None,
+            })
+        });
+        ours.collect()
     }
 
     fn draft(&self, want: &Request) -> Plan {

@@ -24,7 +24,7 @@ use super::objects::{Autoscaler, Meta, TargetRef};
 use super::owners::{self, Field};
 use super::place::{Place, is_name, resource};
 use super::scale::{self, Facts};
-use super::{Kubernetes, said};
+use super::{Kubernetes, argocd, said};
 use bounds::{Bounds, Wish};
 use keda::ScaledObject;
 pub(super) use look::look;
@@ -149,6 +149,10 @@ impl Holder {
         }
     }
 
+    fn is_paused(&self) -> bool {
+        self.meta.annotations.get(keda::PAUSED).is_some_and(|paused| paused == "true")
+    }
+
     fn scales(&self, workload: &Target) -> bool {
         self.of.kind == workload.kind.as_str() && *self.of.name == *workload.path.name
     }
@@ -223,6 +227,7 @@ impl Kubernetes {
         }
         let (ours, theirs) =
             futures::join!(self.api.application(&holder.meta), self.api.application(&facts.object.metadata));
+        let tracked: Vec<String> = [&ours, &theirs].into_iter().flatten().map(|(name, _)| name.clone()).collect();
         let kind = holder.dialect.kind.as_str();
         let mut owners = owners::of_field(Field::Bounds, &holder.meta, kind, ours);
         // A manifest that sets the workload's replicas would fight the autoscaler, too.
@@ -235,7 +240,8 @@ impl Kubernetes {
                 words: said(&format!("would set a plain scale back within 15 s, so {}", wish.instead)),
             });
         }
-        Ok(plan::plan(want, holder, facts, wish, owners, cluster))
+        let instead = tracked.iter().find_map(|name| argocd::hold_instead(facts.target, Some(name), &owners));
+        Ok(Plan { instead, ..plan::plan(want, holder, facts, wish, owners, cluster) })
     }
 
     /// The autoscaler that holds the target of `facts`.
@@ -268,6 +274,23 @@ impl Kubernetes {
         }
     }
 
+    /// KEDA's objects that hold the target of `facts` and are told to leave it alone for the time
+    /// being: there is no autoscaler then that would tell of them.
+    pub(super) async fn paused(&self, facts: &Facts<'_>) -> Vec<Owner> {
+        let all = self.api.scaled_objects(&facts.target.path.namespace).await.unwrap_or_default();
+        let ours = all.into_iter().filter_map(Holder::of_scaled_object).filter(|one| one.scales(facts.target));
+        ours.filter(|one| one.pinned.is_none() && one.is_paused())
+            .map(|one| Owner {
+                name: said(&one.shown()),
+                effect: OwnerEffect::MayRevert,
+                words: said(&format!(
+                    "is paused; when somebody takes its annotation {} away, it keeps its own bounds again",
+                    keda::PAUSED
+                )),
+            })
+            .collect()
+    }
+
     async fn read_holder(&self, target: &Target) -> Result<Holder, Refusal> {
         let place = Place::of(target)?;
         let object: Value = self.api.get(&place.path()).await.map_err(|error| match error {
@@ -295,7 +318,8 @@ fn is_of(target: &Target, holder: &Holder) -> bool {
 
 /// The workload that an autoscaler scales.
 fn workload_of(near: &Target, holder: &Holder) -> Result<Target, Refusal> {
-    let kind = Kind::parse(&holder.of.kind).filter(|kind| matches!(kind, Kind::Deployment | Kind::StatefulSet));
+    let kind = Kind::parse(&holder.of.kind)
+        .filter(|kind| matches!(kind, Kind::Deployment | Kind::StatefulSet | Kind::Rollout));
     match kind {
         Some(kind) if resource(kind).is_some() && is_name(&holder.of.name) => Ok(Target {
             origin: near.origin.clone(),

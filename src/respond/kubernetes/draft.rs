@@ -37,6 +37,8 @@ pub(super) fn draft(target: &Target, meta: &Meta, want: &Request, read_at: World
         ends: Ends::Stays,
         read_at,
         expires_at: read_at + LIFETIME,
+        guards: Vec::new(),
+        affects: Vec::new(),
         patience_seconds: u32::try_from(PATIENCE.num_seconds()).unwrap_or(u32::MAX),
         raised_from: None,
     }

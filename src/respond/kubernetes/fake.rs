@@ -275,6 +275,11 @@ fn answer(state: &mut State, seen: Seen) -> Reply {
         return reply;
     }
     let path = seen.path.split('?').next().unwrap_or_default();
+    // The object may be a Rollout: it has a scale, too.
+    let rollout = path.strip_prefix("/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/payments");
+    let rest = rollout.filter(|_| state.object["kind"] == "Rollout");
+    let same = rest.map(|rest| format!("/apis/apps/v1/namespaces/shop/deployments/payments{rest}"));
+    let path = same.as_deref().unwrap_or(path);
     if let Some(reply) = objects::answer(state, &seen, path) {
         return reply;
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::model::plan::{FieldChange, Plan};
+use crate::model::plan::{FieldChange, Guard, Plan};
 use crate::text::{Safe, TEXT_CAP, clean_capped, redact};
 
 /// The most bytes of a value that a plan may hold. Reading a text back from the record cuts it at
@@ -11,7 +11,7 @@ pub(super) const KEPT: usize = 16 * TEXT_CAP;
 
 /// A value as a plan keeps it: JSON in printable ASCII, which no cleaning changes. `None` if the
 /// record would give it back cut, with its secrets or without them.
-pub(super) fn kept(value: &Value) -> Option<Safe> {
+pub(in crate::respond) fn kept(value: &Value) -> Option<Safe> {
     let text = ascii(value);
     (text.len() <= KEPT && redact(&text).len() <= KEPT).then(|| clean_capped(&text, KEPT))
 }
@@ -52,16 +52,19 @@ pub(in crate::respond) enum Held<'a> {
     Before,
     /// This one holds something else.
     Other(&'a FieldChange, Value),
+    /// They hold what was read or what is written, and this, which goes with them, does not.
+    Beside(&'a Guard),
 }
 
 /// What the fields of `plan` hold in `object`.
 pub(in crate::respond) fn held<'a>(object: &Value, plan: &'a Plan) -> Held<'a> {
     let all = |kept: fn(&FieldChange) -> &Safe| plan.changes.iter().all(|field| same(&at(object, field), kept(field)));
+    let beside = |written| plan.guards.iter().find(|guard| !stands(object, guard, &plan.changes, written));
     if all(|field| &field.after) {
-        return Held::After;
+        return beside(true).map_or(Held::After, Held::Beside);
     }
     if all(|field| &field.before) {
-        return Held::Before;
+        return beside(false).map_or(Held::Before, Held::Beside);
     }
     let strange = plan.changes.iter().find(|field| {
         let now = at(object, field);
@@ -73,6 +76,20 @@ pub(in crate::respond) fn held<'a>(object: &Value, plan: &'a Plan) -> Held<'a> {
         Some(field) => Held::Other(field, at(object, field)),
         None => Held::Before,
     }
+}
+
+/// Whether what a guard is about is as it was read, but for what was `written` below it.
+fn stands(object: &Value, guard: &Guard, changes: &[FieldChange], written: bool) -> bool {
+    let Ok(mut kept) = serde_json::from_str::<Value>(&guard.value) else { return false };
+    for change in changes.iter().filter(|_| written) {
+        let below = change.pointer.strip_prefix(guard.pointer.as_str());
+        if let (Some(slot), Ok(after)) =
+            (below.and_then(|at| kept.pointer_mut(at)), serde_json::from_str(&change.after))
+        {
+            *slot = after;
+        }
+    }
+    is(object.pointer(&guard.pointer).unwrap_or(&Value::Null), &kept)
 }
 
 /// The value of a field now: `null` where there is none.
@@ -119,9 +136,14 @@ fn common(now: &Value, ours: &Value) -> Value {
 /// Whether `now` is what a plan kept. Of a plan that was read from the record secrets were taken
 /// out: there they are taken out of `now`, too.
 pub(super) fn same(now: &Value, kept: &Safe) -> bool {
-    serde_json::from_str::<Value>(kept).is_ok_and(|kept| kept == *now || lean(&kept) == lean(now))
+    serde_json::from_str::<Value>(kept).is_ok_and(|kept| is(now, &kept))
         || *redact(&now.to_string()) == **kept
         || *redact(&ascii(now)) == **kept
+}
+
+/// Whether `now` is `kept`, or would be if the record had kept it.
+fn is(now: &Value, kept: &Value) -> bool {
+    kept == now || lean(kept) == lean(now) || *redact(&now.to_string()) == *kept.to_string()
 }
 
 /// The guarded patch: identity and every shown field tested, then written. All or nothing.
@@ -132,6 +154,11 @@ pub(super) fn same(now: &Value, kept: &Safe) -> bool {
 pub(super) fn patch(plan: &Plan, absent: bool) -> Option<Value> {
     let uid = plan.target.uid.as_ref()?;
     let mut patch = vec![json!({ "op": "test", "path": "/metadata/uid", "value": uid })];
+    // Before anything below them is written.
+    for guard in &plan.guards {
+        let value: Value = serde_json::from_str(&guard.value).ok()?;
+        patch.push(json!({ "op": "test", "path": guard.pointer, "value": value }));
+    }
     for field in &plan.changes {
         let path = field.pointer.as_str();
         let read = |text: &Safe| serde_json::from_str::<Value>(text).ok();
@@ -143,7 +170,7 @@ pub(super) fn patch(plan: &Plan, absent: bool) -> Option<Value> {
             (false, false) => json!({ "op": "replace", "path": path, "value": after }),
         });
     }
-    (patch.len() > 1).then_some(Value::Array(patch))
+    (!plan.changes.is_empty()).then_some(Value::Array(patch))
 }
 
 /// `replicas went from 6 to 9`, of a field that holds something else than the plan read.
@@ -152,4 +179,9 @@ pub(in crate::respond) fn moved(field: &FieldChange, now: &Value) -> String {
         return format!("{} was changed", field.label);
     }
     format!("{} went from {} to {now}", field.label, field.before)
+}
+
+/// `its destinations were changed`: what a guard found.
+pub(in crate::respond) fn strayed(guard: &Guard) -> String {
+    format!("{} changed", guard.label)
 }

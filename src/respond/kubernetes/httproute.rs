@@ -22,6 +22,7 @@ pub(super) fn lists(object: &Value) -> Vec<List> {
         let Some(backends) = rule.get("backendRefs").and_then(Value::as_array) else { continue };
         lists.push(List {
             pointer: format!("/spec/rules/{at}/backendRefs"),
+            around: ["matches", "name"].map(|field| format!("/spec/rules/{at}/{field}")).into(),
             name: rule.get("name").and_then(Value::as_str).map(str::to_owned),
             number: lists.len() + 1,
             ways: backends.iter().map(way).collect(),

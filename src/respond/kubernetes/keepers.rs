@@ -6,19 +6,28 @@
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::model::name::Kind;
-use crate::model::plan::{Owner, OwnerEffect};
+use crate::model::name::{Kind, ObjectPath, Target};
+use crate::model::plan::{Instead, Owner, OwnerEffect, Request};
 use crate::text::Safe;
 
 use super::client::{Api, ApiError};
 use super::objects::{Application, Meta};
-use super::place::Place;
+use super::place::{Place, is_name};
 use super::scale::quoted;
-use super::{ready, said};
+use super::{argocd, ready, said};
 
-/// All keepers of the object at `place`, the gravest first. `pointers`: what is to be written.
-pub(super) async fn of(api: &Api, place: &Place, meta: &Meta, pointers: &[String]) -> Vec<Owner> {
+/// All keepers of `target` at `place`, the gravest first, and what to change of one that would take
+/// a change back. `pointers`: what is to be written.
+pub(super) async fn of(
+    api: &Api,
+    place: &Place,
+    target: &Target,
+    meta: &Meta,
+    pointers: &[String],
+) -> (Vec<Owner>, Option<Instead>) {
     let (rollouts, application) = futures::join!(rollouts(api, place), api.application(meta));
+    let aborts = rollouts.as_ref().ok().and_then(|rollouts| abort_instead(rollouts, place, target));
+    let tracked = application.as_ref().map(|(name, _)| name.clone());
     let mut owners = by_rollouts(place, rollouts);
     owners.extend(application.map(|(name, read)| by_argo_cd(place, &name, read, pointers)));
     owners.extend(by_flux(meta));
@@ -33,7 +42,27 @@ pub(super) async fn of(api: &Api, place: &Place, meta: &Meta, pointers: &[String
         OwnerEffect::MayRevert => 1,
         OwnerEffect::Informs => 2,
     });
-    owners
+    let instead = aborts.or_else(|| argocd::hold_instead(target, tracked.as_deref(), &owners));
+    (owners, instead)
+}
+
+/// The abort of a Rollout that moves this traffic now: where none is under way, nothing of it can
+/// be aborted.
+fn abort_instead(rollouts: &[Value], place: &Place, target: &Target) -> Option<Instead> {
+    let rollout = rollouts.iter().find(|rollout| manages(rollout, place))?;
+    let text = |pointer: &str| rollout.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (new, stable) = (text("/status/currentPodHash"), text("/status/stableRS"));
+    let aborted = rollout.pointer("/status/abort") == Some(&Value::Bool(true));
+    let name = text("/metadata/name");
+    if aborted || stable.is_empty() || new == stable || !is_name(name) {
+        return None;
+    }
+    let path = ObjectPath::new(place.namespace.as_str(), name);
+    let rollout = Target { origin: target.origin.clone(), kind: Kind::Rollout, path, uid: None };
+    Some(Instead {
+        words: said(&format!("abort the rollout of Rollout {name}: all traffic goes to its stable version")),
+        request: Box::new(Request::Abort { target: rollout }),
+    })
 }
 
 async fn rollouts(api: &Api, place: &Place) -> Result<Vec<Value>, ApiError> {

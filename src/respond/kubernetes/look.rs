@@ -10,7 +10,7 @@ use crate::respond::Seen;
 use crate::text::Safe;
 
 use super::client::Api;
-use super::fields::{Held, at, held, same};
+use super::fields::{self, Held, at, held, same};
 use super::objects::{Meta, Pod, Workload};
 use super::place::Place;
 use super::rolled::rolled;
@@ -41,6 +41,7 @@ pub(super) async fn look(api: &Api, plan: &Plan) -> Seen {
     match held(&object, plan) {
         Held::After => {}
         Held::Before => return Seen::AsBefore { words: holds(plan, &object) },
+        Held::Beside(guard) => return Seen::Other { words: said(&fields::strayed(guard)) },
         Held::Other(..) => return Seen::Other { words: holds(plan, &object) },
     }
     if matches!(plan.target.kind, Kind::HorizontalPodAutoscaler | Kind::ScaledObject) {

@@ -25,6 +25,10 @@ pub(super) struct Pace {
     /// The most that are there in addition.
     added: u32,
     pub(super) way: Way,
+    /// Whether pods go by their ordinals, whatever their state.
+    ordered: bool,
+    /// For how long a pod has to be ready before the next goes, in seconds.
+    settle: u64,
     deadline: i64,
 }
 
@@ -80,14 +84,34 @@ impl Pace {
             Way::Recreates => (away, added) = (replicas, 0),
             Way::Rolls | Way::From(_) => {}
         }
+        let settle = object.pointer("/spec/minReadySeconds").and_then(Value::as_u64).unwrap_or(0);
         let deadline = object.pointer("/spec/progressDeadlineSeconds").and_then(Value::as_i64);
         let deadline = deadline.unwrap_or(PATIENCE.num_seconds());
-        Self { replicas, ready: ready.unwrap_or(0), away: away.min(replicas), added, way, deadline }
+        Self {
+            replicas,
+            ready: ready.unwrap_or(0),
+            away: away.min(replicas),
+            added,
+            way,
+            ordered: kind == Kind::StatefulSet,
+            settle,
+            deadline,
+        }
     }
 
     /// What stays ready while it rolls, if what comes is no worse than what goes.
     fn least(&self) -> u32 {
         self.ready.min(self.replicas).saturating_sub(self.away)
+    }
+
+    /// The fewest that are ready while it rolls. What is away already counts among those that may
+    /// be, but for a StatefulSet, which goes by ordinals.
+    fn fewest(&self) -> u32 {
+        match self.way {
+            Way::OnDelete => self.ready,
+            _ if self.ordered => self.least(),
+            _ => self.ready.min(self.replicas.saturating_sub(self.away)),
+        }
     }
 
     pub(super) fn blast(&self) -> Blast {
@@ -102,7 +126,12 @@ impl Pace {
                 format!("{now}; while it rolls {away} may be away{more}")
             }
         };
-        Blast { ready_before: *ready, wanted_after: *replicas, words: Safe::from(words) }
+        Blast {
+            ready_before: *ready,
+            wanted_after: *replicas,
+            fewest_ready: Some(self.fewest()),
+            words: Safe::from(words),
+        }
     }
 
     /// One key, unless nothing stays ready on the way.
@@ -131,10 +160,32 @@ impl Pace {
         Room::Counted { fit, wait, words: Safe::from(words) }
     }
 
+    fn steps(&self) -> u32 {
+        self.replicas.div_ceil((self.away + self.added).max(1))
+    }
+
+    /// How long it takes, as far as it is known: `6 steps of 1 pod, at least 180 s`.
+    pub(super) fn takes(&self) -> Option<String> {
+        if self.replicas == 0 || self.way == Way::OnDelete {
+            return None;
+        }
+        let (steps, pods) = (self.steps(), (self.away + self.added).min(self.replicas));
+        let steps_are = if steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
+        let each = if pods == 1 { "1 pod".to_owned() } else { format!("{pods} pods") };
+        Some(match self.settle {
+            0 => format!("{steps_are} of {each}, each until they are ready"),
+            settle => format!(
+                "{steps_are} of {each}, at least {} s (minReadySeconds {settle})",
+                settle.saturating_mul(u64::from(steps))
+            ),
+        })
+    }
+
     /// How long it may take: what Kubernetes gives it without progress, and a while for each step.
     pub(super) fn patience(&self) -> u32 {
-        let steps = self.replicas.div_ceil((self.away + self.added).max(1));
-        let whole = self.deadline.saturating_add(STEP).saturating_add(STEP * i64::from(steps));
+        let steps = i64::from(self.steps());
+        let settle = i64::try_from(self.settle).unwrap_or(LONGEST).min(LONGEST);
+        let whole = self.deadline.saturating_add(STEP).saturating_add((STEP + settle).saturating_mul(steps));
         u32::try_from(whole.min(LONGEST.max(self.deadline.saturating_add(STEP)))).unwrap_or(u32::MAX)
     }
 }
@@ -163,6 +214,11 @@ mod tests {
     fn a_deployment_rounds_as_its_controller_does() {
         let pace = deployment(json!({ "replicas": 6 }), 6);
         assert_eq!((pace.away, pace.added, pace.tier()), (1, 2, Tier::Reversible));
+        assert_eq!(pace.blast().fewest_ready, Some(5));
+        let ill = deployment(json!({ "replicas": 6 }), 2);
+        assert_eq!(ill.blast().fewest_ready, Some(2), "those that are away already count among those that may be");
+        let set = Pace::of(Kind::StatefulSet, &json!({ "spec": { "replicas": 3 }, "status": { "readyReplicas": 2 } }));
+        assert_eq!(set.blast().fewest_ready, Some(1), "it goes by ordinals, whatever their state");
         assert_eq!(pace.blast().words, "6 of 6 ready now; while it rolls 1 may be away, 2 more at a time");
         let rolling = json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 0, "maxUnavailable": "10%" } });
         let stuck = deployment(json!({ "replicas": 6, "strategy": rolling }), 6);
@@ -173,7 +229,7 @@ mod tests {
     #[test]
     fn what_takes_the_last_ready_pod_on_the_way_wants_the_name() {
         let recreate = deployment(json!({ "replicas": 3, "strategy": { "type": "Recreate" } }), 3);
-        assert_eq!(recreate.tier(), Tier::Lowers);
+        assert_eq!((recreate.tier(), recreate.blast().fewest_ready), (Tier::Lowers, Some(0)));
         assert!(recreate.blast().words.contains("all of them end before"));
         let broken = deployment(json!({ "replicas": 3, "strategy": { "type": "Recreate" } }), 0);
         assert_eq!(broken.tier(), Tier::Reversible, "where nothing is ready, nothing is lost");
@@ -217,5 +273,9 @@ mod tests {
         assert!(small.patience() > 100 + 60);
         let large = deployment(json!({ "replicas": 400 }), 400);
         assert!(large.patience() > small.patience() && large.patience() <= 3600);
+        assert_eq!(small.takes().as_deref(), Some("2 steps of 1 pod, each until they are ready"));
+        let slow = deployment(json!({ "replicas": 6, "minReadySeconds": 30 }), 6);
+        assert_eq!(slow.takes().as_deref(), Some("2 steps of 3 pods, at least 60 s (minReadySeconds 30)"));
+        assert!(slow.patience() > deployment(json!({ "replicas": 6 }), 6).patience());
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::model::plan::{FieldChange, Plan, Refusal, Request};
+use crate::model::plan::{FieldChange, Plan, Refusal, Request, Tier};
 use crate::respond::Cluster;
 use crate::respond::guard::{RESTARTED, refusal};
 use crate::text::Safe;
@@ -48,7 +48,7 @@ impl Kubernetes {
         let application = self.api.application(&read.meta).await;
         let owners = of_field(Field::Restart, &read.meta, target.kind.as_str(), application);
         let command = read.kubectl(&["rollout", "restart", &read.short()]);
-        Ok(rollout::plan(
+        let plan = rollout::plan(
             &read,
             want,
             cluster,
@@ -60,6 +60,8 @@ impl Kubernetes {
                 owners,
                 command,
             },
-        ))
+        );
+        // Nothing takes it back.
+        Ok(Plan { tier: plan.tier.max(Tier::Lowers), ..plan })
     }
 }

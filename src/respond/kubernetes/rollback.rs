@@ -3,7 +3,7 @@
 //! A plan keeps the template itself, never a revision's number: rolling back renumbers it. An undo
 //! writes only over the very template that was written here.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::clock::World;
 use crate::model::plan::{Fact, FieldChange, Plan, Refusal, Request, Revision as Wanted};
@@ -58,8 +58,11 @@ impl Kubernetes {
             change.revision.or_else(|| revisions.iter().find(|one| one.is(&change.template)).map(|one| one.number));
         let command = match number {
             Some(number) => read.kubectl(&["rollout", "undo", &read.short(), &format!("--to-revision={number}")]),
-            // No revision holds it any more: no command of one line does this.
-            None => read.kubectl(&["edit", &read.short()]),
+            // No revision holds it any more, so the template itself is written.
+            None => {
+                let patch = json!([{ "op": "replace", "path": POINTER, "value": change.template }]);
+                read.kubectl(&["patch", &read.short(), "--type=json", "-p", &patch.to_string()])
+            }
         };
         let instead = argocd::roll_back_instead(target, tracked.as_deref(), &owners);
         let plan = rollout::plan(
@@ -129,6 +132,9 @@ fn undone(read: &Read<'_>, applied: &Plan, revisions: &[Revision]) -> Result<Cha
         Held::After => {}
         Held::Before => {
             return Err(refusal(format!("there is nothing to undo: {target} has the template of before again")));
+        }
+        Held::Beside(guard) => {
+            return Err(refusal(format!("{target}: {} since: the undo is not what it was", fields::strayed(guard))));
         }
         Held::Other(field, _) => {
             let by = read.meta.set_by(&field.pointer).map_or(String::new(), |by| format!(", by {}", said(&by.manager)));

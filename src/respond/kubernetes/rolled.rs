@@ -35,12 +35,19 @@ pub(super) async fn rolled(api: &Api, plan: &Plan, place: &Place, object: &Value
     };
     let words =
         format!("{} of {wanted} replaced, {} of {wanted} available", updated.min(wanted), available.min(wanted));
+    if wanted == 0 {
+        return Seen::Written { words: Safe::fixed("it has no pods: the next ones run it") };
+    }
     match (place.kind, pace.way) {
-        (_, Way::OnDelete) => Seen::Live {
+        (_, Way::OnDelete) if updated >= wanted && available >= wanted => Seen::Live { words: Safe::from(words) },
+        (_, Way::OnDelete) => Seen::Written {
             words: Safe::from(format!(
-                "written; {updated} of {wanted} pods run it, the others when somebody deletes them (OnDelete)"
+                "{updated} of {wanted} pods run it, the others when somebody deletes them (OnDelete)"
             )),
         },
+        (_, Way::From(ordinal)) if i64::from(ordinal) >= wanted => {
+            Seen::Written { words: Safe::from(format!("no pod runs it: all are below ordinal {ordinal} (partition)")) }
+        }
         (_, Way::From(ordinal)) => {
             let above = (wanted - i64::from(ordinal)).max(0);
             if updated >= above && available >= wanted {

@@ -10,7 +10,7 @@ use crate::model::name::{Kind, Target, Uid};
 use crate::model::plan::{Ends, Fact, FieldChange, Owner, Permission, Plan, PlanId, Preview, Refusal, Request};
 use crate::respond::Cluster;
 use crate::respond::guard::{LIFETIME, refusal};
-use crate::text::Safe;
+use crate::text::{Safe, clean_capped};
 
 use super::client::Context;
 use super::objects::Meta;
@@ -112,26 +112,35 @@ pub(super) fn plan(read: &Read<'_>, want: &Request, cluster: &Cluster, made: Mad
         permission: Permission::Unknown { why: not_asked.clone() },
         preview: Preview::Unavailable { why: not_asked },
         service: cluster.service.clone(),
-        command: Safe::from(made.command),
+        // As long as a template may be: half of one must not be pasted.
+        command: clean_capped(&made.command, super::fields::KEPT),
         facts: made.facts,
         instead: None,
         ends: Ends::Stays,
         read_at: read.read_at,
         expires_at: read.read_at + LIFETIME,
+        guards: Vec::new(),
+        affects: Vec::new(),
         patience_seconds: read.pace.patience(),
         raised_from: None,
         target,
     }
 }
 
-/// What is not obvious of how its pods are replaced.
+/// How its pods are replaced: in how many steps, and what is not obvious of it.
 pub(super) fn ways(read: &Read<'_>) -> Vec<Fact> {
+    let takes =
+        read.pace.takes().map(|words| Fact { label: Safe::fixed("takes"), words: Safe::from(words), warns: false });
+    takes.into_iter().chain(way(read)).collect()
+}
+
+fn way(read: &Read<'_>) -> Option<Fact> {
     let words = match read.pace.way {
-        Way::Rolls | Way::Recreates => return Vec::new(),
+        Way::Rolls | Way::Recreates => return None,
         Way::From(ordinal) => Safe::from(format!("pods below ordinal {ordinal} keep their version (partition)")),
         Way::OnDelete => Safe::fixed("pods keep their version until somebody deletes them (OnDelete)"),
     };
-    vec![Fact { label: Safe::fixed("strategy"), words, warns: true }]
+    Some(Fact { label: Safe::fixed("strategy"), words, warns: true })
 }
 
 /// `25 min`, `6 d`.

@@ -235,6 +235,7 @@ async fn a_restart_says_that_there_is_no_way_back() {
         let fake = staged(kind).await;
         let plan = planned(&fake, &Request::Restart { target: target(kind) }).await.unwrap();
         assert_eq!((plan.changes[0].shown().as_str(), &plan.undo), ("restarted never → now", &None));
+        assert_eq!(plan.tier, Tier::Lowers, "what nothing takes back takes the name");
         assert!(plan.command.ends_with(&format!("rollout restart {short}/payments")), "{}", plan.command);
         assert_eq!(Engine::blocked(&plan), None);
     }

@@ -109,7 +109,7 @@ pub(super) fn plan(
     let ready = facts.object.status.ready_replicas;
     let target = Target { uid: Some(Uid(Safe::from(facts.object.metadata.uid.as_str()))), ..facts.target.clone() };
     let not_asked = Safe::fixed("not asked yet");
-    let back = if matches!(want, Request::Undo { .. }) { " back" } else { "" };
+    let back = if want.is_undo() { " back" } else { "" };
     let patience = facts.object.spec.progress_deadline_seconds.map_or(PATIENCE.num_seconds(), i64::from);
     Ok(Plan {
         id: PlanId(Safe::from(Ulid::from_datetime(facts.read_at.into()).to_string())),
@@ -127,7 +127,7 @@ pub(super) fn plan(
         } else {
             Safe::from(format!("{wanted} → {before}, while nobody else has changed it"))
         }),
-        blast: blast(before, wanted, ready),
+        blast: blast(target.kind, before, wanted, ready),
         room: room(before, wanted, cluster),
         owners,
         load: cluster.load.clone(),
@@ -141,13 +141,15 @@ pub(super) fn plan(
         ends: Ends::Stays,
         read_at: facts.read_at,
         expires_at: facts.read_at + LIFETIME,
+        guards: Vec::new(),
+        affects: Vec::new(),
         patience_seconds: u32::try_from(patience).unwrap_or(u32::MAX),
         raised_from: None,
         target,
     })
 }
 
-pub(super) fn blast(before: u32, wanted: u32, ready: u32) -> Blast {
+pub(super) fn blast(kind: Kind, before: u32, wanted: u32, ready: u32) -> Blast {
     let more = wanted > before;
     let by = wanted.abs_diff(before);
     let words = match (u64::from(by) * 100).checked_div(u64::from(before)) {
@@ -155,7 +157,8 @@ pub(super) fn blast(before: u32, wanted: u32, ready: u32) -> Blast {
         Some(percent) if more => format!("+{by} of {before} ({percent} % more), {ready} ready now"),
         Some(percent) => format!("−{by} of {before} ({percent} % less), {ready} ready now"),
     };
-    Blast { ready_before: ready, wanted_after: wanted, words: Safe::from(words) }
+    let fewest = if more { ready } else { ready_after(kind, before, wanted, ready) };
+    Blast { ready_before: ready, wanted_after: wanted, fewest_ready: Some(fewest), words: Safe::from(words) }
 }
 
 pub(super) fn room(before: u32, wanted: u32, cluster: &Cluster) -> Room {

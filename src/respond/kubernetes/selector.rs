@@ -51,10 +51,10 @@ pub(super) async fn plan(api: &Api, clock: &Clock, want: &Request, cluster: &Clu
     then.insert(key.clone(), to.clone());
     let pointer = format!("/spec/selector/{}", key.replace('~', "~0").replace('/', "~1"));
     let pointers = [pointer.clone()];
-    let (old, new, owners) = futures::join!(
+    let (old, new, (owners, instead)) = futures::join!(
         ready::pods(api, &place.namespace, &labels),
         ready::pods(api, &place.namespace, &then),
-        keepers::of(api, &place, &read.meta, &pointers),
+        keepers::of(api, &place, target, &read.meta, &pointers),
     );
     let count = |pods: Result<Vec<String>, String>| pods.map(|pods| u32::try_from(pods.len()).unwrap_or(u32::MAX));
     let (old, new) = (count(old), count(new));
@@ -95,6 +95,7 @@ pub(super) async fn plan(api: &Api, clock: &Clock, want: &Request, cluster: &Clu
         blast: Blast {
             ready_before: old.as_ref().copied().unwrap_or(0),
             wanted_after: new,
+            fewest_ready: Some(new),
             words: Safe::from("all new connections move; those that are open stay where they are"),
         },
         room: Room::NotNeeded,
@@ -106,10 +107,12 @@ pub(super) async fn plan(api: &Api, clock: &Clock, want: &Request, cluster: &Clu
         service: cluster.service.clone(),
         command: Safe::from(patched(read.context, &place, &patch)),
         facts: facts(from, &to, &old, new),
-        instead: None,
+        instead,
         ends: if undo { Ends::Stays } else { Ends::Reminder },
         read_at: read.read_at,
         expires_at: read.read_at + LIFETIME,
+        guards: Vec::new(),
+        affects: Vec::new(),
         patience_seconds: PATIENCE_SECONDS,
         raised_from: None,
         target: identified,

@@ -6,15 +6,17 @@ use serde_json::{Value, json};
 use crate::model::name::Target;
 use crate::model::plan::{Refusal, Share};
 use crate::respond::guard::refusal;
+use crate::respond::weights::{divided, percents, words};
 
 use super::said;
-use super::weights::{divided, percents, words};
 
 /// One list of destinations that divides traffic.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct List {
     /// Where it is in the object.
     pub(super) pointer: String,
+    /// What tells which requests it is for: pointers into the object.
+    pub(super) around: Vec<String>,
     /// What its author calls it.
     pub(super) name: Option<String>,
     /// From 1 on.

@@ -10,24 +10,28 @@ use ulid::Ulid;
 use crate::clock::{Clock, World};
 use crate::model::name::{Kind, Target, Uid};
 use crate::model::plan::{
-    Blast, Ends, Fact, FieldChange, Owner, Permission, Plan, PlanId, Preview, Refusal, Request, Room, Tier,
+    Blast, Ends, Fact, FieldChange, Guard, Instead, Owner, Permission, Plan, PlanId, Preview, Refusal, Request, Room,
+    Tier,
 };
 use crate::respond::Cluster;
 use crate::respond::guard::{LIFETIME, refusal};
+use crate::respond::weights::{Unit, carrying, load, moved, narrows, percents, words};
 use crate::text::Safe;
 
 use super::client::{Api, Context};
-use super::fields::{at, same};
+use super::fields::{self, Held, held, strayed};
 use super::objects::Meta;
 use super::place::Place;
 use super::ready::Ready;
 use super::scale::kubectl;
-use super::shares::{List, chosen, weight_of};
-use super::weights::{percents, words};
+use super::shares::{List, Way, chosen, weight_of};
+
 use super::{httproute, keepers, said, virtualservice};
 
 /// How long, by world time, gateways have to take a change.
 pub(super) const PATIENCE_SECONDS: u32 = 120;
+/// What carries traffic here.
+const POD: Unit = Unit { short: "pod", long: "ready pod" };
 /// Destinations of one list that are looked at.
 const MOST: usize = 32;
 
@@ -68,24 +72,18 @@ impl<'a> Read<'a> {
 
     /// That all that `plan` wrote is still there, so that taking it back overwrites nobody.
     pub(super) fn check_ours(&self, plan: &Plan) -> Result<(), Refusal> {
-        let all = |kept: fn(&FieldChange) -> &Safe| {
-            plan.changes.iter().all(|change| same(&at(&self.object, change), kept(change)))
-        };
-        if all(|change| &change.after) {
-            return Ok(());
-        }
         let target = self.target;
-        if all(|change| &change.before) {
-            return Err(refusal(format!("there is nothing to undo: {target} is as it was before")));
-        }
-        let moved = plan.changes.iter().find(|change| !same(&at(&self.object, change), &change.after));
-        let what = moved.map_or(Safe::default(), |change| change.label.clone());
-        let by =
-            moved.and_then(|change| self.meta.set_by(&change.pointer)).map(|field| format!(", by {}", field.manager));
+        let (what, pointer) = match held(&self.object, plan) {
+            Held::After => return Ok(()),
+            Held::Before => {
+                return Err(refusal(format!("there is nothing to undo: {target} is as it was before")));
+            }
+            Held::Other(field, _) => (format!("{} was changed", field.label), &field.pointer),
+            Held::Beside(guard) => (strayed(guard), &guard.pointer),
+        };
+        let by = self.meta.set_by(pointer).map_or(String::new(), |field| format!(", by {}", field.manager));
         Err(refusal(said(&format!(
-            "{target}: {what} was changed since{}: the undo would overwrite that; send its traffic to where it should \
-             go instead",
-            by.unwrap_or_default()
+            "{target}: {what} since{by}: the undo would overwrite that; send its traffic to where it should go instead"
         ))))
     }
 }
@@ -118,9 +116,9 @@ pub(super) async fn plan(api: &Api, clock: &Clock, want: &Request, cluster: &Clu
             _ => httproute::backing(api, &place, &list.ways).await,
         }
     };
-    let (backing, owners) = futures::join!(backing, keepers::of(api, &place, &read.meta, &pointers));
+    let (backing, kept) = futures::join!(backing, keepers::of(api, &place, target, &read.meta, &pointers));
     let split = Split { list, after, backing };
-    made(&read, &place, &split, want, owners, cluster)
+    made(&read, &place, &split, want, kept, cluster)
 }
 
 /// The list that `plan` wrote, and the weights that it had before.
@@ -159,20 +157,13 @@ impl Split<'_> {
         weights.map(|(way, weight)| weight.unwrap_or(way.absent)).collect()
     }
 
-    fn pods(&self, at: usize) -> Option<u32> {
-        match &self.backing[at] {
+    /// Ready pods behind each destination, as far as they are known.
+    fn pods(&self) -> Vec<Option<u32>> {
+        let known = |one: &Result<Ready, String>| match one {
             Ok(Ready::Pods(pods)) => Some(*pods),
             _ => None,
-        }
-    }
-
-    /// Ready pods of all that get traffic by `weights`; `None` if of one they are not known.
-    fn carrying(&self, weights: &[u32]) -> Option<u32> {
-        let mut all = 0_u32;
-        for (at, _) in weights.iter().enumerate().filter(|(_, weight)| **weight > 0) {
-            all = all.saturating_add(self.pods(at)?);
-        }
-        Some(all)
+        };
+        self.backing.iter().map(known).collect()
     }
 }
 
@@ -181,7 +172,7 @@ fn made(
     place: &Place,
     split: &Split<'_>,
     want: &Request,
-    owners: Vec<Owner>,
+    (owners, instead): (Vec<Owner>, Option<Instead>),
     cluster: &Cluster,
 ) -> Result<Plan, Refusal> {
     let (list, now, then) = (split.list, split.list.weights(), split.then());
@@ -204,18 +195,17 @@ fn made(
         }
     }
     let mut changes = Vec::new();
+    let kept = |value: &Value| {
+        fields::kept(value).ok_or_else(|| {
+            refusal(format!(
+                "the destinations of {} are too long for the record, and without it nothing is written: divert it \
+                 with `{}`",
+                read.target,
+                said(&command(read, place, split))
+            ))
+        })
+    };
     for (at, way) in list.ways.iter().enumerate().filter(|(at, way)| split.after[*at] != way.weight) {
-        let kept = |value: &Value| {
-            let text = Safe::from(value.to_string());
-            let whole = serde_json::from_str::<Value>(&text).is_ok_and(|back| back == *value);
-            whole.then_some(text).ok_or_else(|| {
-                refusal(format!(
-                    "the entry of {} is too long or holds characters that a plan cannot keep: divert it with `{}`",
-                    said(list.label(at)),
-                    said(&command(read, place, split))
-                ))
-            })
-        };
         changes.push(FieldChange {
             pointer: Safe::from(format!("{}/{at}", list.pointer)),
             label: said(list.label(at)),
@@ -224,6 +214,7 @@ fn made(
             words: Some(Safe::from(format!("{} → {}", words(before[at]), words(after[at])))),
         });
     }
+    let guards = guards(read, list, kept)?;
     let back: Vec<_> = changes
         .iter()
         .filter_map(|change| Some((change, change.words.as_ref()?.split_once(" → ")?)))
@@ -248,42 +239,53 @@ fn made(
         service: cluster.service.clone(),
         command: Safe::from(command(read, place, split)),
         facts: facts(split, &now, &then),
-        instead: None,
+        instead,
         ends: if undo { Ends::Stays } else { Ends::Reminder },
         read_at: read.read_at,
         expires_at: read.read_at + LIFETIME,
+        guards,
+        affects: Vec::new(),
         patience_seconds: PATIENCE_SECONDS,
         raised_from: None,
         target,
     })
 }
 
+/// What the shares that are shown rest on: the whole list, since each weight counts against all
+/// of them, and what the route is for, since a list has no name but its place.
+fn guards(read: &Read<'_>, list: &List, kept: impl Fn(&Value) -> Result<Safe, Refusal>) -> Result<Vec<Guard>, Refusal> {
+    let all = std::iter::once((&list.pointer, "its destinations"))
+        .chain(list.around.iter().map(|pointer| (pointer, "what its route is for")));
+    all.map(|(pointer, label)| {
+        let value = read.object.pointer(pointer).unwrap_or(&Value::Null);
+        Ok(Guard { pointer: Safe::from(pointer.as_str()), label: Safe::fixed(label), value: kept(value)? })
+    })
+    .collect()
+}
+
 /// Moving traffic takes the target's name. All of it to one destination that has fewer ready pods
 /// than carry it now (for an undo: than carried it then) takes a second person.
 fn tier(split: &Split<'_>, now: &[u32], then: &[u32], want: &Request) -> Tier {
-    let takers: Vec<usize> = (0..then.len()).filter(|at| then[*at] > 0).collect();
+    let pods = split.pods();
     let carried = match want {
         Request::Undo { plan } => Some(plan.blast.ready_before),
-        _ => split.carrying(now),
+        _ => carrying(&pods, now),
     };
-    match (takers.as_slice(), carried) {
-        ([one], Some(carried)) if split.pods(*one).is_some_and(|pods| pods < carried) => Tier::Grave,
-        _ => Tier::Lowers,
-    }
+    if narrows(&pods, then, carried) { Tier::Grave } else { Tier::Lowers }
 }
 
 fn blast(split: &Split<'_>, now: &[u32], then: &[u32]) -> Blast {
-    let (before, after) = (percents(now), percents(then));
-    let moved: f64 = before.iter().zip(&after).map(|(before, after)| (after - before).max(0.0)).sum();
-    let (ready, wanted) = (split.carrying(now), split.carrying(then));
-    let pods = match (ready, wanted) {
+    let pods = split.pods();
+    let (ready, wanted) = (carrying(&pods, now), carrying(&pods, then));
+    let counts = match (ready, wanted) {
         (Some(now), Some(then)) => format!("; {now} ready pods carry it now, {then} will"),
         _ => String::new(),
     };
     Blast {
         ready_before: ready.unwrap_or(0),
         wanted_after: wanted.unwrap_or(0),
-        words: Safe::from(format!("{} of the traffic moves{pods}", words(moved))),
+        fewest_ready: wanted,
+        words: Safe::from(format!("{} of the traffic moves{counts}", words(moved(&percents(now), &percents(then))))),
     }
 }
 
@@ -295,20 +297,15 @@ fn facts(split: &Split<'_>, now: &[u32], then: &[u32]) -> Vec<Fact> {
         words: said(&format!("now {}; then {}", list.shown(now), list.shown(then))),
         warns: false,
     }];
-    let (before, after) = (percents(now), percents(then));
-    let each = |at: usize, percent: f64| split.pods(at).filter(|pods| *pods > 0).map(|pods| percent / f64::from(pods));
-    let most = (0..now.len()).filter(|at| before[*at] > 0.0).filter_map(|at| each(at, before[at])).reduce(f64::max);
+    let (pods, before, after) = (split.pods(), percents(now), percents(then));
     for at in (0..now.len()).filter(|at| after[*at] > before[*at]) {
-        let (label, share) = (list.label(at), words(after[at]));
-        let (text, warns) = match (&split.backing[at], each(at, after[at])) {
-            (Ok(Ready::Pods(pods)), Some(each)) => {
-                let now = most.map_or(String::new(), |most| format!("; a pod carries {} of it now", words(most)));
-                let pods = if *pods == 1 { "1 ready pod".to_owned() } else { format!("{pods} ready pods") };
-                let more = most.is_some_and(|most| each > most * 1.001);
-                (format!("{label}: {pods} for {share}, {} each{now}", words(each)), more)
+        let label = list.label(at);
+        let (text, warns) = match (&split.backing[at], load(&POD, &pods, &before, &after, at)) {
+            (Ok(Ready::Unknown(why)), _) => {
+                (format!("{label}: what it can take of {} is not known: {why}", words(after[at])), true)
             }
-            (Ok(Ready::Unknown(why)), _) => (format!("{label}: what it can take of {share} is not known: {why}"), true),
-            _ => continue,
+            (_, Some((text, warns))) => (format!("{label}: {text}"), warns),
+            (_, None) => continue,
         };
         facts.push(Fact { label: Safe::fixed("capacity"), words: said(&text), warns });
     }
@@ -317,10 +314,13 @@ fn facts(split: &Split<'_>, now: &[u32], then: &[u32]) -> Vec<Fact> {
 
 /// The same for `kubectl`: it tests the weights that were read, too.
 fn command(read: &Read<'_>, place: &Place, split: &Split<'_>) -> String {
-    let mut patch = Vec::new();
+    let weight = |(at, way): (usize, &Way)| {
+        let path = format!("{}/{at}/weight", split.list.pointer);
+        json!({ "op": "test", "path": path, "value": way.weight })
+    };
+    let mut patch: Vec<Value> = split.list.ways.iter().enumerate().map(weight).collect();
     for (at, way) in split.list.ways.iter().enumerate().filter(|(at, way)| split.after[*at] != way.weight) {
         let path = format!("{}/{at}/weight", split.list.pointer);
-        patch.push(json!({ "op": "test", "path": path, "value": way.weight }));
         patch.push(match (way.weight, split.after[at]) {
             (_, None) => json!({ "op": "remove", "path": path }),
             (None, Some(weight)) => json!({ "op": "add", "path": path, "value": weight }),

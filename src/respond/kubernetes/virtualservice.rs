@@ -57,6 +57,7 @@ pub(super) fn lists(object: &Value) -> Vec<List> {
             let number = lists.len() + 1;
             lists.push(List {
                 pointer: format!("/spec/{kind}/{at}/route"),
+                around: ["match", "name"].map(|field| format!("/spec/{kind}/{at}/{field}")).into(),
                 name: entry.get("name").and_then(Value::as_str).map(str::to_owned),
                 number,
                 ways: route.iter().map(way).collect(),

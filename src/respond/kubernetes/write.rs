@@ -163,6 +163,10 @@ async fn moved(api: &Api, plan: &Plan, place: &Place, said: &Safe) -> WriteError
             WriteError::Unknown(Safe::from(format!("the server refused it, but {}", now.join(", "))))
         }
         Held::Before => WriteError::Refused(Safe::from(format!("nothing was changed: the server refused it ({said})"))),
+        Held::Beside(guard) => WriteError::Refused(super::said(&format!(
+            "nothing was changed: {} since the plan was made; look again",
+            fields::strayed(guard)
+        ))),
         Held::Other(field, now) => WriteError::Refused(super::said(&format!(
             "nothing was changed: {} since the plan was made; look again",
             fields::moved(field, &now)

@@ -271,7 +271,7 @@ pub static COMMANDS: &[Declaration] = &[
         Act,
         args::divert,
         "plan to divert traffic",
-        "Makes a plan to divide a service's traffic in other shares; what is not named keeps its proportion. Without shares it tells those there are."
+        "Makes a plan to divide a service's traffic in other shares, in per cent; what is not named keeps its proportion. Without shares it tells those there are."
     ),
     command!(
         "switch",

@@ -418,7 +418,7 @@ pub(super) fn ended(core: &mut Core, plan: &PlanId, result: Result<Outcome, Refu
         Err(refusal) if core.open_intents.iter().any(|open| open.plan.id == *plan) => {
             (NoticeKind::Error, Outcome::Unknown { why: refusal.why })
         }
-        Ok(outcome @ Outcome::Verified { .. }) => (NoticeKind::Done, outcome),
+        Ok(outcome) if outcome.is_applied() => (NoticeKind::Done, outcome),
         Ok(outcome) => (NoticeKind::Error, outcome),
         Err(refusal) => (NoticeKind::Error, Outcome::Refused { why: refusal.why }),
     };
@@ -428,8 +428,8 @@ pub(super) fn ended(core: &mut Core, plan: &PlanId, result: Result<Outcome, Refu
         settling::over(core, &applied, &told);
     }
     let action = &mut core.actions[at];
-    let undone = match (&action.plan.request, &outcome) {
-        (Request::Undo { plan }, Outcome::Verified { .. }) => Some(plan.id.clone()),
+    let undone = match &action.plan.request {
+        Request::Undo { plan } if outcome.is_applied() => Some(plan.id.clone()),
         _ => None,
     };
     action.state = ActionState::Ended(outcome);

@@ -51,7 +51,7 @@ fn target(core: &Core, kind: Kind, path: ObjectPath) -> Target {
     Target { origin, kind, path, uid: None }
 }
 
-/// What is known of a target that is not among the workloads: its service, and how that fares.
+/// What is known of a target that is not among the workloads: its services, and how they fare.
 pub(super) fn known(core: &Core, target: &Target) -> Cluster {
     let catalogue = &core.picture.catalogue;
     let key = WorkloadKey { kind: target.kind, path: target.path.clone() };
@@ -61,7 +61,41 @@ pub(super) fn known(core: &Core, target: &Target) -> Cluster {
         let of_ecs = service.workloads.iter().filter(|pattern| pattern.kind == Kind::EcsService);
         of_ecs.map(|it| ObjectPath { namespace: it.namespace.clone(), name: it.name.clone() }).collect()
     });
-    Cluster { service, load: load.map(|parts| Safe::from(parts.join("; "))), ecs, ..Cluster::default() }
+    let also = behind(core, target).into_iter().filter(|name| Some(name) != service.as_ref()).collect();
+    let workloads = match target.kind {
+        Kind::Application => core
+            .picture
+            .workloads
+            .rows()
+            .iter()
+            .filter(|row| row.origin.env == target.origin.env)
+            .filter_map(|row| Some((row.key.clone(), row.service.clone()?)))
+            .collect(),
+        _ => std::collections::BTreeMap::new(),
+    };
+    let load = load.map(|parts| Safe::from(parts.join("; ")));
+    Cluster { service, load, also, workloads, ecs, ..Cluster::default() }
+}
+
+/// All services whose traffic goes through `target`.
+fn behind(core: &Core, target: &Target) -> Vec<ServiceName> {
+    let whole = target.kind == Kind::LoadBalancer;
+    let through = |kind: Kind, path: &ObjectPath| {
+        let same = kind == target.kind && *path == target.path;
+        // What a listener or a rule divides goes through its load balancer.
+        let below = matches!(kind, Kind::Listener | Kind::ListenerRule | Kind::LoadBalancer);
+        same || (whole && below && part(&path.name).is_some() && part(&path.name) == part(&target.path.name))
+    };
+    let services = core.picture.catalogue.services().iter();
+    let ours = services.filter(|service| service.routes.iter().any(|route| through(route.kind, &route.path)));
+    ours.map(|service| service.name.clone()).collect()
+}
+
+/// `app/shop/50dc6c`: the part of an ARN of ELB that names the load balancer.
+fn part(arn: &str) -> Option<String> {
+    let (_, rest) = arn.split_once("loadbalancing:")?;
+    let parts: Vec<_> = rest.split('/').skip(1).take(3).collect();
+    (parts.len() == 3).then(|| parts.join("/"))
 }
 
 /// `errors 31 %`, `p99 9.8 s`: the newest of each signal of a service.

@@ -117,7 +117,10 @@ pub(super) fn own(core: &mut Core, which: &Safe, owner: Safe) -> Vec<Effect> {
 
 /// An undo took effect. What another record holds as left over learns of it there.
 pub(super) fn undone(core: &mut Core, undo: &Plan, outcome: &Outcome) -> Vec<Effect> {
-    let (Request::Undo { plan }, Outcome::Verified { .. }) = (&undo.request, outcome) else { return Vec::new() };
+    let Request::Undo { plan } = &undo.request else { return Vec::new() };
+    if !outcome.is_applied() {
+        return Vec::new();
+    }
     let Some(one) = core.desk.left_before.iter().find(|one| one.plan.id == plan.id).cloned() else { return Vec::new() };
     if is_here(core, one.incident.as_ref()) {
         return Vec::new();

@@ -136,8 +136,8 @@ fn shown(
 /// Why one key is not enough.
 fn at_stake(plan: &Plan) -> &'static str {
     match plan.target.kind {
+        _ if plan.undo.is_none() => "Nothing takes this back.",
         Kind::Silence => "This keeps from people what they may have to know.",
-        Kind::RunbookStep => "Nothing takes this back.",
         _ => "This lowers capacity or moves traffic.",
     }
 }

@@ -51,6 +51,7 @@ fn silence() -> Plan {
         blast: Blast {
             ready_before: 0,
             wanted_after: 0,
+            fewest_ready: None,
             words: "hides 1 alert that fires now: PaymentsCPUHigh of payments".into(),
         },
         room: Room::NotNeeded,
@@ -106,6 +107,7 @@ fn step() -> Plan {
         blast: Blast {
             ready_before: 0,
             wanted_after: 0,
+            fewest_ready: None,
             words: "what a command changes is not known to this program".into(),
         },
         room: Room::NotNeeded,

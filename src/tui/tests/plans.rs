@@ -16,6 +16,7 @@ use crate::text::Safe;
 use crate::tui::chrome::{self, Brush};
 use crate::tui::fixture::{Fixture, plan};
 use crate::tui::keymap::Keymap;
+use crate::tui::overlay::waits;
 use crate::tui::snapshot;
 use crate::tui::state::State;
 use crate::tui::term::Depth;
@@ -62,6 +63,7 @@ fn telling(plan: &Plan) -> Vec<String> {
         None => format!("{} {} → {}", change.label, value(&change.before), value(&change.after)),
     }));
     told.extend(plan.facts.iter().map(|fact| format!("{} {}", fact.label, fact.words)));
+    told.push(format!("waits up to {}", waits(plan)));
     told.push(match &plan.room {
         Room::NotNeeded => "room none is needed".into(),
         Room::Counted { fit, wait: 0, .. } => format!("room all {fit} fit now"),

@@ -30,7 +30,7 @@ pub(in crate::respond::aws) async fn draft(
         }
         return Ok(stopping(service, api, changes).await);
     }
-    let back = if matches!(want, Request::Undo { .. }) { " back" } else { "" };
+    let back = if want.is_undo() { " back" } else { "" };
     if let Some(task) = after(&changes, TASK) {
         return swapping(service, api, changes, task.as_str().unwrap_or_default(), back).await;
     }
@@ -54,6 +54,7 @@ fn scaling(
     let (owners, instead) = scalers(service, target, before, wanted);
     Ok(Draft {
         title: format!("scale {} {}{back}", target.kind, service.name),
+        guards: Vec::new(),
         undo: Some(Safe::from(format!("{wanted} → {before}, while nobody else has changed it"))),
         blast: blast(before, wanted, service.running()),
         room: room(before, wanted),
@@ -142,10 +143,16 @@ fn bounding(service: &EcsService, api: &Api, changes: Vec<FieldChange>, back: &s
     }
     let undo: Vec<_> =
         changes.iter().map(|field| format!("{} {} → {}", field.label, field.after, field.before)).collect();
+    let at_once_blast = blast(desired, clamped, service.running());
+    // A floor that is lowered lets the policies go down to it, at any time.
+    let scaled = !service.policies.is_empty() || service.scaling_unknown.is_some();
+    let lowered = floor < count(&scaling, "/MinCapacity") && scaled;
+    let later = if lowered { floor } else { u32::MAX };
     Draft {
         title: format!("limit EcsService {}{back}", service.name),
+        guards: Vec::new(),
         undo: Some(Safe::from(format!("{}, while nobody else has changed it", undo.join(", ")))),
-        blast: blast(desired, clamped, service.running()),
+        blast: Blast { fewest_ready: at_once_blast.fewest_ready.map(|ready| ready.min(later)), ..at_once_blast },
         room: room(desired, clamped),
         owners: vec![Owner {
             name: Safe::fixed("Application Auto Scaling"),
@@ -184,15 +191,18 @@ async fn stopping(service: &EcsService, api: &Api, mut changes: Vec<FieldChange>
     );
     Draft {
         title: format!("stop the deployment of EcsService {}", service.name),
+        guards: Vec::new(),
         undo: None,
         blast: Blast {
             ready_before: service.running(),
             wanted_after: service.desired(),
+            fewest_ready: Some(fewest(service)),
             words: said(&format!("{ready} tasks of {new} make way for {old}; {} run now", service.running())),
         },
         room: Room::NotNeeded,
         owners: Vec::new(),
-        tier: Tier::Reversible,
+        // Nothing takes it back.
+        tier: Tier::Lowers,
         command: words,
         facts: vec![
             fact("no undo", said(&format!("a deployment that was stopped does not go on: deploy {new} again"))),
@@ -226,20 +236,18 @@ async fn swapping(
     for field in &mut changes {
         field.words = Some(said(&format!("{old} → {new}")));
     }
-    let percent = |name: &str, usual: u32| {
-        let value = service.raw.pointer(&format!("/deploymentConfiguration/{name}")).and_then(Value::as_u64);
-        value.and_then(|value| u32::try_from(value).ok()).unwrap_or(usual)
-    };
-    let (least, most) = (percent("minimumHealthyPercent", 100), percent("maximumPercent", 200));
+    let (least, most) = (percent(service, MINIMUM, 100), percent(service, "maximumPercent", 200));
     if least == 0 {
         facts.push(warning("rollout", "minimumHealthyPercent is 0: all tasks may stop before new ones run"));
     }
     Ok(Draft {
         title: format!("roll back EcsService {}{back}", service.name),
+        guards: Vec::new(),
         undo: Some(said(&format!("{new} → {old}, while nobody else has changed it"))),
         blast: Blast {
             ready_before: service.running(),
             wanted_after: service.desired(),
+            fewest_ready: Some(fewest(service)),
             words: Safe::from(format!(
                 "all {} tasks are replaced, with {least} % to {most} % of them running",
                 service.desired()
@@ -255,6 +263,21 @@ async fn swapping(
         patience: PATIENCE,
         changes,
     })
+}
+
+/// Below which share of its tasks a deployment does not go.
+const MINIMUM: &str = "minimumHealthyPercent";
+
+/// A percentage of how it deploys.
+fn percent(service: &EcsService, name: &str, usual: u32) -> u32 {
+    let value = service.raw.pointer(&format!("/deploymentConfiguration/{name}")).and_then(Value::as_u64);
+    value.and_then(|value| u32::try_from(value).ok()).unwrap_or(usual)
+}
+
+/// The fewest tasks that run while a deployment replaces them: ECS rounds its share up.
+fn fewest(service: &EcsService) -> u32 {
+    let least = service.desired().saturating_mul(percent(service, MINIMUM, 100)).div_ceil(100);
+    least.min(service.running())
 }
 
 /// Who may roll it forward again, by the tags that they leave.
@@ -289,7 +312,8 @@ fn blast(before: u32, wanted: u32, running: u32) -> Blast {
         Some(percent) if wanted > before => format!("+{by} of {before} ({percent} % more), {running} running now"),
         Some(percent) => format!("−{by} of {before} ({percent} % less), {running} running now"),
     };
-    Blast { ready_before: running, wanted_after: wanted, words: Safe::from(words) }
+    let fewest = if wanted < before { running.min(wanted) } else { running };
+    Blast { ready_before: running, wanted_after: wanted, fewest_ready: Some(fewest), words: Safe::from(words) }
 }
 
 fn tier(before: u32, wanted: u32, running: u32) -> Tier {

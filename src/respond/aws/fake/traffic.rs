@@ -34,6 +34,10 @@ pub(in crate::respond) struct Traffic {
     pub(in crate::respond) records: [u32; 2],
     /// What the records lead to.
     pub(in crate::respond) values: [&'static str; 2],
+    /// Whether their health checks pass, if they have any.
+    pub(in crate::respond) passing: [Option<bool>; 2],
+    /// TXT records: name and value, as XML.
+    pub(in crate::respond) notes: Vec<(&'static str, &'static str)>,
     /// How often a change is told to be pending yet.
     pub(in crate::respond) pending: u32,
     /// Shifts: id, zone, comment.
@@ -53,6 +57,8 @@ impl Default for Traffic {
             tags: Vec::new(),
             records: [10, 0],
             values: ["192.0.2.1", "192.0.2.2"],
+            passing: [None, None],
+            notes: Vec::new(),
             pending: 2,
             shifts: Vec::new(),
             applying: 1,
@@ -189,24 +195,44 @@ impl Traffic {
         format!(
             "<ResourceRecordSet><Name>api.example.com.</Name><Type>A</Type><SetIdentifier>{}</SetIdentifier>\
              <Weight>{}</Weight><TTL>30</TTL><ResourceRecords><ResourceRecord><Value>{}</Value></ResourceRecord>\
-             </ResourceRecords></ResourceRecordSet>",
+             </ResourceRecords>{}</ResourceRecordSet>",
             ["a", "b"][at],
             self.records[at],
-            self.values[at]
+            self.values[at],
+            self.passing[at].map_or(String::new(), |_| format!("<HealthCheckId>check-{at}</HealthCheckId>"))
         )
     }
 
     /// Route 53.
-    pub(super) fn dns(&mut self, operation: &str, body: &str) -> Result<String, Refused> {
+    pub(super) fn dns(&mut self, operation: &str, path: &str, body: &str) -> Result<String, Refused> {
         let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
         match operation {
             "ListResourceRecordSets" => Ok(format!(
-                "{head}<ListResourceRecordSetsResponse><ResourceRecordSets>{}{}<ResourceRecordSet>\
+                "{head}<ListResourceRecordSetsResponse><ResourceRecordSets>{}{}{}<ResourceRecordSet>\
                  <Name>other.example.com.</Name><Type>A</Type><TTL>5</TTL></ResourceRecordSet></ResourceRecordSets>\
                  </ListResourceRecordSetsResponse>",
                 self.record(0),
-                self.record(1)
+                self.record(1),
+                self.notes
+                    .iter()
+                    .map(|(name, value)| {
+                        format!(
+                            "<ResourceRecordSet><Name>{name}</Name><Type>TXT</Type><TTL>300</TTL><ResourceRecords>\
+                             <ResourceRecord><Value>{value}</Value></ResourceRecord></ResourceRecords>\
+                             </ResourceRecordSet>"
+                        )
+                    })
+                    .collect::<String>()
             )),
+            "GetHealthCheckStatus" => {
+                let passes = self.passing[usize::from(path.contains("/check-1/"))].unwrap_or(false);
+                let status = if passes { "Success: HTTP Status Code 200, OK" } else { "Failure: HTTP Status Code 503" };
+                Ok(format!(
+                    "{head}<GetHealthCheckStatusResponse><HealthCheckObservations><HealthCheckObservation>\
+                     <StatusReport><Status>{status}</Status></StatusReport></HealthCheckObservation>\
+                     </HealthCheckObservations></GetHealthCheckStatusResponse>"
+                ))
+            }
             "GetChange" => {
                 let status = if self.pending > 0 { "PENDING" } else { "INSYNC" };
                 self.pending = self.pending.saturating_sub(1);

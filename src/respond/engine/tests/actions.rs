@@ -359,7 +359,7 @@ pub(super) static ACTIONS: &[Action] = &[
     ),
     on_aws(
         "divert a listener",
-        || divert(Kind::Listener, "", LISTENER, "blue", 0),
+        || divert(Kind::Listener, "", LISTENER, "blue", 20),
         |state| state.traffic.groups = [1, 1],
         |state| state.traffic.groups = [5, 5],
         &["ModifyListener", "DefaultActions.member.1.Type=forward"],

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::model::name::Target;
+use crate::model::name::{Kind, Target};
 use crate::model::plan::{Ends, OwnerEffect, Tier};
 use crate::respond::kubernetes::fake::scalers::{edit, hpa, scaled_object};
 
@@ -211,6 +211,9 @@ async fn who_keeps_the_autoscaler_or_the_workload_as_git_has_it_is_named() {
     assert_eq!((&*plan.owners[0].name, plan.owners[0].effect), ("Argo CD app shop", OwnerEffect::Reverts));
     assert!(plan.owners[0].words.contains("change its floor and cap in git"), "{}", plan.owners[0].words);
     assert!(Engine::blocked(&plan).unwrap().contains("it would be undone"));
+    let instead = plan.instead.unwrap();
+    assert_eq!(instead.words, "turn auto-sync of Application shop off first, at the version that runs");
+    assert_eq!(instead.request.target().kind, Kind::Application);
 
     // The autoscaler is nobody's, and the workload's manifest leaves the number to it.
     fake.state().autoscalers = json!([hpa(2, 8)]);
@@ -343,6 +346,9 @@ async fn a_pinned_scaled_object_is_pinned_at_another_number_and_back() {
     let paused = keda(json!({}), json!({ "autoscaling.keda.sh/paused": "true" })).await;
     let plain = self::room(&paused).plan(&scale(9)).await;
     assert_eq!((plain.target.kind, Engine::blocked(&plain)), (Kind::Deployment, None));
+    let owner = plain.owners.last().unwrap();
+    assert_eq!((&*owner.name, owner.effect), ("KEDA ScaledObject pay 0–100", OwnerEffect::MayRevert));
+    assert!(owner.words.contains("is paused"), "{}", owner.words);
 }
 
 #[tokio::test]

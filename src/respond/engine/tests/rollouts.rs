@@ -222,10 +222,13 @@ async fn a_stateful_set_that_waits_for_a_broken_pod_says_which() {
 }
 
 #[tokio::test]
-async fn pods_that_keep_their_version_on_purpose_do_not_keep_it_from_being_done() {
+async fn a_template_that_no_pod_runs_by_itself_is_written_and_not_live() {
     for (strategy, words) in [
         (json!({ "type": "OnDelete" }), "the others when somebody deletes them (OnDelete)"),
-        (json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 6 } }), "those below ordinal 6 stay"),
+        (
+            json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 6 } }),
+            "all are below ordinal 6 (partition)",
+        ),
     ] {
         let fake = staged(Kind::StatefulSet).await;
         let (room, pad) = (room(&fake), Pad::of(&fake));
@@ -238,9 +241,33 @@ async fn pods_that_keep_their_version_on_purpose_do_not_keep_it_from_being_done(
         let plan = room.plan(&back(Kind::StatefulSet)).await;
         assert!(plan.facts.iter().any(|fact| fact.label == "strategy" && fact.warns));
         let ended = room.apply(plan, &pad).await.unwrap();
-        let Outcome::Verified { words: told, .. } = &ended.outcome else { panic!("{:?}", ended.outcome) };
+        let Outcome::Written { words: told } = &ended.outcome else { panic!("{:?}", ended.outcome) };
         assert!(told.contains(words), "{told}");
+        assert!(ended.outcome.is_applied() && ended.outcome.may_be_on(), "it can be taken back");
     }
+}
+
+#[tokio::test]
+async fn nothing_is_live_where_there_is_no_pod() {
+    let fake = staged(Kind::Deployment).await;
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    fake.state().object["spec"]["replicas"] = json!(0);
+    let ended = room.apply(room.plan(&back(Kind::Deployment)).await, &pad).await.unwrap();
+    let Outcome::Written { words } = &ended.outcome else { panic!("{:?}", ended.outcome) };
+    assert_eq!(*words, "it has no pods: the next ones run it");
+}
+
+#[tokio::test]
+async fn a_template_that_no_revision_holds_has_a_command_all_the_same() {
+    let fake = staged(Kind::Deployment).await;
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    let done = room.apply(room.plan(&back(Kind::Deployment)).await, &pad).await.unwrap();
+    fake.state().revisions.clear();
+    let undo = room.plan(&Request::Undo { plan: Box::new(done.plan) }).await;
+    assert!(
+        undo.command.contains("patch deploy/payments --type=json -p '[{\"op\":\"replace\",\"path\":\"/spec/template\"")
+    );
+    assert!(undo.command.contains("payments:2.9.0") && undo.command.ends_with("}]'"), "{}", undo.command);
 }
 
 /// The record keeps no secrets: a plan that comes from it is held against what is there all the

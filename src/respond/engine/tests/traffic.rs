@@ -40,6 +40,10 @@ async fn a_diversion_is_one_guarded_write_and_is_told_when_it_is_live() {
         writes[0].body,
         json!([
             { "op": "test", "path": "/metadata/uid", "value": "vs-1" },
+            { "op": "test", "path": "/spec/http/0/route", "value": [
+                { "destination": { "host": "partner-a" }, "weight": 100 }, { "destination": b_is } ] },
+            { "op": "test", "path": "/spec/http/0/match", "value": null },
+            { "op": "test", "path": "/spec/http/0/name", "value": null },
             { "op": "test", "path": a, "value": { "destination": { "host": "partner-a" }, "weight": 100 } },
             { "op": "replace", "path": a, "value": { "destination": { "host": "partner-a" }, "weight": 60 } },
             { "op": "test", "path": b, "value": { "destination": b_is } },

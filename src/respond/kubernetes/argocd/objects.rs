@@ -93,6 +93,7 @@ pub(super) struct Health {
 #[serde(default)]
 pub(super) struct Resource {
     pub(super) kind: String,
+    pub(super) namespace: String,
     pub(super) name: String,
 }
 

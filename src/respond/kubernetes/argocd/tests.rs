@@ -145,7 +145,8 @@ async fn several_workloads_are_more_than_one_keys_worth() {
         app["status"]["resources"] = (0..6).map(|n| json!({ "kind": "Deployment", "name": format!("d{n}") })).collect();
     });
     let plan = to(&fake, Revision::Previous).await.unwrap();
-    assert_eq!(plan.tier, Tier::Lowers);
+    assert_eq!(plan.tier, Tier::Grave, "for all that is known they are several services");
+    assert_eq!(plan.affects.len(), 6, "no other action runs on any of them meanwhile");
     assert!(plan.blast.words.starts_with("Deployment d0, Deployment d1, Deployment d2, Deployment d3 and 2 more:"));
 }
 

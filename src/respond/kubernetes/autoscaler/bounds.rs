@@ -3,7 +3,7 @@
 
 use crate::model::plan::{FieldChange, Plan, Refusal, Replicas};
 use crate::respond::guard::refusal;
-use crate::respond::kubernetes::fields::{Held, held};
+use crate::respond::kubernetes::fields::{self, Held, held};
 use crate::respond::kubernetes::scale::{self, Facts};
 use crate::respond::kubernetes::{FIELD_MANAGER, said};
 use crate::text::Safe;
@@ -126,6 +126,9 @@ pub(super) fn for_undo(holder: &Holder, plan: &Plan) -> Result<Wish, Refusal> {
         Held::After => {}
         Held::Before => {
             return Err(refusal(format!("there is nothing to undo: {} is as it was before", holder.shown())));
+        }
+        Held::Beside(guard) => {
+            return Err(refusal(format!("{name}: {} since: the undo is not what it was", fields::strayed(guard))));
         }
         Held::Other(field, now) => {
             return Err(refusal(said(&format!(

@@ -12,6 +12,9 @@ use crate::respond::kubernetes::objects::{Condition, Meta, TargetRef, or_default
 /// The annotation that pins the replicas.
 pub(super) const PINNED: &str = "autoscaling.keda.sh/paused-replicas";
 
+/// The annotation that keeps KEDA's hands off the replicas that there are.
+pub(super) const PAUSED: &str = "autoscaling.keda.sh/paused";
+
 /// `keda.sh/v1alpha1` ScaledObject.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]

@@ -23,11 +23,11 @@ pub(super) fn plan(
     owners: Vec<Owner>,
     cluster: &Cluster,
 ) -> Plan {
-    let (workload, now, ready) = (facts.target, facts.scale.replicas(), facts.object.status.ready_replicas);
+    let (workload, now) = (facts.target, facts.scale.replicas());
     let off = now == 0 && holder.dialect.kind == HPA.kind;
     let then = if off { 0 } else { now.clamp(wish.to.floor, wish.to.cap.max(wish.to.floor)) };
     let not_asked = Safe::fixed("not asked yet");
-    let back = if matches!(want, Request::Undo { .. }) { " back" } else { "" };
+    let back = if want.is_undo() { " back" } else { "" };
     let title = match want.origin() {
         Request::Scale { .. } => {
             format!("scale {} {} by {}{back}", workload.kind, workload.path.name, holder.name())
@@ -46,7 +46,7 @@ pub(super) fn plan(
         target: holder.target(workload),
         title: said(&title),
         undo: Some(said(&format!("{}, while nobody else has changed it", inverse.join(", ")))),
-        blast: blast(holder, wish, now, then, ready),
+        blast: blast(holder, facts, wish, then),
         room: scale::room(now, then, cluster),
         owners,
         load: cluster.load.clone(),
@@ -60,22 +60,29 @@ pub(super) fn plan(
         ends: if want.is_undo() { Ends::Stays } else { Ends::Reminder },
         read_at: facts.read_at,
         expires_at: facts.read_at + LIFETIME,
+        guards: Vec::new(),
+        affects: vec![workload.clone()],
         patience_seconds: u32::try_from(patience).unwrap_or(u32::MAX),
         raised_from: None,
         changes: wish.changes.clone(),
     }
 }
 
-fn blast(holder: &Holder, wish: &Wish, now: u32, then: u32, ready: u32) -> Blast {
-    if then != now {
-        return scale::blast(now, then, ready);
-    }
+fn blast(holder: &Holder, facts: &Facts<'_>, wish: &Wish, then: u32) -> Blast {
+    let (now, ready) = (facts.scale.replicas(), facts.object.status.ready_replicas);
+    let at_once = scale::blast(facts.target.kind, now, then, ready);
     let Bounds { floor, cap } = wish.to;
-    let words = match wish.to.floor < wish.from.floor {
-        true => format!("none at once: {now} wanted, {ready} ready; {} may lower them to {floor}", holder.name()),
-        false => format!("none at once: {now} wanted, {ready} ready, within {floor}–{cap}"),
+    let lowered = floor < wish.from.floor;
+    let words = match lowered {
+        _ if then != now => at_once.words,
+        true => {
+            said(&format!("none at once: {now} wanted, {ready} ready; {} may lower them to {floor}", holder.name()))
+        }
+        false => said(&format!("none at once: {now} wanted, {ready} ready, within {floor}–{cap}")),
     };
-    Blast { ready_before: ready, wanted_after: then, words: said(&words) }
+    // A floor that is lowered lets it go down to there, at any time.
+    let fewest = at_once.fewest_ready.map(|ready| if lowered { ready.min(floor) } else { ready });
+    Blast { ready_before: ready, wanted_after: then, fewest_ready: fewest, words }
 }
 
 fn tier(wish: &Wish, facts: &Facts<'_>, then: u32) -> Tier {

@@ -67,8 +67,8 @@ async fn the_command_to_copy_tests_the_weights_that_were_read() {
         serde_json::from_str::<Value>(patch.trim_matches('\'')).unwrap(),
         json!([
             { "op": "test", "path": "/spec/rules/0/backendRefs/0/weight", "value": null },
-            { "op": "add", "path": "/spec/rules/0/backendRefs/0/weight", "value": 60 },
             { "op": "test", "path": "/spec/rules/0/backendRefs/1/weight", "value": 0 },
+            { "op": "add", "path": "/spec/rules/0/backendRefs/0/weight", "value": 60 },
             { "op": "replace", "path": "/spec/rules/0/backendRefs/1/weight", "value": 40 },
         ])
     );
@@ -226,6 +226,12 @@ async fn who_keeps_the_weights_is_named_and_a_rollout_is_not_written_over() {
         let plan = plan(&fake, &mesh::wish(kind)).await.unwrap();
         assert_eq!((&*plan.owners[0].name, plan.owners[0].effect), ("Rollout pay", OwnerEffect::Reverts));
         assert!(Engine::blocked(&plan).unwrap().contains("promote or abort the Rollout instead"));
+        assert_eq!(plan.instead, None, "there is nothing to abort");
+        fake.state().objects.at(&format!("{rollouts}/pay"))["status"] =
+            json!({ "currentPodHash": "new", "stableRS": "old" });
+        let instead = self::plan(&fake, &mesh::wish(kind)).await.unwrap().instead.unwrap();
+        let Request::Abort { target } = *instead.request else { panic!("{}", instead.words) };
+        assert_eq!((target.kind, target.path.to_string().as_str()), (Kind::Rollout, "shop/pay"));
     }
     fake.state().objects.put(rollouts, rollout(json!({})));
 
@@ -242,6 +248,8 @@ async fn who_keeps_the_weights_is_named_and_a_rollout_is_not_written_over() {
         spec
     };
     assert_eq!(effect(heals.clone()).await, OwnerEffect::Reverts);
+    let instead = plan(&fake, &mesh::wish(Kind::VirtualService)).await.unwrap().instead.unwrap();
+    assert_eq!(instead.words, "turn auto-sync of Application shop off first, at the version that runs");
     assert_eq!(effect(ignoring("/spec/http")).await, OwnerEffect::Informs);
     assert_eq!(effect(ignoring("/spec/http/0/route/0")).await, OwnerEffect::Reverts, "that is one of two");
     assert_eq!(effect(json!({ "syncPolicy": null })).await, OwnerEffect::MayRevert);

@@ -66,8 +66,15 @@ fn a_zone_is_left_by_the_name_of_a_service_or_of_its_load_balancer() {
         let Request::Evacuate { target, zone, minutes: 120 } = &request else { panic!("{request:?}") };
         assert_eq!((target.path.name.as_str(), zone.as_str(), target.typed()), (BALANCER, "eu-central-1b", "shop"));
     }
+    let mut story = story();
+    story.command("evacuate shop eu-central-1b 2h");
+    let also = story.effects.into_iter().find_map(|effect| match effect {
+        Effect::Plan { cluster, .. } => Some(cluster.also),
+        _ => None,
+    });
+    assert_eq!(also, Some(vec!["old-invoices".into()]), "both services go through it");
     assert!(planned("evacuate cart eu-central-1b 2h").unwrap_err().contains("name it among the routes"));
-    let mut closed = story();
+    let mut closed = self::story();
     closed.command("close-write").command("evacuate shop eu-central-1b 2h");
     assert!(closed.notice().contains("this session is read-only"));
 }

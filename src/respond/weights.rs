@@ -1,8 +1,9 @@
-//! Shares of traffic: what weights come to in percent, and the weights that a person's shares
-//! mean. Pure.
+//! Shares of traffic: what weights come to in percent, the weights that a person's shares mean,
+//! and what carries them. The same for every system that divides traffic. Pure.
 //!
 //! Weights are written so that they sum to 100: Istio before 1.22 takes nothing else, and the
-//! Gateway API takes any. Not all of them are zero, then, and each is its percentage.
+//! Gateway API, ELB and Route 53 take any. Not all of them are zero, then, and each is its
+//! percentage.
 
 /// What written weights sum to.
 pub(super) const WHOLE: u32 = 100;
@@ -63,6 +64,50 @@ pub(super) fn words(percent: f64) -> String {
     if tenths % 10.0 == 0.0 { format!("{:.0} %", tenths / 10.0) } else { format!("{:.1} %", tenths / 10.0) }
 }
 
+/// How much of the traffic goes elsewhere, in percent.
+pub(super) fn moved(before: &[f64], after: &[f64]) -> f64 {
+    before.iter().zip(after).map(|(before, after)| (after - before).max(0.0)).sum()
+}
+
+/// What carries the traffic of a destination: `pod` and `ready pod`.
+pub(super) struct Unit {
+    pub(super) short: &'static str,
+    pub(super) long: &'static str,
+}
+
+/// All that carry traffic by `weights`; `None` if of one destination that is not known.
+pub(super) fn carrying(units: &[Option<u32>], weights: &[u32]) -> Option<u32> {
+    let used = units.iter().zip(weights).filter(|(_, weight)| **weight > 0);
+    used.map(|(units, _)| *units).try_fold(0, |all: u32, some| Some(all.saturating_add(some?)))
+}
+
+/// Whether all of it goes to one destination that has fewer than `carried` to carry it.
+pub(super) fn narrows(units: &[Option<u32>], then: &[u32], carried: Option<u32>) -> bool {
+    let takers: Vec<usize> = (0..then.len()).filter(|at| then[*at] > 0).collect();
+    match (takers.as_slice(), carried) {
+        ([one], Some(carried)) => units[*one].is_some_and(|units| units < carried),
+        _ => false,
+    }
+}
+
+/// `3 ready pods for 40 %, 13.3 % each; a pod carries 33.3 % now`, of what a destination would
+/// take; and whether that is more than anything carries now. `None` if it is not known.
+pub(super) fn load(
+    unit: &Unit,
+    units: &[Option<u32>],
+    before: &[f64],
+    after: &[f64],
+    at: usize,
+) -> Option<(String, bool)> {
+    let each = |at: usize, percent: f64| units[at].filter(|units| *units > 0).map(|units| percent / f64::from(units));
+    let most = (0..units.len()).filter(|at| before[*at] > 0.0).filter_map(|at| each(at, before[at])).reduce(f64::max);
+    let (count, share) = (units[at]?, each(at, after[at])?);
+    let now = most.map_or(String::new(), |most| format!("; a {} carries {} of it now", unit.short, words(most)));
+    let plural = if count == 1 { "" } else { "s" };
+    let text = format!("{count} {}{plural} for {}, {} each{now}", unit.long, words(after[at]), words(share));
+    Some((text, most.is_some_and(|most| share > most * 1.001)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +135,18 @@ mod tests {
         assert_eq!(percents(&[1, 2]).into_iter().map(words).collect::<Vec<_>>(), ["33.3 %", "66.7 %"]);
         assert_eq!((words(20.0), words(0.0), words(99.96)), ("20 %".into(), "0 %".into(), "100 %".into()));
         assert_eq!(percents(&[0, 0]), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn what_carries_the_traffic_is_counted_where_it_goes() {
+        let units = [Some(6), Some(2), None];
+        assert_eq!((carrying(&units, &[50, 50, 0]), carrying(&units, &[50, 0, 50])), (Some(8), None));
+        assert!(narrows(&units, &[0, 100, 0], Some(6)) && !narrows(&units, &[0, 100, 0], Some(2)));
+        assert!(!narrows(&units, &[50, 50, 0], Some(9)), "it is not all on one");
+        let pod = Unit { short: "pod", long: "ready pod" };
+        let (text, more) = load(&pod, &units, &[100.0, 0.0, 0.0], &[60.0, 40.0, 0.0], 1).unwrap();
+        assert_eq!((text.as_str(), more), ("2 ready pods for 40 %, 20 % each; a pod carries 16.7 % of it now", true));
+        assert_eq!(load(&pod, &units, &[100.0, 0.0, 0.0], &[60.0, 0.0, 40.0], 2), None);
     }
 
     proptest! {
