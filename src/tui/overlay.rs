@@ -25,8 +25,6 @@ use super::state::{Overlay, State};
 use super::theme::Role;
 
 pub(super) use card::Card;
-#[cfg(test)]
-pub(super) use plan::waits;
 
 /// The keys of command lines there, each with a word. What nobody bound is left out; Esc always
 /// leaves.

@@ -7,7 +7,7 @@ use crate::config::WritePolicy;
 use crate::model::command::{AlertChoice, Command, WorkloadChoice};
 use crate::model::name::{Kind, ServiceName, WorkloadKey};
 use crate::model::plan::{Request, Revision};
-use crate::session::commands::{Danger, Declaration};
+use crate::session::commands::Declaration;
 use crate::session::{self, ActionState, WriteWindow};
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::Where;

@@ -16,7 +16,7 @@ use crate::text::Safe;
 use crate::tui::chrome::{self, Brush};
 use crate::tui::fixture::{Fixture, plan};
 use crate::tui::keymap::Keymap;
-use crate::tui::overlay::waits;
+use crate::model::card::waits;
 use crate::tui::snapshot;
 use crate::tui::state::State;
 use crate::tui::term::Depth;

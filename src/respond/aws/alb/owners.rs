@@ -108,7 +108,7 @@ impl Forward {
     /// What of a service of ECS divides this traffic, if something does.
     fn divided_by(&self, service: &Value) -> Option<String> {
         let groups = self.groups();
-        let ours = |group: &str| groups.iter().any(|(arn, _)| arn == group);
+        let ours = |group: &str| groups.iter().any(|way| way.key == group);
         let kind = controller(service);
         let sets = list(service, "/taskSets").iter().flat_map(|set| list(set, "/loadBalancers"));
         let balancers: Vec<&Value> = list(service, "/loadBalancers").iter().chain(sets).collect();

@@ -1,6 +1,8 @@
 //! The promises of the gateway for Argo Rollouts whose pods are made anew, or whose template stands
 //! in a Deployment.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::*;

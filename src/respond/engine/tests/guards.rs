@@ -1,5 +1,7 @@
 //! What a plan rests on beside what it writes, and what else its action keeps busy.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::Value;
 
 use super::*;
@@ -13,7 +15,7 @@ use crate::respond::kubernetes::fake::scalers::hpa;
 /// Three destinations, of which one keeps its weight.
 async fn three(kind: Kind) -> Fake {
     let fake = Fake::start().await;
-    mesh::put(&fake);
+    mesh::put(&mut fake.state());
     let route = |name: &str, weight: u32| match kind {
         Kind::VirtualService => json!({ "destination": { "host": name }, "weight": weight }),
         _ => json!({ "name": name, "port": 80, "weight": weight }),

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::config::{Freeze, Policy, Rule};
+use crate::respond::pad::durable;
 
 fn policy(name: &str, rule: Rule) -> Policy {
     Policy {
@@ -122,7 +123,7 @@ fn soon() -> Freeze {
 async fn a_plan_that_a_freeze_caught_up_with_is_voided_before_its_intent() {
     let fake = Fake::start().await;
     let pad = Pad::of(&fake);
-    let room = room_with(&fake, vec![policy("evening", Rule::Freeze(soon()))]);
+    let room = Room::under(&fake, vec![policy("evening", Rule::Freeze(soon()))]);
     // The world stands still while both are planned.
     let hold = room.clock.hold();
     let start = room.clock.now();
@@ -147,7 +148,7 @@ async fn a_plan_that_was_only_warned_of_is_voided_once_the_incident_is_closed() 
     let fake = Fake::start().await;
     let pad = Pad::of(&fake);
     let always = Freeze::Once { from: World::UNIX_EPOCH, to: World::MAX_UTC };
-    let room = room_with(&fake, vec![policy("christmas", Rule::Freeze(always))]);
+    let room = Room::under(&fake, vec![policy("christmas", Rule::Freeze(always))]);
     let warned = room.engine.plan_during(true, &scale(8), &Cluster::default()).await.unwrap();
     let why = room.engine.apply_during(false, warned.clone(), None, &ana(), &pad, &|_| ()).await.unwrap_err().why;
     assert!(why.starts_with("a policy denies it") && why.contains("christmas: the team says so"), "{why}");
@@ -185,7 +186,7 @@ async fn a_policy_looks_at_the_tier_that_a_plan_has_by_itself_whichever_comes_fi
     let (second, mut low) = (policy("two", Rule::SecondPerson), policy("evening", Rule::Freeze(soon())));
     low.tiers = vec![Tier::Reversible];
     for policies in [vec![second.clone(), low.clone()], vec![low, second]] {
-        let (room, pad) = (room_with(&fake, policies), Pad::of(&fake));
+        let (room, pad) = (Room::under(&fake, policies), Pad::of(&fake));
         let start = room.clock.now();
         let plan = room.plan(&scale(8)).await;
         assert_eq!((plan.tier, plan.raised_from), (Tier::Grave, Some(Tier::Reversible)));

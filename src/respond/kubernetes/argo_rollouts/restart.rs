@@ -60,15 +60,16 @@ impl Facts<'_> {
             false => share(&given.unwrap_or_else(|| Value::from(AWAY)), wanted, false).clamp(1, wanted),
         };
         let ready = status.ready_replicas;
+        let least = ready.min(wanted).saturating_sub(away);
         plan.blast = Blast {
             ready_before: ready,
             wanted_after: wanted,
+            fewest_ready: Some(least),
             words: Safe::from(format!(
                 "{ready} of {wanted} ready now; {away} at a time end before others take their place"
             )),
         };
         // As with every rollout: one key, unless nothing stays ready on the way.
-        let least = ready.min(wanted).saturating_sub(away);
         plan.tier = if ready > 0 && least == 0 { Tier::Lowers } else { Tier::Reversible };
         if least == 0 {
             plan.facts
