@@ -21,12 +21,11 @@ pub(super) fn refusal(why: impl Into<Safe>) -> Refusal {
     Refusal { why: why.into() }
 }
 
-/// A target that serves several services takes a second person, whatever is done to it.
+/// Names the other services that a target serves.
 pub(super) fn share(plan: &mut Plan, also: &[ServiceName]) {
     if also.is_empty() {
         return;
     }
-    plan.tier = Tier::Grave;
     let names: Vec<_> = also.iter().map(ServiceName::as_str).collect();
     plan.facts.push(Fact {
         label: Safe::fixed("shared"),

@@ -414,7 +414,6 @@ async fn a_zone_is_left_for_a_time_and_what_is_left_has_to_bear_it() {
     let also = Cluster { also: vec!["search".into()], ..Cluster::default() };
     let engine = Engine::new(&fake.environment(), Clock::real()).unwrap();
     let shared = engine.plan(&away("eu-central-1a", 60), &also).await.unwrap();
-    assert_eq!(shared.tier, Tier::Grave, "several services");
     assert!(shared.facts.iter().any(|fact| fact.warns && fact.words == "it serves other services, too: search"));
     assert!(self::plan(&fake, away("euc1-az2", 60)).await.is_ok(), "by its id, too");
     assert!(refused(&fake, away("eu-central-1d", 60)).await.contains("it is in eu-central-1c (euc1-az1), "));
