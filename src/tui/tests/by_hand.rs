@@ -88,7 +88,7 @@ fn what_has_no_outcome_is_in_sight_with_its_words() {
     let mut fixture = Fixture::burning();
     let held = Holder::Rolling("01KB3T5V8QWZX2R9F7G4ABCD1E".into());
     let open = OpenIntent { plan: plan(12, Tier::Reversible), at: at(2, 0), held, begun: None };
-    fixture.open_intents.push(open.clone());
+    fixture.open_intents.push(open);
     let mut ana = Person::at(fixture);
     assert!(ana.sees().contains("1 without an outcome"), "{}", ana.sees());
     ana.presses(KeyCode::Char('x'));
