@@ -284,7 +284,8 @@ fn answer(state: &mut State, seen: Seen) -> Reply {
         return reply;
     }
     let ok = |value| Reply::json(200, value);
-    let kind = state.object["kind"].as_str().unwrap().to_ascii_lowercase();
+    // A Rollout's paths were told above.
+    let kind = state.object["kind"].as_str().unwrap().to_ascii_lowercase().replace("rollout", "deployment");
     let scale = format!("/apis/apps/v1/namespaces/shop/{kind}s/payments/scale");
     let items = |items: Value| ok(json!({ "kind": "List", "metadata": {}, "items": items }));
     match (seen.method.as_str(), path) {

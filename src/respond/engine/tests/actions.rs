@@ -12,7 +12,7 @@ use crate::respond::alertmanager::fake::{self as alertmanager, alert};
 use crate::respond::aws::fake::{self as aws, LISTENER, RULE};
 use crate::respond::kubernetes::fake;
 use crate::respond::kubernetes::fake::argo::{
-    ROLLOUT, checkout, settle_rollout, shop, stage_application, stage_rollout,
+    ROLLOUT, checkout, settle_rollout, shop, stage_application, stage_pods, stage_rollout,
 };
 use crate::respond::kubernetes::fake::mesh::{self, HTTP_ROUTE, SERVICE, VIRTUAL_SERVICE};
 use crate::respond::kubernetes::fake::rollout::{restarted, stage, target};
@@ -279,6 +279,19 @@ pub(super) static ACTIONS: &[Action] = &[
             |state| stage(state, Kind::DaemonSet),
             restarted,
             &["daemonsets/payments?", "restartedAt"],
+        )
+    },
+    Action {
+        undo: Undo::Never,
+        ..on_kubernetes(
+            "restart a Rollout",
+            || Request::Restart { target: checkout() },
+            |state| {
+                stage_rollout(state);
+                stage_pods(state);
+            },
+            restarted_otherwise,
+            &["rollouts/checkout?", "/spec/restartAt"],
         )
     },
     on_kubernetes(

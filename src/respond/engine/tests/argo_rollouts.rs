@@ -43,7 +43,7 @@ async fn a_restart_is_written_once_and_done_when_no_pod_is_older() {
     let plan = room.plan(&restart()).await;
     let ended = room.apply(plan.clone(), &pad).await.unwrap();
     let Outcome::Verified { after_seconds, words } = &ended.outcome else { panic!("{:?}", ended.outcome) };
-    assert_eq!((words.as_str(), *after_seconds >= 4), ("8 of 8 pods are new, 8 of 8 ready", true));
+    assert_eq!((words.as_str(), *after_seconds > 0), ("8 of 8 pods are new, 8 of 8 ready", true));
     let at = fake.state().argo[ROLLOUT]["spec"]["restartAt"].clone();
     let writes = fake.state().writes();
     assert_eq!((writes.len(), writes[0].intents), (1, 1));

@@ -89,8 +89,12 @@ impl Windows {
         let windows = match &self.read {
             Ok(windows) => windows,
             Err(error) => {
-                let words =
-                    format!("those of AppProject {project} could not be read ({error}): Argo CD may hold it up");
+                let words = match error.is(StatusCode::NOT_FOUND) {
+                    true => format!("AppProject {project} was not found: Argo CD syncs nothing without it"),
+                    false => {
+                        format!("those of AppProject {project} could not be read ({error}): Argo CD may hold it up")
+                    }
+                };
                 return Ok(vec![warning(LABEL, &words)]);
             }
         };

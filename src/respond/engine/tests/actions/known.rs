@@ -53,7 +53,7 @@ fn acts(kind: Kind) -> &'static [Act] {
     match kind {
         Kind::Deployment | Kind::StatefulSet => &[Act::Scale, Act::RollBack, Act::Restart],
         Kind::DaemonSet => &[Act::RollBack, Act::Restart],
-        Kind::Rollout => &[Act::Scale, Act::RollBack, Act::Abort],
+        Kind::Rollout => &[Act::Scale, Act::RollBack, Act::Restart, Act::Abort],
         Kind::HorizontalPodAutoscaler | Kind::ScaledObject => &[Act::Bound],
         Kind::Application => &[Act::RollBack],
         Kind::VirtualService | Kind::HttpRoute => &[Act::Divert],

@@ -82,6 +82,11 @@ pub(super) fn other_template(state: &mut fake::State) {
     state.argo.get_mut(ROLLOUT).unwrap()["spec"]["template"] = template("2.9.1");
 }
 
+pub(super) fn restarted_otherwise(state: &mut fake::State) {
+    state.follows = false;
+    state.argo.get_mut(ROLLOUT).unwrap()["spec"]["restartAt"] = json!("2026-11-18T11:00:00Z");
+}
+
 pub(super) fn other_sync(state: &mut fake::State) {
     state.follows = false;
     state.argo.get_mut(APPLICATION).unwrap()["spec"]["syncPolicy"]["automated"] = json!({ "selfHeal": false });
