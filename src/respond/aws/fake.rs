@@ -224,7 +224,7 @@ impl Served for Fake {
     fn actuator(&self, clock: &Clock) -> Box<dyn Actuator> {
         let env = self.environment();
         let aws = Aws::new(&env, env.aws.as_ref().unwrap(), clock.clone());
-        Box::new(aws.write_limit(Duration::from_millis(200)))
+        Box::new(aws.write_limit(Duration::from_secs(1)))
     }
 
     fn intents(&self) -> Arc<AtomicUsize> {

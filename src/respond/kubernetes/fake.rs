@@ -337,7 +337,7 @@ impl Served for Fake {
     fn actuator(&self, clock: &Clock) -> Box<dyn Actuator> {
         let env = self.environment();
         let kubernetes = Kubernetes::new(&env, env.kubernetes.as_ref().unwrap(), clock.clone()).unwrap();
-        Box::new(kubernetes.write_limit(Duration::from_millis(200)))
+        Box::new(kubernetes.write_limit(Duration::from_secs(1)))
     }
 
     fn intents(&self) -> Arc<AtomicUsize> {
