@@ -88,6 +88,10 @@ impl Windows {
         let project = &self.project;
         let windows = match &self.read {
             Ok(windows) => windows,
+            Err(error) if error.is(StatusCode::NOT_FOUND) => {
+                let words = format!("AppProject {project} was not found, so its sync windows are not known");
+                return Ok(vec![fact(LABEL, &words)]);
+            }
             Err(error) => {
                 let words =
                     format!("those of AppProject {project} could not be read ({error}): Argo CD may hold it up");
