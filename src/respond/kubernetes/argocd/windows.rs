@@ -88,13 +88,13 @@ impl Windows {
         let project = &self.project;
         let windows = match &self.read {
             Ok(windows) => windows,
+            Err(error) if error.is(StatusCode::NOT_FOUND) => {
+                let words = format!("AppProject {project} was not found, so its sync windows are not known");
+                return Ok(vec![fact(LABEL, &words)]);
+            }
             Err(error) => {
-                let words = match error.is(StatusCode::NOT_FOUND) {
-                    true => format!("AppProject {project} was not found: Argo CD syncs nothing without it"),
-                    false => {
-                        format!("those of AppProject {project} could not be read ({error}): Argo CD may hold it up")
-                    }
-                };
+                let words =
+                    format!("those of AppProject {project} could not be read ({error}): Argo CD may hold it up");
                 return Ok(vec![warning(LABEL, &words)]);
             }
         };
