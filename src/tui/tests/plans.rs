@@ -9,6 +9,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::clock::{Wall, wall};
+use crate::model::card::waits;
 use crate::model::command::{Command, View};
 use crate::model::plan::{Ends, Fact, FieldChange, Plan, Room, Tier};
 use crate::session::PlanView;
@@ -16,7 +17,6 @@ use crate::text::Safe;
 use crate::tui::chrome::{self, Brush};
 use crate::tui::fixture::{Fixture, plan};
 use crate::tui::keymap::Keymap;
-use crate::model::card::waits;
 use crate::tui::snapshot;
 use crate::tui::state::State;
 use crate::tui::term::Depth;

@@ -125,7 +125,14 @@ pub(super) static BAD_DEPLOY: Stage = Stage {
 pub(super) static ZONE_OUTAGE: Stage = Stage {
     scenario: "zone-outage",
     // A deployment takes its time: somebody is to abort it.
-    with: &[("starts_in = \"25s\"", "starts_in = \"150s\"")],
+    with: &[
+        ("starts_in = \"25s\"", "starts_in = \"400s\""),
+        // Nothing goes to a group without a healthy target.
+        (
+            "{ name = \"storefront-next\", weight = 0 }",
+            "{ name = \"storefront-next\", weight = 0, workload = \"shop/checkout\" }",
+        ),
+    ],
     plans: 60,
     wishes: &[
         ("", "undo"),

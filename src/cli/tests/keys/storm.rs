@@ -18,7 +18,6 @@ use crate::model::plan::{FieldChange, Outcome, Plan, Tier};
 use crate::record::Archive;
 use crate::record::testing::MemoryDisk;
 use crate::session::{Action, ActionState, Core, Grant, Input, PlanView, WriteWindow, commands};
-use crate::text::Safe;
 use crate::tui::tests::fingers::{Fingers, key, typed};
 
 /// Seconds of the world in one by the wall, at most.
@@ -218,8 +217,10 @@ async fn pressed_on(stage: &'static Stage) {
             return vec![Input::Command(commands::parse("open a storm of keys").unwrap())];
         }
         if core.window == WriteWindow::Closed {
-            let reason = Safe::fixed("the test");
-            return vec![Input::Command(Command::OpenWrite { env: Safe::from(name.as_str()), reason })];
+            // The name is typed by hand: nothing else opens it.
+            let asks = [vec![key(KeyCode::Esc), key(KeyCode::Esc), key(KeyCode::Char(':'))], typed("write")];
+            let lines = [typed(&name), typed("the test")].map(|line| [line, vec![key(KeyCode::Enter)]].concat());
+            return [asks.concat(), vec![key(KeyCode::Enter)], lines.concat()].concat();
         }
         // A third of what is pressed is anything; it leads into dialogs and out of them.
         if dice.below(3) == 0 {
