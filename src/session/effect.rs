@@ -18,6 +18,7 @@ use super::scans::{Errand, Purpose};
 
 /// What the core wants done outside itself.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "a handful at a time: plans are rare and go by once")]
 pub enum Effect {
     /// Write an entry; answered with `Recorded`.
     Record {

@@ -18,6 +18,7 @@ use super::scans::{Scanned, Wanted};
 
 /// Everything that can change the core.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "one at a time goes through the loop, and plans are rare")]
 pub enum Message {
     /// World time has come this far.
     Tick(World),

@@ -318,7 +318,8 @@ fn bare(element: &Element) -> Element {
     let short = element.name == "member" && element.at("ForwardConfig").is_some();
     let skipped = |child: &&Element| {
         let name = child.name.as_str();
-        !matches!(name, "Weight" | "ClientSecret" | "UseExistingClientSecret") && !(short && name == "TargetGroupArn")
+        let ours = matches!(name, "Weight" | "ClientSecret" | "UseExistingClientSecret");
+        !(ours || short && name == "TargetGroupArn")
     };
     Element { children: element.children.iter().filter(skipped).map(bare).collect(), ..element.clone() }
 }

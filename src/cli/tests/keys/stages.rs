@@ -126,7 +126,7 @@ pub(super) static ZONE_OUTAGE: Stage = Stage {
     scenario: "zone-outage",
     // A deployment takes its time: somebody is to abort it.
     with: &[
-        ("starts_in = \"25s\"", "starts_in = \"400s\""),
+        ("starts_in = \"25s\"", "starts_in = \"200s\""),
         // Nothing goes to a group without a healthy target.
         (
             "{ name = \"storefront-next\", weight = 0 }",
@@ -147,6 +147,11 @@ pub(super) static ZONE_OUTAGE: Stage = Stage {
         ("prod/invoices", "bound prod/invoices #..9"),
         ("prod/invoices", "bound prod/invoices 2..1#"),
         ("prod/invoices", "rollback prod/invoices"),
+        // It has to meet one that is under way, while nothing else is done to the service.
+        ("prod/invoices", "abort prod/invoices"),
+        ("prod/invoices", "abort prod/invoices"),
+        ("prod/invoices", "abort prod/invoices"),
+        ("prod/invoices", "abort prod/invoices"),
         ("prod/invoices", "abort prod/invoices"),
         (
             LISTENER,

@@ -55,7 +55,7 @@ fn what_was_begun_outside_an_incident_is_read_once_without_a_window_and_told() {
     story.send(Message::Open(vec![one.clone()])).send(Message::Open(vec![one.clone()]));
     assert_eq!(settled(&story), [&one], "once");
     assert_eq!(story.core.window, WriteWindow::Closed);
-    assert_eq!(story.core.open_intents, [one.clone()], "listed until it is known");
+    assert_eq!(story.core.open_intents, std::slice::from_ref(&one), "listed until it is known");
     story.send(Message::Settled(outcome("O", &one.plan, verified())));
     story.send(Message::Ended { plan: one.plan.id.clone(), result: Ok(verified()) });
     assert!(story.core.open_intents.is_empty());
