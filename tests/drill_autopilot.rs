@@ -278,7 +278,8 @@ fn a_stateful_set_a_daemon_set_and_a_rollout_in_its_canary_answer_to_whoever_pra
         ("10m", "rollback platform/log-agent 1"),
         ("10m10s", "confirm"),
         ("12m", "restart shop/cart-store"),
-        ("12m10s", "confirm"),
+        // What nothing takes back takes the name.
+        ("12m10s", "confirm cart-store"),
         ("14m", "scale shop/recommendations 5"),
         ("14m10s", "confirm"),
         ("16m", "close"),
