@@ -7,7 +7,7 @@ use chrono::{Datelike as _, Days, NaiveTime, Weekday};
 use chrono_tz::Tz;
 
 use crate::clock::World;
-use crate::model::name::{Kind, ServiceName};
+use crate::model::name::{Kind, ServiceName, Target};
 use crate::model::plan::{Plan, Request, Tier};
 use crate::text::Safe;
 
@@ -111,7 +111,7 @@ pub struct Case {
 }
 
 /// What a policy says of a plan that it is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// It is told.
     Warned,
@@ -131,12 +131,24 @@ pub struct PolicyTest {
 }
 
 impl Case {
-    /// The case of a plan.
-    pub fn of(plan: &Plan, at: World, incident: bool) -> Self {
+    /// The cases of a plan: of what it writes, of what was asked for (a workload whose autoscaler is
+    /// written), and of what it comes to change beside.
+    pub fn all(plan: &Plan, at: World, incident: bool) -> Vec<Self> {
+        let asked = plan.request.origin().target();
+        let mut targets = vec![&plan.target];
+        for target in std::iter::once(asked).chain(&plan.affects) {
+            if !targets.iter().any(|known| (known.kind, &known.path) == (target.kind, &target.path)) {
+                targets.push(target);
+            }
+        }
+        targets.into_iter().map(|target| Self::of(plan, target, at, incident)).collect()
+    }
+
+    fn of(plan: &Plan, target: &Target, at: World, incident: bool) -> Self {
         Self {
             environment: plan.target.origin.env.0.clone(),
-            kind: plan.target.kind,
-            target: Safe::from(plan.target.path.to_string()),
+            kind: target.kind,
+            target: Safe::from(target.path.to_string()),
             action: Safe::fixed(action(plan.request.origin())),
             undo: plan.request.is_undo(),
             tier: plan.raised_from.unwrap_or(plan.tier),
@@ -168,7 +180,12 @@ fn action(request: &Request) -> &'static str {
 }
 
 impl Policy {
-    /// What it says of a plan, if it says anything.
+    /// What it says of a plan, if it says anything: the strictest for all that the plan is about.
+    pub fn judge_plan(&self, plan: &Plan, at: World, incident: bool) -> Option<Verdict> {
+        Case::all(plan, at, incident).iter().filter_map(|case| self.judge(case)).max()
+    }
+
+    /// What it says of a case, if it says anything.
     pub fn judge(&self, case: &Case) -> Option<Verdict> {
         if !self.is_about(case) {
             return None;
@@ -268,7 +285,25 @@ mod tests {
         let mut plan = plan("p1", "kubectl");
         (plan.blast.ready_before, plan.blast.wanted_after) = (ready, wanted);
         plan.blast.fewest_ready = Some(ready.min(wanted));
-        Case::of(&plan, at("2026-11-27T17:00:00Z"), false)
+        Case::all(&plan, at("2026-11-27T17:00:00Z"), false).remove(0)
+    }
+
+    #[test]
+    fn a_policy_is_about_a_workload_by_whatever_it_is_changed() {
+        let mut plan = plan("p1", "kubectl");
+        let mut workload = plan.target.clone();
+        plan.target.kind = Kind::HorizontalPodAutoscaler;
+        plan.request = Request::Bound { target: plan.target.clone(), floor: Some(1), cap: None };
+        let mut deny = policy(Rule::Deny);
+        deny.kinds = vec![workload.kind];
+        let now = at("2026-11-27T17:00:00Z");
+        assert_eq!(deny.judge_plan(&plan, now, false), None);
+        plan.affects = vec![workload.clone()];
+        assert_eq!(deny.judge_plan(&plan, now, false), Some(Verdict::Denied));
+        workload.kind = Kind::Rollout;
+        (plan.affects, plan.request) = (Vec::new(), Request::Restart { target: workload });
+        deny.kinds = vec![Kind::Rollout];
+        assert_eq!(deny.judge_plan(&plan, now, false), Some(Verdict::Denied), "what was asked for");
     }
 
     #[test]

@@ -235,9 +235,17 @@ impl Engine {
     /// Re-reads the system for an intent without an outcome that an earlier process left, and
     /// makes the outcome durable. Never writes.
     pub async fn settle(&self, plan: Plan, actor: &Actor, journal: &dyn Recorder) -> Result<Ended, Refusal> {
-        let actuator = self.actuator(&plan.target.origin.env, plan.target.kind)?;
         let _place = self.enter(&plan)?;
         self.spend(&plan)?;
+        // Its system was taken out of the configuration: nobody can tell any more.
+        let actuator = match self.actuator(&plan.target.origin.env, plan.target.kind) {
+            Ok(actuator) => actuator,
+            Err(refusal) if plan.target.origin.env != self.env => return Err(refusal),
+            Err(refusal) => {
+                let why = format!("whether it was made cannot be read any more: {}", refusal.why);
+                return self.end(plan, actor, journal, Outcome::Unknown { why: Safe::from(why) }).await;
+            }
+        };
         let why = Safe::fixed("the program ended between the intent and its outcome");
         let mut told = Told::new(&|_| ());
         let written = Written::Unknown(why);
@@ -257,7 +265,8 @@ impl Engine {
         let _hold = self.clock.hold();
         let now = self.clock.now();
         let mut draft = recorder::outcome(&plan, actor, &outcome);
-        let evidence = self.actuator(&plan.target.origin.env, plan.target.kind)?.evidence(&plan);
+        let actuator = self.actuator(&plan.target.origin.env, plan.target.kind);
+        let evidence = actuator.map(|actuator| actuator.evidence(&plan)).unwrap_or_default();
         if !evidence.is_empty() {
             draft.evidence = evidence;
         }

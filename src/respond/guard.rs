@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::clock::World;
-use crate::config::{Case, Policy, Verdict};
+use crate::config::{Policy, Verdict};
 use crate::model::name::ServiceName;
 use crate::model::plan::{Fact, FieldChange, OwnerEffect, Permission, Plan, Preview, Refusal, Tier};
 use crate::text::Safe;
@@ -38,7 +38,7 @@ pub(super) fn share(plan: &mut Plan, also: &[ServiceName]) {
 /// a second person is of the top tier, and what they only warn of is told.
 pub(super) fn judge(plan: &mut Plan, policies: &[Policy], now: World, incident: bool) {
     for policy in policies {
-        let Some(verdict) = policy.judge(&Case::of(plan, now, incident)) else { continue };
+        let Some(verdict) = policy.judge_plan(plan, now, incident) else { continue };
         let words = said(policy);
         match verdict {
             Verdict::Denied => plan.permission = Permission::Denied { why: Safe::from(format!("by policy {words}")) },
@@ -64,7 +64,7 @@ fn said(policy: &Policy) -> Safe {
 pub(super) fn stricter(plan: &Plan, policies: &[Policy], now: World, incident: bool) -> Option<Safe> {
     policies.iter().find_map(|policy| {
         let words = said(policy);
-        let by_now = match policy.judge(&Case::of(plan, now, incident))? {
+        let by_now = match policy.judge_plan(plan, now, incident)? {
             Verdict::Denied => "denies it",
             Verdict::SecondPerson if plan.tier < Tier::Grave => "asks for a second person",
             Verdict::Warned if !plan.facts.iter().any(|fact| *fact.label == *POLICY && fact.words == words) => {

@@ -146,10 +146,10 @@ pub(super) enum Overlay {
         name: Safe,
         claim: Claim,
     },
-    /// What is left over before the incident is closed, and who owns the first of it, while that
-    /// is typed.
+    /// What is left over before the incident is closed, and of which change it is typed who owns
+    /// it.
     Close {
-        owner: Option<Input>,
+        owner: Option<(PlanId, Input)>,
         scroll: usize,
     },
 }

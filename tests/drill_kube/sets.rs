@@ -175,7 +175,10 @@ async fn a_daemon_set_has_a_pod_on_every_node_and_replaces_them_one_after_the_ot
         shop.seconds(1);
         assert!(pods(&shop).iter().filter(|pod| pod.ready).count() >= 2, "one node at a time");
     }
-    assert_eq!((versions(&shop), nodes(&shop)), (vec!["2.0.0".to_owned(); 3], nodes(&shop)));
+    assert_eq!(
+        (versions(&shop), nodes(&shop)),
+        (vec!["2.0.0".to_owned(); 3], ["a1", "b1", "c1"].map(str::to_owned).to_vec())
+    );
     undo(&shop, DAEMON, 2).await;
     shop.seconds(60);
     let after = shop.get(DAEMON).await;

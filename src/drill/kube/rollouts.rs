@@ -80,10 +80,12 @@ fn span(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
-/// Where a Rollout is in its steps; past the last one without an index.
+/// Where a Rollout is in its steps; past the last one without an index. Whoever writes the status
+/// may put any number there.
 fn position(rollout: &Value) -> usize {
     let index = at(rollout, &["status", "currentStepIndex"]).as_u64().and_then(|index| usize::try_from(index).ok());
-    index.unwrap_or(steps(rollout).len())
+    let past = steps(rollout).len();
+    index.map_or(past, |index| index.min(past))
 }
 
 fn is_aborted(rollout: &Value) -> bool {

@@ -57,7 +57,8 @@ impl Archive {
             };
             for member in members.iter().filter(|member| member.is_dir && !member.name.starts_with('.')) {
                 let dir = root.join(&member.name);
-                if !self.mentions(&dir, words) {
+                // What cannot be looked at cannot be read below either.
+                if !self.mentions(&dir, words).unwrap_or(false) {
                     continue;
                 }
                 let Ok(record) = read_incident_on(self.disk.as_ref(), &dir) else { continue };
@@ -72,20 +73,34 @@ impl Archive {
     }
 
     /// Whether one of `words` stands in a record: by its bytes alone.
-    fn mentions(&self, dir: &Path, words: &[&[u8]]) -> bool {
+    fn mentions(&self, dir: &Path, words: &[&[u8]]) -> io::Result<bool> {
         let folder = dir.join(layout::JOURNAL);
-        self.disk.list(&folder).unwrap_or_default().iter().any(|member| {
-            let bytes = self.disk.read(&folder.join(&member.name), layout::FILE_CAP).unwrap_or_default();
-            words.iter().any(|word| memchr::memmem::find(&bytes, word).is_some())
-        })
+        let members = match self.disk.list(&folder) {
+            Ok(members) => members,
+            // A process that was ended before it wrote anything.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        for member in members {
+            let bytes = self.disk.read(&folder.join(&member.name), layout::FILE_CAP)?;
+            if words.iter().any(|word| memchr::memmem::find(&bytes, word).is_some()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether it may tell of changes and cannot be read: what it holds is not known.
+    fn is_unread(&self, dir: &Path) -> bool {
+        self.mentions(dir, CHANGES).unwrap_or(true) && read_incident_on(self.disk.as_ref(), dir).is_err()
     }
 
     /// Those of the rolling journals `old` that nobody needs any more. One that alone holds an
     /// open intent or a change for a time that is still on stays, and so does one that tells the
-    /// end of what another one that stays tells the beginning of. A drill's world is gone with its
-    /// process: nothing is open in it.
+    /// end of what another one that stays tells the beginning of, or that cannot be read. A drill's
+    /// world is gone with its process: nothing is open in it.
     pub(super) fn needless(&self, old: Vec<PathBuf>, now: World) -> Vec<PathBuf> {
-        if !old.iter().any(|dir| self.mentions(dir, CHANGES)) {
+        if !old.iter().any(|dir| self.mentions(dir, CHANGES).unwrap_or(true)) {
             return old;
         }
         let held = match self.telling(CHANGES, |record| !record.drill()) {
@@ -106,18 +121,23 @@ impl Archive {
                 stay.insert(&record.dir);
             }
         }
-        let of_those: HashSet<&PlanId> = rolling
-            .iter()
-            .filter(|record| stay.contains(&*record.dir))
-            .flat_map(|record| begun(&record.entries))
-            .collect();
-        for record in &rolling {
-            let seen = seen_to(&record.entries);
-            if settled(&record.entries).into_iter().chain(&seen).any(|plan| of_those.contains(plan)) {
-                stay.insert(&record.dir);
+        // Each that stays may tell the beginning of what yet another one ends.
+        let mut before = 0;
+        while before < stay.len() {
+            before = stay.len();
+            let of_those: HashSet<&PlanId> = rolling
+                .iter()
+                .filter(|record| stay.contains(&*record.dir))
+                .flat_map(|record| begun(&record.entries))
+                .collect();
+            for record in &rolling {
+                let seen = seen_to(&record.entries);
+                if settled(&record.entries).into_iter().chain(&seen).any(|plan| of_those.contains(plan)) {
+                    stay.insert(&record.dir);
+                }
             }
         }
-        old.iter().filter(|dir| !stay.contains(dir.as_path())).cloned().collect()
+        old.iter().filter(|dir| !stay.contains(dir.as_path()) && !self.is_unread(dir)).cloned().collect()
     }
 }
 

@@ -184,6 +184,7 @@ impl Balancer {
             return Err(refusal("the plan names no length of time"));
         };
         let (zones, counted) = futures::join!(zones(api), self.capacity(api));
+        let named = zones.is_ok();
         let zones = zones.unwrap_or_default();
         let short = zones.get(&zone).cloned().unwrap_or_else(|| zone.clone());
         let shown = if short == zone { zone.clone() } else { format!("{short} ({zone})") };
@@ -200,6 +201,13 @@ impl Balancer {
                 facts.push(warning(
                     "capacity",
                     "the zones of its targets are not told: see that the others can take it",
+                ));
+            }
+            // Targets tell the name of their zone, and which one this is could not be asked.
+            Ok(counted) if !named && !counted.iter().any(|(at, _)| *at == zone) => {
+                facts.push(warning(
+                    "capacity",
+                    said(&format!("which targets are in {zone} is not known: see that the others can take it")),
                 ));
             }
             Ok(counted) => {

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::clock::World;
 use crate::model::name::{Kind, Target};
-use crate::model::plan::{Blast, FieldChange, Owner, OwnerEffect, Plan, Refusal, Request, Revision, Tier};
+use crate::model::plan::{Blast, FieldChange, Guard, Owner, OwnerEffect, Plan, Refusal, Request, Revision, Tier};
 use crate::respond::Cluster;
 use crate::respond::guard::refusal;
 use crate::text::Safe;
@@ -389,6 +389,12 @@ impl Facts<'_> {
             )),
         };
         if self.referenced.is_some() {
+            // Pods of its own would be replaced at once.
+            plan.guards.push(Guard {
+                pointer: Safe::fixed("/spec/replicas"),
+                label: Safe::fixed("its replicas"),
+                value: Safe::fixed("0"),
+            });
             let words = format!("{}, which {} takes its template from (workloadRef)", holder.target, self.target);
             plan.facts.push(fact("writes", &words));
         }

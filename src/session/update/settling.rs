@@ -109,12 +109,8 @@ pub(super) fn settled(core: &mut Core, entry: &Entry) -> Vec<Effect> {
 pub(super) fn over(core: &mut Core, plan: &Plan, outcome: &Outcome) {
     let Some(at) = core.open_intents.iter().position(|open| open.plan.id == plan.id) else { return };
     let open = core.open_intents.remove(at);
-    let on = matches!(
-        outcome,
-        Outcome::Verified { .. } | Outcome::TimedOut { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. }
-    );
     let one = Leftover { incident: open.held.incident().cloned(), plan: open.plan, at: open.at };
-    if on && !one.plan.request.is_undo() && one.lasts(core.now) {
+    if outcome.may_be_on() && !one.plan.request.is_undo() && one.lasts(core.now) {
         core.desk.left_before.push(one);
     }
     owning::weigh(core);
@@ -143,7 +139,8 @@ pub(super) fn actions_of(entries: &[Entry]) -> Vec<Action> {
                 let Some((plan, at)) = intended else { continue };
                 // The last word on it: a successor may settle what was unknown.
                 actions.retain(|action| action.plan.id != *id);
-                if let (Request::Undo { plan: of }, Outcome::Verified { .. }) = (&plan.request, outcome)
+                if let Request::Undo { plan: of } = &plan.request
+                    && outcome.is_applied()
                     && let Some(before) = actions.iter_mut().find(|action| action.plan.id == of.id)
                 {
                     before.undone_by = Some(id.clone());

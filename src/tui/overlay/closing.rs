@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
-use crate::model::plan::{Outcome, Request};
+use crate::model::plan::Request;
 use crate::record::Leftover;
 use crate::session::{Action, ActionState, WriteWindow};
 use crate::tui::chrome::{Brush, header};
@@ -60,7 +60,12 @@ pub(super) fn draw(
     let mut card = Card::new(brush, Role::Dialog, body, 76, LABEL);
     card.title(Role::TitleFocus, "Close the incident");
     let count = left(scene).count();
-    let Some(one) = left(scene).next() else {
+    // What it is typed of may have gone meanwhile: then so does the field.
+    let typed_of = owner.as_ref().and_then(|(of, _)| left(scene).find(|one| one.plan.id == *of));
+    if typed_of.is_none() {
+        *owner = None;
+    }
+    let Some(one) = typed_of.or_else(|| left(scene).next()) else {
         card.text(&format!("Nothing is left over of {}.", incident.id), Role::Text);
         card.text("Closing it seals its record.", Role::Text);
         let mut foot = card.ink();
@@ -84,15 +89,15 @@ pub(super) fn draw(
     match undo_of(one, scene).map(|action| &action.state) {
         Some(ActionState::Under(words)) => drop(card.fact("", &format!("under way: {words}"), Role::Accent)),
         // It is gone from here as soon as the record tells it.
-        Some(ActionState::Ended(Outcome::Verified { .. })) | None => {}
-        Some(ActionState::Ended(outcome)) => {
+        Some(ActionState::Ended(outcome)) if !outcome.is_applied() => {
             card.fact("", &format!("tried: {}, {}", outcome.as_str(), outcome.words()), Role::Bad);
         }
+        Some(ActionState::Ended(_)) | None => {}
     }
     let mut foot = card.ink();
     let mut above = Line::default();
     let mut cursor = None;
-    if let Some(name) = owner {
+    if let Some((_, name)) = owner {
         let mut ink = card.ink();
         ink.cell(Role::Key, "owner", LABEL).put(Role::Text, name.value());
         above = ink.line();

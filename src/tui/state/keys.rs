@@ -48,7 +48,7 @@ impl State {
                 input
             }
             (Some(Overlay::Write { reason, .. }), _) => reason,
-            (Some(Overlay::Close { owner: Some(owner), .. }), _) => owner,
+            (Some(Overlay::Close { owner: Some((_, name)), .. }), _) => name,
             (None, Some(prompt)) => &mut prompt.input,
             _ => {
                 self.say(NoticeKind::Info, "the paste was left out: no field is open", now);

@@ -86,6 +86,7 @@ impl Forward {
         let mut unread = Vec::new();
         for (path, read) in named.iter().zip(read) {
             match read {
+                Ok(service) if service.is_null() => unread.push(format!("EcsService {path} is not there")),
                 Ok(service) => {
                     if let Some(why) = self.divided_by(&service) {
                         return Err(refusal(said(&format!(

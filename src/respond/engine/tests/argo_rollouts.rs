@@ -89,6 +89,7 @@ async fn a_template_in_a_deployment_goes_back_there_and_forward_again() {
         writes[0].body,
         json!([
             { "op": "test", "path": "/metadata/uid", "value": "uid-d" },
+            { "op": "test", "path": "/spec/replicas", "value": 0 },
             { "op": "test", "path": "/spec/template", "value": template("2.9.0") },
             { "op": "replace", "path": "/spec/template", "value": template("2.8.0") },
         ])

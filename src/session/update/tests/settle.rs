@@ -18,6 +18,10 @@ fn verified() -> Outcome {
     Outcome::Verified { after_seconds: 5, words: "12 of 12 ready".into() }
 }
 
+fn written() -> Outcome {
+    Outcome::Written { words: "no pod runs it yet".into() }
+}
+
 fn intent(plan: &Plan) -> Entry {
     let mut intent = testing::by("ben", testing::entry("I", EntryKind::Intent, at(-20), "about to scale"));
     intent.draft.body = Some(Body::Intent(Box::new(plan.clone())));
@@ -78,7 +82,7 @@ fn what_is_found_while_the_past_is_read_is_settled_when_users_vitals_are_known()
 
 #[test]
 fn a_change_for_a_time_that_was_left_in_flight_is_left_over_once_it_is_known_to_be_on() {
-    for (outcome, left) in [(verified(), 1), (Outcome::Refused { why: "denied".into() }, 0)] {
+    for (outcome, left) in [(verified(), 1), (written(), 1), (Outcome::Refused { why: "denied".into() }, 0)] {
         let mut story = Story::begin();
         let one = rolling(Plan { ends: Ends::Reminder, ..plan("p", at(-600)) });
         story.send(Message::Open(vec![one.clone()]));
@@ -186,6 +190,12 @@ fn an_incident_that_is_taken_up_while_its_intent_is_being_settled_has_one_outcom
 
 #[test]
 fn an_incident_that_is_taken_up_again_knows_what_was_done_and_undone() {
+    taken_up_again(&verified());
+    taken_up_again(&written());
+}
+
+/// With an undo that ended so.
+fn taken_up_again(undone: &Outcome) {
     let (first, second, third) = (plan("p1", at(-60)), plan("p2", at(-50)), plan("p3", at(-40)));
     let undo = Plan { request: Request::Undo { plan: Box::new(second.clone()) }, undo: None, ..plan("u", at(-30)) };
     let mut story = Story::begin();
@@ -197,7 +207,7 @@ fn an_incident_that_is_taken_up_again_knows_what_was_done_and_undone() {
         intent(&third),
         outcome("3", &third, Outcome::Refused { why: "denied".into() }),
         intent(&undo),
-        outcome("4", &undo, verified()),
+        outcome("4", &undo, undone.clone()),
     ];
     taken_up(&mut story, earlier);
     assert!(settled(&story).is_empty());

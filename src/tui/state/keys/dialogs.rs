@@ -70,16 +70,20 @@ impl State {
                 return self.command(Command::View(view), scene, now);
             }
             (Some(_), Some(Command::View(View::Back))) => *owner = None,
-            (Some(name), Some(Command::View(View::Accept))) => {
+            (Some((of, name)), Some(Command::View(View::Accept))) => {
                 let name = Safe::from(name.value().trim());
+                let shown = closing::left(scene).find(|one| one.plan.id == *of);
                 if name.is_empty() {
                     self.say(NoticeKind::Error, "say who sees to it: the name goes on the record", now);
-                } else if let Some(one) = first {
-                    *owner = None;
+                    return Vec::new();
+                }
+                *owner = None;
+                if let Some(one) = shown {
                     return vec![Command::Own { which: one.handle().into(), owner: name }];
                 }
+                self.say(NoticeKind::Info, "that change is not left over any more: nothing was recorded", now);
             }
-            (Some(name), _) => drop(name.handle_event(&Event::Key(key))),
+            (Some((_, name)), _) => drop(name.handle_event(&Event::Key(key))),
             (None, Some(Command::View(View::Back))) => self.overlay = None,
             (None, Some(Command::View(View::Down))) => *scroll += 1,
             (None, Some(Command::View(View::Up))) => *scroll = scroll.saturating_sub(1),
@@ -97,8 +101,8 @@ impl State {
                 }
                 self.say(NoticeKind::Info, "it cannot be undone from here now", now);
             }
-            (None, _) if line == Found::Line(closing::OWN.into()) && first.is_some() => {
-                *owner = Some(Input::new(scene.actor.name.to_string()));
+            (None, _) if line == Found::Line(closing::OWN.into()) => {
+                *owner = first.map(|one| (one.plan.id.clone(), Input::new(scene.actor.name.to_string())));
             }
             (None, _) if line == Found::Line(header::OPEN_WRITE.into()) => {
                 self.ask_to_write(scene, now);
