@@ -36,6 +36,8 @@ pub struct WorkloadRow {
     pub autoscaler: Option<Autoscaler>,
     /// Its pods, hurt ones first.
     pub pods: Vec<PodRow>,
+    /// The same by how they are.
+    pub counts: PodCounts,
     /// CPU of all pods as a share of their limits (of requests where there is no limit).
     pub cpu_share: Option<f64>,
     /// Memory likewise.
@@ -49,9 +51,14 @@ pub struct WorkloadRow {
 }
 
 impl WorkloadRow {
-    /// Its hurt pods.
+    /// Its hurt pods. Does not look at the healthy thousands.
     pub fn hurt_pods(&self) -> impl Iterator<Item = &PodRow> {
-        self.pods.iter().filter(|pod| pod.trouble.is_some())
+        self.pods.iter().take_while(|pod| pod.trouble.is_some())
+    }
+
+    /// Whether one of its pods is hurt.
+    pub fn has_hurt_pods(&self) -> bool {
+        self.hurt_pods().next().is_some()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::model::command::Pane;
 use crate::model::entry::Actor;
 use crate::model::name::{Origin, ServiceName, SourceKind, WorkloadKey};
 use crate::model::signal::SourceState;
-use crate::observe::alerts::{AlertCounts, AlertRow};
+use crate::observe::alerts::AlertRow;
 use crate::observe::changes::ChangeRow;
 use crate::observe::logs::{Line, LineId, LogCounts, LogFilter, LogPattern};
 use crate::observe::services::{Health, ServiceRow};
@@ -109,7 +109,6 @@ pub(super) struct Scene<'a> {
     pub(super) backfilling: usize,
     pub(super) clauses: Cow<'a, [Clause]>,
     pub(super) alerts: &'a [AlertRow],
-    pub(super) alert_counts: AlertCounts,
     pub(super) services: &'a [ServiceRow],
     pub(super) workloads: &'a [WorkloadRow],
     pub(super) nodes: &'a [NodeRow],
@@ -155,7 +154,6 @@ impl<'a> Scene<'a> {
             backfilling: core.backfilling,
             clauses: Cow::Borrowed(&[]),
             alerts: picture.alerts.rows(),
-            alert_counts: picture.alerts.counts(),
             services: picture.services.rows(),
             workloads: picture.workloads.rows(),
             nodes: picture.workloads.nodes(),

@@ -29,6 +29,11 @@ use super::words::Zone;
 /// Frames of a local terminal, and of one behind SSH.
 const PACE_LOCAL: Duration = Duration::from_millis(33);
 const PACE_SSH: Duration = Duration::from_millis(100);
+/// Frames that no key asked for take no more than one part in so many of a core: the machine may
+/// be in trouble itself.
+const SHARE: u32 = 40;
+/// They come this often at least, however long one takes.
+const PACE_SLOWEST: Duration = Duration::from_millis(250);
 /// A stop that is going to happen has happened by then.
 const STOPS_WITHIN: Duration = Duration::from_millis(50);
 /// `SIGCONT` on Linux.
@@ -95,6 +100,8 @@ pub struct Screen {
     edited: Option<Edited>,
     continued: Option<Signal>,
     dirty: bool,
+    /// How long the last frame took to draw.
+    cost: Duration,
     rows: Vec<Row>,
     /// Of which entries the rows are made: how many, and the last.
     rows_of: (usize, Option<EntryId>),
@@ -128,6 +135,7 @@ impl Screen {
             edited: None,
             continued: None,
             dirty: true,
+            cost: Duration::ZERO,
             rows: Vec::new(),
             rows_of: (0, None),
         })
@@ -310,6 +318,12 @@ impl Screen {
     }
 }
 
+/// The shortest time between two frames of which one took `cost` to draw.
+fn paced(ssh: bool, cost: Duration) -> Duration {
+    let fastest = if ssh { PACE_SSH } else { PACE_LOCAL };
+    fastest.max((cost * SHARE).min(PACE_SLOWEST))
+}
+
 fn save(folder: &std::path::Path, name: &str, text: &str) -> Result<String, String> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -369,15 +383,17 @@ impl Front for Screen {
     }
 
     fn show(&mut self, core: &Core) -> Result<(), FrontError> {
+        let begun = wall();
         self.refresh_rows(core);
         let rows = std::mem::take(&mut self.rows);
         let shown = self.show_scene(&Scene::of(core, &rows));
         self.rows = rows;
+        self.cost = begun.elapsed();
         shown
     }
 
     fn pace(&self) -> Duration {
-        if self.options.ssh { PACE_SSH } else { PACE_LOCAL }
+        paced(self.options.ssh, self.cost)
     }
 
     fn ready(&self) -> bool {
@@ -390,5 +406,24 @@ impl Front for Screen {
 
     fn is_away(&self) -> bool {
         self.editing.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_screen_that_is_costly_to_draw_is_drawn_more_seldom() {
+        let ms = Duration::from_millis;
+        for (ssh, cost, pace) in [
+            (false, ms(0), ms(33)),
+            (true, ms(0), ms(100)),
+            (false, ms(2), ms(80)),
+            (true, ms(2), ms(100)),
+            (true, ms(30), ms(250)),
+        ] {
+            assert_eq!(paced(ssh, cost), pace, "{ssh} {cost:?}");
+        }
     }
 }

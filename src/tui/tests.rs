@@ -6,6 +6,7 @@ mod by_hand;
 pub(crate) mod fingers;
 mod grave;
 mod large;
+mod person;
 mod pictures;
 pub(crate) mod plans;
 mod pty;

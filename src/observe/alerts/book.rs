@@ -33,16 +33,11 @@ pub struct AlertBook {
     next: GroupId,
 }
 
-impl AlertBook {
-    /// All rows by need: firing before suppressed before resolved; worst first, then oldest.
-    pub fn rows(&self) -> &[AlertRow] {
-        &self.rows
-    }
-
-    /// How many are in which state.
-    pub fn counts(&self) -> AlertCounts {
-        let mut counts = AlertCounts::default();
-        for row in &self.rows {
+impl AlertCounts {
+    /// Those of some rows.
+    pub fn of<'a>(rows: impl IntoIterator<Item = &'a AlertRow>) -> Self {
+        let mut counts = Self::default();
+        for row in rows {
             match Stage::of(&row.alert.state) {
                 Stage::Firing => {
                     counts.firing += 1;
@@ -54,6 +49,18 @@ impl AlertBook {
             }
         }
         counts
+    }
+}
+
+impl AlertBook {
+    /// All rows by need: firing before suppressed before resolved; worst first, then oldest.
+    pub fn rows(&self) -> &[AlertRow] {
+        &self.rows
+    }
+
+    /// How many are in which state.
+    pub fn counts(&self) -> AlertCounts {
+        AlertCounts::of(&self.rows)
     }
 
     /// The row of an alert.

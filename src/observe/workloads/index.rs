@@ -63,7 +63,6 @@ pub(super) struct Home {
     pub(super) unsorted: bool,
     /// Since when fewer replicas are ready than wanted.
     pub(super) short_since: Option<World>,
-    pub(super) counts: PodCounts,
 }
 
 impl Cluster {
@@ -120,6 +119,7 @@ impl Workloads {
             service: catalogue.of_workload(key).cloned(),
             autoscaler: self.clusters[cluster].scaled.get(key).cloned(),
             pods: Vec::new(),
+            counts: PodCounts::default(),
             cpu_share: None,
             memory_share: None,
             recent_cpu: VecDeque::new(),
@@ -212,9 +212,9 @@ impl Workloads {
             let short = row.workload.as_ref().is_some_and(|workload| workload.ready < workload.desired);
             home.short_since = short.then(|| home.short_since.unwrap_or(now));
             let counts = sum_up(row, short_for_long(home, now));
-            self.counts.all = self.counts.all + counts.all - home.counts.all;
-            self.counts.hurt = self.counts.hurt + counts.hurt - home.counts.hurt;
-            home.counts = counts;
+            self.counts.all = self.counts.all + counts.all - row.counts.all;
+            self.counts.hurt = self.counts.hurt + counts.hurt - row.counts.hurt;
+            row.counts = counts;
             let hurt = row.trouble.is_some();
             if row.hurt != hurt {
                 row.hurt = hurt;

@@ -6,12 +6,14 @@ use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 
 use crate::model::command::Pane;
-use crate::model::name::Origin;
+use crate::model::name::{Origin, ServiceName};
+use crate::observe::alerts::AlertCounts;
 use crate::observe::services::Health;
+use crate::observe::workloads::PodCounts;
 use crate::session::Purpose;
 use crate::tui::filter::Filter;
 use crate::tui::panes::{self, Choice, Ink, Item, Paint, columns, emphasise, logs};
-use crate::tui::scene::{Freshness, Scene};
+use crate::tui::scene::{Feed, Freshness, Scene};
 use crate::tui::state::State;
 use crate::tui::theme::Role;
 use crate::tui::words;
@@ -45,8 +47,9 @@ pub(super) fn draw(
         now: scene.now,
         width: usize::from(inner.width).saturating_sub(2),
     };
-    let (rows, origins) = if pane == Pane::Logs {
-        log_rows(state, scene, &paint, inner, focused)
+    let (rows, origins, below) = if pane == Pane::Logs {
+        let (rows, origins) = log_rows(state, scene, &paint, inner, focused);
+        (rows, origins, 0)
     } else {
         list_rows(pane, state, scene, &paint, inner, focused)
     };
@@ -73,7 +76,7 @@ pub(super) fn draw(
         }
         put(buffer, Rect::new(row.x + 1, y, row.width.saturating_sub(2), 1), &line);
     }
-    title(pane, area, in_box, focused, &feed, state, scene, brush, buffer);
+    title(pane, area, in_box, focused, (&feed, below), state, scene, brush, buffer);
 }
 
 /// Rows, whether each is the selected one, and whether its source is late.
@@ -86,7 +89,7 @@ fn list_rows(
     paint: &Paint<'_>,
     inner: Rect,
     focused: bool,
-) -> (Rows, Vec<Origin>) {
+) -> (Rows, Vec<Origin>, usize) {
     let items = state.items(pane, scene);
     let height = usize::from(inner.height);
     let (offset, at) = state.list_mut(pane).place(&items, height, pane == Pane::Timeline);
@@ -115,7 +118,7 @@ fn list_rows(
     if rows.is_empty() {
         rows.push((Line::from(Span::styled(nothing(pane, state, scene), paint.theme.get(Role::Dim))), false, false));
     }
-    (rows, origins)
+    (rows, origins, items.len().saturating_sub(offset + height))
 }
 
 fn log_rows(
@@ -196,7 +199,7 @@ fn title(
     area: Rect,
     in_box: bool,
     focused: bool,
-    feed: &crate::tui::scene::Feed,
+    (feed, below): (&Feed, usize),
     state: &State,
     scene: &Scene<'_>,
     brush: &Brush<'_>,
@@ -207,8 +210,12 @@ fn title(
     let mut ink = Ink::new(brush.theme, brush.ascii, room);
     let role = if focused { Role::TitleFocus } else { Role::Title };
     ink.gap(1).put(role, &format!("{} {}", pane.number(), pane.title()));
-    for (role, text) in counts(pane, scene) {
+    for (role, text) in counts(pane, scene, state.chip.as_ref()) {
         ink.gap(2).put(role, &text);
+    }
+    // The timeline follows its end, and says how many rows it has.
+    if below > 0 && pane != Pane::Timeline {
+        ink.gap(2).put(Role::Dim, &format!("+{below} below"));
     }
     let filter = if pane == Pane::Logs { &state.logs.filter } else { &state.list(pane).filter };
     if filter.is_on() {
@@ -241,12 +248,13 @@ fn title(
     }
 }
 
-/// What a title counts.
-fn counts(pane: Pane, scene: &Scene<'_>) -> Vec<(Role, String)> {
+/// What a title counts: what the pane would show without a filter.
+fn counts(pane: Pane, scene: &Scene<'_>, chip: Option<&ServiceName>) -> Vec<(Role, String)> {
+    let chosen = |service: Option<&ServiceName>| chip.is_none_or(|chip| service == Some(chip));
     let some = |number: usize, role: Role, word: &str| (number > 0).then(|| (role, format!("{number} {word}")));
     match pane {
         Pane::Alerts => {
-            let counts = scene.alert_counts;
+            let counts = AlertCounts::of(scene.alerts.iter().filter(|row| chosen(row.service.as_ref())));
             let firing = if counts.firing > 0 { Role::Bad } else { Role::Dim };
             let mut told = vec![(firing, format!("{} firing", counts.firing))];
             told.extend(some(counts.claimed, Role::Good, "claimed"));
@@ -292,15 +300,29 @@ fn counts(pane: Pane, scene: &Scene<'_>) -> Vec<(Role, String)> {
             told
         }
         Pane::Workloads => {
-            let hurt = if scene.pods.hurt > 0 { Role::Warn } else { Role::Dim };
-            vec![(
-                hurt,
-                format!("{} of {} hurt", words::count(scene.pods.hurt as u64), words::plural(scene.pods.all, "pod")),
-            )]
+            let of = |count: fn(&PodCounts) -> usize| match chip {
+                None => count(&scene.pods),
+                Some(_) => scene
+                    .workloads
+                    .iter()
+                    .filter(|row| chosen(row.service.as_ref()))
+                    .map(|row| count(&row.counts))
+                    .sum(),
+            };
+            let (all, hurt) = (of(|counts| counts.all), of(|counts| counts.hurt));
+            let role = if hurt > 0 { Role::Warn } else { Role::Dim };
+            vec![(role, format!("{} of {} hurt", words::count(hurt as u64), words::plural(all, "pod")))]
         }
-        Pane::Changes => vec![(Role::Dim, format!("{} in 24 h", scene.changes.len()))],
+        Pane::Changes => {
+            let changes = scene
+                .changes
+                .iter()
+                .filter(|row| chosen(scene.service_of(row.change.service.as_ref(), row.change.workload.as_ref())));
+            vec![(Role::Dim, format!("{} in 24 h", changes.count()))]
+        }
         Pane::Timeline => {
-            let mut told = vec![(Role::Dim, format!("{} rows", scene.timeline.len()))];
+            let rows = scene.timeline.iter().filter(|row| chosen(row.entry.draft.service.as_ref()));
+            let mut told = vec![(Role::Dim, format!("{} rows", rows.count()))];
             told.extend(some(scene.unrecorded, Role::Warn, "not yet on disk"));
             told
         }

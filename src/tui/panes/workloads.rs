@@ -33,7 +33,7 @@ pub(super) fn items<'a>(scene: &Scene<'a>, whole: bool, folded: bool) -> Vec<Ite
     for row in scene.workloads {
         // One pod that is not itself is seen, also in a workload that is well as a whole; and so is
         // what somebody has just acted on.
-        let plain = !row.hurt && row.pods.iter().all(|pod| pod.trouble.is_none());
+        let plain = !row.hurt && !row.has_hurt_pods();
         if folded && plain && !just_acted_on(row, scene) {
             well.push(row);
             continue;
@@ -43,9 +43,11 @@ pub(super) fn items<'a>(scene: &Scene<'a>, whole: bool, folded: bool) -> Vec<Ite
             nodes_due = false;
         }
         items.push(Item::Workload(row));
-        let pods = row.pods.iter().filter(|pod| whole || pod.trouble.is_some());
-        let shown = if whole { usize::MAX } else { PODS_SHOWN };
-        items.extend(pods.take(shown).map(|pod| Item::Pod(row, pod)));
+        if whole {
+            items.extend(row.pods.iter().map(|pod| Item::Pod(row, pod)));
+        } else {
+            items.extend(row.hurt_pods().take(PODS_SHOWN).map(|pod| Item::Pod(row, pod)));
+        }
     }
     if nodes_due {
         items.extend(nodes(true));

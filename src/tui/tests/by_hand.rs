@@ -3,7 +3,7 @@
 
 use crossterm::event::{Event, KeyCode};
 
-use super::story::Person;
+use super::person::Person;
 use crate::clock::wall;
 use crate::model::command::Command;
 use crate::model::plan::{Outcome, Plan, Request, Tier};

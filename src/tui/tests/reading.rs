@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use crossterm::event::KeyCode;
 
-use super::story::Person;
+use super::person::Person;
 use crate::model::command::Pane;
 use crate::model::name::{SourceId, SourceKind};
 use crate::model::signal::SourceState;

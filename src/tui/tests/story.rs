@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 
-use crate::clock::{Wall, wall};
 use crate::config::Catalogue;
 use crate::model::alert::AlertSeverity;
 use crate::model::command::{AlertChoice, Command, Pane, WorkloadChoice};
@@ -15,71 +12,10 @@ use crate::model::name::{Kind, ObjectPath, Target};
 use crate::model::plan::{Fact, FieldChange, Instead, Plan, Request, Revision, Tier};
 use crate::model::service::{Route, Service};
 use crate::session::{Action, ActionState, Core, PlanView, WriteWindow};
-use crate::tui::chrome::{self, Brush};
 use crate::tui::fixture::{Fixture, alert, at, plan};
-use crate::tui::keymap::Keymap;
-use crate::tui::snapshot;
-use crate::tui::state::{State, Wish};
-use crate::tui::term::Depth;
-use crate::tui::theme::Themes;
-use crate::tui::words::Zone;
+use crate::tui::state::Wish;
 
-/// A person at a screen of 120×40.
-pub(super) struct Person {
-    pub(super) fixture: Fixture,
-    pub(super) state: State,
-    now: Wall,
-}
-
-impl Person {
-    pub(super) fn at(fixture: Fixture) -> Self {
-        let state = State::new(Keymap::shipped().unwrap(), vec![Zone::Utc, Zone::Relative], Duration::from_millis(250));
-        let mut person = Self { fixture, state, now: wall() };
-        person.sees();
-        person
-    }
-
-    /// Draws, as after every event.
-    pub(super) fn sees(&mut self) -> String {
-        let theme = Themes::shipped().load("default", Depth::Ansi16).unwrap();
-        let mut buffer = Buffer::empty(Rect::new(0, 0, 120, 40));
-        let scene = self.fixture.scene();
-        chrome::draw(&mut self.state, &scene, &Brush { theme: &theme, ascii: false, wall: self.now }, &mut buffer);
-        self.state.note_drawn(&scene, self.now);
-        snapshot::text(&buffer)
-    }
-
-    /// The same, with the log of a core in the place of the fixture's.
-    fn sees_logs_of(&mut self, core: &Core) -> String {
-        let theme = Themes::shipped().load("default", Depth::Ansi16).unwrap();
-        let mut buffer = Buffer::empty(Rect::new(0, 0, 120, 40));
-        let mut scene = self.fixture.scene();
-        scene.logs = core;
-        chrome::draw(&mut self.state, &scene, &Brush { theme: &theme, ascii: false, wall: self.now }, &mut buffer);
-        snapshot::text(&buffer)
-    }
-
-    fn waits(&mut self) {
-        self.now += Duration::from_secs(1);
-    }
-
-    pub(super) fn hears(&mut self, event: Event) -> Vec<Command> {
-        let scene = self.fixture.scene();
-        self.state.event(&event, &scene, self.now)
-    }
-
-    pub(super) fn presses(&mut self, code: KeyCode) -> Vec<Command> {
-        let modifiers = match code {
-            KeyCode::Char(c) if c.is_uppercase() => KeyModifiers::SHIFT,
-            _ => KeyModifiers::NONE,
-        };
-        self.hears(Event::Key(KeyEvent::new(code, modifiers)))
-    }
-
-    pub(super) fn types(&mut self, text: &str) -> Vec<Command> {
-        text.chars().flat_map(|c| self.presses(KeyCode::Char(c))).collect()
-    }
-}
+use super::person::Person;
 
 fn planned(tier: Tier) -> Fixture {
     let mut fixture = Fixture::burning();
@@ -107,8 +43,24 @@ fn one_service_limits_all_panes_and_one_key_shows_all_again() {
     let seen = ana.sees();
     assert!(seen.contains("only checkout") && seen.contains("CheckoutErrorRate"));
     assert!(!seen.contains("PaymentsCPUHigh  "), "{seen}");
+    assert!(seen.contains("1 firing") && seen.contains("0 in 24 h"), "titles count what is shown: {seen}");
     assert_eq!(ana.presses(KeyCode::Char('u')), [Command::FollowLogs { service: None }]);
     assert!(ana.sees().contains("PaymentsCPUHigh  "));
+}
+
+#[test]
+fn a_title_says_how_many_rows_are_below_the_last_that_is_seen() {
+    let mut ana = Person::at(Fixture::burning());
+    assert!(!ana.sees().contains(" below"), "{}", ana.sees());
+    for n in 0..20 {
+        ana.fixture.alerts.push(alert(&format!("More{n}"), AlertSeverity::Warning, 16, "web", None, ""));
+    }
+    let title = |seen: &str| seen.lines().find(|line| line.contains("1 Alerts")).unwrap().to_owned();
+    let all = ana.fixture.alerts.len();
+    let shown = ana.sees().lines().filter(|line| line.contains("unclaimed") || line.contains("claimed by")).count();
+    assert!(title(&ana.sees()).contains(&format!("+{} below", all - shown)), "{}", ana.sees());
+    ana.presses(KeyCode::Char('G'));
+    assert!(!title(&ana.sees()).contains(" below"), "{}", ana.sees());
 }
 
 #[test]
