@@ -243,6 +243,10 @@ pub struct Plan {
     pub preview: Preview,
     /// The service that the target belongs to.
     pub service: Option<ServiceName>,
+    /// Other services that it touches: those that share its target, those whose workloads it comes
+    /// to change, those whose alerts it hides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceName>,
     /// The same as a command line, to copy.
     pub command: Safe,
     /// What else a person has to know before confirming it, by its label: where each percent of
@@ -279,6 +283,15 @@ impl Plan {
         let fields: Vec<_> = self.changes.iter().map(|field| (&field.pointer, &field.before, &field.after)).collect();
         // Texts and numbers alone: nothing of it can fail to be written.
         serde_json::to_string(&(&self.request, &self.target, fields, &self.guards, self.tier)).unwrap_or_default()
+    }
+
+    /// Takes note of other services that it touches; each once.
+    pub fn touches<'a>(&mut self, services: impl IntoIterator<Item = &'a ServiceName>) {
+        for service in services {
+            if self.service.as_ref() != Some(service) && !self.services.contains(service) {
+                self.services.push(service.clone());
+            }
+        }
     }
 
     /// What is typed to confirm it.
@@ -372,6 +385,9 @@ pub enum Ends {
 pub struct Blast {
     /// Ready replicas before.
     pub ready_before: u32,
+    /// Replicas wanted before, where their number is what it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted_before: Option<u32>,
     /// Replicas wanted after.
     pub wanted_after: u32,
     /// The fewest that the change allows to be ready, on its way or at any time after it. `None`:

@@ -21,11 +21,12 @@ pub(super) fn refusal(why: impl Into<Safe>) -> Refusal {
     Refusal { why: why.into() }
 }
 
-/// Names the other services that a target serves.
+/// Names the other services that a target serves: what is said of any of them is said of the plan.
 pub(super) fn share(plan: &mut Plan, also: &[ServiceName]) {
     if also.is_empty() {
         return;
     }
+    plan.touches(also);
     let names: Vec<_> = also.iter().map(ServiceName::as_str).collect();
     plan.facts.push(Fact {
         label: Safe::fixed("shared"),

@@ -558,6 +558,7 @@ pub(super) fn plan(to: u32, tier: Tier) -> Plan {
         undo: Some(Safe::from(format!("{to} → 6, while nobody else has changed it"))),
         blast: Blast {
             ready_before: 6,
+            wanted_before: Some(6),
             wanted_after: to,
             fewest_ready: Some(to.min(6)),
             words: if to > 6 { "+6 of 6 ready replicas (100 % more)" } else { "-4 of 6 ready replicas (67 % less)" }
@@ -578,6 +579,7 @@ pub(super) fn plan(to: u32, tier: Tier) -> Plan {
         permission: Permission::Allowed,
         preview: Preview::Accepted,
         service: Some("payments".into()),
+        services: Vec::new(),
         command: Safe::from(format!(
             "kubectl --context prod-eu -n payments scale deploy/payments --current-replicas=6 --replicas={to}"
         )),

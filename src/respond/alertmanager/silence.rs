@@ -77,6 +77,7 @@ pub(super) async fn plan(
         permission: Permission::Unknown { why: not_asked.clone() },
         preview: Preview::Unavailable { why: not_asked },
         service: hidden.own.clone(),
+        services: hidden.services(),
         command: Safe::from(command(&address, wish)),
         facts: hidden.facts(wish.comment),
         instead: None,
@@ -145,6 +146,12 @@ impl Hidden {
         all.sort_by(|a, b| (a.2 == own, a.1, &a.0).cmp(&(b.2 == own, b.1, &b.0)));
         let silenced = alerts.iter().filter(|alert| !alert.status.silenced_by.is_empty()).count();
         Self { alerts: all, own, silenced, doubted }
+    }
+
+    /// Those whose alerts it hides, each once.
+    fn services(&self) -> Vec<ServiceName> {
+        let of: BTreeSet<&ServiceName> = self.alerts.iter().filter_map(|(_, _, service)| service.as_ref()).collect();
+        of.into_iter().filter(|service| Some(*service) != self.own.as_ref()).cloned().collect()
     }
 
     fn others(&self) -> usize {

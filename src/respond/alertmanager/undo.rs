@@ -92,6 +92,7 @@ pub(super) async fn plan(
         undo: Some(Safe::fixed("silences the same again, until the same end")),
         blast: Blast {
             ready_before: 0,
+            wanted_before: None,
             wanted_after: 0,
             fewest_ready: None,
             words: Safe::from(match held {
@@ -107,6 +108,7 @@ pub(super) async fn plan(
         permission: Permission::Unknown { why: not_asked.clone() },
         preview: Preview::Unavailable { why: not_asked },
         service: of.service.clone().or_else(|| cluster.service.clone()),
+        services: of.services.clone(),
         command: Safe::from(format!(
             "amtool silence expire {} {}",
             quoted(&format!("--alertmanager.url={}", server.http.address())),

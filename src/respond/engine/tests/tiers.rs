@@ -64,6 +64,32 @@ async fn what_a_policy_denies_is_not_applied_and_what_takes_a_second_person_wait
 }
 
 #[tokio::test]
+async fn what_a_policy_says_of_one_service_holds_for_all_that_share_a_target() {
+    let fake = Fake::start().await;
+    let pad = Pad::of(&fake);
+    let of_checkout = |rule| vec![Policy { services: vec!["checkout".into()], ..policy("ours", rule) }];
+    // Payments was declared first: the plan is said to be its.
+    let shared =
+        Cluster { service: Some("payments".into()), also: vec!["checkout".into()], ..Cluster::default() };
+    let room = Room::under(&fake, of_checkout(Rule::Deny));
+    let denied = room.engine.plan(&scale(8), &shared).await.unwrap();
+    assert_eq!(Engine::blocked(&denied).as_deref(), Some("by policy ours: the team says so"));
+    let alone = Cluster { also: Vec::new(), ..shared.clone() };
+    assert_eq!(Engine::blocked(&room.engine.plan(&scale(8), &alone).await.unwrap()), None);
+    let room = Room::under(&fake, of_checkout(Rule::SecondPerson));
+    assert_eq!(room.engine.plan(&scale(8), &shared).await.unwrap().tier, Tier::Grave);
+
+    // Right before its intent, too.
+    let room = Room::under(&fake, of_checkout(Rule::Freeze(soon())));
+    let start = room.clock.now();
+    let plan = room.engine.plan(&scale(8), &shared).await.unwrap();
+    drop(room.clock.due(start + TimeDelta::seconds(31)).await);
+    let why = room.apply(plan, &pad).await.unwrap_err().why;
+    assert!(why.starts_with("a policy denies it that did not"), "{why}");
+    assert!(pad.kinds().is_empty() && fake.state().writes().is_empty());
+}
+
+#[tokio::test]
 async fn a_freeze_blocks_and_during_an_incident_warns_and_is_on_the_record() {
     let fake = Fake::start().await;
     let pad = Pad::of(&fake);

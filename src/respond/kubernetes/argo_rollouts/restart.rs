@@ -63,6 +63,7 @@ impl Facts<'_> {
         let least = ready.min(wanted).saturating_sub(away);
         plan.blast = Blast {
             ready_before: ready,
+            wanted_before: None,
             wanted_after: wanted,
             fewest_ready: Some(least),
             words: Safe::from(format!(
