@@ -10,6 +10,10 @@ use crate::text::Safe;
 use super::name::{ServiceName, Target};
 pub use outcome::{Outcome, Progress, Refusal};
 
+/// The label of what a restart writes: the time at which it was planned. Reading the system again
+/// moves it, and nothing else.
+pub const RESTARTED: &str = "restarted";
+
 /// A plan's identity: a ULID.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -280,7 +284,8 @@ impl Plan {
     /// What it comes to: everything that a confirmation is about, and nothing that reading the
     /// system again changes, such as its times, its load or the words for them.
     pub fn meaning(&self) -> String {
-        let fields: Vec<_> = self.changes.iter().map(|field| (&field.pointer, &field.before, &field.after)).collect();
+        let fields: Vec<_> =
+            self.changes.iter().map(|field| (&field.pointer, &field.before, field.after_for_good())).collect();
         // Texts and numbers alone: nothing of it can fail to be written.
         serde_json::to_string(&(&self.request, &self.target, fields, &self.guards, self.tier)).unwrap_or_default()
     }
@@ -323,6 +328,11 @@ impl FieldChange {
             Some(words) => format!("{} {words}", self.label),
             None => format!("{} {} → {}", self.label, self.before, self.after),
         }
+    }
+
+    /// What it writes, unless that is the time at which it was planned.
+    pub fn after_for_good(&self) -> Option<&Safe> {
+        (*self.label != *RESTARTED).then_some(&self.after)
     }
 
     /// The same change the other way round. Its words are left to whoever knows them.

@@ -13,8 +13,6 @@ pub(super) const LIFETIME: TimeDelta = TimeDelta::seconds(90);
 
 /// The label of facts that a policy of the configuration put on a plan.
 pub(super) const POLICY: &str = "policy";
-/// What a restart writes: the time at which it was planned. Reading again moves it, and nothing else.
-pub(super) const RESTARTED: &str = "restarted";
 
 /// A refusal with these words.
 pub(super) fn refusal(why: impl Into<Safe>) -> Refusal {
@@ -109,7 +107,7 @@ pub(super) fn expired(plan: &Plan, now: World) -> Option<Safe> {
 
 /// Whether two changes are the same one, planned twice.
 fn alike(old: &FieldChange, new: &FieldChange) -> bool {
-    old == new || (*old.label == *RESTARTED && FieldChange { after: old.after.clone(), ..new.clone() } == *old)
+    old.after_for_good() == new.after_for_good() && FieldChange { after: old.after.clone(), ..new.clone() } == *old
 }
 
 /// Why a plan that was read again is not the one that was judged, if so: a field that it writes

@@ -127,7 +127,7 @@ pub(super) async fn plan(
     })
 }
 
-/// The undo of an undo: the same is silenced again, for what is left of its time.
+/// The undo of an undo: the same is silenced again, until the same end.
 pub(super) async fn again(
     server: &Server,
     want: &Request,
@@ -147,7 +147,7 @@ pub(super) async fn again(
     let Some(minutes) = u32::try_from((left + 59) / 60).ok().filter(|_| left > 0) else {
         return Err(refusal(format!("{} would be over by now: there is nothing to do again", first.title)));
     };
-    let wish = silence::Wish { target, matchers, minutes, comment };
+    let wish = silence::Wish { target, matchers, minutes, until: Some(at), comment };
     silence::plan(server, want, &wish, cluster, read_at).await
 }
 
