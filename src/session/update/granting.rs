@@ -132,7 +132,8 @@ pub(super) fn over(core: &mut Core) -> Vec<Effect> {
 pub(super) fn tick(core: &mut Core) -> Vec<Effect> {
     let Some(consent) = &mut core.consent else { return Vec::new() };
     let Grant::Counting { reason, until } = &consent.grant else { return Vec::new() };
-    if *until > core.now {
+    // While the plan is read again, whether it can go ahead at all is not known.
+    if *until > core.now || !matches!(core.plan, Some(PlanView::Shown { blocked: None, .. })) {
         return Vec::new();
     }
     let (reason, hash, asked) = (reason.clone(), consent.hash.clone(), consent.asked.clone());

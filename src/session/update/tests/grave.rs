@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::entry::{Body, Draft};
-use crate::model::plan::{Ends, PlanId, Request, Tier};
+use crate::model::plan::{Ends, Permission, PlanId, Request, Tier};
 use crate::record::{Leftover, consent_hash};
 use crate::respond::By;
 use crate::session::Grant;
@@ -113,6 +113,40 @@ fn broken_glass_takes_ten_seconds_that_can_be_left_and_a_loud_entry() {
     assert!(loud.draft.title.starts_with("BREAK-GLASS: ") && loud.draft.title.ends_with("bob sleeps"));
     story.command("confirm payments");
     assert_eq!(applied(&story), [Some(By::Glass { reason: "bob sleeps".into() })]);
+}
+
+#[test]
+fn no_glass_is_broken_for_a_plan_that_cannot_go_ahead_any_more() {
+    let asked = |story: &Story| match story.effects.last() {
+        Some(Effect::Plan { ticket, .. }) => *ticket,
+        other => panic!("{other:?}"),
+    };
+    let why = "the role was taken away";
+    let denied = |id: &str| Plan { permission: Permission::Denied { why: why.into() }, ..grave(id, at(5)) };
+    // Read again within the countdown, and the answer comes before its end or after it.
+    for answered in [7, 12] {
+        let mut story = waiting();
+        story.command("break-glass bob sleeps").send(Message::Tick(at(5))).command("refresh-plan");
+        let ticket = asked(&story);
+        story.send(Message::Tick(at(answered))).send(Message::Planned { ticket, result: Ok(denied("p2")) });
+        story.send(Message::Tick(at(20)));
+        assert!(!story.kinds().contains(&EntryKind::BreakGlass), "{:?}", story.titles());
+        assert!(story.notice().contains(why), "{}", story.notice());
+    }
+    // Nor for one that takes no second person any more.
+    let mut story = waiting();
+    story.command("break-glass bob sleeps").command("refresh-plan");
+    let ticket = asked(&story);
+    story.send(Message::Planned { ticket, result: Ok(plan("p2", at(1))) }).send(Message::Tick(at(20)));
+    assert!(!story.kinds().contains(&EntryKind::BreakGlass), "{:?}", story.titles());
+    // One that is the same as before goes ahead when that is known.
+    let mut story = waiting();
+    story.command("break-glass bob sleeps").send(Message::Tick(at(5))).command("refresh-plan");
+    let ticket = asked(&story);
+    story.send(Message::Tick(at(12)));
+    assert!(!story.kinds().contains(&EntryKind::BreakGlass));
+    story.send(Message::Planned { ticket, result: Ok(grave("p2", at(12))) }).send(Message::Tick(at(13)));
+    assert!(story.kinds().contains(&EntryKind::BreakGlass));
 }
 
 #[test]
