@@ -373,15 +373,11 @@ impl Ledger {
 
     /// Seals the incident's journal and goes back to the rolling one.
     pub(super) fn seal(&mut self, id: &IncidentId) -> impl Future<Output = ()> + Send + 'static {
-        let now = self.now();
-        let sealed = match self.current.take() {
-            Some((current, journal)) if current == *id => Some(journal.close(now)),
-            other => {
-                self.current = other;
-                None
-            }
-        };
+        let taken = self.current.take_if(|(current, _)| current == id);
+        // First: what the engine writes meanwhile must not meet a journal that takes nothing more.
         self.point();
+        let now = self.now();
+        let sealed = taken.map(|(_, journal)| journal.close(now));
         async move {
             if let Some(sealed) = sealed
                 && let Err(error) = sealed.await

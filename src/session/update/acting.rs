@@ -343,6 +343,18 @@ pub(super) fn refresh_if_expired(core: &mut Core) -> Vec<Effect> {
     }
 }
 
+/// The incident is closed: nobody is asked for it any more, and a plan that was judged in it is
+/// read again.
+pub(super) fn incident_closed(core: &mut Core) -> Vec<Effect> {
+    let mut effects = granting::over(core);
+    let shown = match &core.plan {
+        Some(PlanView::Shown { plan, .. }) if why_not_now(core).is_none() => Some(plan.request.clone()),
+        _ => None,
+    };
+    effects.extend(shown.map(|request| plan(core, request)).unwrap_or_default());
+    effects
+}
+
 /// The window opened: a plan that waited for it is read again.
 pub(super) fn window_opened(core: &mut Core) -> Vec<Effect> {
     match &core.plan {
@@ -354,6 +366,11 @@ pub(super) fn window_opened(core: &mut Core) -> Vec<Effect> {
 pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Safe>) -> Vec<Effect> {
     if let Some(why) = why_not_now(core) {
         core.say(NoticeKind::Error, why);
+        return Vec::new();
+    }
+    // Its intent would stand behind the word that closes the record.
+    if core.desk.closing {
+        core.say(NoticeKind::Error, "not confirmed: the incident is being closed; look at the plan anew when it is");
         return Vec::new();
     }
     let Some(PlanView::Shown { plan, blocked }) = &core.plan else {

@@ -126,6 +126,7 @@ pub(super) fn keep(core: &mut Core, entry: Entry) -> Vec<Effect> {
                 core.closed = Some(incident.id.clone());
                 core.desk.closing = false;
                 effects.push(Effect::Seal(incident.id));
+                effects.extend(acting::incident_closed(core));
             }
         }
         _ => {}
@@ -165,6 +166,10 @@ fn weigh_all(core: &mut Core) {
 
 /// Declares an incident; while one is open, gives it a better title.
 pub(super) fn open(core: &mut Core, title: Safe) -> Vec<Effect> {
+    if core.desk.closing {
+        core.say(NoticeKind::Error, "the incident is being closed: nothing was opened or given another title");
+        return Vec::new();
+    }
     if let Some(incident) = &core.incident {
         let (id, before) = (incident.id.clone(), incident.title.clone());
         if before == title {
