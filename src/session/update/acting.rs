@@ -55,6 +55,7 @@ pub(super) fn window_ran_out(core: &mut Core, title: &str) -> Vec<Effect> {
 
 fn shut(core: &mut Core, title: &str) -> Vec<Effect> {
     core.window = WriteWindow::Closed;
+    core.desk.pass.withdraw();
     // A plan that is shown stays readable; it is neither confirmed nor read again, since even a
     // dry run is a request to write.
     let why = why_not_now(core).map(Safe::from);
@@ -420,7 +421,8 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
     // Whoever consented did so to this one, once.
     let mut effects = if warrant.is_some() { granting::over(core) } else { Vec::new() };
     let incident = core.incident.is_some();
-    effects.push(Effect::Apply { plan, warrant, actor: core.actor.clone(), incident });
+    let (actor, pass) = (core.actor.clone(), core.desk.pass.clone());
+    effects.push(Effect::Apply { plan, warrant, actor, incident, pass });
     effects
 }
 
@@ -470,6 +472,5 @@ pub(super) fn unrecorded(core: &mut Core, plan: &PlanId, outcome: Outcome, why: 
     if let Some(action) = core.actions.iter_mut().find(|action| action.plan.id == *plan) {
         action.state = ActionState::Ended(outcome);
     }
-    core.cannot_record(why);
-    Vec::new()
+    core.cannot_record(why).into_iter().collect()
 }

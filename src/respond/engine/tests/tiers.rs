@@ -99,7 +99,7 @@ async fn a_freeze_blocks_and_during_an_incident_warns_and_is_on_the_record() {
     assert_eq!(Engine::blocked(&blocked).as_deref(), Some("by policy christmas: the team says so"));
     let warned = room.engine.plan_during(true, &scale(8), &Cluster::default()).await.unwrap();
     assert!(Engine::blocked(&warned).is_none() && warned.facts[0].warns);
-    room.engine.apply_during(true, warned, None, &ana(), &pad, &|_| ()).await.unwrap();
+    room.engine.apply_confirmed(warned, Confirmed { incident: true, ..Confirmed::by(&ana()) }, &pad, &|_| ()).await.unwrap();
     let intent = pad.kept.lock().unwrap()[0].clone();
     assert_eq!((intent.detail.as_deref(), intent.pinned), (Some("christmas: the team says so"), true));
 }
@@ -164,7 +164,7 @@ async fn a_plan_that_a_freeze_caught_up_with_is_voided_before_its_intent() {
         "a policy denies it that did not when scale Deployment payments was planned (evening: the team says so): plan \
          it again and look at it anew"
     );
-    let why = room.engine.apply_during(true, during, None, &ana(), &pad, &|_| ()).await.unwrap_err().why;
+    let why = room.engine.apply_confirmed(during, Confirmed { incident: true, ..Confirmed::by(&ana()) }, &pad, &|_| ()).await.unwrap_err().why;
     assert!(why.starts_with("a policy warns of it that did not"), "a warning nobody has seen: {why}");
     assert!(pad.kinds().is_empty() && fake.state().writes().is_empty());
 }
@@ -176,10 +176,10 @@ async fn a_plan_that_was_only_warned_of_is_voided_once_the_incident_is_closed() 
     let always = Freeze::Once { from: World::UNIX_EPOCH, to: World::MAX_UTC };
     let room = Room::under(&fake, vec![policy("christmas", Rule::Freeze(always))]);
     let warned = room.engine.plan_during(true, &scale(8), &Cluster::default()).await.unwrap();
-    let why = room.engine.apply_during(false, warned.clone(), None, &ana(), &pad, &|_| ()).await.unwrap_err().why;
+    let why = room.engine.apply_confirmed(warned.clone(), Confirmed { incident: false, ..Confirmed::by(&ana()) }, &pad, &|_| ()).await.unwrap_err().why;
     assert!(why.starts_with("a policy denies it") && why.contains("christmas: the team says so"), "{why}");
     assert!(pad.kinds().is_empty() && fake.state().writes().is_empty());
-    let ended = room.engine.apply_during(true, warned, None, &ana(), &pad, &|_| ()).await.unwrap();
+    let ended = room.engine.apply_confirmed(warned, Confirmed { incident: true, ..Confirmed::by(&ana()) }, &pad, &|_| ()).await.unwrap();
     assert_eq!(ended.outcome.as_str(), "verified", "it was seen, and the incident is open");
 }
 
@@ -221,4 +221,34 @@ async fn a_policy_looks_at_the_tier_that_a_plan_has_by_itself_whichever_comes_fi
         let why = room.engine.apply_with(plan, let_by.as_ref(), &ana(), &pad, &|_| ()).await.unwrap_err().why;
         assert!(why.contains("evening"), "{why}");
     }
+}
+
+#[tokio::test]
+async fn a_window_that_is_closed_takes_the_right_to_write_with_it() {
+    let fake = Fake::start().await;
+    let (room, pad, actor) = (room(&fake), Pad::of(&fake), ana());
+    let pass = Pass::default();
+    pass.withdraw();
+    let plan = room.plan(&scale(8)).await;
+    let late = Confirmed { pass, ..Confirmed::by(&actor) };
+    let why = room.engine.apply_confirmed(plan, late, &pad, &|_| ()).await.unwrap_err().why;
+    assert!(why.contains("the write window was closed before that"), "{why}");
+    assert!(pad.kinds().is_empty() && fake.state().writes().is_empty());
+
+    // While the intent is on its way to the disk.
+    let (owed, mut owing) = tokio::sync::mpsc::unbounded_channel();
+    let pad = Pad { owed: Some(owed), ..Pad::of(&fake) };
+    let (plan, pass) = (room.plan(&scale(8)).await, Pass::default());
+    let confirmed = Confirmed { pass: pass.clone(), ..Confirmed::by(&actor) };
+    let slow_disk = async {
+        for _ in 0..2 {
+            let (draft, tell) = owing.recv().await.unwrap();
+            pass.withdraw();
+            tell.send(Ok(durable(draft, room.clock.now()))).unwrap();
+        }
+    };
+    let (ended, ()) = tokio::join!(room.engine.apply_confirmed(plan, confirmed, &pad, &|_| ()), slow_disk);
+    let Outcome::Refused { why } = ended.unwrap().outcome else { panic!("it was written") };
+    assert!(why.starts_with("nothing was written: the write window was closed"), "{why}");
+    assert!(fake.state().writes().is_empty());
 }

@@ -157,6 +157,8 @@ fn without_the_entry_on_the_disk_no_glass_is_broken() {
     let effects = update(&mut story.core, Message::Tick(at(10)));
     let Some(Effect::Record { ticket, .. }) = effects.last() else { panic!("{effects:?}") };
     story.send(Message::Recorded { ticket: *ticket, result: Err(JournalError::Failed("the disk is full".into())) });
+    assert_eq!(story.core.consent, None);
+    assert_eq!(story.effects.last(), Some(&Effect::StopAwaiting), "and nobody is waited for");
     story.command("confirm payments");
     assert!(applied(&story).is_empty());
 }
