@@ -22,6 +22,7 @@ use crate::text::Safe;
 
 use super::Effect;
 use super::message::Dated;
+use super::sampled::Sampled;
 use super::scans::Scans;
 
 /// All state of a session. Fronts read it; only `update` changes it.
@@ -115,8 +116,8 @@ pub(super) struct Desk {
     pub(super) ticked: bool,
     /// When the rolling record last let go of what is too old.
     pub(super) forgotten: World,
-    /// The last minute whose samples were handed to the tracks.
-    pub(super) tracked: Option<World>,
+    /// What of the last hour was handed to the tracks.
+    pub(super) sampled: Sampled,
     /// What earlier records left over.
     pub(super) left_before: Vec<Leftover>,
 }

@@ -29,7 +29,7 @@ pub enum Effect {
         /// How surely.
         durability: Durability,
     },
-    /// Write one minute's samples to the tracks.
+    /// Write samples to the tracks. Of two of one minute and track the later one counts.
     Track(Vec<TrackSample>),
     /// Make a directory and a journal for a new incident; answered with `IncidentReady`.
     Declare {

@@ -242,9 +242,7 @@ impl Ledger {
         self.last = samples.iter().map(|sample| sample.at).fold(self.last, World::max);
         self.take_fresh();
         if let Ok(journal) = self.current() {
-            for sample in samples {
-                journal.track(sample);
-            }
+            journal.track(samples);
         }
     }
 
@@ -320,9 +318,7 @@ impl Ledger {
             match made {
                 Ok((id, journal)) => {
                     let carried = left_behind(&archive, &bearings, at, &own);
-                    for sample in carried.tracks {
-                        journal.track(sample);
-                    }
+                    journal.track(carried.tracks);
                     keep(&ready, id.clone(), journal);
                     let dated = |(draft, occurred_at, observed_at)| Dated { draft, occurred_at, observed_at };
                     let before = carried.drafts.into_iter().map(dated).collect();
