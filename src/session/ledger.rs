@@ -369,7 +369,7 @@ impl Ledger {
 
     /// Seals the incident's journal and goes back to the rolling one.
     pub(super) fn seal(&mut self, id: &IncidentId) -> impl Future<Output = ()> + Send + 'static {
-        let taken = self.current.take_if(|(current, _)| current == id);
+        let taken = self.current.take_if(|(current, _)| *current == *id);
         // First: what the engine writes meanwhile must not meet a journal that takes nothing more.
         self.point();
         let now = self.now();

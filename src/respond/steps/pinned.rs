@@ -37,9 +37,9 @@ impl Pinned {
     pub(super) fn with(env: &Environment, context: Option<&Context>, inherited: Inherited) -> Self {
         let mut variables = vec![("TERM", OsString::from("dumb"))];
         let mut words = vec!["TERM=dumb".to_owned()];
-        for (name, value) in [("PATH", inherited.path), ("HOME", inherited.home.clone()), ("LANG", inherited.lang)] {
+        for (name, value) in [("PATH", &inherited.path), ("HOME", &inherited.home), ("LANG", &inherited.lang)] {
             if let Some(value) = value {
-                variables.push((name, value));
+                variables.push((name, value.clone()));
                 words.insert(words.len() - 1, name.to_owned());
             }
         }
@@ -50,7 +50,7 @@ impl Pinned {
                 let home = inherited.home.as_ref().map(PathBuf::from);
                 home.map(|home| home.join(".kube/config").into_os_string())
             };
-            (context.name.clone(), file.or(inherited.kubeconfig).or_else(usual).unwrap_or_default())
+            (context.name.clone(), file.or_else(|| inherited.kubeconfig.clone()).or_else(usual).unwrap_or_default())
         });
         if kubernetes.is_none() {
             variables.push(("KUBECONFIG", NOTHING.into()));

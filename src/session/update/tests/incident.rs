@@ -231,9 +231,9 @@ fn an_open_incident_that_is_opened_again_gets_a_better_title_once_that_is_durabl
 fn closing(plan: Plan) -> (Story, Effect) {
     let mut story = Story::begin();
     story.ready("2026-11-21-checkout", "checkout").planned(plan);
-    let [closed] = &update(&mut story.core, Message::Command(Command::Close))[..] else { panic!("{}", story.notice()) };
-    let closed = closed.clone();
-    (story, closed)
+    let mut effects = update(&mut story.core, Message::Command(Command::Close));
+    assert_eq!(effects.len(), 1, "{}", story.notice());
+    (story, effects.remove(0))
 }
 
 #[test]

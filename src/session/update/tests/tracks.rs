@@ -126,9 +126,12 @@ fn a_stall_of_more_than_a_minute_skips_none() {
     values(&mut story, &[(after(1, 30), 0.02), (after(2, 30), 0.03)]);
     story.send(Message::Tick(after(3, 0)));
     assert_eq!(written(&mut story), [errors(1, 0.02), errors(2, 0.03)]);
+    // Or it had taken it in before.
     values(&mut story, &[(after(3, 30), 0.04), (after(4, 30), 0.05)]);
-    story.send(Message::Tick(after(4, 59)));
-    assert_eq!(written(&mut story), [errors(3, 0.04)]);
+    story.send(Message::Tick(after(3, 59)));
+    story.send(Message::Tick(after(5, 50)));
+    assert_eq!(written(&mut story), [errors(3, 0.04), errors(4, 0.05)]);
+    assert!(!story.kinds().contains(&EntryKind::Gap));
 }
 
 #[test]
