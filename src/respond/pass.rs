@@ -22,7 +22,8 @@ impl Pass {
 
     /// Why nothing is written with it, if so.
     pub(super) fn void(&self) -> Option<Safe> {
-        self.is_withdrawn().then(|| Safe::fixed("the write window was closed before that; plan it again in another one"))
+        self.is_withdrawn()
+            .then(|| Safe::fixed("the write window was closed before that; plan it again in another one"))
     }
 }
 

@@ -56,8 +56,7 @@ impl Sampled {
         picture.touched();
         self.told.clear();
         self.last = Some(newest);
-        let samples: Vec<_> =
-            (0..HOUR).rev().flat_map(|back| picture.tracks(newest - MINUTE * back)).collect();
+        let samples: Vec<_> = (0..HOUR).rev().flat_map(|back| picture.tracks(newest - MINUTE * back)).collect();
         for sample in &samples {
             self.is_news(sample);
         }

@@ -79,7 +79,10 @@ fn read(name: &str, section: Section<'_>, failed: &mut Vec<Problem>) -> Option<P
         && !policy.actions.is_empty()
         && !policy.actions.iter().any(|action| COUNTS.contains(&action.as_str()))
     {
-        section.wrong("actions", &format!("most-times is about {} alone: name one of them, or none", COUNTS.join(" and ")));
+        section.wrong(
+            "actions",
+            &format!("most-times is about {} alone: name one of them, or none", COUNTS.join(" and ")),
+        );
     }
     let tests = section.sections("tests");
     section.finish();

@@ -63,10 +63,7 @@ pub(super) async fn plan(
             json!({ "matchers": matchers, "until": until, "comment": comment }),
             format!("until {}", until.format("%Y-%m-%d %H:%M:%SZ")),
         ),
-        None => (
-            json!({ "matchers": matchers, "minutes": wish.minutes, "comment": comment }),
-            length(wish.minutes),
-        ),
+        None => (json!({ "matchers": matchers, "minutes": wish.minutes, "comment": comment }), length(wish.minutes)),
     };
     let not_asked = Safe::fixed("not asked yet");
     let address = server.http.address();

@@ -300,8 +300,7 @@ pub(super) fn planned(core: &mut Core, ticket: u64, result: Result<Plan, Refusal
     };
     let blocked = Engine::blocked(&plan).or_else(|| granting::blocked(core, &plan));
     // The glass is not broken for what cannot go ahead, or goes ahead without.
-    let mut effects =
-        if blocked.is_some() || plan.tier < Tier::Grave { granting::put_away(core) } else { Vec::new() };
+    let mut effects = if blocked.is_some() || plan.tier < Tier::Grave { granting::put_away(core) } else { Vec::new() };
     if let Some(PlanView::Shown { plan: old, .. }) = before {
         if let Some(why) = Engine::voided(&old, &plan) {
             core.say(NoticeKind::Error, format!("the plan is another now, look at it anew: {why}"));

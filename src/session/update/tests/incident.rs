@@ -249,7 +249,9 @@ fn nothing_is_confirmed_or_titled_behind_the_word_that_closes_the_record() {
     // A freeze only warned of what was planned in the incident: it is judged anew without it.
     let (ticket, entry) = durable("E9", &closed);
     story.send(Message::Recorded { ticket, result: Ok(entry) });
-    let Some(Effect::Plan { ticket, incident: false, .. }) = story.effects.last() else { panic!("{:?}", story.effects) };
+    let Some(Effect::Plan { ticket, incident: false, .. }) = story.effects.last() else {
+        panic!("{:?}", story.effects)
+    };
     let ticket = *ticket;
     story.command("confirm");
     assert!(story.core.actions.is_empty(), "not before it was read again");

@@ -20,12 +20,7 @@ fn story() -> Story {
         routes: Vec::new(),
         log_groups: vec!["/ecs/payments".into()],
         alarms: Vec::new(),
-        signals: vec![SignalSpec {
-            name: "errors".into(),
-            query: "errors".into(),
-            unit: Unit::Ratio,
-            threshold: None,
-        }],
+        signals: vec![SignalSpec { name: "errors".into(), query: "errors".into(), unit: Unit::Ratio, threshold: None }],
         dashboards: Vec::new(),
         runbook: None,
         depends_on: Vec::new(),
@@ -43,8 +38,12 @@ fn origin(source: &str) -> Origin {
 
 /// Prometheus tells values of these times, as of now.
 fn values(story: &mut Story, of: &[(World, f64)]) {
-    let sample =
-        |(at, value): &(World, f64)| Sample { service: "payments".into(), signal: "errors".into(), at: *at, value: Some(*value) };
+    let sample = |(at, value): &(World, f64)| Sample {
+        service: "payments".into(),
+        signal: "errors".into(),
+        at: *at,
+        value: Some(*value),
+    };
     let body = Signal::Samples(of.iter().map(sample).collect());
     let (occurred, observed) = (of.last().unwrap().0, story.core.now);
     story.send(Message::Signals(vec![Stamped { origin: origin("prometheus"), occurred, observed, body }]));
