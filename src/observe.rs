@@ -19,6 +19,7 @@ pub mod twins;
 mod words;
 pub mod workloads;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -54,6 +55,8 @@ pub struct Picture {
     pub sources: sources::SourceBoard,
     bursts: bursts::Bursts,
     events: events::Events,
+    /// Minutes of the last hour of which samples or lines came since the recorder asked.
+    touched: BTreeSet<i64>,
     /// World time of the last tick.
     now: Option<World>,
     /// What was hurt when the services were judged last.
@@ -75,6 +78,7 @@ impl Picture {
             sources: sources::SourceBoard::default(),
             bursts: bursts::Bursts::default(),
             events: events::Events::default(),
+            touched: BTreeSet::new(),
             now: None,
             judged: 0,
             past: None,
@@ -139,7 +143,7 @@ impl Picture {
             }
             Signal::Samples(samples) => {
                 judge = true;
-                self.samples(&origin, &samples)
+                self.samples(&origin, observed, &samples)
             }
             Signal::Change(change) => self.changes.apply(&origin, change, observed, &catalogue).into_iter().collect(),
             Signal::Link(state) => self.sources.link(&origin, occurred, state),
@@ -177,6 +181,7 @@ impl Picture {
             self.sources.news(origin, newest);
         }
         let batch = self.twins.without(origin, batch, &self.catalogue);
+        self.touch(observed, batch.index().iter().map(|line| line.at_ms));
         for (service, minute) in self.logs.push(origin, batch, observed, &self.catalogue) {
             self.bursts.touch(&service, minute);
         }
@@ -189,7 +194,8 @@ impl Picture {
         }
     }
 
-    fn samples(&mut self, origin: &Origin, samples: &[Sample]) -> Vec<Finding> {
+    fn samples(&mut self, origin: &Origin, observed: World, samples: &[Sample]) -> Vec<Finding> {
+        self.touch(observed, samples.iter().map(|sample| sample.at.timestamp_millis()));
         if let Some(newest) = samples.iter().filter(|sample| sample.value.is_some()).map(|sample| sample.at).max() {
             self.sources.news(origin, newest);
         }

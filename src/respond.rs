@@ -17,12 +17,14 @@ mod intent;
 mod kubernetes;
 #[cfg(test)]
 mod pad;
+mod pass;
 mod recorder;
 mod steps;
 mod warrant;
 mod weights;
 
-pub use engine::{Cluster, Ended, Engine};
+pub use engine::{Cluster, Confirmed, Ended, Engine};
 pub use intent::{Ack, Actuator, Intent, Seen, WriteError};
+pub use pass::Pass;
 pub use recorder::Recorder;
 pub use warrant::{By, Warrant};

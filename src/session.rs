@@ -15,6 +15,7 @@ mod outflow;
 mod plain;
 mod run;
 mod runner;
+mod sampled;
 mod scanner;
 mod scans;
 mod transcript;

@@ -398,6 +398,8 @@ fn a_policy_that_cannot_be_meant_is_refused() {
     assert!(wrong("\"least-ready\"", "\"least-redy\"").contains("did you mean \"least-ready\"?"));
     assert!(wrong("ready = 3\n", "").contains("has no ready"));
     assert!(wrong("targets = [\"shop/*\"]", "actions = [\"scael\"]").contains("did you mean \"scale\"?"));
+    let jumps = POLICY.replace("\"least-ready\"\nready = 3", "\"most-times\"\ntimes = 4.0\nactions = [\"restart\"]");
+    assert!(problem(&jumps).contains("most-times is about scale and bound alone"));
     assert!(wrong("\"least-ready\"\nready = 3", "\"freeze\"\nfrom = \"16:00\"").contains("a freeze is from and to"));
     assert!(wrong("expect = \"denied\"", "expect = \"no\"").contains("expect is one of"));
 }

@@ -54,7 +54,8 @@ impl Opening {
             Bearings { env: env.name.0.clone(), drill: env.drill, titles: catalogue.titles(), actor, at: clock.now() };
         let ledger = Ledger::open(archive, bearings).in_zone(tz);
         if let Some(why) = ledger.trouble() {
-            core.cannot_record(why);
+            // Nobody was asked for anything yet.
+            let _ = core.cannot_record(why);
         }
         let (left_open, left_over, open) = (ledger.left_open(), ledger.left_over(), ledger.open_intents());
         // Those where something is that this program could act on.

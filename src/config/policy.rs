@@ -17,6 +17,9 @@ use super::catalogue::matches;
 pub const ACTIONS: [&str; 10] =
     ["scale", "bound", "roll-back", "restart", "abort", "divert", "switch", "evacuate", "silence", "run-step"];
 
+/// The actions that set a number of replicas: what [`Rule::MostTimes`] is about.
+pub(super) const COUNTS: [&str; 2] = ["scale", "bound"];
+
 /// One policy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
@@ -54,7 +57,8 @@ pub enum Rule {
     /// No plan that takes replicas lets fewer than so many be ready, on its way or later. Where
     /// that is not known of a plan that takes capacity or moves traffic, it warns.
     LeastReady(u32),
-    /// At most so many times the ready replicas.
+    /// At most so many times the replicas that are ready, or that were wanted before if those are
+    /// more. About what sets their number alone: what replaces them makes no more of them.
     MostTimes(f64),
 }
 
@@ -96,10 +100,12 @@ pub struct Case {
     pub undo: bool,
     /// The tier that it has by itself, before any policy.
     pub tier: Tier,
-    /// The service.
-    pub service: Option<ServiceName>,
+    /// The services that it touches; none if none is known.
+    pub services: Vec<ServiceName>,
     /// Ready replicas before.
     pub ready: u32,
+    /// Replicas that were wanted before.
+    pub before: u32,
     /// Replicas after.
     pub wanted: u32,
     /// The fewest that it allows to be ready; `None` if that is not known.
@@ -152,8 +158,9 @@ impl Case {
             action: Safe::fixed(action(plan.request.origin())),
             undo: plan.request.is_undo(),
             tier: plan.raised_from.unwrap_or(plan.tier),
-            service: plan.service.clone(),
+            services: plan.service.iter().chain(&plan.services).cloned().collect(),
             ready: plan.blast.ready_before,
+            before: plan.blast.wanted_before.unwrap_or(plan.blast.ready_before),
             wanted: plan.blast.wanted_after,
             fewest: plan.blast.fewest_ready,
             at,
@@ -205,8 +212,9 @@ impl Policy {
                 None if ["silence", "run-step"].contains(&case.action.as_str()) => None,
                 None => (case.tier > Tier::Reversible).then_some(Verdict::Warned),
             },
+            Rule::MostTimes(_) if !COUNTS.contains(&case.action.as_str()) => None,
             Rule::MostTimes(times) => {
-                let most = f64::from(case.ready.max(1)) * times;
+                let most = f64::from(case.ready.max(case.before).max(1)) * times;
                 (f64::from(case.wanted) > most).then_some(Verdict::Denied)
             }
         }
@@ -214,13 +222,14 @@ impl Policy {
 
     fn is_about(&self, case: &Case) -> bool {
         let any = |patterns: &[Safe], text: &str| patterns.is_empty() || patterns.iter().any(|one| matches(one, text));
-        let service = case.service.as_ref().map_or("", ServiceName::as_str);
+        let services = case.services.iter().map(ServiceName::as_str);
+        let mut services = services.chain(case.services.is_empty().then_some(""));
         any(&self.environments, &case.environment)
             && (self.kinds.is_empty() || self.kinds.contains(&case.kind))
             && any(&self.targets, &case.target)
             && (self.actions.is_empty() || self.actions.contains(&case.action))
             && (self.tiers.is_empty() || self.tiers.contains(&case.tier))
-            && any(&self.services, service)
+            && services.any(|service| any(&self.services, service))
     }
 }
 
@@ -260,6 +269,7 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::plan::{Blast, Replicas, Revision};
     use crate::record::testing::plan;
 
     fn at(text: &str) -> World {
@@ -283,7 +293,7 @@ mod tests {
 
     fn case(ready: u32, wanted: u32) -> Case {
         let mut plan = plan("p1", "kubectl");
-        (plan.blast.ready_before, plan.blast.wanted_after) = (ready, wanted);
+        (plan.blast.ready_before, plan.blast.wanted_before, plan.blast.wanted_after) = (ready, None, wanted);
         plan.blast.fewest_ready = Some(ready.min(wanted));
         Case::all(&plan, at("2026-11-27T17:00:00Z"), false).remove(0)
     }
@@ -304,6 +314,49 @@ mod tests {
         (plan.affects, plan.request) = (Vec::new(), Request::Restart { target: workload });
         deny.kinds = vec![Kind::Rollout];
         assert_eq!(deny.judge_plan(&plan, now, false), Some(Verdict::Denied), "what was asked for");
+    }
+
+    #[test]
+    fn a_policy_of_one_service_is_about_whatever_touches_it() {
+        let mut plan = plan("p1", "kubectl");
+        let mut deny = policy(Rule::Deny);
+        deny.services = vec!["check*".into()];
+        let now = at("2026-11-27T17:00:00Z");
+        assert_eq!(deny.judge_plan(&plan, now, false), None, "payments alone");
+        plan.touches(&["payments".into(), "checkout".into(), "checkout".into()]);
+        assert_eq!(plan.services, [ServiceName::from("checkout")], "each once");
+        assert_eq!(deny.judge_plan(&plan, now, false), Some(Verdict::Denied));
+        deny.services = vec!["payments".into()];
+        assert_eq!(deny.judge_plan(&plan, now, false), Some(Verdict::Denied), "and of its own as before");
+        (plan.service, plan.services) = (None, Vec::new());
+        assert_eq!(deny.judge_plan(&plan, now, false), None);
+        deny.services = vec!["*".into()];
+        assert_eq!(deny.judge_plan(&plan, now, false), Some(Verdict::Denied), "of no known service");
+    }
+
+    #[test]
+    fn a_jump_is_one_of_the_number_of_replicas_and_never_the_cure() {
+        let four = policy(Rule::MostTimes(4.0));
+        let mut plan = plan("p1", "kubectl");
+        let target = plan.target.clone();
+        let now = at("2026-11-27T17:00:00Z");
+        let mut said = |request: Request, ready, before, wanted| {
+            plan.request = request;
+            plan.blast = Blast { ready_before: ready, wanted_before: before, wanted_after: wanted, ..Blast::default() };
+            four.judge_plan(&plan, now, false)
+        };
+        let scale = |to| Request::Scale { target: target.clone(), to: Replicas::Exactly(to) };
+        // Six that crash: all of them are to come back.
+        let back = Request::RollBack { target: target.clone(), to: Revision::Previous };
+        assert_eq!(said(back, 0, None, 6), None);
+        assert_eq!(said(Request::Restart { target: target.clone() }, 0, None, 6), None);
+        assert_eq!(said(Request::Divert { target: target.clone(), shares: Vec::new() }, 2, None, 10), None);
+        assert_eq!(said(scale(8), 1, Some(12), 8), None, "it goes down");
+        assert_eq!(said(scale(48), 1, Some(12), 48), None);
+        assert_eq!(said(scale(49), 1, Some(12), 49), Some(Verdict::Denied));
+        assert_eq!(said(scale(25), 6, None, 25), Some(Verdict::Denied), "what a plan of old tells");
+        let bound = Request::Bound { target: target.clone(), floor: Some(25), cap: None };
+        assert_eq!(said(bound, 6, Some(6), 25), Some(Verdict::Denied));
     }
 
     #[test]

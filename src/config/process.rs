@@ -59,6 +59,12 @@ pub(crate) struct Inherited {
     pub(crate) lang: Option<OsString>,
     /// `KUBECONFIG`.
     pub(crate) kubeconfig: Option<OsString>,
+    /// `AWS_CONFIG_FILE`.
+    pub(crate) aws_config_file: Option<OsString>,
+    /// `AWS_SHARED_CREDENTIALS_FILE`.
+    pub(crate) aws_credentials_file: Option<OsString>,
+    /// `AWS_REGION`, else `AWS_DEFAULT_REGION`.
+    pub(crate) aws_region: Option<OsString>,
 }
 
 #[cfg(feature = "operator")]
@@ -66,7 +72,15 @@ impl Inherited {
     #[allow(clippy::disallowed_methods, reason = "this room is the one that reads the process environment")]
     pub(crate) fn read() -> Self {
         let get = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        Self { path: get("PATH"), home: get("HOME"), lang: get("LANG"), kubeconfig: get("KUBECONFIG") }
+        Self {
+            path: get("PATH"),
+            home: get("HOME"),
+            lang: get("LANG"),
+            kubeconfig: get("KUBECONFIG"),
+            aws_config_file: get("AWS_CONFIG_FILE"),
+            aws_credentials_file: get("AWS_SHARED_CREDENTIALS_FILE"),
+            aws_region: get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")),
+        }
     }
 }
 

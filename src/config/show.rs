@@ -176,9 +176,10 @@ fn policy(out: &mut Out, policy: &Policy) {
         out.text("environment", &case.environment);
         out.text("kind", case.kind);
         out.text("target", &case.target);
-        out.maybe("service", case.service.as_ref());
+        out.maybe("service", case.services.first());
         out.text("tier", word(case.tier));
         out.plain("ready", case.ready);
+        out.plain("before", case.before);
         out.plain("wanted", case.wanted);
         if let Some(fewest) = case.fewest {
             out.plain("fewest", fewest);

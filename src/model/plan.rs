@@ -1,6 +1,7 @@
 //! Plans: a change of a system as it is shown, confirmed, journalled, applied and verified.
 
 mod outcome;
+mod stakes;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,11 @@ use crate::text::Safe;
 
 use super::name::{ServiceName, Target};
 pub use outcome::{Outcome, Progress, Refusal};
+pub use stakes::{Blast, Room};
+
+/// The label of what a restart writes: the time at which it was planned. Reading the system again
+/// moves it, and nothing else.
+pub const RESTARTED: &str = "restarted";
 
 /// A plan's identity: a ULID.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -243,6 +249,10 @@ pub struct Plan {
     pub preview: Preview,
     /// The service that the target belongs to.
     pub service: Option<ServiceName>,
+    /// Other services that it touches: those that share its target, those whose workloads it comes
+    /// to change, those whose alerts it hides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceName>,
     /// The same as a command line, to copy.
     pub command: Safe,
     /// What else a person has to know before confirming it, by its label: where each percent of
@@ -276,9 +286,19 @@ impl Plan {
     /// What it comes to: everything that a confirmation is about, and nothing that reading the
     /// system again changes, such as its times, its load or the words for them.
     pub fn meaning(&self) -> String {
-        let fields: Vec<_> = self.changes.iter().map(|field| (&field.pointer, &field.before, &field.after)).collect();
+        let fields: Vec<_> =
+            self.changes.iter().map(|field| (&field.pointer, &field.before, field.after_for_good())).collect();
         // Texts and numbers alone: nothing of it can fail to be written.
         serde_json::to_string(&(&self.request, &self.target, fields, &self.guards, self.tier)).unwrap_or_default()
+    }
+
+    /// Takes note of other services that it touches; each once.
+    pub fn touches<'a>(&mut self, services: impl IntoIterator<Item = &'a ServiceName>) {
+        for service in services {
+            if self.service.as_ref() != Some(service) && !self.services.contains(service) {
+                self.services.push(service.clone());
+            }
+        }
     }
 
     /// What is typed to confirm it.
@@ -310,6 +330,11 @@ impl FieldChange {
             Some(words) => format!("{} {words}", self.label),
             None => format!("{} {} → {}", self.label, self.before, self.after),
         }
+    }
+
+    /// What it writes, unless that is the time at which it was planned.
+    pub fn after_for_good(&self) -> Option<&Safe> {
+        (*self.label != *RESTARTED).then_some(&self.after)
     }
 
     /// The same change the other way round. Its words are left to whoever knows them.
@@ -365,43 +390,6 @@ pub enum Ends {
     },
     /// Nobody: somebody has to be reminded.
     Reminder,
-}
-
-/// What a plan puts at stake.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Blast {
-    /// Ready replicas before.
-    pub ready_before: u32,
-    /// Replicas wanted after.
-    pub wanted_after: u32,
-    /// The fewest that the change allows to be ready, on its way or at any time after it. `None`:
-    /// that is not known, or it is not about replicas.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fewest_ready: Option<u32>,
-    /// The change of the target's ready capacity, in words: `+6 of 6 (100 % more)`.
-    pub words: Safe,
-}
-
-/// Whether the cluster has room.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Room {
-    /// Nothing is added.
-    NotNeeded,
-    /// So many of the added replicas fit now by requests, and so many would wait.
-    Counted {
-        /// Added replicas that fit now.
-        fit: u32,
-        /// Added replicas that would stay pending.
-        wait: u32,
-        /// Why, in words.
-        words: Safe,
-    },
-    /// Nodes or requests are not known.
-    Unknown {
-        /// Why not.
-        why: Safe,
-    },
 }
 
 /// A controller that owns the target or the field.

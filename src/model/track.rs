@@ -10,7 +10,8 @@ use crate::text::Safe;
 use super::name::ServiceName;
 use super::service::Unit;
 
-/// One minute of one track.
+/// One minute of one track. It may be told again when something of that minute came late: the last
+/// word counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrackSample {
     /// The minute.

@@ -24,11 +24,43 @@ use super::Picture;
 /// Replicas are known as of now: they are told of a minute that ended no longer ago than this.
 const NOW: TimeDelta = TimeDelta::minutes(1);
 
+/// Minutes of which it is told that something came late.
+const LATE: i64 = 60;
+
 impl Picture {
     /// The value of each track for the minute that holds `at`. A track without a value in that
     /// minute is left out: silence is not zero.
     pub fn tracks(&self, at: World) -> Vec<TrackSample> {
-        let minute = World::from_timestamp(at.timestamp().div_euclid(60) * 60, 0).unwrap_or(at);
+        self.sampled(at, self.now.is_none_or(|now| now - minute_of(at) <= NOW + NOW))
+    }
+
+    /// The same of a minute that was told before: without what is only known as it is now.
+    pub fn tracks_of_late(&self, at: World) -> Vec<TrackSample> {
+        self.sampled(at, false)
+    }
+
+    /// The minutes of which samples or lines came since this was asked last, oldest first: at most
+    /// an hour old when they were read.
+    pub fn touched(&mut self) -> Vec<World> {
+        let touched = std::mem::take(&mut self.touched);
+        touched.into_iter().filter_map(|minute| World::from_timestamp(minute * 60, 0)).collect()
+    }
+
+    /// Takes note of when samples or lines are from, in milliseconds since the Unix epoch.
+    pub(super) fn touch(&mut self, observed: World, times: impl Iterator<Item = i64>) {
+        let read = observed.timestamp().div_euclid(60);
+        let mut last = None;
+        for minute in times.map(|at| at.div_euclid(60_000)) {
+            // Many in a row are of one minute.
+            if last != Some(minute) && (read - LATE..=read).contains(&minute) {
+                self.touched.insert(minute);
+            }
+            last = Some(minute);
+        }
+    }
+
+    fn sampled(&self, at: World, current: bool) -> Vec<TrackSample> {
+        let minute = minute_of(at);
         let mut tracks = Vec::new();
         for service in self.catalogue.services() {
             let name = &service.name;
@@ -60,7 +92,6 @@ impl Picture {
                     levels.into_iter().map(|(level, count)| (Safe::fixed(level), Some(f64::from(count)))).collect();
                 tracks.push(sample(format!("logs {name}"), Unit::Count, None, values));
             }
-            let current = self.now.is_none_or(|now| now - minute <= NOW + NOW);
             for pattern in service.workloads.iter().filter(|_| current) {
                 let path = ObjectPath::new(pattern.namespace.clone(), pattern.name.clone());
                 let key = WorkloadKey { kind: pattern.kind, path };
@@ -74,4 +105,9 @@ impl Picture {
         }
         tracks
     }
+}
+
+/// The start of the minute that holds `at`.
+fn minute_of(at: World) -> World {
+    World::from_timestamp(at.timestamp().div_euclid(60) * 60, 0).unwrap_or(at)
 }

@@ -151,7 +151,7 @@ fn voices_beside(dir: &Path, hash: &str, own: u32) -> Result<Vec<Voice>, RecordE
 mod tests {
     use super::*;
     use crate::model::entry::EntryKind;
-    use crate::model::plan::Tier;
+    use crate::model::plan::{RESTARTED, Tier};
     use crate::record::testing::{at, draft, entry, plan, wait};
     use crate::record::{Archive, Durability, Journal, StartInfo};
 
@@ -193,6 +193,15 @@ mod tests {
         other.changes[0].after = "11".into();
         assert_ne!(hash(&other), hash(&old));
         assert_ne!(hash(&Plan { tier: Tier::Grave, ..old.clone() }), hash(&old));
+        // A restart writes the time at which it was planned: the same again is the same.
+        let restarted = |before: &'static str, at: &'static str| {
+            let mut plan = old.clone();
+            (plan.changes[0].label, plan.changes[0].before) = (RESTARTED.into(), before.into());
+            plan.changes[0].after = at.into();
+            hash(&plan)
+        };
+        assert_eq!(restarted("null", "\"03:14:00Z\""), restarted("null", "\"03:16:00Z\""));
+        assert_ne!(restarted("\"03:15:00Z\"", "\"03:16:00Z\""), restarted("null", "\"03:16:00Z\""), "somebody did");
         let mut elsewhere = old.clone();
         elsewhere.target.uid = None;
         assert_ne!(hash(&elsewhere), hash(&old));

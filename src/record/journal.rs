@@ -62,7 +62,7 @@ pub struct StartInfo {
 #[derive(Debug)]
 enum Op {
     Append { draft: Box<Draft>, occurred_at: World, observed_at: World, durability: Durability, tell: Tell },
-    Track(Box<TrackSample>),
+    Track(Vec<TrackSample>),
     Close { at: World, tell: Tell },
 }
 
@@ -93,10 +93,10 @@ impl Journal {
         Receipt::new(told)
     }
 
-    /// Hands one minute of one track over. Never blocks; it is durable within a second, and a
-    /// failure shows in the next entry's receipt.
-    pub fn track(&self, sample: TrackSample) {
-        self.ask(Op::Track(Box::new(sample)));
+    /// Hands samples over, however many as one. Never blocks; they are durable within a second, and
+    /// a failure shows in the next entry's receipt.
+    pub fn track(&self, samples: Vec<TrackSample>) {
+        self.ask(Op::Track(samples));
     }
 
     /// Seals the file: a last line lists the track and evidence files that belong to it. Resolves

@@ -96,6 +96,14 @@ pub(super) fn read_incident_on(disk: &dyn Disk, dir: &Path) -> Result<IncidentRe
     // A file that was copied twice into the directory tells nothing twice.
     record.entries.dedup_by(|a, b| a.id == b.id);
     record.tracks.sort_by(|a, b| (a.at, &a.track).cmp(&(b.at, &b.track)));
+    // The last word on a minute counts: something of it came late.
+    record.tracks.dedup_by(|later, earlier| {
+        let same = later.at == earlier.at && later.track == earlier.track;
+        if same {
+            std::mem::swap(later, earlier);
+        }
+        same
+    });
     if let Some(id) = record.named_by_writers() {
         record.id = id;
     }

@@ -73,6 +73,7 @@ pub(crate) fn plan(id: &str, command: &str) -> Plan {
         undo: Some(Safe::fixed("12 → 6, while nobody else has changed it")),
         blast: Blast {
             ready_before: 6,
+            wanted_before: Some(6),
             wanted_after: 12,
             fewest_ready: Some(6),
             words: Safe::fixed("+6 of 6 (100 % more)"),
@@ -84,6 +85,7 @@ pub(crate) fn plan(id: &str, command: &str) -> Plan {
         permission: Permission::Allowed,
         preview: Preview::Accepted,
         service: Some(ServiceName::from("payments")),
+        services: Vec::new(),
         command: Safe::from(command),
         facts: Vec::new(),
         instead: None,

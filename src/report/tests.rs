@@ -133,14 +133,14 @@ fn incident() -> crate::record::IncidentRecord {
     story.said(50, EntryKind::Phase, "incident", "phase resolved", Some(Body::Phase(Phase::Resolved)));
     for minute in 0..50 {
         let bad = (14..30).contains(&minute);
-        story.0.track(TrackSample {
+        story.0.track(vec![TrackSample {
             at: at(minute, 0),
             track: Safe::fixed("checkout errors"),
             service: Some(ServiceName::from("checkout")),
             unit: Unit::Ratio,
             limit: Some(0.02),
             values: [(Safe::fixed("value"), Some(if bad { 0.072 + f64::from(minute) / 1000.0 } else { 0.003 }))].into(),
-        });
+        }]);
     }
     for minute in 20..30 {
         let scaled = if minute < 25 { 6.0 } else { 12.0 };
@@ -151,14 +151,14 @@ fn incident() -> crate::record::IncidentRecord {
             ("replicas Deployment payments/payments", "payments", "ready", scaled),
             ("replicas Deployment shop/checkout", "checkout", "ready", 6.0),
         ] {
-            story.0.track(TrackSample {
+            story.0.track(vec![TrackSample {
                 at: at(minute, 0),
                 track: Safe::fixed(track),
                 service: Some(ServiceName::from(service)),
                 unit: Unit::Count,
                 limit: None,
                 values: [(Safe::fixed(key), Some(value))].into(),
-            });
+            }]);
         }
     }
     wait(story.0.close(at(51, 0))).expect("it is sealed");

@@ -25,7 +25,7 @@ use super::aws::Aws;
 use super::guard::{self, refusal};
 use super::kubernetes::Kubernetes;
 use super::steps::Steps;
-use super::{Actuator, Intent, Recorder, Warrant, WriteError, recorder, warrant};
+use super::{Actuator, Intent, Pass, Recorder, Warrant, WriteError, recorder, warrant};
 use watch::{Told, Watch, Written};
 
 /// What the session knows that a plan needs: taken when the plan is asked for.
@@ -51,6 +51,26 @@ pub struct Cluster {
     pub also: Vec<ServiceName>,
     /// The services of workloads: what an Application deploys.
     pub workloads: BTreeMap<WorkloadKey, ServiceName>,
+}
+
+/// What stands behind a plan that is applied.
+#[derive(Clone, Debug)]
+pub struct Confirmed<'a> {
+    /// Who confirmed it.
+    pub by: &'a Actor,
+    /// What lets it, where its tier takes more than a confirmation.
+    pub warrant: Option<&'a Warrant>,
+    /// Whether an incident is open: the policies are judged by that once more.
+    pub incident: bool,
+    /// The right to write, of the window in which it was confirmed.
+    pub pass: Pass,
+}
+
+impl<'a> Confirmed<'a> {
+    /// By `by` alone, while no incident is open.
+    pub fn by(by: &'a Actor) -> Self {
+        Self { by, warrant: None, incident: false, pass: Pass::default() }
+    }
 }
 
 /// How an applied plan ended, with the entry of its outcome durable.
@@ -146,7 +166,7 @@ impl Engine {
         guard::voided(old, new)
     }
 
-    /// [`Engine::apply_during`] for plans below the top tier, which nobody else has to let.
+    /// [`Engine::apply_confirmed`] for plans below the top tier, which nobody else has to let.
     pub async fn apply(
         &self,
         plan: Plan,
@@ -157,7 +177,7 @@ impl Engine {
         self.apply_with(plan, None, actor, journal, told).await
     }
 
-    /// [`Engine::apply_during`] while no incident is open.
+    /// [`Engine::apply_confirmed`] while no incident is open.
     pub async fn apply_with(
         &self,
         plan: Plan,
@@ -166,30 +186,29 @@ impl Engine {
         journal: &dyn Recorder,
         told: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Ended, Refusal> {
-        self.apply_during(false, plan, warrant, actor, journal, told).await
+        self.apply_confirmed(plan, Confirmed { warrant, ..Confirmed::by(actor) }, journal, told).await
     }
 
     /// Makes the intent durable, writes once, polls until the change is live, failed, overridden
     /// or timed out, and makes the outcome durable. `told` hears of each step in between.
-    /// `incident`: whether one is open now; the policies are judged by that once more.
     ///
     /// A refusal means that nothing was written, or that an outcome could not be recorded: its
     /// words say which.
-    pub async fn apply_during(
+    pub async fn apply_confirmed(
         &self,
-        incident: bool,
         plan: Plan,
-        warrant: Option<&Warrant>,
-        actor: &Actor,
+        confirmed: Confirmed<'_>,
         journal: &dyn Recorder,
         told: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Ended, Refusal> {
+        let Confirmed { by: actor, warrant, incident, pass } = confirmed;
         let actuator = self.actuator(&plan.target.origin.env, plan.target.kind)?;
         let kept = guard::blocked(&plan).or_else(|| warrant::missing(&plan, warrant));
-        // What time alone does to a plan, and to what policies say of it.
+        // What time alone does to a plan, and to what policies say of it, and who closes the window.
         let stale = || {
             let now = self.clock.now();
-            guard::expired(&plan, now).or_else(|| guard::stricter(&plan, &self.policies, now, incident))
+            let late = guard::expired(&plan, now).or_else(|| pass.void());
+            late.or_else(|| guard::stricter(&plan, &self.policies, now, incident))
         };
         if let Some(why) = kept.or_else(stale) {
             return Err(refusal(why));

@@ -13,19 +13,18 @@ pub(super) const LIFETIME: TimeDelta = TimeDelta::seconds(90);
 
 /// The label of facts that a policy of the configuration put on a plan.
 pub(super) const POLICY: &str = "policy";
-/// What a restart writes: the time at which it was planned. Reading again moves it, and nothing else.
-pub(super) const RESTARTED: &str = "restarted";
 
 /// A refusal with these words.
 pub(super) fn refusal(why: impl Into<Safe>) -> Refusal {
     Refusal { why: why.into() }
 }
 
-/// Names the other services that a target serves.
+/// Names the other services that a target serves: what is said of any of them is said of the plan.
 pub(super) fn share(plan: &mut Plan, also: &[ServiceName]) {
     if also.is_empty() {
         return;
     }
+    plan.touches(also);
     let names: Vec<_> = also.iter().map(ServiceName::as_str).collect();
     plan.facts.push(Fact {
         label: Safe::fixed("shared"),
@@ -108,7 +107,7 @@ pub(super) fn expired(plan: &Plan, now: World) -> Option<Safe> {
 
 /// Whether two changes are the same one, planned twice.
 fn alike(old: &FieldChange, new: &FieldChange) -> bool {
-    old == new || (*old.label == *RESTARTED && FieldChange { after: old.after.clone(), ..new.clone() } == *old)
+    old.after_for_good() == new.after_for_good() && FieldChange { after: old.after.clone(), ..new.clone() } == *old
 }
 
 /// Why a plan that was read again is not the one that was judged, if so: a field that it writes

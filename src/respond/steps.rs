@@ -126,6 +126,7 @@ impl Steps {
             undo: None,
             blast: Blast {
                 ready_before: 0,
+                wanted_before: None,
                 wanted_after: 0,
                 fewest_ready: None,
                 words: Safe::fixed("what a command changes is not known to this program"),
@@ -137,6 +138,7 @@ impl Steps {
             permission: Permission::Unknown { why: Safe::fixed("the systems that it talks to decide") },
             preview: Preview::Unavailable { why: Safe::fixed("a command has no dry run") },
             service: Some(ServiceName(service.clone())),
+            services: Vec::new(),
             command: step.command.clone(),
             facts,
             instead: None,

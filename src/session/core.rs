@@ -17,10 +17,12 @@ use crate::model::signal::{Signal, Stamped};
 use crate::observe::Picture;
 use crate::observe::alerts::Claim;
 use crate::record::{Leftover, Milestones, OpenIntent, milestones};
-use crate::respond::Warrant;
+use crate::respond::{Pass, Warrant};
 use crate::text::Safe;
 
+use super::Effect;
 use super::message::Dated;
+use super::sampled::Sampled;
 use super::scans::Scans;
 
 /// All state of a session. Fronts read it; only `update` changes it.
@@ -84,6 +86,8 @@ pub(super) struct Desk {
     pub(super) ticket: u64,
     /// Entries handed to the journal, by ticket, and what follows when they are durable.
     pub(super) in_flight: BTreeMap<u64, (Dated, Next)>,
+    /// The right to write: withdrawn with the window that it came with.
+    pub(super) pass: Pass,
     /// The plan that is awaited. An answer with another number is stale.
     pub(super) planning: Option<u64>,
     /// What findings have been recorded: the same finding told again is not another entry.
@@ -112,8 +116,8 @@ pub(super) struct Desk {
     pub(super) ticked: bool,
     /// When the rolling record last let go of what is too old.
     pub(super) forgotten: World,
-    /// The last minute whose samples were handed to the tracks.
-    pub(super) tracked: Option<World>,
+    /// What of the last hour was handed to the tracks.
+    pub(super) sampled: Sampled,
     /// What earlier records left over.
     pub(super) left_before: Vec<Leftover>,
 }
@@ -228,14 +232,16 @@ impl Core {
         }
     }
 
-    /// Nothing can be recorded, from here on: said at once, and actions are off.
-    pub fn cannot_record(&mut self, why: Safe) {
+    /// Nothing can be recorded, from here on: said at once, and actions are off. Nobody's consent
+    /// is looked for any more: that is what is to be done, if somebody was asked.
+    pub fn cannot_record(&mut self, why: Safe) -> Option<Effect> {
         self.say(NoticeKind::Error, format!("not recorded: {why}; actions are off, the screen goes on"));
         self.journal_failed = Some(why);
         self.window = WriteWindow::Closed;
         self.plan = None;
-        self.consent = None;
+        self.desk.pass.withdraw();
         self.desk.planning = None;
+        self.consent.take().map(|_| Effect::StopAwaiting)
     }
 
     /// The plan that is shown, if one is.

@@ -10,7 +10,7 @@ use crate::model::plan::{Plan, PlanId, Request};
 use crate::model::track::TrackSample;
 use crate::observe::logs::Scan;
 use crate::record::{Durability, OpenIntent};
-use crate::respond::{Cluster, Warrant};
+use crate::respond::{Cluster, Pass, Warrant};
 use crate::text::Safe;
 
 use super::message::Dated;
@@ -29,7 +29,7 @@ pub enum Effect {
         /// How surely.
         durability: Durability,
     },
-    /// Write one minute's samples to the tracks.
+    /// Write samples to the tracks. Of two of one minute and track the later one counts.
     Track(Vec<TrackSample>),
     /// Make a directory and a journal for a new incident; answered with `IncidentReady`.
     Declare {
@@ -67,6 +67,8 @@ pub enum Effect {
         actor: Actor,
         /// Whether an incident is open: the policies are judged once more before the intent.
         incident: bool,
+        /// The right to write, of the window that is open now: who closes it voids the plan.
+        pass: Pass,
     },
     /// End a command of a runbook that an applied plan started; its outcome tells of it.
     Stop {

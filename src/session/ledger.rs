@@ -242,9 +242,7 @@ impl Ledger {
         self.last = samples.iter().map(|sample| sample.at).fold(self.last, World::max);
         self.take_fresh();
         if let Ok(journal) = self.current() {
-            for sample in samples {
-                journal.track(sample);
-            }
+            journal.track(samples);
         }
     }
 
@@ -320,9 +318,7 @@ impl Ledger {
             match made {
                 Ok((id, journal)) => {
                     let carried = left_behind(&archive, &bearings, at, &own);
-                    for sample in carried.tracks {
-                        journal.track(sample);
-                    }
+                    journal.track(carried.tracks);
                     keep(&ready, id.clone(), journal);
                     let dated = |(draft, occurred_at, observed_at)| Dated { draft, occurred_at, observed_at };
                     let before = carried.drafts.into_iter().map(dated).collect();
@@ -373,15 +369,11 @@ impl Ledger {
 
     /// Seals the incident's journal and goes back to the rolling one.
     pub(super) fn seal(&mut self, id: &IncidentId) -> impl Future<Output = ()> + Send + 'static {
-        let now = self.now();
-        let sealed = match self.current.take() {
-            Some((current, journal)) if current == *id => Some(journal.close(now)),
-            other => {
-                self.current = other;
-                None
-            }
-        };
+        let taken = self.current.take_if(|(current, _)| *current == *id);
+        // First: what the engine writes meanwhile must not meet a journal that takes nothing more.
         self.point();
+        let now = self.now();
+        let sealed = taken.map(|(_, journal)| journal.close(now));
         async move {
             if let Some(sealed) = sealed
                 && let Err(error) = sealed.await

@@ -31,6 +31,10 @@ impl Shared {
     fn fail(&self, error: io::Error) {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
+
+    fn has_failed(&self) -> bool {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
 }
 
 impl Outflow {
@@ -51,20 +55,21 @@ impl Outflow {
         Self { buffer: Vec::new(), chunks: Some(chunks), shared, ended }
     }
 
-    /// Whether everything that was handed over has been taken.
+    /// Whether everything that was handed over has been taken, or nothing will be any more: then the
+    /// next `flush` says why.
     pub(super) fn is_dry(&self) -> bool {
-        self.shared.waiting.load(Ordering::Acquire) == 0
+        self.shared.waiting.load(Ordering::Acquire) == 0 || self.chunks.is_none() || self.shared.has_failed()
     }
 }
 
 fn pour(mut out: impl Write, given: &Receiver<Vec<u8>>, shared: &Shared) {
     for chunk in given {
-        let written = out.write_all(&chunk).and_then(|()| out.flush());
-        shared.waiting.fetch_sub(1, Ordering::AcqRel);
-        if let Err(error) = written {
+        if let Err(error) = out.write_all(&chunk).and_then(|()| out.flush()) {
+            // What waits stays untaken: that it failed has to be known first.
             shared.fail(error);
             return;
         }
+        shared.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -82,7 +87,7 @@ impl Write for Outflow {
         let Some(chunks) = &self.chunks else { return Err(io::ErrorKind::BrokenPipe.into()) };
         if !self.buffer.is_empty() {
             self.shared.waiting.fetch_add(1, Ordering::AcqRel);
-            // A thread that ended by an error told of it, or is about to.
+            // A thread that ended by an error has told of it.
             if chunks.send(std::mem::take(&mut self.buffer)).is_err() {
                 self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
             }
@@ -151,5 +156,33 @@ mod tests {
         assert_eq!(out.ended.recv(), Err(std::sync::mpsc::RecvError), "the thread has ended");
         assert!(out.flush().is_err());
         assert!(out.flush().is_err(), "and stays so");
+    }
+
+    #[test]
+    fn a_reader_that_goes_while_lines_wait_for_it_is_told_too() {
+        struct Going(Receiver<()>);
+        impl Write for Going {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                let _ = self.0.recv();
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (go, wait) = channel();
+        let mut out = Outflow::new(Going(wait));
+        for line in ["one", "two"] {
+            writeln!(out, "{line}").unwrap();
+            out.flush().unwrap();
+        }
+        assert!(!out.is_dry());
+        drop(go);
+        assert_eq!(out.ended.recv(), Err(std::sync::mpsc::RecvError), "the thread has ended");
+        // Nothing takes the second line any more: whoever waits for that would wait for ever.
+        assert!(out.is_dry(), "the next frame is due, and hears of it");
+        assert!(out.flush().is_err());
+        assert!(out.is_dry() && out.flush().is_err());
     }
 }

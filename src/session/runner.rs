@@ -17,7 +17,7 @@ use crate::model::name::IncidentId;
 use crate::model::plan::{Outcome, Plan, Progress, Refusal};
 use crate::observe::Picture;
 use crate::record::{Durability, JournalError, Receipt, Voice};
-use crate::respond::{Ended, Engine};
+use crate::respond::{Confirmed, Ended, Engine};
 use crate::text::Safe;
 
 use super::ledger::{EngineJournal, Ledger};
@@ -150,14 +150,15 @@ impl Runner {
                     vec![Message::Planned { ticket, result }]
                 });
             }
-            Effect::Apply { plan, warrant, actor, incident } => {
+            Effect::Apply { plan, warrant, actor, incident, pass } => {
                 let journal = self.recorder();
                 let ended = journal.as_ref().map(EngineJournal::ended).unwrap_or_default();
                 self.act(plan, ended, move |engine, plan, told| {
                     Box::pin(async move {
                         match journal {
                             Some(journal) => {
-                                engine.apply_during(incident, plan, warrant.as_ref(), &actor, &journal, &*told).await
+                                let confirmed = Confirmed { by: &actor, warrant: warrant.as_ref(), incident, pass };
+                                engine.apply_confirmed(plan, confirmed, &journal, &*told).await
                             }
                             None => Err(no_journal()),
                         }

@@ -4,7 +4,7 @@ use chrono::{NaiveTime, Weekday};
 use chrono_tz::Tz;
 
 use crate::clock::World;
-use crate::config::policy::{ACTIONS, Case, Freeze, Policy, PolicyTest, Rule, Verdict};
+use crate::config::policy::{ACTIONS, COUNTS, Case, Freeze, Policy, PolicyTest, Rule, Verdict};
 use crate::config::problem::{Problem, nearest};
 use crate::config::section::Section;
 use crate::model::name::{Kind, ServiceName};
@@ -75,6 +75,15 @@ fn read(name: &str, section: Section<'_>, failed: &mut Vec<Problem>) -> Option<P
         tests: Vec::new(),
     };
     let rule = rule(&section);
+    if matches!(rule, Some(Rule::MostTimes(_)))
+        && !policy.actions.is_empty()
+        && !policy.actions.iter().any(|action| COUNTS.contains(&action.as_str()))
+    {
+        section.wrong(
+            "actions",
+            &format!("most-times is about {} alone: name one of them, or none", COUNTS.join(" and ")),
+        );
+    }
     let tests = section.sections("tests");
     section.finish();
     policy.rule = rule?;
@@ -224,8 +233,9 @@ fn test(one: &Section<'_>) -> Option<PolicyTest> {
         action: action.map(|(_, action)| action.clone()).unwrap_or_default(),
         undo: one.boolean("undo").unwrap_or(false),
         tier: one.word("tier", &TIERS).unwrap_or(Tier::Reversible),
-        service: one.text("service").map(ServiceName::from),
+        services: one.text("service").map(ServiceName::from).into_iter().collect(),
         ready: count("ready"),
+        before: count(if one.entry("before").is_some() { "before" } else { "ready" }),
         wanted: count("wanted"),
         fewest: Some(if one.entry("fewest").is_some() { count("fewest") } else { count("ready").min(count("wanted")) }),
         at,

@@ -1,6 +1,6 @@
 //! The last hour before anybody declares an incident, kept on the disk and carried into it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Archive {
     pub fn carry(&self, env: &EnvId, drill: bool, now: World, own: &[PathBuf]) -> Carried {
         let mut carried = Carried::default();
         let mut seen = BTreeSet::new();
-        let mut minutes = BTreeSet::new();
+        let mut minutes = BTreeMap::new();
         let from = now - TimeDelta::minutes(CARRY);
         for (name, record) in self.rolling_records() {
             let ours = record.writers.iter().all(|writer| writer.env == env.as_str() && writer.drill == drill);
@@ -85,10 +85,11 @@ impl Archive {
                 }
             }
             let samples = record.tracks.into_iter().filter(|sample| sample.at >= from && sample.at <= now);
-            carried.tracks.extend(samples.filter(|sample| minutes.insert((sample.at, sample.track.clone()))));
+            // A later file has the last word on a minute.
+            minutes.extend(samples.map(|sample| ((sample.at, sample.track.clone()), sample)));
         }
         carried.drafts.sort_by_key(|(_, occurred, _)| *occurred);
-        carried.tracks.sort_by_key(|sample| sample.at);
+        carried.tracks = minutes.into_values().collect();
         carried
     }
 

@@ -92,6 +92,7 @@ pub(in crate::record) fn planned(plan: Plan) -> Plan {
         permission,
         preview,
         service,
+        services,
         command,
         facts,
         instead,
@@ -101,7 +102,7 @@ pub(in crate::record) fn planned(plan: Plan) -> Plan {
         patience_seconds,
         raised_from,
     } = plan;
-    let Blast { ready_before, wanted_after, fewest_ready, words } = blast;
+    let Blast { ready_before, wanted_before, wanted_after, fewest_ready, words } = blast;
     Plan {
         id,
         request: wanted(request),
@@ -123,7 +124,7 @@ pub(in crate::record) fn planned(plan: Plan) -> Plan {
             .collect(),
         affects,
         undo: undo.map(redact_safe),
-        blast: Blast { ready_before, wanted_after, fewest_ready, words: redact_safe(words) },
+        blast: Blast { ready_before, wanted_before, wanted_after, fewest_ready, words: redact_safe(words) },
         room: match room {
             Room::NotNeeded => Room::NotNeeded,
             Room::Counted { fit, wait, words } => Room::Counted { fit, wait, words: redact_safe(words) },
@@ -146,6 +147,7 @@ pub(in crate::record) fn planned(plan: Plan) -> Plan {
             Preview::Unavailable { why } => Preview::Unavailable { why: redact_safe(why) },
         },
         service,
+        services,
         command: redact_safe(command),
         facts: facts
             .into_iter()

@@ -59,8 +59,8 @@ fn sample(minute: u32, value: f64) -> TrackSample {
 fn sealed() -> MemoryDisk {
     let disk = MemoryDisk::default();
     let first = start(&disk);
-    first.track(sample(1, 0.01));
-    first.track(sample(2, 0.07));
+    first.track(vec![sample(1, 0.01), sample(2, 0.05)]);
+    first.track(vec![sample(2, 0.07)]);
     let mut shown = draft(EntryKind::ErrorBurst, "errors of checkout far above the usual");
     let lines = crate::text::clean_block("03:14:01 ERROR timed out\n03:14:02 ERROR timed out");
     shown.evidence.push(Evidence { kept: Some(lines), ..Evidence::default() });
@@ -191,7 +191,7 @@ fn a_sealed_incident_of_two_writers_verifies_and_reads_as_one() {
     assert_eq!(check(&disk), Verified { files: 5, entries: 6, ..Verified::default() });
     let record = read(&disk);
     assert!(record.problems.is_empty(), "{:?}", record.problems);
-    assert_eq!(record.tracks, [sample(1, 0.01), sample(2, 0.07)]);
+    assert_eq!(record.tracks, [sample(1, 0.01), sample(2, 0.07)], "the last word on a minute counts");
     assert!(record.writers.iter().all(|writer| writer.sealed && !writer.open));
     let before = record.writers[1].predecessor.as_ref().expect("the second continues the first");
     assert_eq!(before.file, record.writers[0].file);

@@ -173,9 +173,11 @@ impl Writer {
             Op::Append { draft, occurred_at, observed_at, durability, tell } => {
                 self.append(redacted::draft(*draft), occurred_at, observed_at, durability, tell);
             }
-            Op::Track(sample) => {
-                let sample = TrackSample { track: crate::text::redact_safe(sample.track.clone()), ..*sample };
-                let pushed = self.tracks.push(&TrackLine::Sample(sample));
+            Op::Track(samples) => {
+                let pushed = samples.into_iter().try_for_each(|sample| {
+                    let track = crate::text::redact_safe(sample.track);
+                    self.tracks.push(&TrackLine::Sample(TrackSample { track, ..sample }))
+                });
                 self.schedule(Durability::Soon);
                 self.heed(pushed);
             }

@@ -35,6 +35,8 @@ pub(super) struct Wish<'a> {
     pub(super) target: &'a Target,
     pub(super) matchers: &'a [Matcher],
     pub(super) minutes: u32,
+    /// Exactly then, however much of it is left: for one that is made again.
+    pub(super) until: Option<World>,
     pub(super) comment: &'a Safe,
 }
 
@@ -53,6 +55,16 @@ pub(super) async fn plan(
     let hidden = Hidden::of(&hidden, doubted, cluster);
     // Servers tell times to the millisecond.
     let ends = (read_at + TimeDelta::minutes(i64::from(wish.minutes))).trunc_subsecs(0);
+    let ends = wish.until.unwrap_or(ends);
+    // What is left of its time is another with each minute: reading it again must not change the plan.
+    let (matchers, comment) = (raw(wish.matchers), wish.comment);
+    let (after, told) = match wish.until {
+        Some(until) => (
+            json!({ "matchers": matchers, "until": until, "comment": comment }),
+            format!("until {}", until.format("%Y-%m-%d %H:%M:%SZ")),
+        ),
+        None => (json!({ "matchers": matchers, "minutes": wish.minutes, "comment": comment }), length(wish.minutes)),
+    };
     let not_asked = Safe::fixed("not asked yet");
     let address = server.http.address();
     Ok(Plan {
@@ -63,10 +75,8 @@ pub(super) async fn plan(
             pointer: Safe::fixed("/silence"),
             label: Safe::fixed("silence"),
             before: Safe::fixed("null"),
-            after: Safe::from(
-                json!({ "matchers": raw(wish.matchers), "minutes": wish.minutes, "comment": wish.comment }).to_string(),
-            ),
-            words: Some(Safe::from(format!("none → {} of {}", length(wish.minutes), shown(wish.matchers)))),
+            after: Safe::from(after.to_string()),
+            words: Some(Safe::from(format!("none → {told} of {}", shown(wish.matchers)))),
         }],
         undo: Some(Safe::fixed("ends exactly this silence before its time, while nobody has changed it")),
         blast: Blast { words: hidden.words(), ..Blast::default() },
@@ -77,6 +87,7 @@ pub(super) async fn plan(
         permission: Permission::Unknown { why: not_asked.clone() },
         preview: Preview::Unavailable { why: not_asked },
         service: hidden.own.clone(),
+        services: hidden.services(),
         command: Safe::from(command(&address, wish)),
         facts: hidden.facts(wish.comment),
         instead: None,
@@ -145,6 +156,12 @@ impl Hidden {
         all.sort_by(|a, b| (a.2 == own, a.1, &a.0).cmp(&(b.2 == own, b.1, &b.0)));
         let silenced = alerts.iter().filter(|alert| !alert.status.silenced_by.is_empty()).count();
         Self { alerts: all, own, silenced, doubted }
+    }
+
+    /// Those whose alerts it hides, each once.
+    fn services(&self) -> Vec<ServiceName> {
+        let of: BTreeSet<&ServiceName> = self.alerts.iter().filter_map(|(_, _, service)| service.as_ref()).collect();
+        of.into_iter().filter(|service| Some(*service) != self.own.as_ref()).cloned().collect()
     }
 
     fn others(&self) -> usize {
@@ -245,7 +262,10 @@ fn raw(matchers: &[Matcher]) -> Value {
 fn command(address: &Safe, wish: &Wish<'_>) -> String {
     let mut words = vec!["amtool".to_owned(), "silence".to_owned(), "add".to_owned()];
     words.push(quoted(&format!("--alertmanager.url={address}")));
-    words.push(format!("--duration={}m", wish.minutes));
+    words.push(match wish.until {
+        Some(until) => format!("--end={}", until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
+        None => format!("--duration={}m", wish.minutes),
+    });
     words.push(quoted(&format!("--comment={}", wish.comment)));
     words.extend(wish.matchers.iter().map(|one| quoted(&one.to_string())));
     words.join(" ")

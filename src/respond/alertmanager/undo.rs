@@ -92,6 +92,7 @@ pub(super) async fn plan(
         undo: Some(Safe::fixed("silences the same again, until the same end")),
         blast: Blast {
             ready_before: 0,
+            wanted_before: None,
             wanted_after: 0,
             fewest_ready: None,
             words: Safe::from(match held {
@@ -107,6 +108,7 @@ pub(super) async fn plan(
         permission: Permission::Unknown { why: not_asked.clone() },
         preview: Preview::Unavailable { why: not_asked },
         service: of.service.clone().or_else(|| cluster.service.clone()),
+        services: of.services.clone(),
         command: Safe::from(format!(
             "amtool silence expire {} {}",
             quoted(&format!("--alertmanager.url={}", server.http.address())),
@@ -125,7 +127,7 @@ pub(super) async fn plan(
     })
 }
 
-/// The undo of an undo: the same is silenced again, for what is left of its time.
+/// The undo of an undo: the same is silenced again, until the same end.
 pub(super) async fn again(
     server: &Server,
     want: &Request,
@@ -145,7 +147,7 @@ pub(super) async fn again(
     let Some(minutes) = u32::try_from((left + 59) / 60).ok().filter(|_| left > 0) else {
         return Err(refusal(format!("{} would be over by now: there is nothing to do again", first.title)));
     };
-    let wish = silence::Wish { target, matchers, minutes, comment };
+    let wish = silence::Wish { target, matchers, minutes, until: Some(at), comment };
     silence::plan(server, want, &wish, cluster, read_at).await
 }
 

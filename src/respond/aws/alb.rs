@@ -270,6 +270,7 @@ impl Forward {
             undo: Some(split.undo(&changes)),
             blast: Blast {
                 ready_before: carries.unwrap_or(0),
+                wanted_before: None,
                 wanted_after: will.unwrap_or(0),
                 fewest_ready: will,
                 words: Safe::from(format!("{} of its requests go elsewhere{counts}", split.moved())),

@@ -53,6 +53,7 @@ impl Draft {
             permission: Permission::Unknown { why: not_asked.clone() },
             preview: Preview::Unavailable { why: not_asked },
             service: cluster.service.clone(),
+            services: Vec::new(),
             command: Safe::from(words.join(" ")),
             facts: self.facts,
             instead: self.instead,

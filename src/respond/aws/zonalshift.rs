@@ -218,6 +218,7 @@ impl Balancer {
                 let count = |all: usize| u32::try_from(all).unwrap_or(u32::MAX);
                 blast = Blast {
                     ready_before: count(lost + left),
+                    wanted_before: None,
                     wanted_after: count(left),
                     fewest_ready: Some(count(left)),
                     ..blast

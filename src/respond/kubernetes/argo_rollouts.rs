@@ -183,6 +183,7 @@ impl Facts<'_> {
         };
         let blast = Blast {
             ready_before: status.ready_replicas,
+            wanted_before: None,
             wanted_after: wanted,
             fewest_ready: Some(stable.min(status.ready_replicas)),
             words: Safe::from(words),
@@ -381,6 +382,7 @@ impl Facts<'_> {
         let (status, wanted) = (&self.rollout.status, self.rollout.wanted());
         plan.blast = Blast {
             ready_before: status.ready_replicas,
+            wanted_before: None,
             wanted_after: wanted,
             fewest_ready: Some(self.fewest()),
             words: Safe::from(format!(

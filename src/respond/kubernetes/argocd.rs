@@ -19,7 +19,7 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::clock::World;
-use crate::model::name::{Kind, ObjectPath, Target, WorkloadKey};
+use crate::model::name::{Kind, ObjectPath, ServiceName, Target, WorkloadKey};
 use crate::model::plan::{Blast, Ends, FieldChange, Owner, Plan, Refusal, Request, Revision, Tier};
 use crate::respond::Cluster;
 use crate::respond::guard::refusal;
@@ -184,6 +184,7 @@ impl Facts<'_> {
         };
         if on {
             (plan.blast, plan.tier) = self.stakes();
+            plan.affects = self.workloads();
         } else {
             plan.ends = Ends::Reminder;
             plan.owners.clone_from(&self.keepers);
@@ -296,10 +297,7 @@ impl Facts<'_> {
             (_, 0) => format!("{first}: made anew where the versions differ"),
             (_, more) => format!("{first} and {more} more: made anew where the versions differ"),
         };
-        let of = |one: &Target| {
-            let key = WorkloadKey { kind: one.kind, path: one.path.clone() };
-            self.cluster.workloads.get(&key).map_or_else(|| one.path.to_string(), |service| service.0.to_string())
-        };
+        let of = |one: &Target| self.service_of(one).map_or_else(|| one.path.to_string(), |of| of.0.to_string());
         let services: std::collections::BTreeSet<String> = workloads.iter().map(of).collect();
         let tier = match (services.len(), workloads.len()) {
             (2.., _) => Tier::Grave,
@@ -324,8 +322,15 @@ impl Facts<'_> {
         ours.collect()
     }
 
+    fn service_of(&self, workload: &Target) -> Option<&ServiceName> {
+        self.cluster.workloads.get(&WorkloadKey { kind: workload.kind, path: workload.path.clone() })
+    }
+
+    /// Whatever it changes touches all services that it deploys.
     fn draft(&self, want: &Request) -> Plan {
-        draft(self.target, &self.app.metadata, want, self.read_at, self.cluster)
+        let mut plan = draft(self.target, &self.app.metadata, want, self.read_at, self.cluster);
+        plan.touches(self.workloads().iter().filter_map(|one| self.service_of(one)));
+        plan
     }
 
     /// The same changes as one command.

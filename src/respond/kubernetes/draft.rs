@@ -31,6 +31,7 @@ pub(super) fn draft(target: &Target, meta: &Meta, want: &Request, read_at: World
         permission: Permission::Unknown { why: not_asked.clone() },
         preview: Preview::Unavailable { why: not_asked },
         service: cluster.service.clone(),
+        services: Vec::new(),
         command: Safe::default(),
         facts: Vec::new(),
         instead: None,

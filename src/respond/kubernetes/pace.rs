@@ -128,6 +128,7 @@ impl Pace {
         };
         Blast {
             ready_before: *ready,
+            wanted_before: None,
             wanted_after: *replicas,
             fewest_ready: Some(self.fewest()),
             words: Safe::from(words),

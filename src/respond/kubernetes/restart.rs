@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::model::plan::{FieldChange, Plan, Refusal, Request, Tier};
+use crate::model::plan::{FieldChange, Plan, RESTARTED, Refusal, Request, Tier};
 use crate::respond::Cluster;
-use crate::respond::guard::{RESTARTED, refusal};
+use crate::respond::guard::refusal;
 use crate::text::Safe;
 
 use super::Kubernetes;

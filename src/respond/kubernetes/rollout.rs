@@ -112,6 +112,7 @@ pub(super) fn plan(read: &Read<'_>, want: &Request, cluster: &Cluster, made: Mad
         permission: Permission::Unknown { why: not_asked.clone() },
         preview: Preview::Unavailable { why: not_asked },
         service: cluster.service.clone(),
+        services: Vec::new(),
         // As long as a template may be: half of one must not be pasted.
         command: clean_capped(&made.command, super::fields::KEPT),
         facts: made.facts,

@@ -135,6 +135,7 @@ pub(super) fn plan(
         permission: Permission::Unknown { why: not_asked.clone() },
         preview: Preview::Unavailable { why: not_asked },
         service: cluster.service.clone(),
+        services: Vec::new(),
         command: Safe::from(command(facts, wanted)),
         facts: Vec::new(),
         instead: None,
@@ -158,7 +159,13 @@ pub(super) fn blast(kind: Kind, before: u32, wanted: u32, ready: u32) -> Blast {
         Some(percent) => format!("−{by} of {before} ({percent} % less), {ready} ready now"),
     };
     let fewest = if more { ready } else { ready_after(kind, before, wanted, ready) };
-    Blast { ready_before: ready, wanted_after: wanted, fewest_ready: Some(fewest), words: Safe::from(words) }
+    Blast {
+        ready_before: ready,
+        wanted_before: Some(before),
+        wanted_after: wanted,
+        fewest_ready: Some(fewest),
+        words: Safe::from(words),
+    }
 }
 
 pub(super) fn room(before: u32, wanted: u32, cluster: &Cluster) -> Room {

@@ -94,6 +94,7 @@ pub(super) async fn plan(api: &Api, clock: &Clock, want: &Request, cluster: &Clu
         undo: Some(said(&format!("{key} {to} → {from}, while nobody else has changed it and {from} has ready pods"))),
         blast: Blast {
             ready_before: old.as_ref().copied().unwrap_or(0),
+            wanted_before: None,
             wanted_after: new,
             fewest_ready: Some(new),
             words: Safe::from("all new connections move; those that are open stay where they are"),
@@ -105,6 +106,7 @@ pub(super) async fn plan(api: &Api, clock: &Clock, want: &Request, cluster: &Clu
         permission: Permission::Unknown { why: not_asked.clone() },
         preview: Preview::Unavailable { why: not_asked },
         service: cluster.service.clone(),
+        services: Vec::new(),
         command: Safe::from(patched(read.context, &place, &patch)),
         facts: facts(from, &to, &old, new),
         instead,

@@ -237,6 +237,7 @@ fn made(
         permission: Permission::Unknown { why: not_asked.clone() },
         preview: Preview::Unavailable { why: not_asked },
         service: cluster.service.clone(),
+        services: Vec::new(),
         command: Safe::from(command(read, place, split)),
         facts: facts(split, &now, &then),
         instead,
@@ -283,6 +284,7 @@ fn blast(split: &Split<'_>, now: &[u32], then: &[u32]) -> Blast {
     };
     Blast {
         ready_before: ready.unwrap_or(0),
+        wanted_before: None,
         wanted_after: wanted.unwrap_or(0),
         fewest_ready: wanted,
         words: Safe::from(format!("{} of the traffic moves{counts}", words(moved(&percents(now), &percents(then))))),

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use ulid::Ulid;
 
-use crate::config::{AwsCredentials, Environment, Inherited};
+use crate::config::{AwsAccess, AwsCredentials, Environment, Inherited};
 use crate::respond::kubernetes::Context;
 
 /// Where a file is that is none.
@@ -37,9 +37,9 @@ impl Pinned {
     pub(super) fn with(env: &Environment, context: Option<&Context>, inherited: Inherited) -> Self {
         let mut variables = vec![("TERM", OsString::from("dumb"))];
         let mut words = vec!["TERM=dumb".to_owned()];
-        for (name, value) in [("PATH", inherited.path), ("HOME", inherited.home.clone()), ("LANG", inherited.lang)] {
+        for (name, value) in [("PATH", &inherited.path), ("HOME", &inherited.home), ("LANG", &inherited.lang)] {
             if let Some(value) = value {
-                variables.push((name, value));
+                variables.push((name, value.clone()));
                 words.insert(words.len() - 1, name.to_owned());
             }
         }
@@ -50,31 +50,13 @@ impl Pinned {
                 let home = inherited.home.as_ref().map(PathBuf::from);
                 home.map(|home| home.join(".kube/config").into_os_string())
             };
-            (context.name.clone(), file.or(inherited.kubeconfig).or_else(usual).unwrap_or_default())
+            (context.name.clone(), file.or_else(|| inherited.kubeconfig.clone()).or_else(usual).unwrap_or_default())
         });
         if kubernetes.is_none() {
             variables.push(("KUBECONFIG", NOTHING.into()));
             words.push("no cluster".to_owned());
         }
-        match &env.aws {
-            Some(aws) => {
-                if let AwsCredentials::Ambient { profile: Some(profile) } = &aws.credentials {
-                    variables.push(("AWS_PROFILE", profile.into()));
-                    words.push(format!("AWS_PROFILE={profile}"));
-                }
-                if let Some(region) = &aws.region {
-                    variables.push(("AWS_REGION", region.into()));
-                    words.push(format!("AWS_REGION={region}"));
-                }
-            }
-            None => {
-                for name in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
-                    variables.push((name, NOTHING.into()));
-                }
-                variables.push(("AWS_EC2_METADATA_DISABLED", "true".into()));
-                words.push("no AWS account".to_owned());
-            }
-        }
+        account(env, &inherited, &mut variables, &mut words);
         Self { variables, kubernetes, words: words.join(", ") }
     }
 
@@ -101,6 +83,40 @@ impl Pinned {
             }
         };
         Ok((variables, current))
+    }
+}
+
+/// The account by a profile that has a name, found where this program finds it. The chain of the SDK
+/// would look for one in what a step is not given, and come to another account.
+fn account(env: &Environment, inherited: &Inherited, variables: &mut Variables, words: &mut Vec<String>) {
+    let profile = match &env.aws {
+        Some(AwsAccess { credentials: AwsCredentials::Ambient { profile: Some(profile) }, region, .. }) => {
+            Ok((profile, region.as_ref().map(OsString::from).or_else(|| inherited.aws_region.clone())))
+        }
+        Some(_) => Err("no AWS account: set `profile`"),
+        None => Err("no AWS account"),
+    };
+    match profile {
+        Ok((profile, region)) => {
+            let found = [
+                ("AWS_PROFILE", Some(OsString::from(profile))),
+                ("AWS_REGION", region),
+                ("AWS_CONFIG_FILE", inherited.aws_config_file.clone()),
+                ("AWS_SHARED_CREDENTIALS_FILE", inherited.aws_credentials_file.clone()),
+            ];
+            for (name, value) in found {
+                let Some(value) = value else { continue };
+                words.push(format!("{name}={}", value.display()));
+                variables.push((name, value));
+            }
+        }
+        Err(none) => {
+            for name in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+                variables.push((name, NOTHING.into()));
+            }
+            variables.push(("AWS_EC2_METADATA_DISABLED", "true".into()));
+            words.push(none.to_owned());
+        }
     }
 }
 

@@ -338,17 +338,10 @@ async fn after_a_crash_whether_it_ran_is_not_known_and_it_is_not_run_again() {
     assert!(!shelf.folder.path().join("ran").exists());
 }
 
-#[test]
-fn the_systems_are_those_that_the_configuration_pins() {
-    let inherited = Inherited {
-        path: Some("/bin".into()),
-        home: Some("/home/ana".into()),
-        lang: None,
-        kubeconfig: Some("/elsewhere/config".into()),
-    };
-    let aws = AwsAccess {
-        credentials: AwsCredentials::Ambient { profile: Some("prod".into()) },
-        region: Some("eu-west-1".into()),
+fn access(profile: Option<String>, region: Option<String>) -> AwsAccess {
+    AwsAccess {
+        credentials: AwsCredentials::Ambient { profile },
+        region,
         endpoints: Default::default(),
         alarm_prefixes: Vec::new(),
         alarms_every: Duration::from_secs(60),
@@ -358,7 +351,19 @@ fn the_systems_are_those_that_the_configuration_pins() {
             live_tail: Vec::new(),
             calls_per_second: 5.0,
         },
+    }
+}
+
+#[test]
+fn the_systems_are_those_that_the_configuration_pins() {
+    let inherited = Inherited {
+        path: Some("/bin".into()),
+        home: Some("/home/ana".into()),
+        lang: None,
+        kubeconfig: Some("/elsewhere/config".into()),
+        ..Inherited::default()
     };
+    let aws = access(Some("prod".into()), Some("eu-west-1".into()));
     let env = Environment { aws: Some(aws), ..environment() };
     for (file, found) in [(None, "/elsewhere/config"), (Some(PathBuf::from("/own/config")), "/own/config")] {
         let context = Context { name: "prod-eu".into(), kubeconfig: file };
@@ -379,4 +384,39 @@ fn the_systems_are_those_that_the_configuration_pins() {
         drop(current);
         assert!(!std::path::Path::new(&first).exists());
     }
+}
+
+#[test]
+fn an_account_that_only_the_sessions_own_environment_names_is_none_of_a_steps() {
+    let inherited = Inherited {
+        home: Some("/home/ana".into()),
+        aws_config_file: Some("/elsewhere/config".into()),
+        aws_credentials_file: Some("/elsewhere/credentials".into()),
+        aws_region: Some("us-east-1".into()),
+        ..Inherited::default()
+    };
+    let seen = |profile: Option<&str>| {
+        let aws = access(profile.map(str::to_owned), None);
+        let pinned = Pinned::with(&Environment { aws: Some(aws), ..environment() }, None, inherited.clone());
+        let (variables, _) = pinned.variables().unwrap();
+        let of_aws = variables.into_iter().filter(|(name, _)| name.starts_with("AWS_"));
+        let all: Vec<_> = of_aws.map(|(name, value)| format!("{name}={}", value.display())).collect();
+        (pinned.words(), all)
+    };
+    // AWS_PROFILE or keys name it there: the CLI would take [default] without them.
+    let (words, variables) = seen(None);
+    assert_eq!(words, "HOME, TERM=dumb, no cluster, no AWS account: set `profile`");
+    let nothing =
+        ["AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true"];
+    assert_eq!(variables, nothing);
+    // By its name, and found in the same files and in the same region as this program finds it.
+    let (words, variables) = seen(Some("prod"));
+    let found = [
+        "AWS_PROFILE=prod",
+        "AWS_REGION=us-east-1",
+        "AWS_CONFIG_FILE=/elsewhere/config",
+        "AWS_SHARED_CREDENTIALS_FILE=/elsewhere/credentials",
+    ];
+    assert_eq!(variables, found);
+    assert_eq!(words, format!("HOME, TERM=dumb, no cluster, {}", found.join(", ")));
 }

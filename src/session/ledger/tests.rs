@@ -110,6 +110,36 @@ fn a_seal_is_not_dated_before_an_outcome_that_the_engine_wrote() {
 }
 
 #[test]
+fn an_outcome_that_comes_as_the_incident_is_sealed_is_kept() {
+    // The two run beside each other: whichever comes first, a journal is there that takes it.
+    for _ in 0..50 {
+        let disk = MemoryDisk::default();
+        let mut ledger = ledger(&disk);
+        let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
+        ledger.tell_of_written(tell);
+        let Message::IncidentReady { id, .. } = ledger.declare("x".into(), "x".into(), at(1, 0))() else {
+            panic!("not ready")
+        };
+        ledger.write_to(&id);
+        let engine = ledger.recorder(Some(Vitals::default()), Arc::default()).expect("there is a journal");
+        let (begun, begin) = std::sync::mpsc::channel();
+        let acting = std::thread::spawn(move || {
+            let append = |_| engine.append(draft(EntryKind::Outcome, "done"), at(2, 0), at(2, 0), Durability::Soon);
+            let mut receipts: Vec<_> = (0..20).map(append).collect();
+            begun.send(()).expect("somebody waits");
+            receipts.extend((0..200).map(append));
+            receipts
+        });
+        begin.recv().expect("it began");
+        let sealing = ledger.seal(&id);
+        let receipts = acting.join().expect("it ends");
+        wait(sealing);
+        wait(ledger.close()).expect("the other is sealed");
+        assert_eq!(receipts.into_iter().map(wait).filter(Result::is_err).count(), 0);
+    }
+}
+
+#[test]
 fn an_export_tells_the_times_of_the_zone_that_was_asked_for() {
     let folder = tempfile::tempdir().expect("there is room");
     let mut ledger = ledger(&MemoryDisk::default()).in_zone(Some(chrono_tz::Europe::Berlin));

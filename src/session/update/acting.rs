@@ -55,6 +55,7 @@ pub(super) fn window_ran_out(core: &mut Core, title: &str) -> Vec<Effect> {
 
 fn shut(core: &mut Core, title: &str) -> Vec<Effect> {
     core.window = WriteWindow::Closed;
+    core.desk.pass.withdraw();
     // A plan that is shown stays readable; it is neither confirmed nor read again, since even a
     // dry run is a request to write.
     let why = why_not_now(core).map(Safe::from);
@@ -298,6 +299,8 @@ pub(super) fn planned(core: &mut Core, ticket: u64, result: Result<Plan, Refusal
         }
     };
     let blocked = Engine::blocked(&plan).or_else(|| granting::blocked(core, &plan));
+    // The glass is not broken for what cannot go ahead, or goes ahead without.
+    let mut effects = if blocked.is_some() || plan.tier < Tier::Grave { granting::put_away(core) } else { Vec::new() };
     if let Some(PlanView::Shown { plan: old, .. }) = before {
         if let Some(why) = Engine::voided(&old, &plan) {
             core.say(NoticeKind::Error, format!("the plan is another now, look at it anew: {why}"));
@@ -305,7 +308,9 @@ pub(super) fn planned(core: &mut Core, ticket: u64, result: Result<Plan, Refusal
             core.say(NoticeKind::Error, format!("the plan cannot be confirmed any more: {why}"));
         }
     }
-    let effects = if blocked.is_none() { granting::ask(core, &plan) } else { Vec::new() };
+    if blocked.is_none() {
+        effects.extend(granting::ask(core, &plan));
+    }
     core.plan = Some(PlanView::Shown { blocked, plan: Box::new(plan) });
     effects
 }
@@ -338,6 +343,18 @@ pub(super) fn refresh_if_expired(core: &mut Core) -> Vec<Effect> {
     }
 }
 
+/// The incident is closed: nobody is asked for it any more, and a plan that was judged in it is
+/// read again.
+pub(super) fn incident_closed(core: &mut Core) -> Vec<Effect> {
+    let mut effects = granting::over(core);
+    let shown = match &core.plan {
+        Some(PlanView::Shown { plan, .. }) if why_not_now(core).is_none() => Some(plan.request.clone()),
+        _ => None,
+    };
+    effects.extend(shown.map(|request| plan(core, request)).unwrap_or_default());
+    effects
+}
+
 /// The window opened: a plan that waited for it is read again.
 pub(super) fn window_opened(core: &mut Core) -> Vec<Effect> {
     match &core.plan {
@@ -349,6 +366,11 @@ pub(super) fn window_opened(core: &mut Core) -> Vec<Effect> {
 pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Safe>) -> Vec<Effect> {
     if let Some(why) = why_not_now(core) {
         core.say(NoticeKind::Error, why);
+        return Vec::new();
+    }
+    // Its intent would stand behind the word that closes the record.
+    if core.desk.closing {
+        core.say(NoticeKind::Error, "not confirmed: the incident is being closed; look at the plan anew when it is");
         return Vec::new();
     }
     let Some(PlanView::Shown { plan, blocked }) = &core.plan else {
@@ -398,7 +420,8 @@ pub(super) fn confirm(core: &mut Core, seen: Option<&PlanId>, typed: Option<&Saf
     // Whoever consented did so to this one, once.
     let mut effects = if warrant.is_some() { granting::over(core) } else { Vec::new() };
     let incident = core.incident.is_some();
-    effects.push(Effect::Apply { plan, warrant, actor: core.actor.clone(), incident });
+    let (actor, pass) = (core.actor.clone(), core.desk.pass.clone());
+    effects.push(Effect::Apply { plan, warrant, actor, incident, pass });
     effects
 }
 
@@ -448,6 +471,5 @@ pub(super) fn unrecorded(core: &mut Core, plan: &PlanId, outcome: Outcome, why: 
     if let Some(action) = core.actions.iter_mut().find(|action| action.plan.id == *plan) {
         action.state = ActionState::Ended(outcome);
     }
-    core.cannot_record(why);
-    Vec::new()
+    core.cannot_record(why).into_iter().collect()
 }

@@ -22,6 +22,9 @@ const COUNTDOWN: TimeDelta = TimeDelta::seconds(10);
 
 /// Why a plan of the top tier cannot even be asked about, if so.
 pub(super) fn blocked(core: &Core, plan: &Plan) -> Option<Safe> {
+    if plan.tier == Tier::Grave && core.desk.closing {
+        return Some(Safe::fixed("the incident is being closed, and its record takes no more to consent to"));
+    }
     (plan.tier == Tier::Grave && core.incident.is_none()).then(|| {
         Safe::fixed(
             "it takes a second person or break-glass, and both are told in an incident's record: declare one with \
@@ -132,7 +135,9 @@ pub(super) fn over(core: &mut Core) -> Vec<Effect> {
 pub(super) fn tick(core: &mut Core) -> Vec<Effect> {
     let Some(consent) = &mut core.consent else { return Vec::new() };
     let Grant::Counting { reason, until } = &consent.grant else { return Vec::new() };
-    if *until > core.now {
+    // While the plan is read again, whether it can go ahead at all is not known; nor is anything told
+    // behind the word that closes the record.
+    if *until > core.now || core.desk.closing || !matches!(core.plan, Some(PlanView::Shown { blocked: None, .. })) {
         return Vec::new();
     }
     let (reason, hash, asked) = (reason.clone(), consent.hash.clone(), consent.asked.clone());

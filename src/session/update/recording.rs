@@ -7,6 +7,7 @@ use crate::model::entry::{Body, Draft, Entry, EntryKind, EntryOrigin, MilestoneN
 use crate::model::name::IncidentId;
 use crate::observe::alerts::Claim;
 use crate::record::{Durability, Holder, JournalError, milestones};
+use crate::respond::Pass;
 use crate::session::core::{Core, Mark, Next};
 use crate::session::effect::carried;
 use crate::session::message::Dated;
@@ -57,9 +58,8 @@ pub(super) fn recorded(core: &mut Core, ticket: u64, result: Result<Entry, Journ
     let mut effects = match result {
         Ok(entry) => follow_up(core, entry, next),
         Err(error) => {
-            core.cannot_record(Safe::from(error.to_string()));
             core.desk.closing = false;
-            Vec::new()
+            core.cannot_record(Safe::from(error.to_string())).into_iter().collect()
         }
     };
     effects.extend(asking::exports_due(core));
@@ -74,6 +74,10 @@ fn follow_up(core: &mut Core, entry: Entry, next: Next) -> Vec<Effect> {
         Next::OpenWindow { .. } if core.journal_failed.is_some() => {}
         Next::OpenWindow { until, reason } => {
             core.window = WriteWindow::Open { until, reason };
+            // A window that is opened for longer is the same one.
+            if core.desk.pass.is_withdrawn() {
+                core.desk.pass = Pass::default();
+            }
             core.say(NoticeKind::Done, "the write window is open: plans can be confirmed");
             effects.extend(acting::window_opened(core));
         }
@@ -126,6 +130,7 @@ pub(super) fn keep(core: &mut Core, entry: Entry) -> Vec<Effect> {
                 core.closed = Some(incident.id.clone());
                 core.desk.closing = false;
                 effects.push(Effect::Seal(incident.id));
+                effects.extend(acting::incident_closed(core));
             }
         }
         _ => {}
@@ -165,6 +170,10 @@ fn weigh_all(core: &mut Core) {
 
 /// Declares an incident; while one is open, gives it a better title.
 pub(super) fn open(core: &mut Core, title: Safe) -> Vec<Effect> {
+    if core.desk.closing {
+        core.say(NoticeKind::Error, "the incident is being closed: nothing was opened or given another title");
+        return Vec::new();
+    }
     if let Some(incident) = &core.incident {
         let (id, before) = (incident.id.clone(), incident.title.clone());
         if before == title {

@@ -70,6 +70,9 @@ fn jumped(core: &mut Core, now: World) -> Vec<Effect> {
     let before = core.now;
     let (kind, what, from, to) = if now < before - BACK {
         core.now = now;
+        // What is done once a minute is not put off until the time comes that it was before.
+        core.desk.sampled.back_to(now);
+        core.desk.forgotten = core.desk.forgotten.min(now);
         (
             "the clock went back",
             format!("the clock of this machine went back by {} s", (before - now).num_seconds()),
@@ -159,9 +162,8 @@ pub(super) fn back_filled(core: &mut Core, past: Vec<Stamped<Signal>>) -> Vec<Ef
 }
 
 /// The tracks of the last hour, as far as the picture knows them.
-pub(super) fn last_hour(core: &Core) -> Effect {
-    let minutes = (1..=60).rev().map(|back| core.now - TimeDelta::minutes(back));
-    Effect::Track(minutes.flat_map(|minute| core.picture.tracks(minute)).collect())
+pub(super) fn last_hour(core: &mut Core) -> Effect {
+    Effect::Track(core.desk.sampled.hour(&mut core.picture, core.now))
 }
 
 fn take(core: &mut Core, signals: Vec<Stamped<Signal>>) -> Vec<Effect> {
@@ -267,14 +269,8 @@ fn evidence(query: Option<Safe>, excerpt: Option<Excerpt>) -> Vec<Evidence> {
     vec![evidence]
 }
 
-/// The samples of the last whole minute, once.
+/// The samples of the minutes that are over by now, and what came late of earlier ones.
 fn track(core: &mut Core) -> Option<Effect> {
-    let minute = core.now - TimeDelta::seconds(core.now.timestamp().rem_euclid(60)) - TimeDelta::minutes(1);
-    let minute = minute - TimeDelta::nanoseconds(i64::from(minute.timestamp_subsec_nanos()));
-    if core.desk.tracked.is_some_and(|tracked| tracked >= minute) {
-        return None;
-    }
-    core.desk.tracked = Some(minute);
-    let samples = core.picture.tracks(minute);
+    let samples = core.desk.sampled.due(&mut core.picture, core.now);
     (!samples.is_empty()).then_some(Effect::Track(samples))
 }

@@ -15,6 +15,7 @@ mod record;
 mod see;
 mod settle;
 mod silence;
+mod tracks;
 
 use super::update;
 use crate::clock::World;

@@ -50,6 +50,7 @@ fn silence() -> Plan {
         undo: Some("ends exactly this silence before its time, while nobody has changed it".into()),
         blast: Blast {
             ready_before: 0,
+            wanted_before: None,
             wanted_after: 0,
             fewest_ready: None,
             words: "hides 1 alert that fires now: PaymentsCPUHigh of payments".into(),
@@ -106,6 +107,7 @@ fn step() -> Plan {
         undo: None,
         blast: Blast {
             ready_before: 0,
+            wanted_before: None,
             wanted_after: 0,
             fewest_ready: None,
             words: "what a command changes is not known to this program".into(),

@@ -195,6 +195,7 @@ async fn stopping(service: &EcsService, api: &Api, mut changes: Vec<FieldChange>
         undo: None,
         blast: Blast {
             ready_before: service.running(),
+            wanted_before: None,
             wanted_after: service.desired(),
             fewest_ready: Some(fewest(service)),
             words: said(&format!("{ready} tasks of {new} make way for {old}; {} run now", service.running())),
@@ -246,6 +247,7 @@ async fn swapping(
         undo: Some(said(&format!("{new} → {old}, while nobody else has changed it"))),
         blast: Blast {
             ready_before: service.running(),
+            wanted_before: None,
             wanted_after: service.desired(),
             fewest_ready: Some(fewest(service)),
             words: Safe::from(format!(
@@ -313,7 +315,13 @@ fn blast(before: u32, wanted: u32, running: u32) -> Blast {
         Some(percent) => format!("−{by} of {before} ({percent} % less), {running} running now"),
     };
     let fewest = if wanted < before { running.min(wanted) } else { running };
-    Blast { ready_before: running, wanted_after: wanted, fewest_ready: Some(fewest), words: Safe::from(words) }
+    Blast {
+        ready_before: running,
+        wanted_before: Some(before),
+        wanted_after: wanted,
+        fewest_ready: Some(fewest),
+        words: Safe::from(words),
+    }
 }
 
 fn tier(before: u32, wanted: u32, running: u32) -> Tier {

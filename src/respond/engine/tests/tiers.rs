@@ -20,6 +20,13 @@ fn policy(name: &str, rule: Rule) -> Policy {
     }
 }
 
+/// `incident`: whether one is open.
+async fn apply_while(incident: bool, room: &Room, plan: Plan, pad: &Pad) -> Result<Ended, Refusal> {
+    let actor = ana();
+    let confirmed = Confirmed { incident, ..Confirmed::by(&actor) };
+    room.engine.apply_confirmed(plan, confirmed, pad, &|_| ()).await
+}
+
 #[tokio::test]
 async fn the_last_replica_goes_with_a_second_persons_consent_and_not_without() {
     let fake = Fake::start().await;
@@ -64,6 +71,31 @@ async fn what_a_policy_denies_is_not_applied_and_what_takes_a_second_person_wait
 }
 
 #[tokio::test]
+async fn what_a_policy_says_of_one_service_holds_for_all_that_share_a_target() {
+    let fake = Fake::start().await;
+    let pad = Pad::of(&fake);
+    let of_checkout = |rule| vec![Policy { services: vec!["checkout".into()], ..policy("ours", rule) }];
+    // Payments was declared first: the plan is said to be its.
+    let shared = Cluster { service: Some("payments".into()), also: vec!["checkout".into()], ..Cluster::default() };
+    let room = Room::under(&fake, of_checkout(Rule::Deny));
+    let denied = room.engine.plan(&scale(8), &shared).await.unwrap();
+    assert_eq!(Engine::blocked(&denied).as_deref(), Some("by policy ours: the team says so"));
+    let alone = Cluster { also: Vec::new(), ..shared.clone() };
+    assert_eq!(Engine::blocked(&room.engine.plan(&scale(8), &alone).await.unwrap()), None);
+    let room = Room::under(&fake, of_checkout(Rule::SecondPerson));
+    assert_eq!(room.engine.plan(&scale(8), &shared).await.unwrap().tier, Tier::Grave);
+
+    // Right before its intent, too.
+    let room = Room::under(&fake, of_checkout(Rule::Freeze(soon())));
+    let start = room.clock.now();
+    let plan = room.engine.plan(&scale(8), &shared).await.unwrap();
+    drop(room.clock.due(start + TimeDelta::seconds(31)).await);
+    let why = room.apply(plan, &pad).await.unwrap_err().why;
+    assert!(why.starts_with("a policy denies it that did not"), "{why}");
+    assert!(pad.kinds().is_empty() && fake.state().writes().is_empty());
+}
+
+#[tokio::test]
 async fn a_freeze_blocks_and_during_an_incident_warns_and_is_on_the_record() {
     let fake = Fake::start().await;
     let pad = Pad::of(&fake);
@@ -73,7 +105,7 @@ async fn a_freeze_blocks_and_during_an_incident_warns_and_is_on_the_record() {
     assert_eq!(Engine::blocked(&blocked).as_deref(), Some("by policy christmas: the team says so"));
     let warned = room.engine.plan_during(true, &scale(8), &Cluster::default()).await.unwrap();
     assert!(Engine::blocked(&warned).is_none() && warned.facts[0].warns);
-    room.engine.apply_during(true, warned, None, &ana(), &pad, &|_| ()).await.unwrap();
+    apply_while(true, &room, warned, &pad).await.unwrap();
     let intent = pad.kept.lock().unwrap()[0].clone();
     assert_eq!((intent.detail.as_deref(), intent.pinned), (Some("christmas: the team says so"), true));
 }
@@ -138,7 +170,7 @@ async fn a_plan_that_a_freeze_caught_up_with_is_voided_before_its_intent() {
         "a policy denies it that did not when scale Deployment payments was planned (evening: the team says so): plan \
          it again and look at it anew"
     );
-    let why = room.engine.apply_during(true, during, None, &ana(), &pad, &|_| ()).await.unwrap_err().why;
+    let why = apply_while(true, &room, during, &pad).await.unwrap_err().why;
     assert!(why.starts_with("a policy warns of it that did not"), "a warning nobody has seen: {why}");
     assert!(pad.kinds().is_empty() && fake.state().writes().is_empty());
 }
@@ -150,10 +182,10 @@ async fn a_plan_that_was_only_warned_of_is_voided_once_the_incident_is_closed() 
     let always = Freeze::Once { from: World::UNIX_EPOCH, to: World::MAX_UTC };
     let room = Room::under(&fake, vec![policy("christmas", Rule::Freeze(always))]);
     let warned = room.engine.plan_during(true, &scale(8), &Cluster::default()).await.unwrap();
-    let why = room.engine.apply_during(false, warned.clone(), None, &ana(), &pad, &|_| ()).await.unwrap_err().why;
+    let why = apply_while(false, &room, warned.clone(), &pad).await.unwrap_err().why;
     assert!(why.starts_with("a policy denies it") && why.contains("christmas: the team says so"), "{why}");
     assert!(pad.kinds().is_empty() && fake.state().writes().is_empty());
-    let ended = room.engine.apply_during(true, warned, None, &ana(), &pad, &|_| ()).await.unwrap();
+    let ended = apply_while(true, &room, warned, &pad).await.unwrap();
     assert_eq!(ended.outcome.as_str(), "verified", "it was seen, and the incident is open");
 }
 
@@ -195,4 +227,34 @@ async fn a_policy_looks_at_the_tier_that_a_plan_has_by_itself_whichever_comes_fi
         let why = room.engine.apply_with(plan, let_by.as_ref(), &ana(), &pad, &|_| ()).await.unwrap_err().why;
         assert!(why.contains("evening"), "{why}");
     }
+}
+
+#[tokio::test]
+async fn a_window_that_is_closed_takes_the_right_to_write_with_it() {
+    let fake = Fake::start().await;
+    let (room, pad, actor) = (room(&fake), Pad::of(&fake), ana());
+    let pass = Pass::default();
+    pass.withdraw();
+    let plan = room.plan(&scale(8)).await;
+    let late = Confirmed { pass, ..Confirmed::by(&actor) };
+    let why = room.engine.apply_confirmed(plan, late, &pad, &|_| ()).await.unwrap_err().why;
+    assert!(why.contains("the write window was closed before that"), "{why}");
+    assert!(pad.kinds().is_empty() && fake.state().writes().is_empty());
+
+    // While the intent is on its way to the disk.
+    let (owed, mut owing) = tokio::sync::mpsc::unbounded_channel();
+    let pad = Pad { owed: Some(owed), ..Pad::of(&fake) };
+    let (plan, pass) = (room.plan(&scale(8)).await, Pass::default());
+    let confirmed = Confirmed { pass: pass.clone(), ..Confirmed::by(&actor) };
+    let slow_disk = async {
+        for _ in 0..2 {
+            let (draft, tell) = owing.recv().await.unwrap();
+            pass.withdraw();
+            tell.send(Ok(durable(draft, room.clock.now()))).unwrap();
+        }
+    };
+    let (ended, ()) = tokio::join!(room.engine.apply_confirmed(plan, confirmed, &pad, &|_| ()), slow_disk);
+    let Outcome::Refused { why } = ended.unwrap().outcome else { panic!("it was written") };
+    assert!(why.starts_with("nothing was written: the write window was closed"), "{why}");
+    assert!(fake.state().writes().is_empty());
 }

@@ -7,8 +7,8 @@
 use serde_json::{Value, json};
 
 use crate::model::name::Target;
-use crate::model::plan::{Blast, FieldChange, Plan, Refusal, Request, Tier};
-use crate::respond::guard::{RESTARTED, refusal};
+use crate::model::plan::{Blast, FieldChange, Plan, RESTARTED, Refusal, Request, Tier};
+use crate::respond::guard::refusal;
 use crate::respond::kubernetes::draft::{fact, warning};
 use crate::respond::kubernetes::fields::kept;
 use crate::respond::kubernetes::owners::{Field, of_field};
@@ -63,6 +63,7 @@ impl Facts<'_> {
         let least = ready.min(wanted).saturating_sub(away);
         plan.blast = Blast {
             ready_before: ready,
+            wanted_before: None,
             wanted_after: wanted,
             fewest_ready: Some(least),
             words: Safe::from(format!(

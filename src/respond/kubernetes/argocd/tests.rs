@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
+use crate::model::name::{Kind, ObjectPath, WorkloadKey};
 use crate::model::plan::{Ends, OwnerEffect, Permission, Plan, Preview, Refusal, Replicas, Request, Revision, Tier};
 use crate::respond::kubernetes::fake::argo::{APPLICATION, COMMITS, PROJECT, shop, source, stage_application};
 use crate::respond::kubernetes::fake::rollout::{stage, target};
@@ -148,6 +149,24 @@ async fn several_workloads_are_more_than_one_keys_worth() {
     assert_eq!(plan.tier, Tier::Grave, "for all that is known they are several services");
     assert_eq!(plan.affects.len(), 6, "no other action runs on any of them meanwhile");
     assert!(plan.blast.words.starts_with("Deployment d0, Deployment d1, Deployment d2, Deployment d3 and 2 more:"));
+}
+
+#[tokio::test]
+async fn an_application_touches_the_services_whose_workloads_it_deploys() {
+    let fake = staged().await;
+    app(&fake, |app| {
+        let of = |name: &str| json!({ "kind": "Deployment", "namespace": "shop", "name": name });
+        app["status"]["resources"] = json!([of("cart"), of("checkout"), of("checkout-worker"), of("unknown")]);
+    });
+    let key = |name: &str| WorkloadKey { kind: Kind::Deployment, path: ObjectPath::new("shop", name) };
+    let known = [("cart", "cart"), ("checkout", "checkout"), ("checkout-worker", "checkout"), ("search", "search")];
+    let workloads = known.map(|(name, service)| (key(name), service.into())).into();
+    let cluster = Cluster { workloads, ..Cluster::default() };
+    let engine = Engine::new(&fake.environment(), Clock::real()).unwrap();
+    for to in [Revision::Previous, Revision::Named("current".into())] {
+        let plan = engine.plan(&Request::RollBack { target: shop(), to }, &cluster).await.unwrap();
+        assert_eq!((&plan.service, &*plan.services), (&None, &["cart".into(), "checkout".into()][..]));
+    }
 }
 
 #[tokio::test]

@@ -54,6 +54,7 @@ pub(super) fn plan(
         permission: Permission::Unknown { why: not_asked.clone() },
         preview: Preview::Unavailable { why: not_asked },
         service: cluster.service.clone(),
+        services: Vec::new(),
         command: Safe::from(command(holder, facts, wish)),
         facts: notes(holder, facts, wish, off),
         instead: None,
@@ -82,7 +83,7 @@ fn blast(holder: &Holder, facts: &Facts<'_>, wish: &Wish, then: u32) -> Blast {
     };
     // A floor that is lowered lets it go down to there, at any time.
     let fewest = at_once.fewest_ready.map(|ready| if lowered { ready.min(floor) } else { ready });
-    Blast { ready_before: ready, wanted_after: then, fewest_ready: fewest, words }
+    Blast { ready_before: ready, wanted_before: Some(now), wanted_after: then, fewest_ready: fewest, words }
 }
 
 fn tier(wish: &Wish, facts: &Facts<'_>, then: u32) -> Tier {

@@ -105,6 +105,29 @@ fn a_plan_that_is_shown_when_the_window_runs_out_is_neither_confirmed_nor_read_a
 }
 
 #[test]
+fn closing_the_window_voids_what_was_confirmed_in_it_and_not_what_is_confirmed_in_the_next() {
+    let passes = |story: &Story| -> Vec<bool> {
+        let applied = story.effects.iter().filter_map(|effect| match effect {
+            Effect::Apply { pass, .. } => Some(pass.is_withdrawn()),
+            _ => None,
+        });
+        applied.collect()
+    };
+    let mut story = Story::begin();
+    story.planned(plan("p", at(0))).command("confirm").command("write prod-eu for longer");
+    assert_eq!(passes(&story), [false], "the same window still");
+    story.command("close-write");
+    assert_eq!(passes(&story), [true]);
+    story.planned(plan("p2", at(0))).command("confirm");
+    assert_eq!(passes(&story), [true, false]);
+    // So does a disk that takes nothing more.
+    let note = update(&mut story.core, Message::Command(Command::Note { text: "x".into() }));
+    let (ticket, _) = durable("E", &note[0]);
+    story.send(Message::Recorded { ticket, result: Err(JournalError::Failed("full".into())) });
+    assert_eq!(passes(&story), [true, true]);
+}
+
+#[test]
 fn a_plan_that_grew_old_is_read_again_in_place_and_not_confirmed() {
     let mut story = Story::begin();
     story.planned(plan("p", at(0)));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::entry::{Body, Draft};
-use crate::model::plan::{Ends, PlanId, Request, Tier};
+use crate::model::plan::{Ends, Permission, PlanId, Request, Tier};
 use crate::record::{Leftover, consent_hash};
 use crate::respond::By;
 use crate::session::Grant;
@@ -116,6 +116,40 @@ fn broken_glass_takes_ten_seconds_that_can_be_left_and_a_loud_entry() {
 }
 
 #[test]
+fn no_glass_is_broken_for_a_plan_that_cannot_go_ahead_any_more() {
+    let asked = |story: &Story| match story.effects.last() {
+        Some(Effect::Plan { ticket, .. }) => *ticket,
+        other => panic!("{other:?}"),
+    };
+    let why = "the role was taken away";
+    let denied = |id: &str| Plan { permission: Permission::Denied { why: why.into() }, ..grave(id, at(5)) };
+    // Read again within the countdown, and the answer comes before its end or after it.
+    for answered in [7, 12] {
+        let mut story = waiting();
+        story.command("break-glass bob sleeps").send(Message::Tick(at(5))).command("refresh-plan");
+        let ticket = asked(&story);
+        story.send(Message::Tick(at(answered))).send(Message::Planned { ticket, result: Ok(denied("p2")) });
+        story.send(Message::Tick(at(20)));
+        assert!(!story.kinds().contains(&EntryKind::BreakGlass), "{:?}", story.titles());
+        assert!(story.notice().contains(why), "{}", story.notice());
+    }
+    // Nor for one that takes no second person any more.
+    let mut story = waiting();
+    story.command("break-glass bob sleeps").command("refresh-plan");
+    let ticket = asked(&story);
+    story.send(Message::Planned { ticket, result: Ok(plan("p2", at(1))) }).send(Message::Tick(at(20)));
+    assert!(!story.kinds().contains(&EntryKind::BreakGlass), "{:?}", story.titles());
+    // One that is the same as before goes ahead when that is known.
+    let mut story = waiting();
+    story.command("break-glass bob sleeps").send(Message::Tick(at(5))).command("refresh-plan");
+    let ticket = asked(&story);
+    story.send(Message::Tick(at(12)));
+    assert!(!story.kinds().contains(&EntryKind::BreakGlass));
+    story.send(Message::Planned { ticket, result: Ok(grave("p2", at(12))) }).send(Message::Tick(at(13)));
+    assert!(story.kinds().contains(&EntryKind::BreakGlass));
+}
+
+#[test]
 fn without_the_entry_on_the_disk_no_glass_is_broken() {
     let mut story = waiting();
     story.command("break-glass bob sleeps");
@@ -123,6 +157,8 @@ fn without_the_entry_on_the_disk_no_glass_is_broken() {
     let effects = update(&mut story.core, Message::Tick(at(10)));
     let Some(Effect::Record { ticket, .. }) = effects.last() else { panic!("{effects:?}") };
     story.send(Message::Recorded { ticket: *ticket, result: Err(JournalError::Failed("the disk is full".into())) });
+    assert_eq!(story.core.consent, None);
+    assert_eq!(story.effects.last(), Some(&Effect::StopAwaiting), "and nobody is waited for");
     story.command("confirm payments");
     assert!(applied(&story).is_empty());
 }

@@ -226,3 +226,57 @@ fn an_open_incident_that_is_opened_again_gets_a_better_title_once_that_is_durabl
     story.command("open Checkout fails");
     assert_eq!(story.kinds().len(), 2, "the same title again is no entry");
 }
+
+/// An incident with a plan that is shown, and the word that closes it on its way to the disk.
+fn closing(plan: Plan) -> (Story, Effect) {
+    let mut story = Story::begin();
+    story.ready("2026-11-21-checkout", "checkout").planned(plan);
+    let mut effects = update(&mut story.core, Message::Command(Command::Close));
+    assert_eq!(effects.len(), 1, "{}", story.notice());
+    (story, effects.remove(0))
+}
+
+#[test]
+fn nothing_is_confirmed_or_titled_behind_the_word_that_closes_the_record() {
+    let (mut story, closed) = closing(plan("p", at(0)));
+    let before = story.effects.len();
+    story.command("confirm");
+    assert!(story.core.actions.is_empty() && story.notice().contains("is being closed"), "{}", story.notice());
+    story.command("open better title");
+    assert!(story.notice().contains("is being closed"), "{}", story.notice());
+    assert_eq!(story.effects.len(), before, "{:?}", &story.effects[before..]);
+
+    // A freeze only warned of what was planned in the incident: it is judged anew without it.
+    let (ticket, entry) = durable("E9", &closed);
+    story.send(Message::Recorded { ticket, result: Ok(entry) });
+    let Some(Effect::Plan { ticket, incident: false, .. }) = story.effects.last() else {
+        panic!("{:?}", story.effects)
+    };
+    let ticket = *ticket;
+    story.command("confirm");
+    assert!(story.core.actions.is_empty(), "not before it was read again");
+    story.send(Message::Planned { ticket, result: Ok(plan("p2", at(1))) }).command("confirm");
+    assert_eq!(story.core.actions.len(), 1, "outside of it");
+
+    // The disk took it not: the incident goes on.
+    let (mut story, closed) = closing(plan("p", at(0)));
+    let (ticket, _) = durable("E9", &closed);
+    story.send(Message::Recorded { ticket, result: Err(JournalError::Closed) });
+    assert!(!story.core.desk.closing);
+}
+
+#[test]
+fn a_closed_incident_takes_the_consents_with_it() {
+    let (mut story, closed) = closing(Plan { tier: Tier::Grave, ..plan("p", at(0)) });
+    let hash = story.core.consent.as_ref().unwrap().hash.clone();
+    story.command("break-glass bob sleeps").send(Message::Tick(at(10)));
+    assert!(!story.kinds().contains(&EntryKind::BreakGlass), "nothing is told behind the word");
+    story.send(Message::Consented { hash, name: "bob".into(), uid: 1002, void: None });
+    let (ticket, entry) = durable("E9", &closed);
+    story.send(Message::Recorded { ticket, result: Ok(entry) });
+    assert_eq!(story.core.consent, None);
+    assert!(story.effects.contains(&Effect::StopAwaiting));
+    let Some(PlanView::Shown { blocked: Some(_), .. }) = &story.core.plan else { panic!("{:?}", story.core.plan) };
+    story.command("confirm payments");
+    assert!(story.core.actions.is_empty(), "who consented did so in the incident");
+}
