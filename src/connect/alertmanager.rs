@@ -88,7 +88,7 @@ impl Source for Alertmanager {
             loop {
                 let now = cx.clock.now();
                 let answer = reader.get(ALERTS, &[("active", "true"), ("silenced", "true"), ("inhibited", "true")]);
-                let (alerts, limited) = translate(&answer.await?, now)?;
+                let (alerts, limited) = translate(&answer.await?, now, &self.forgotten)?;
                 if self.forgotten.asks(&alerts) {
                     self.forgotten.born(started(&reader).await, now);
                 }
@@ -116,8 +116,9 @@ async fn started(reader: &Reader) -> Option<World> {
     DateTime::parse_from_rfc3339(&answer.json::<Status>().ok()?.uptime).ok().map(|at| at.to_utc())
 }
 
-/// The alerts, and what is missing among them.
-fn translate(answer: &Answer, now: World) -> Result<(Vec<Alert>, Option<Safe>), SourceError> {
+/// The alerts, and what is missing among them. One that was told before is among them as long as it
+/// is in the answer: to leave it out would say that it ended.
+fn translate(answer: &Answer, now: World, before: &Forgotten) -> Result<(Vec<Alert>, Option<Safe>), SourceError> {
     if !answer.status.is_success() {
         return Err(SourceError::Retry {
             why: Safe::from(format!(
@@ -131,15 +132,51 @@ fn translate(answer: &Answer, now: World) -> Result<(Vec<Alert>, Option<Safe>), 
     }
     let all: Vec<Value> = answer.json()?;
     let count = all.len();
-    let alerts: Vec<_> = all
+    let read: Vec<_> = all
         .into_iter()
-        .take(MOST)
-        .filter_map(|value| serde_json::from_value(value).ok())
-        .map(|raw| alert(raw, now))
+        .map(|value| {
+            let fingerprint = value.get("fingerprint").and_then(Value::as_str).map(|text| AlertKey(Safe::from(text)));
+            let raw = serde_json::from_value::<Raw>(value).ok();
+            let known = raw.as_ref().map(key).or(fingerprint).and_then(|key| before.told(&key));
+            (raw, known)
+        })
         .collect();
+    // Those that were told before have their place; what is left is for new ones.
+    let mut room = MOST.saturating_sub(read.iter().filter(|(_, known)| known.is_some()).count());
+    let (mut alerts, mut unread) = (Vec::new(), 0);
+    for (raw, known) in read {
+        match (raw, known) {
+            (Some(raw), Some(_)) => alerts.push(alert(raw, now)),
+            (Some(raw), None) if room > 0 => {
+                room -= 1;
+                alerts.push(alert(raw, now));
+            }
+            (None, Some(known)) => {
+                unread += 1;
+                alerts.push(known.clone());
+            }
+            (_, None) => {}
+        }
+    }
     let missing = count - alerts.len();
-    let limited = (missing > 0).then(|| Safe::from(format!("{missing} of {count} alerts are not shown")));
-    Ok((alerts, limited))
+    let limited = match (missing, unread) {
+        (0, 0) => None,
+        (0, unread) => Some(format!("{unread} of {count} alerts cannot be read: shown as before")),
+        (missing, 0) => Some(format!("{missing} of {count} alerts are not shown")),
+        (missing, unread) => {
+            Some(format!("{missing} of {count} alerts are not shown; {unread} cannot be read: shown as before"))
+        }
+    };
+    Ok((alerts, limited.map(Safe::from)))
+}
+
+fn key(raw: &Raw) -> AlertKey {
+    if !raw.fingerprint.is_empty() {
+        return AlertKey(Safe::from(raw.fingerprint.as_str()));
+    }
+    // Labels are an alert's identity; the fingerprint is their hash.
+    let labels: Vec<_> = raw.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    AlertKey(Safe::from(labels.join(",")))
 }
 
 fn alert(raw: Raw, now: World) -> Alert {
@@ -149,13 +186,6 @@ fn alert(raw: Raw, now: World) -> Alert {
     };
     let name = raw.labels.get("alertname").filter(|name| !name.is_empty());
     let name = name.map_or_else(|| Safe::fixed("alert without a name"), |name| Safe::from(name.as_str()));
-    let key = if raw.fingerprint.is_empty() {
-        // Labels are an alert's identity; the fingerprint is their hash.
-        let labels: Vec<_> = raw.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        Safe::from(labels.join(","))
-    } else {
-        Safe::from(raw.fingerprint.as_str())
-    };
     let state = match raw.status.state.as_str() {
         "suppressed" => AlertState::Suppressed { by: suppressed_by(&raw.status) },
         // `unprocessed` is an alert that was not routed yet: it fires all the same.
@@ -163,7 +193,7 @@ fn alert(raw: Raw, now: World) -> Alert {
     };
     let link = Some(raw.generator_url.as_str()).filter(|url| is_web(url)).map(Safe::from);
     Alert {
-        key: AlertKey(key),
+        key: key(&raw),
         name,
         severity: raw.labels.get("severity").map_or(AlertSeverity::Unknown, |text| AlertSeverity::parse(text)),
         state,

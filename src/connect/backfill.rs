@@ -18,7 +18,7 @@ use crate::model::name::Origin;
 use crate::model::signal::{Gap, Signal, Stamped};
 use crate::text::Safe;
 
-use super::{Connector, Ctx, Follow, History, SourceError};
+use super::{Connector, Ctx, Follow, History};
 
 /// How long one system may take, by the wall: somebody looks at the screen.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -71,9 +71,7 @@ pub async fn back_fill(histories: Histories, clock: &Clock, follow: watch::Recei
             let read = AssertUnwindSafe(history.between(&cx, span)).catch_unwind();
             match tokio::time::timeout(limit, read).await {
                 Ok(Ok(Ok(signals))) => Ok(signals),
-                Ok(Ok(Err(SourceError::Retry { why, .. } | SourceError::Denied(why) | SourceError::Fatal(why)))) => {
-                    Err((origin, format!("what {origin} knows from before was not read: {why}")))
-                }
+                Ok(Ok(Err(why))) => Err((origin, format!("what {origin} knows from before was not read: {why}"))),
                 Ok(Err(_)) => {
                     Err((origin, format!("reading what {origin} knows from before failed by a fault of this program")))
                 }

@@ -122,6 +122,20 @@ impl Outlet {
         self.shared.filled.notify_one();
     }
 
+    /// Waits until the queue takes state at once. As long as nobody else fills it, a `send` after it
+    /// does not wait: what is dropped while it waits has handed over nothing yet.
+    pub(crate) async fn room(&self) {
+        loop {
+            let room = self.queue.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            if lock(&self.shared.queues).closed || lock(&self.queue.waiting).states < STATES {
+                return;
+            }
+            room.await;
+        }
+    }
+
     /// Hands over one signal that occurred now.
     pub(crate) async fn tell(&self, signal: Signal) {
         let now = self.queue.clock.now();

@@ -59,6 +59,7 @@ struct Server {
 type Which = (ServiceName, Safe);
 
 /// One query for one signal.
+#[derive(Clone)]
 struct Asked {
     service: ServiceName,
     spec: SignalSpec,
@@ -208,7 +209,12 @@ impl History for PrometheusHistory {
             }
             let mut samples = Vec::new();
             let mut signals = Vec::new();
-            for (Asked { service, spec, grid }, result) in read_all(&reader, asked).await {
+            let read = read_all(&reader, asked).await;
+            // Nothing was read: that is the server's failure, not a signal's.
+            if let Some((_, Err(Failure::Source(error)))) = read.first() {
+                return Err(error.clone());
+            }
+            for (Asked { service, spec, grid }, result) in read {
                 match result {
                     Ok(Found { values, .. }) => {
                         // A past that ends long ago is no place to go on from.
@@ -217,11 +223,10 @@ impl History for PrometheusHistory {
                         }
                         samples.extend(values.into_iter().map(|(at, value)| sample(&service, &spec, at, value)));
                     }
-                    Err(Failure::Refused(why)) => {
-                        let what = Safe::from(format!("{service} {}: {why}", spec.name));
+                    Err(failure) => {
+                        let what = Safe::from(format!("{service} {}: {failure}", spec.name));
                         signals.push((grid.start(), Signal::Gap(Gap { from: grid.start(), to: grid.end(), what })));
                     }
-                    Err(Failure::Source(error)) => return Err(error),
                 }
             }
             signals.extend(batches(samples));
@@ -233,8 +238,9 @@ impl History for PrometheusHistory {
 }
 
 /// Runs the queries, a few at a time; the results come in the order of the questions. A server that
-/// fails is not asked the rest: that would take a time-out for each.
+/// fails is not asked the rest, which fails in the same way: to ask would take a time-out for each.
 async fn read_all(reader: &Reader, asked: Vec<Asked>) -> Vec<(Asked, Values)> {
+    let mut rest = asked.clone();
     let reads = asked.into_iter().map(|asked| async move {
         let values = query::range(reader, &asked.spec.query, asked.grid).await;
         (asked, values)
@@ -242,9 +248,11 @@ async fn read_all(reader: &Reader, asked: Vec<Asked>) -> Vec<(Asked, Values)> {
     let mut reads = futures::stream::iter(reads).buffered(TOGETHER);
     let mut all = Vec::new();
     while let Some(read) = reads.next().await {
-        let failed = matches!(read.1, Err(Failure::Source(_)));
+        let failure = if let Err(Failure::Source(error)) = &read.1 { Some(error.clone()) } else { None };
         all.push(read);
-        if failed {
+        if let Some(error) = failure {
+            let unasked = rest.split_off(all.len().min(rest.len()));
+            all.extend(unasked.into_iter().map(|asked| (asked, Err(Failure::Source(error.clone())))));
             break;
         }
     }

@@ -57,9 +57,12 @@ pub enum SourceError {
         /// What the system asked for, by `Retry-After`.
         after: Option<Duration>,
     },
-    /// The system knows us and says no, or does not know us.
+    /// The system says no to what was asked; to something else it may say yes.
     #[error("{0}")]
     Denied(Safe),
+    /// The system does not know us, and so says no to everything.
+    #[error("{0}")]
+    Unknown(Safe),
     /// Trying again in this run is of no use.
     #[error("{0}")]
     Fatal(Safe),

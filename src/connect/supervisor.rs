@@ -117,7 +117,7 @@ impl Keeper {
                     Ok(Ended) if self.cx.cancel.is_cancelled() => return,
                     Ok(Ended) => return self.end(Safe::fixed("the source ended by itself")).await,
                     Err(SourceError::Fatal(why)) => return self.end(why).await,
-                    Err(SourceError::Denied(why)) => {
+                    Err(SourceError::Denied(why) | SourceError::Unknown(why)) => {
                         tracing::warn!(origin = %self.cx.origin, %why, "denied");
                         self.tell(SourceState::Denied { why }).await;
                         self.pace.limit(DENIED_WAIT)

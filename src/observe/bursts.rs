@@ -11,7 +11,7 @@ use crate::clock::World;
 use crate::model::entry::EntryKind;
 use crate::model::finding::Finding;
 use crate::model::name::{Origin, ServiceName};
-use crate::text::{Safe, redact_safe};
+use crate::text::{Safe, redact};
 
 use super::evidence;
 use super::logs::{LogStore, minute_of};
@@ -153,7 +153,8 @@ impl State {
         let usual = usual.trim_end_matches(".0");
         let title = format!("{service} logs {errors} errors a minute, usually {usual}");
         let key = format!("error_burst/{service}/{}", words::stamp(start_of(minute)));
-        let excerpt = redact_safe(Safe::from(words::excerpt(line.text, 300)));
+        // Cut before it is redacted, a secret at the cut might not be known for one.
+        let excerpt = words::excerpt(&redact(line.text), 300);
         let mut finding = Finding::new(EntryKind::ErrorBurst, line.origin, at, subject(service), title, key);
         finding.detail = Some(Safe::from(format!("{count} of {of} like: {excerpt}")));
         finding.service = Some(service.clone());

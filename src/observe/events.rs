@@ -11,7 +11,7 @@ use crate::model::cluster::ClusterEvent;
 use crate::model::entry::EntryKind;
 use crate::model::finding::Finding;
 use crate::model::name::{Kind, ObjectPath, Origin, WorkloadKey};
-use crate::text::{Safe, redact_safe};
+use crate::text::{Safe, redact};
 
 use super::told::Told;
 use super::words;
@@ -57,7 +57,8 @@ impl Events {
         }
         self.last.insert(key.clone(), at);
         let name = workload.as_ref().map_or(&event.about.name, |key| &key.path.name);
-        let message = redact_safe(Safe::from(words::excerpt(&event.message, 400)));
+        // Cut before it is redacted, a secret at the cut might not be known for one.
+        let message = Safe::from(words::excerpt(&redact(&event.message), 400));
         let title = format!("{} {}: {}", event.about.name, event.reason, words::excerpt(&message, 160));
         let mut finding = Finding::new(EntryKind::WarningEvent, origin, at, name.clone(), title, key);
         finding.detail = Some(message);

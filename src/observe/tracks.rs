@@ -21,7 +21,8 @@ use crate::text::Safe;
 
 use super::Picture;
 
-/// Replicas are known as of now: they are told of a minute that ended no longer ago than this.
+/// Replicas are known as of now: they are told of a minute that ended no longer ago than this, and
+/// if their source was heard no longer before it.
 const NOW: TimeDelta = TimeDelta::minutes(1);
 
 /// Minutes of which it is told that something came late.
@@ -95,7 +96,13 @@ impl Picture {
             for pattern in service.workloads.iter().filter(|_| current) {
                 let path = ObjectPath::new(pattern.namespace.clone(), pattern.name.clone());
                 let key = WorkloadKey { kind: pattern.kind, path };
-                let Some(workload) = self.workloads.row(&key).and_then(|row| row.workload.as_ref()) else { continue };
+                let Some(row) = self.workloads.row(&key) else { continue };
+                // What a source told last is no value of now once it tells nothing any more.
+                let read = self.sources.row(&row.origin).and_then(|source| source.last_read);
+                let Some(workload) = row.workload.as_ref().filter(|_| read.is_none_or(|read| read >= minute - NOW))
+                else {
+                    continue;
+                };
                 let values = BTreeMap::from([
                     (Safe::fixed("ready"), Some(f64::from(workload.ready))),
                     (Safe::fixed("wanted"), Some(f64::from(workload.desired))),

@@ -8,7 +8,7 @@
 //! Must not: look at services that only one kind of source can tell of.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 
 use serde::Deserialize;
@@ -30,18 +30,20 @@ const WAITING: usize = 100_000;
 pub struct Twins {
     hasher: RandomState,
     /// Lines without a twin so far, by what they say.
-    singles: HashMap<u64, Vec<Single>>,
+    singles: HashMap<u64, BTreeSet<Single>>,
     /// The same in the order of their arrival; those that found their twin included.
-    order: VecDeque<(u64, u64)>,
+    order: VecDeque<(u64, Single)>,
     next: u64,
     sources: Vec<(Origin, u64)>,
 }
 
-#[derive(Debug)]
+/// One line of one source: in this order, so that those of one source near one time are found
+/// without a look at the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Single {
-    number: u64,
-    at_ms: i64,
     source: usize,
+    at_ms: i64,
+    number: u64,
 }
 
 /// What Fluent Bit and Fluentd make of a container's line.
@@ -96,30 +98,45 @@ impl Twins {
 
     /// Whether another source has told this line; if not, it waits for its twin.
     fn is_twin(&mut self, key: u64, at_ms: i64, source: usize) -> bool {
-        let singles = self.singles.entry(key).or_default();
         let apart = |single: &Single| single.at_ms.saturating_sub(at_ms).saturating_abs();
-        let others = singles.iter().enumerate().filter(|(_, single)| single.source != source);
-        let nearest = others.min_by_key(|(_, single)| apart(single)).filter(|(_, single)| apart(single) <= APART);
-        if let Some((place, _)) = nearest {
-            singles.remove(place);
+        let nearest = self.around(key, at_ms, source).min_by_key(|single| (apart(single), single.number));
+        if let Some(twin) = nearest.filter(|single| apart(single) <= APART) {
+            self.forget(key, twin);
+            return true;
+        }
+        let single = Single { source, at_ms, number: self.next };
+        self.singles.entry(key).or_default().insert(single);
+        self.order.push_back((key, single));
+        self.next += 1;
+        if self.order.len() > WAITING
+            && let Some((oldest, single)) = self.order.pop_front()
+        {
+            self.forget(oldest, single);
+        }
+        false
+    }
+
+    /// Of each other source the line before that time and the one after it, or at it. However many
+    /// wait, these are two a source.
+    fn around(&self, key: u64, at_ms: i64, source: usize) -> impl Iterator<Item = Single> {
+        let singles = self.singles.get(&key);
+        (0..self.sources.len()).filter(move |other| *other != source).flat_map(move |source| {
+            let first = |at_ms, number| Single { source, at_ms, number };
+            let before = first(i64::MIN, 0)..first(at_ms, 0);
+            let after = first(at_ms, 0)..first(i64::MAX, u64::MAX);
+            let before = singles.and_then(|singles| singles.range(before).next_back());
+            let after = singles.and_then(|singles| singles.range(after).next());
+            [before, after].into_iter().flatten().copied()
+        })
+    }
+
+    fn forget(&mut self, key: u64, single: Single) {
+        if let Some(singles) = self.singles.get_mut(&key) {
+            singles.remove(&single);
             if singles.is_empty() {
                 self.singles.remove(&key);
             }
-            return true;
         }
-        singles.push(Single { number: self.next, at_ms, source });
-        self.order.push_back((key, self.next));
-        self.next += 1;
-        if self.order.len() > WAITING
-            && let Some((oldest, number)) = self.order.pop_front()
-            && let Some(singles) = self.singles.get_mut(&oldest)
-        {
-            singles.retain(|single| single.number != number);
-            if singles.is_empty() {
-                self.singles.remove(&oldest);
-            }
-        }
-        false
     }
 
     fn source(&mut self, origin: &Origin) -> usize {
@@ -154,13 +171,54 @@ mod tests {
         }
     }
 
+    /// What a source is called does not matter here.
+    fn with_sources(count: usize) -> Twins {
+        let mut twins = Twins::default();
+        for source in 0..count {
+            twins.source(&Origin { env: "test".into(), source: format!("s{source}").as_str().into() });
+        }
+        twins
+    }
+
     #[test]
     fn the_memory_of_lines_is_bounded() {
-        let mut twins = Twins::default();
+        let mut twins = with_sources(1);
         for n in 0..(WAITING as u64 * 2) {
             assert!(!twins.is_twin(n % 7, n as i64 * 100_000, 0));
         }
         assert_eq!(twins.order.len(), WAITING);
-        assert_eq!(twins.singles.values().map(Vec::len).sum::<usize>(), WAITING);
+        assert_eq!(twins.singles.values().map(BTreeSet::len).sum::<usize>(), WAITING);
+    }
+
+    #[test]
+    fn a_line_that_is_told_again_and_again_costs_no_more_than_any_other() {
+        let mut twins = with_sources(2);
+        for n in 0..2 * WAITING as i64 {
+            assert!(twins.around(1, n, 0).count() == 0, "its own source's lines are not looked at");
+            assert!(!twins.is_twin(1, n, 0));
+        }
+        assert_eq!(twins.order.len(), WAITING);
+        // All of them wait; the other source's line is compared with two.
+        for n in (0..WAITING as i64).map(|n| WAITING as i64 + n) {
+            assert!(twins.around(1, n, 1).count() <= 2);
+            assert!(twins.is_twin(1, n, 1));
+        }
+        assert!(twins.singles.is_empty(), "each took one");
+    }
+
+    #[test]
+    fn the_nearest_line_is_the_twin_and_only_within_ten_seconds() {
+        let mut twins = with_sources(3);
+        for at in [0, 5_000, 9_000, 40_000] {
+            assert!(!twins.is_twin(1, at, 0));
+        }
+        assert!(twins.is_twin(1, 6_000, 1), "that of 5 s");
+        assert!(twins.is_twin(1, 6_000, 2), "that of 9 s");
+        assert!(twins.is_twin(1, 6_000, 1), "that of 0 s");
+        assert!(!twins.is_twin(1, 6_000, 1), "40 s is too far");
+        assert!(!twins.is_twin(1, 29_999, 2));
+        assert!(twins.is_twin(1, 30_000, 2), "40 s is within ten");
+        assert!(!twins.is_twin(2, 30_000, 2), "another text");
+        assert!(!twins.is_twin(1, i64::MIN, 0) && !twins.is_twin(1, i64::MAX, 1), "times that make no sense");
     }
 }

@@ -121,24 +121,32 @@ const SPECS: &[Spec] = &[
         label: "secret",
         keywords: &[
             "passw",
+            "passphrase",
             "pwd",
             "secret",
             "token",
             "api_key",
-            "apikey",
             "api-key",
+            "apikey",
             "access_key",
+            "access-key",
+            "accesskey",
             "private_key",
+            "private-key",
+            "privatekey",
             "credential",
         ],
-        pattern: r#"(?i)(?:\b|_)(?:[a-z0-9]+[_.-])*(?:password|passwd|passphrase|pwd|secret|(?:access|refresh|auth|id|session|api|bearer)?[_-]?token|api[_-]?key|(?:secret[_-]?)?access[_-]?key|private[_-]?key|client[_-]?secret|credentials?)["']?(?:\s?=\s?|:\s?|=>\s?)(?:"(?P<double>[^"\[][^"]*)"|'(?P<single>[^'\[][^']*)'|(?P<secret>[^\s"',;&\[\]{}()<>][^\s"',;&{}()<>]*))"#,
+        // Whatever stands before: `PGPASSWORD`, `db.password`, `keyStorePassword`. In quotes the value
+        // ends where they do, not at a quote that is escaped, or at the end of a text that was cut; in
+        // JSON that is itself in a string, its quotes are the escaped ones.
+        pattern: r#"(?i)(?:passw(?:or)?d|passphrase|pwd|secret(?:[_-]?key)?|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?)(?:\\*["'])?\s*(?:=>|=|:)\s*(?:"(?P<double>(?:[^"\\\[]|\\.)(?:[^"\\]|\\.)*)(?:"|\\?\z)|'(?P<single>(?:[^'\\\[]|\\.)(?:[^'\\]|\\.)*)(?:'|\\?\z)|\\+"(?P<nested>[^"\\\[][^"\\]*)|(?P<secret>(?:[^\s"',;&\\\[\]{}()<>]|\\[^\s"'\\\[])[^\s"',;&{}()<>]*))"#,
         only_if: not_a_plain_word,
     },
     // A variable of a container, in JSON: its name says what its value is.
     Spec {
         label: "secret",
-        keywords: &["\"value\":"],
-        pattern: r#"(?i)"name":"[^"]*(?:passw|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)[^"]*","value":"(?P<secret>(?:[^"\[\\]|\\.)(?:[^"\\]|\\.)*)""#,
+        keywords: &["\"value\""],
+        pattern: r#"(?i)"name"\s*:\s*"[^"]*(?:passw|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)[^"]*"\s*,\s*"value"\s*:\s*"(?P<secret>(?:[^"\[\\]|\\.)(?:[^"\\]|\\.)*)""#,
         only_if: not_a_plain_word,
     },
     Spec {
@@ -216,7 +224,7 @@ impl Rule {
         if !self.groups {
             return found.get(0);
         }
-        ["secret", "double", "single"].iter().find_map(|group| found.name(group))
+        ["secret", "double", "single", "nested"].iter().find_map(|group| found.name(group))
     }
 }
 
@@ -337,8 +345,79 @@ mod tests {
             ),
             ("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG", "AWS_SECRET_ACCESS_KEY=[redacted secret]"),
             ("--from-literal=api-key='a b c'", "--from-literal=api-key='[redacted secret]'"),
+            (r#"{"password" : "x"}"#, r#"{"password" : "[redacted secret]"}"#),
+            ("password:  hunter2", "password:  [redacted secret]"),
+            ("password => hunter2", "password => [redacted secret]"),
+            (r#""password":"ab\"cd", "a":1"#, r#""password":"[redacted secret]", "a":1"#),
+            (r#""password":"was cut of"#, r#""password":"[redacted secret]"#),
+            (r#"{"log":"{\"password\":\"hun ter2\"}"}"#, r#"{"log":"{\"password\":\"[redacted secret]\"}"}"#),
+            (r"password=\hunter2 x", "password=[redacted secret] x"),
         ] {
             assert_eq!(redact(text), out);
+            assert_eq!(redact(out), out, "twice is once");
+        }
+        for name in [
+            "passphrase",
+            "private-key",
+            "privateKey",
+            "privatekey",
+            "private_key",
+            "access-key",
+            "accessKey",
+            "PGPASSWORD",
+            "dbPassword",
+            "db.password",
+            "keyStorePassword",
+            "secretKey",
+            "secret_key",
+            "MYSQL_PWD",
+            "csrfToken",
+            "awsAccessKey",
+            "credentials",
+        ] {
+            for (before, after) in [("=", ""), (": ", ""), ("\":\"", "\""), (" = '", "'")] {
+                let with = |value| format!("{name}{before}{value}{after}");
+                assert_eq!(redact(&with("hunter2")), with("[redacted secret]"));
+            }
+        }
+    }
+
+    #[test]
+    fn words_that_are_like_secrets_stay_and_cost_nothing_where_none_is_named() {
+        for text in [
+            "tokens: 512",
+            "max_tokens=512, prompt_tokens: 7",
+            "password reset requested",
+            "no password was given",
+            "unexpected token: }",
+            "secretary: bob",
+            "accessed keys: 3",
+        ] {
+            assert_eq!(redact(text), text);
+        }
+        let rules = RULES.as_ref().unwrap();
+        for text in [
+            "GET /checkout 200 12ms passing through, accessed key 7, private api at 10.0.0.1:8080",
+            r#"{"level":"error","msg":"partner/charge timed out","attempt":3,"took_ms":2000}"#,
+        ] {
+            assert_eq!(rules.wanted(text), 0, "no pattern is tried: {text}");
+        }
+    }
+
+    #[test]
+    fn every_name_of_a_secret_is_among_the_words_that_are_looked_for_first() {
+        let rules = RULES.as_ref().unwrap();
+        for (at, rule) in rules.all.iter().enumerate().filter(|(_, rule)| rule.spec.label == "secret") {
+            for word in ["password", "passwd", "passphrase", "pwd", "secret", "token", "credential"] {
+                let text = format!("{word} \"value\"");
+                assert!(rules.wanted(&text) & (1 << at) != 0, "{word}: {}", rule.spec.label);
+            }
+            for (first, second) in [("api", "key"), ("access", "key"), ("private", "key"), ("secret", "key")] {
+                for between in ["", "_", "-"] {
+                    let text = format!("{first}{between}{second} \"value\"");
+                    assert!(rules.wanted(&text) & (1 << at) != 0, "{text}");
+                }
+            }
         }
     }
 
@@ -372,7 +451,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn redacting_twice_changes_nothing(text in r#"(?s)(password=|token: |://|@|AKIA|eyJ|Cookie: |Authorization: |Bearer |-----BEGIN PRIVATE KEY-----|[a-zA-Z0-9 ="'.:\[\]/;&\n-]{0,12}){0,8}"#) {
+        fn redacting_twice_changes_nothing(text in r#"(?s)(password=|token: |secretKey|\\"|://|@|AKIA|eyJ|Cookie: |Authorization: |Bearer |-----BEGIN PRIVATE KEY-----|[a-zA-Z0-9 ="'.:\[\]/;&\n\\>-]{0,12}){0,8}"#) {
             let once = redact(&text).into_owned();
             prop_assert_eq!(redact(&once).into_owned(), once);
         }

@@ -175,3 +175,45 @@ fn rows_stand_by_need() {
     let names: Vec<_> = picture.alerts.rows().iter().map(|row| row.alert.name.as_str()).collect();
     assert_eq!(names, ["Sooner", "Later", "Warning", "Silenced"]);
 }
+
+#[test]
+fn a_source_whose_clock_is_ahead_tells_one_alert_once() {
+    let mut picture = picture();
+    // It fires since half a minute from now, by the source's clock, whenever it is read.
+    let list = |when| alerts("alertmanager", when, vec![firing("CheckoutErrorRate", "03:12:30")]);
+    let reads = ["03:12:00", "03:12:15", "03:12:30", "03:12:45", "03:13:00"];
+    let findings = play(&mut picture, reads.map(list));
+    assert_eq!(told(&findings), [(AlertFiring, "03:12:00".into(), "CheckoutErrorRate fires")]);
+    assert_eq!(picture.alerts.rows()[0].alert.since, at("03:12"));
+    // It leaves the list and comes back: the same one.
+    let findings = play(&mut picture, [alerts("alertmanager", "03:20", vec![]), list("03:20:15")]);
+    let titles: Vec<_> = findings.iter().map(|finding| finding.title.as_str()).collect();
+    assert_eq!(titles, ["CheckoutErrorRate stopped firing", "CheckoutErrorRate fires again"]);
+    // Another start is another alert.
+    let findings = play(&mut picture, [alerts("alertmanager", "03:30", vec![firing("CheckoutErrorRate", "03:29")])]);
+    assert_eq!(findings.len(), 2, "{findings:?}");
+}
+
+#[test]
+fn replicas_of_a_server_agree_on_which_alert_is_which() {
+    let mut picture = picture();
+    let of = |pod: &str, since: &str| {
+        let mut alert = firing("PaymentsCPUHigh", since);
+        alert.key = AlertKey(format!("fp-{pod}").into());
+        alert.labels = [("pod".into(), pod.into())].into();
+        alert
+    };
+    // The first pod's alert is over, and known to one replica alone.
+    play(&mut picture, [alerts("a", "03:12", vec![of("p1", "03:12")]), alerts("a", "03:20", vec![])]);
+    let findings = play(&mut picture, [alerts("b", "03:21", vec![of("p2", "03:21")])]);
+    assert_eq!(told(&findings), [(AlertFiring, "03:21:00".into(), "PaymentsCPUHigh fires")]);
+    assert_eq!(findings[0].alert.iter().map(|key| key.as_str()).collect::<Vec<_>>(), ["fp-p2"]);
+    assert_eq!(picture.alerts.rows().len(), 2);
+    // Both tell of two pods, in another order: each alert is one row.
+    play(&mut picture, [alerts("a", "03:22", vec![of("p3", "03:22"), of("p2", "03:21")])]);
+    play(&mut picture, [alerts("b", "03:22:05", vec![of("p2", "03:21"), of("p3", "03:22")])]);
+    let rows: Vec<_> = picture.alerts.rows().iter().filter(|row| row.fires()).collect();
+    let keys: Vec<_> = rows.iter().map(|row| (row.alert.key.0.as_str(), row.also.len())).collect();
+    assert_eq!(keys, [("fp-p2", 1), ("fp-p3", 1)]);
+    assert!(rows.iter().all(|row| row.also[0].1 == row.alert.key));
+}

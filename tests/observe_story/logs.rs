@@ -134,6 +134,20 @@ fn a_burst_shows_some_lines_of_every_shape_and_keeps_more_without_secrets() {
     assert!(all.lines().count() > 100 && all.len() <= 64 * 1024 && !all.contains("abcdef"), "{}", all.len());
 }
 
+#[test]
+fn a_secret_that_the_line_of_a_burst_is_cut_in_is_known_for_one() {
+    let mut picture = picture();
+    usual(&mut picture);
+    let line = format!("ERROR {} cannot reach postgres://app:hunter2-and-more@db.internal/shop", "x".repeat(255));
+    assert!(line.find("hunter2").unwrap() < 300 && line.find('@').unwrap() > 300);
+    let all: Vec<_> =
+        (0..200).map(|n| (at("03:10") + chrono::TimeDelta::milliseconds(250 * n), line.as_str())).collect();
+    play(&mut picture, [lines("cw-logs", "payments", &all)]);
+    let findings = picture.tick(at("03:11:30"));
+    let detail = findings[0].detail.as_ref().unwrap();
+    assert!(detail.contains("200 of 200 like") && !detail.contains("hunter2"), "{detail}");
+}
+
 /// So many errors, one every `every` milliseconds from a time on.
 fn errors_from(from: &str, count: i64, every: i64) -> Stamped<Signal> {
     let text = |n: i64| (at(from) + chrono::TimeDelta::milliseconds(n * every), "ERROR timed out");

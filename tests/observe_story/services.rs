@@ -1,4 +1,6 @@
 use warroom::model::entry::EntryKind::*;
+use warroom::model::signal::{Delta, Signal, SourceState};
+use warroom::observe::Picture;
 use warroom::observe::services::Health;
 
 use crate::kit::*;
@@ -107,4 +109,23 @@ fn the_recorder_gets_the_last_value_of_the_minute_and_nothing_where_nothing_is_k
     assert_eq!(value("logs payments", "error"), Some(7.0));
     assert_eq!(value("logs payments", "info"), Some(1.0));
     assert_eq!(value("logs checkout", "error"), None);
+}
+
+#[test]
+fn replicas_of_a_source_that_tells_nothing_any_more_are_not_recorded() {
+    let mut picture = picture();
+    let list = Signal::Workloads(Delta::All(vec![workload("checkout", 3, 3)]));
+    play(&mut picture, [stamped("workloads", at("03:14"), list), link("workloads", "03:14", live())]);
+    let ready = |picture: &Picture, minute: &str| {
+        let tracks = picture.tracks(at(minute));
+        tracks.iter().find(|sample| sample.track.starts_with("replicas")).map(|sample| sample.values["ready"])
+    };
+    picture.tick(at("03:14:59"));
+    assert_eq!(ready(&picture, "03:14:59"), Some(Some(3.0)));
+    play(&mut picture, [link("workloads", "03:14:30", SourceState::Denied { why: "401".into() })]);
+    picture.tick(at("03:19:59"));
+    assert_eq!(ready(&picture, "03:19:59"), None, "it is not known how many there are");
+    play(&mut picture, [link("workloads", "03:20:30", live())]);
+    picture.tick(at("03:20:59"));
+    assert_eq!(ready(&picture, "03:20:59"), Some(Some(3.0)));
 }

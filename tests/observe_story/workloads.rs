@@ -263,6 +263,27 @@ fn warning_events_of_one_reason_fold_and_what_is_told_elsewhere_is_left_out() {
 }
 
 #[test]
+fn a_secret_that_a_warning_is_cut_in_is_known_for_one() {
+    let mut picture = picture();
+    let message = format!("{} cannot reach postgres://app:hunter2-and-more@db.internal/shop", "x".repeat(360));
+    assert!(message.find("hunter2").unwrap() < 400 && message.find('@').unwrap() > 400);
+    let event = ClusterEvent {
+        uid: "u".into(),
+        kind: "Pod".into(),
+        about: ObjectPath::new("payments", "payments-7f9c-a"),
+        reason: "Unhealthy".into(),
+        message: message.as_str().into(),
+        count: 1,
+        first: at("03:14"),
+        last: at("03:14"),
+    };
+    let findings = play(&mut picture, [stamped("events", at("03:14"), Signal::Event(event))]);
+    let detail = findings[0].detail.as_ref().unwrap();
+    assert!(detail.contains("postgres://app") || detail.contains("[redacted"), "{detail}");
+    assert!(!detail.contains("hunter2"), "{detail}");
+}
+
+#[test]
 fn ten_thousand_pods_come_change_and_go() {
     let mut picture = picture();
     let all: Vec<_> = (0..10_000).map(|n| pod(&format!("w{}", n % 500), &n.to_string())).collect();

@@ -84,6 +84,11 @@ impl Forgotten {
         (alerts, Some(Safe::from(why)))
     }
 
+    /// An alert as it was told last, if it was.
+    pub(super) fn told(&self, key: &AlertKey) -> Option<&Alert> {
+        self.listed.get(key).or_else(|| self.kept.get(key))
+    }
+
     fn missing<'a>(&'a self, alerts: &'a [Alert]) -> impl Iterator<Item = &'a AlertKey> {
         let there: std::collections::BTreeSet<_> = alerts.iter().map(|alert| &alert.key).collect();
         self.listed.keys().filter(move |key| !there.contains(key))

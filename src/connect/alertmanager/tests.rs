@@ -209,3 +209,28 @@ async fn an_alert_that_a_server_lists_no_more_has_ended_however_young_the_server
     running.advance(15).await;
     assert_eq!(read(&mut running).await, (vec![], None));
 }
+
+#[tokio::test]
+async fn an_alert_that_is_in_the_answer_has_not_ended_whatever_of_it_can_be_read() {
+    let of = |fingerprint: String| json!({"fingerprint": fingerprint, "labels": {"alertname": "A"}, "startsAt": "2026-11-18T03:14:00Z"});
+    let known: Vec<_> = (0..MOST).map(|n| of(format!("k{n:04}"))).collect();
+    let (script, access) = fake(json!(known)).await;
+    let mut running = Running::start_at(Box::new(Alertmanager::new(access, true)), at(0));
+    let (before, limited) = read(&mut running).await;
+    assert_eq!((before.len(), limited), (MOST, None));
+    // New ones stand before those that were told, and one of these makes no sense any more.
+    let mut more: Vec<_> = (0..7).map(|n| of(format!("a{n}"))).chain(known).collect();
+    more[9]["labels"] = json!({"alertname": 5});
+    script.lock().unwrap().1 = json!(more);
+    running.advance(15).await;
+    let (after, limited) = read(&mut running).await;
+    assert_eq!(after, before);
+    assert_eq!(limited.as_deref(), Some("7 of 5007 alerts are not shown; 1 cannot be read: shown as before"));
+    // What is not in the answer has ended, and gives room.
+    more.truncate(1000);
+    script.lock().unwrap().1 = json!(more);
+    running.advance(15).await;
+    let (after, limited) = read(&mut running).await;
+    assert_eq!(after.len(), 1000);
+    assert_eq!(limited.as_deref(), Some("1 of 1000 alerts cannot be read: shown as before"));
+}

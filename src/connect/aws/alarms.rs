@@ -40,6 +40,15 @@ pub(in crate::connect) struct AlarmsHistory {
     account: Arc<Account>,
 }
 
+/// One alarm, as it is now.
+#[derive(Clone)]
+struct Alarm {
+    alert: Alert,
+    /// Its summary is its description, which holds for the past too. Else it is why the state is
+    /// what it is.
+    described: bool,
+}
+
 /// `HistoryData` of a state update: JSON in text.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -72,7 +81,9 @@ impl Source for Alarms {
                     Ok(alarms) => alarms,
                     Err(error) => return Err(self.account.heed(error).await),
                 };
-                let alerts = Signal::Alerts(Delta::All(alarms.into_values().collect()));
+                let alarms = alarms.into_values().map(|alarm| alarm.alert).collect();
+                // Of a list that is not whole, what is missing has not ended.
+                let alerts = Signal::Alerts(if limited.is_none() { Delta::All(alarms) } else { Delta::Upsert(alarms) });
                 out.send(vec![(now, alerts), (now, Signal::Link(SourceState::Live { limited }))], hold).await;
                 hold = tokio::select! {
                     () = cx.cancel.cancelled() => return Ok(Ended),
@@ -90,7 +101,8 @@ impl History for AlarmsHistory {
             let prefixes = &self.account.access.alarm_prefixes;
             // The history names alarms without their ARN, which is their identity.
             let (known, _) = described(&client, prefixes, cx.clock.now()).await?;
-            let by_name: BTreeMap<Safe, Alert> = known.into_values().map(|alert| (alert.name.clone(), alert)).collect();
+            let by_name: BTreeMap<Safe, Alarm> =
+                known.into_values().map(|alarm| (alarm.alert.name.clone(), alarm)).collect();
             let (items, more) = transitions(&client, span).await?;
             let ours = |item: &&AlarmHistoryItem| {
                 let name = item.alarm_name().unwrap_or_default();
@@ -118,7 +130,7 @@ async fn described(
     client: &Client<aws_sdk_cloudwatch::Client>,
     prefixes: &[String],
     now: World,
-) -> Result<(BTreeMap<Safe, Alert>, Option<Safe>), SourceError> {
+) -> Result<(BTreeMap<Safe, Alarm>, Option<Safe>), SourceError> {
     let mut alarms = BTreeMap::new();
     let mut limited = None;
     let wanted: Vec<Option<&String>> =
@@ -139,9 +151,13 @@ async fn described(
                 .max_records(PAGE)
                 .set_next_token(token);
             let read = read.send().await.map_err(|error| explain(READING, &error, &client.place, &client.login))?;
-            let metric = read.metric_alarms().iter().map(|alarm| metric_alert(alarm, now));
-            let composite = read.composite_alarms().iter().map(|alarm| composite_alert(alarm, now));
-            alarms.extend(metric.chain(composite).map(|alert| (alert.key.0.clone(), alert)));
+            let metric = read.metric_alarms().iter().map(|alarm| (metric_alert(alarm, now), alarm.alarm_description()));
+            let composite =
+                read.composite_alarms().iter().map(|alarm| (composite_alert(alarm, now), alarm.alarm_description()));
+            let both = metric
+                .chain(composite)
+                .map(|(alert, description)| Alarm { described: text(description).is_some(), alert });
+            alarms.extend(both.map(|alarm| (alarm.alert.key.0.clone(), alarm)));
             token = read.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
             if token.is_none() {
                 break;
@@ -217,7 +233,7 @@ fn composite_alert(alarm: &CompositeAlarm, now: World) -> Alert {
     }
 }
 
-fn transition(item: &AlarmHistoryItem, known: &BTreeMap<Safe, Alert>, span: Span) -> Option<(World, Signal)> {
+fn transition(item: &AlarmHistoryItem, known: &BTreeMap<Safe, Alarm>, span: Span) -> Option<(World, Signal)> {
     let at = item.timestamp().and_then(world).filter(|at| span.contains(*at))?;
     let data = item.history_data().and_then(|data| serde_json::from_str::<Transition>(data).ok());
     let (state_value, reason) = match data {
@@ -227,17 +243,23 @@ fn transition(item: &AlarmHistoryItem, known: &BTreeMap<Safe, Alert>, span: Span
     };
     let name = Safe::from(item.alarm_name()?);
     let state = state(Some(&StateValue::from(state_value.as_str())));
-    let mut alert = known.get(&name).cloned().unwrap_or_else(|| Alert {
+    let Alarm { mut alert, described } = known.get(&name).cloned().unwrap_or_else(|| Alarm {
         // It was deleted since: its name is all that is left of it.
-        key: AlertKey(name.clone()),
-        name,
-        severity: AlertSeverity::Unknown,
-        state: AlertState::NoData,
-        since: at,
-        labels: BTreeMap::new(),
-        summary: reason.as_deref().map(Safe::from),
-        link: None,
+        alert: Alert {
+            key: AlertKey(name.clone()),
+            name,
+            severity: AlertSeverity::Unknown,
+            state: AlertState::NoData,
+            since: at,
+            labels: BTreeMap::new(),
+            summary: None,
+            link: None,
+        },
+        described: false,
     });
+    if !described {
+        alert.summary = text(reason.as_deref());
+    }
     alert.state = state;
     alert.since = at;
     Some((at, Signal::Alerts(Delta::Upsert(vec![alert]))))
@@ -263,8 +285,11 @@ fn key(arn: Option<&str>, name: Option<&str>) -> AlertKey {
 }
 
 fn summary(description: Option<&str>, reason: Option<&str>) -> Option<Safe> {
-    let text = |text: Option<&str>| text.map(str::trim).filter(|text| !text.is_empty()).map(Safe::from);
     text(description).or_else(|| text(reason))
+}
+
+fn text(text: Option<&str>) -> Option<Safe> {
+    text.map(str::trim).filter(|text| !text.is_empty()).map(Safe::from)
 }
 
 /// The alarm's name in `arn:aws:cloudwatch:REGION:ACCOUNT:alarm:NAME`.

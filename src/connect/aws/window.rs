@@ -1,8 +1,8 @@
 //! Where the reading of one log group stands.
 //!
 //! Owns: from when the next read starts, and which events were told already. A read starts a
-//! little before the newest event that was seen, because lines of other streams arrive late;
-//! what is read twice is told once. Times are milliseconds since the epoch, as the API's.
+//! little before the newest event that was seen, and now and then longer before it, because lines of
+//! other streams arrive late; what is read twice is told once. Times are milliseconds since the epoch, as the API's.
 //!
 //! `FilterLogEvents` gives each event an id, `StartLiveTail` gives none. A group that is read by
 //! both knows its events by what they are: stream, time and message, and the how-manieth of its
@@ -18,6 +18,9 @@ const OVERLAP: i64 = 10_000;
 const QUIET: i64 = 120_000;
 /// Where a first read starts without a past.
 const FIRST: i64 = 60_000;
+/// How often a read goes back behind the last complete one, however busy the group is. Between,
+/// reads of a busy group start a little before its newest event.
+const DEEP: i64 = 60_000;
 /// A group that is further behind than this cannot be caught up with by reading on.
 const BEHIND: i64 = 15 * 60_000;
 /// Events that are remembered at most.
@@ -29,6 +32,8 @@ pub(super) struct Window {
     newest: Option<i64>,
     /// When the last complete read began.
     complete: Option<i64>,
+    /// When a read last began that went back so far.
+    deep: Option<i64>,
     open: Option<Open>,
     told: Told,
     /// Events are known by what they are, not by their ids.
@@ -72,6 +77,8 @@ struct Told {
     hasher: RandomState,
     known: HashSet<u64>,
     order: VecDeque<(i64, u64)>,
+    /// The newest time of those that there was no room to remember.
+    forgot: Option<i64>,
 }
 
 impl Window {
@@ -92,7 +99,8 @@ impl Window {
         let from = self.from(now);
         self.present.get_or_insert(from);
         let lost = (from < limit).then_some((from, limit));
-        (Open { from: from.max(limit), began: now, token: None, pass: Pass::default() }, lost)
+        let from = from.min(self.deeper(now).unwrap_or(from)).max(limit);
+        (Open { from, began: now, token: None, pass: Pass::default() }, lost)
     }
 
     /// From when a read that begins at `now` has to start to miss nothing.
@@ -100,6 +108,18 @@ impl Window {
         let newest = self.newest.map(|at| at.saturating_sub(OVERLAP));
         let complete = self.complete.map(|at| at.saturating_sub(QUIET));
         newest.max(complete).unwrap_or(now.saturating_sub(FIRST)).min(now)
+    }
+
+    /// From when a read that begins at `now` has to start to find what arrived late, if it is time
+    /// for such a one.
+    fn deeper(&mut self, now: i64) -> Option<i64> {
+        if now.saturating_sub(*self.deep.get_or_insert(now)) < DEEP {
+            return None;
+        }
+        self.deep = Some(now);
+        // What was told and is not remembered would be told again.
+        let remembered = self.told.forgot.map_or(i64::MIN, |at| at.saturating_add(1));
+        Some(self.complete?.saturating_sub(QUIET).max(remembered))
     }
 
     /// Whether the event was not told before; it counts as told from now on. An event from the
@@ -142,10 +162,9 @@ impl Window {
     /// All pages were read; or Live Tail told all there was up to `began`.
     pub(super) fn completed(&mut self, began: i64) {
         self.complete = self.complete.max(Some(began));
-        // Reads that follow start no earlier than the next one does.
-        let from = self.newest.map(|at| at.saturating_sub(OVERLAP));
-        if let Some(from) = from.max(Some(began.saturating_sub(QUIET))) {
-            self.told.forget_before(from);
+        // Reads that follow start no earlier.
+        if let Some(complete) = self.complete {
+            self.told.forget_before(complete.saturating_sub(QUIET));
         }
     }
 }
@@ -177,9 +196,10 @@ impl Told {
         }
         self.order.push_back((at, hash));
         if self.order.len() > REMEMBERED
-            && let Some((_, oldest)) = self.order.pop_front()
+            && let Some((at, oldest)) = self.order.pop_front()
         {
             self.known.remove(&oldest);
+            self.forgot = self.forgot.max(Some(at));
         }
         true
     }
@@ -223,6 +243,48 @@ mod tests {
         assert_eq!(open.from, NOW - 100 - OVERLAP);
         assert!(!window.meets("a", NOW - 100));
         assert!(window.meets("late", NOW - 9_000));
+    }
+
+    #[test]
+    fn a_line_of_a_busy_group_that_arrives_a_minute_late_is_told() {
+        let mut window = Window::default();
+        let (mut told, mut deep) = (Vec::new(), 0);
+        // A read every five seconds, each with a new line; one line of the beginning is ingested
+        // after 50 seconds.
+        for read in 0..40_i64 {
+            let now = NOW + read * 5_000;
+            let (open, lost) = window.next(now);
+            assert_eq!(lost, None);
+            deep += i64::from(read > 0 && open.from < now - 5_000 - OVERLAP);
+            let late = [("late", NOW + 1_000)].into_iter().filter(|_| read >= 10);
+            let lines = (0..=read).map(|line| (format!("{line}"), NOW + line * 5_000));
+            for (id, at) in lines.chain(late.map(|(id, at)| (id.to_owned(), at))).filter(|(_, at)| *at >= open.from) {
+                if window.fresh(event(Some(&id), "", at), &mut Pass::default(), now) {
+                    told.push(id);
+                }
+            }
+            window.completed(now);
+        }
+        assert_eq!(told.iter().filter(|id| *id == "late").count(), 1);
+        assert_eq!(told.len(), 41, "and no line twice");
+        assert_eq!(deep, 3, "once a minute");
+    }
+
+    #[test]
+    fn a_group_so_busy_that_not_all_is_remembered_is_told_once_all_the_same() {
+        let mut window = Window::default();
+        window.next(NOW);
+        // A line a millisecond: two minutes are more than is remembered.
+        let tell = |window: &mut Window, from: i64, to: i64| {
+            (from..to)
+                .filter(|at| window.fresh(event(Some(&at.to_string()), "", *at), &mut Pass::default(), to))
+                .count()
+        };
+        assert_eq!(tell(&mut window, NOW, NOW + 110_000), 110_000);
+        window.completed(NOW + 110_000);
+        let (open, _) = window.next(NOW + 110_001);
+        assert!(open.from < NOW + 110_000 - OVERLAP, "it goes back as far as it remembers");
+        assert_eq!(tell(&mut window, open.from, NOW + 110_000), 0);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use futures::future::BoxFuture;
 
 use super::*;
 use crate::clock::World;
+use crate::connect::SourceError;
 use crate::model::log::LogStream;
 
 enum Past {

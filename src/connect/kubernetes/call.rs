@@ -66,7 +66,8 @@ pub(super) enum Fault {
 impl From<Fault> for SourceError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Unknown(why) | Fault::Forbidden(why) | Fault::Missing(why) => Self::Denied(why),
+            Fault::Unknown(why) => Self::Unknown(why),
+            Fault::Forbidden(why) | Fault::Missing(why) => Self::Denied(why),
             Fault::Gone => Self::Retry { why: Safe::fixed("the API server has forgotten where we were"), after: None },
             Fault::Form(why) | Fault::Refused(why) => Self::Retry { why, after: None },
             Fault::Retry(why, after) => Self::Retry { why, after },

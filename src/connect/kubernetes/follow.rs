@@ -1,51 +1,42 @@
 //! List, then watch: written once for every kind.
 //!
-//! Owns: pages, resuming a watch where it was cut or fell silent, listing again after 410, and
-//! polling where a watch is not allowed. Bodies are taken apart page by page and event by event, so
-//! that no more than one of them is held. Must not: know what a kind means.
+//! Owns: pages, listing again after 410, and polling where a watch is not allowed; `watch` reads
+//! the watches. Bodies are taken apart page by page, so that no more than one of them is held.
+//! Must not: know what a kind means.
 //!
 //! The protocol is that of <https://kubernetes.io/docs/reference/using-api/api-concepts/>.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures::StreamExt as _;
 use futures::future::select_all;
-use http_body_util::BodyExt as _;
 
-use crate::clock::{Hold, wall};
+use crate::clock::{Hold, World};
 use crate::connect::SourceError;
-use crate::connect::http::failure::root_cause;
 use crate::text::Safe;
 
 use super::access::Cluster;
-use super::call::{Ask, Fault, JSON, media_type};
-use super::event::{Event, decode};
-use super::frames::{Frames, Framing};
-use super::lane::{Change, Lane, Link, News, Out, Take};
+use super::call::Fault;
+use super::lane::{Lane, Link, News, Out, Take};
 use super::list::{self, Begun, Place};
+use super::watch::Watch;
 use super::wire::{Object, Page};
 
 /// Objects in a page: 500 of 20 KB are 10 MB on the wire.
 const PAGE: u32 = 500;
 /// Polls where a watch is not allowed, in world time.
 const POLL: Duration = Duration::from_secs(30);
-/// Signs of life of an open watch, in world time.
-const BEAT: Duration = Duration::from_secs(15);
-/// A stream that is silent for this long, by the wall, is opened again from where it was: its other
-/// end may be gone. API servers send a bookmark about once a minute.
-const QUIET: Duration = Duration::from_secs(75);
-/// The API server ends a watch after this many seconds, and it is opened again.
-const WATCH_SECONDS: u32 = 300;
-/// A watch that ends sooner than this, by the wall, without a word is a failure.
-const AT_ONCE: Duration = Duration::from_secs(1);
+/// How often a watch is tried again where it was not allowed, in world time.
+const TRY_AGAIN: TimeDelta = TimeDelta::minutes(5);
 /// How often a list that expired between two pages is started again at once.
 const RESTARTS: u8 = 3;
 /// Namespaces that are tried at a time.
 const AT_A_TIME: usize = 8;
-const WATCH_FORMS: &str = "application/vnd.kubernetes.protobuf;stream=watch, application/json";
 
 /// What is listed.
 #[derive(Clone, Copy, Debug)]
@@ -79,10 +70,11 @@ impl Resource {
 
 /// One namespace, or the cluster, and how far it was read.
 #[derive(Debug)]
-struct Scope {
-    namespace: Option<String>,
-    /// The resource version to watch from; empty: it has to be listed first.
-    version: String,
+pub(super) struct Scope {
+    pub(super) namespace: Option<String>,
+    /// The resource version to watch from: what is older was handed over. Empty: it has to be
+    /// listed first.
+    pub(super) version: String,
 }
 
 /// Follows one kind. It survives the run of its source: the next run resumes.
@@ -90,8 +82,11 @@ pub(super) struct Follower<T> {
     cluster: Arc<Cluster>,
     resource: Resource,
     scopes: Vec<Scope>,
+    /// The scopes are those that were found after the whole cluster was refused.
+    found: bool,
     protobuf: bool,
-    polls: bool,
+    /// A watch was not allowed: until then it is not tried again.
+    polls_until: Option<World>,
     kind: PhantomData<fn() -> T>,
 }
 
@@ -103,10 +98,14 @@ struct Listing<T> {
     ahead: Option<Result<Begun<T>, Fault>>,
     first: bool,
     restarts: u8,
+    /// It was looked for the namespaces that may be read.
+    searched: bool,
+    /// Those of the scopes that were read to their end, in their order.
+    versions: Vec<String>,
 }
 
 /// Why a watch is over.
-enum End {
+pub(super) enum End {
     /// Too far behind.
     Relist,
     /// Not allowed.
@@ -118,7 +117,15 @@ enum End {
 impl<T: Object> Follower<T> {
     /// Nothing was read yet.
     pub(super) fn new(cluster: Arc<Cluster>, resource: Resource) -> Self {
-        Self { cluster, resource, scopes: Vec::new(), protobuf: T::PROTOBUF, polls: false, kind: PhantomData }
+        Self {
+            cluster,
+            resource,
+            scopes: Vec::new(),
+            found: false,
+            protobuf: T::PROTOBUF,
+            polls_until: None,
+            kind: PhantomData,
+        }
     }
 
     /// As [`Follower::new`], within these namespaces.
@@ -127,6 +134,11 @@ impl<T: Object> Follower<T> {
             scopes: namespaces.iter().map(|name| Scope::namespace(name.as_str())).collect(),
             ..Self::new(cluster, resource)
         }
+    }
+
+    /// The kind's name for people.
+    pub(super) fn plural(&self) -> &'static str {
+        self.resource.plural
     }
 
     /// Lists and watches until it fails.
@@ -146,31 +158,40 @@ impl<T: Object> Follower<T> {
         before: impl Future<Output = ()>,
     ) -> Result<Infallible, SourceError> {
         let clock = &lane.cx.clock;
-        let mut held = Some(clock.hold());
+        let mut hold = clock.hold();
         before.await;
+        let mut polls = false;
         loop {
-            let hold = held.take();
-            if self.scopes.is_empty() || self.scopes.iter().any(|scope| scope.version.is_empty()) {
-                self.list(lane, &take, hold.unwrap_or_else(|| clock.hold())).await?;
+            if polls {
+                drop(hold);
+                hold = clock.due(clock.next_multiple(POLL)).await;
+            }
+            if polls || !self.is_listed() {
+                self.list(lane, &take, hold).await?;
             } else {
                 drop(hold);
             }
-            if self.polls {
-                let hold = clock.due(clock.next_multiple(POLL)).await;
-                self.list(lane, &take, hold).await?;
-                continue;
-            }
-            match self.watch(lane, &take).await? {
-                End::Relist => self.scopes.iter_mut().for_each(|scope| scope.version.clear()),
-                End::Json => self.protobuf = false,
-                End::Poll => {
-                    self.polls = true;
-                    let why =
-                        format!("{} are read every {} s: no permission to watch", self.resource.plural, POLL.as_secs());
-                    lane.link.limit(self.resource.plural, Some(Safe::from(why)));
+            // Without a version there is nothing to watch from.
+            polls = !self.is_listed() || self.polls_until.is_some_and(|until| clock.now() < until);
+            if !polls {
+                match self.watch(lane, &take).await? {
+                    End::Relist => self.scopes.iter_mut().for_each(|scope| scope.version.clear()),
+                    End::Json => self.protobuf = false,
+                    End::Poll => {
+                        polls = true;
+                        self.polls_until = Some(clock.now() + TRY_AGAIN);
+                        let (plural, every) = (self.resource.plural, POLL.as_secs());
+                        let why = format!("{plural} are read every {every} s: no permission to watch");
+                        lane.link.limit((plural, "changes"), Some(Safe::from(why)));
+                    }
                 }
             }
+            hold = clock.hold();
         }
+    }
+
+    fn is_listed(&self) -> bool {
+        !self.scopes.is_empty() && self.scopes.iter().all(|scope| !scope.version.is_empty())
     }
 
     /// Everything there is, once.
@@ -196,6 +217,13 @@ impl<T: Object> Follower<T> {
         let mut listing = Listing::new();
         while let Some((items, first, last)) = self.step(&mut listing, lane.link).await? {
             lane.hand(take, News::Page { items, first, last }, hold.clone()).await;
+        }
+        // Now that all of it was handed over.
+        for (scope, version) in self.scopes.iter_mut().zip(listing.versions) {
+            scope.version = version;
+        }
+        if !self.found {
+            lane.link.limit((self.resource.plural, "namespaces"), None);
         }
         Ok(())
     }
@@ -233,20 +261,24 @@ impl<T: Object> Follower<T> {
                     let first = std::mem::replace(&mut listing.first, false);
                     listing.next = page.next;
                     if done {
-                        // Without a version there is nothing to watch from.
-                        self.polls |= page.version.is_empty();
-                        self.scopes[listing.scope].version = page.version;
+                        listing.versions.push(page.version);
                         listing.scope += 1;
                     }
                     return Ok(Some((page.items, first, last)));
                 }
                 Err(Fault::Form(_)) if self.protobuf => self.protobuf = false,
-                Err(Fault::Forbidden(why)) if self.resource.namespaced && scope.namespace.is_none() => {
+                // Also when of the namespaces that were found one is refused now.
+                Err(Fault::Forbidden(why))
+                    if self.resource.namespaced && (scope.namespace.is_none() || (self.found && !listing.searched)) =>
+                {
+                    (self.scopes, self.found) = (Vec::new(), false);
                     self.scopes = self.permitted(why, link).await?;
-                    *listing = Listing { restarts: listing.restarts, ..Listing::new() };
+                    self.found = true;
+                    *listing = Listing { restarts: listing.restarts, searched: true, ..Listing::new() };
                 }
                 Err(Fault::Gone) if listing.restarts < RESTARTS => {
-                    *listing = Listing { restarts: listing.restarts + 1, ..Listing::new() };
+                    let (restarts, searched) = (listing.restarts + 1, listing.searched);
+                    *listing = Listing { restarts, searched, ..Listing::new() };
                 }
                 Err(fault) => return Err(fault.into()),
             }
@@ -298,7 +330,7 @@ impl<T: Object> Follower<T> {
         let shown = names.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
         let more = if names.len() > 4 { ", …" } else { "" };
         link.limit(
-            self.resource.plural,
+            (self.resource.plural, "namespaces"),
             Some(Safe::from(format!(
                 "{} of {} namespace{} only ({shown}{more}): no permission for the whole cluster; ask for a role that may list them everywhere",
                 self.resource.plural,
@@ -315,8 +347,9 @@ impl<T: Object> Follower<T> {
         take: &impl Take<S, T>,
     ) -> Result<End, SourceError> {
         let (cluster, resource, protobuf) = (&self.cluster, &self.resource, self.protobuf);
+        let closed = &AtomicUsize::new(self.scopes.len());
         let watches = self.scopes.iter_mut().map(|scope| {
-            let watch = Watch { cluster, resource, protobuf, scope, kind: PhantomData::<fn() -> T> };
+            let watch = Watch { cluster, resource, protobuf, scope, closed, kind: PhantomData::<fn() -> T> };
             Box::pin(watch.run(lane, take))
         });
         select_all(watches).await.0
@@ -325,7 +358,15 @@ impl<T: Object> Follower<T> {
 
 impl<T> Listing<T> {
     fn new() -> Self {
-        Self { scope: 0, next: String::new(), ahead: None, first: true, restarts: 0 }
+        Self {
+            scope: 0,
+            next: String::new(),
+            ahead: None,
+            first: true,
+            restarts: 0,
+            searched: false,
+            versions: Vec::new(),
+        }
     }
 }
 
@@ -333,138 +374,6 @@ impl Scope {
     fn namespace(name: impl Into<String>) -> Self {
         Self { namespace: Some(name.into()), version: String::new() }
     }
-}
-
-/// The watch of one scope.
-struct Watch<'a, T> {
-    cluster: &'a Cluster,
-    resource: &'a Resource,
-    protobuf: bool,
-    scope: &'a mut Scope,
-    kind: PhantomData<fn() -> T>,
-}
-
-impl<T: Object> Watch<'_, T> {
-    /// Watches, and opens the stream again from where it was cut, until there is nothing to
-    /// resume from.
-    async fn run<O: Out, S: Send>(mut self, lane: &Lane<'_, O, S>, take: &impl Take<S, T>) -> Result<End, SourceError> {
-        let doing = self.resource.doing("watch", self.scope.namespace.as_deref());
-        loop {
-            let mut uri = format!(
-                "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={}",
-                self.resource.path(self.scope.namespace.as_deref()),
-                encode(&self.scope.version),
-            );
-            add(&mut uri, self.resource.query);
-            let accept = if self.protobuf { WATCH_FORMS } else { JSON };
-            let answer = match self.cluster.open(&Ask { uri, accept, doing: &doing }).await {
-                Ok(answer) => answer,
-                Err(Fault::Gone) => return Ok(End::Relist),
-                Err(Fault::Forbidden(_) | Fault::Missing(_)) => return Ok(End::Poll),
-                Err(Fault::Form(_)) if self.protobuf => return Ok(End::Json),
-                Err(fault) => return Err(fault.into()),
-            };
-            let (opened, from) = (wall(), self.scope.version.clone());
-            lane.beat(lane.cx.clock.hold()).await;
-            let framing = if media_type(&answer).contains("protobuf") { Framing::Lengths } else { Framing::Lines };
-            let how = match self.stream(answer.into_body(), framing, lane, take, &doing).await? {
-                Over::Relist => return Ok(End::Relist),
-                Over::Cut(how) => how,
-            };
-            // Half an event is no news, nor is one that came before.
-            if self.scope.version == from && wall().duration_since(opened) < AT_ONCE {
-                return Err(Fault::retry(&doing, &how).into());
-            }
-        }
-    }
-
-    async fn stream<O: Out, S: Send>(
-        &mut self,
-        mut body: kube::client::Body,
-        framing: Framing,
-        lane: &Lane<'_, O, S>,
-        take: &impl Take<S, T>,
-        doing: &str,
-    ) -> Result<Over, SourceError> {
-        let clock = &lane.cx.clock;
-        let mut frames = Frames::new(framing);
-        let mut heard = wall();
-        let mut beat = clock.next_multiple(BEAT);
-        loop {
-            tokio::select! {
-                frame = body.frame() => {
-                    let data = match frame {
-                        None => return Ok(Over::Cut("the API server ended the stream".into())),
-                        Some(Err(error)) => {
-                            return Ok(Over::Cut(format!("the stream broke off ({})", root_cause(&error))));
-                        }
-                        Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-                    };
-                    let hold = clock.hold();
-                    heard = wall();
-                    frames.push(&data);
-                    let (changes, end) = self.events(&mut frames, framing, doing);
-                    lane.hand(take, News::Changes(changes), hold).await;
-                    if let Some(end) = end {
-                        return end;
-                    }
-                }
-                hold = clock.due(beat) => {
-                    if wall().duration_since(heard) >= QUIET {
-                        return Ok(Over::Cut("the stream fell silent".into()));
-                    }
-                    lane.beat(hold).await;
-                    beat = clock.next_multiple(BEAT);
-                }
-            }
-        }
-    }
-
-    /// The complete events, and the end of the stream if one of them is it.
-    fn events(
-        &mut self,
-        frames: &mut Frames,
-        framing: Framing,
-        doing: &str,
-    ) -> (Vec<Change<T>>, Option<Result<Over, SourceError>>) {
-        let mut changes = Vec::new();
-        loop {
-            let event = match frames.next() {
-                Ok(Some(raw)) => decode::<T>(framing, &raw).map_err(|malformed| malformed.to_string()),
-                Ok(None) => return (changes, None),
-                Err(large) => Err(large.to_string()),
-            };
-            match event {
-                Ok(Event::Put(object)) => {
-                    self.scope.version.clone_from(&object.meta().resource_version);
-                    changes.push(Change::Put(object));
-                }
-                Ok(Event::Gone(object)) => {
-                    self.scope.version.clone_from(&object.meta().resource_version);
-                    changes.push(Change::Gone(object));
-                }
-                Ok(Event::Bookmark(version)) => self.scope.version = version,
-                Ok(Event::Unknown) => {}
-                Ok(Event::Error { code: 410, .. }) => return (changes, Some(Ok(Over::Relist))),
-                Ok(Event::Error { code, message }) => {
-                    let fault = Fault::retry(doing, &format!("{code} {message}"));
-                    return (changes, Some(Err(fault.into())));
-                }
-                Err(what) => {
-                    // What was missed is not known, so the next run lists again.
-                    self.scope.version.clear();
-                    return (changes, Some(Err(Fault::retry(doing, &what).into())));
-                }
-            }
-        }
-    }
-}
-
-/// Why a stream is over.
-enum Over {
-    Relist,
-    /// How it was cut.
-    Cut(String),
 }
 
 /// Appends to a query.

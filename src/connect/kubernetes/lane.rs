@@ -14,11 +14,17 @@ use crate::text::Safe;
 
 /// Where signals go: the outlet, or a test's list.
 pub(super) trait Out: Clone + Send + Sync + 'static {
+    /// Waits until there is room for signals.
+    fn room(&self) -> impl Future<Output = ()> + Send;
     /// Hands over signals with the times at which they occurred.
     fn send(&self, signals: Vec<(World, Signal)>, hold: Hold) -> impl Future<Output = ()> + Send;
 }
 
 impl Out for Outlet {
+    async fn room(&self) {
+        Self::room(self).await;
+    }
+
     async fn send(&self, signals: Vec<(World, Signal)>, hold: Hold) {
         Self::send(self, signals, hold).await;
     }
@@ -26,15 +32,18 @@ impl Out for Outlet {
 
 /// What a source says of itself: live, and within which limits.
 #[derive(Debug, Default)]
-pub(super) struct Link(Mutex<BTreeMap<&'static str, Safe>>);
+pub(super) struct Link(Mutex<BTreeMap<Lack, Safe>>);
+
+/// What is limited, and what of it is lacking: each has its own reason, and ends by itself.
+pub(super) type Lack = (&'static str, &'static str);
 
 impl Link {
-    /// Sets or lifts a limit of `what`.
-    pub(super) fn limit(&self, what: &'static str, why: Option<Safe>) {
+    /// Sets or lifts a limit.
+    pub(super) fn limit(&self, lack: Lack, why: Option<Safe>) {
         let mut limits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match why {
-            Some(why) => limits.insert(what, why),
-            None => limits.remove(what),
+            Some(why) => limits.insert(lack, why),
+            None => limits.remove(&lack),
         };
     }
 
@@ -57,18 +66,20 @@ pub(super) struct Lane<'a, O, S> {
 }
 
 impl<O: Out, S: Send> Lane<'_, O, S> {
-    /// Turns news into signals, and hands them over with a sign of life.
+    /// Turns news into signals, and hands them over with a sign of life. Dropped before it is over,
+    /// it has taken in nothing: it waits for room first, and from there on for nothing.
     pub(super) async fn hand<T>(&self, take: &impl Take<S, T>, news: News<T>, hold: Hold) {
         let mut state = self.state.lock().await;
+        self.out.room().await;
         let now = self.cx.clock.now();
         let mut signals = take(&mut state, now, news);
         signals.push((now, self.link.live()));
         self.out.send(signals, hold).await;
     }
 
-    /// Says that a read succeeded.
-    pub(super) async fn beat(&self, hold: Hold) {
-        self.out.send(vec![(self.cx.clock.now(), self.link.live())], hold).await;
+    /// Says that the source lives, as of when it was heard last.
+    pub(super) async fn beat(&self, heard: World, hold: Hold) {
+        self.out.send(vec![(heard, self.link.live())], hold).await;
     }
 }
 

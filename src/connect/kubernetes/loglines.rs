@@ -60,6 +60,11 @@ impl Mark {
         Self { at, lines: 0 }
     }
 
+    /// The newest time.
+    pub(super) fn at(&self) -> World {
+        self.at
+    }
+
     /// What to ask for: the API counts in whole seconds.
     pub(super) fn since(&self) -> String {
         self.at.format("%Y-%m-%dT%H:%M:%SZ").to_string()

@@ -69,8 +69,7 @@ impl Log {
         if let Until::Now(lines) | Until::Before(lines) = until {
             uri.push_str(&format!("&tailLines={lines}"));
         }
-        let doing = format!("read the log of {pod}, container {container}");
-        let answer = self.cluster.open(&Ask { uri, accept: "text/plain, */*", doing: &doing }).await?;
+        let answer = self.cluster.open(&Ask { uri, accept: "text/plain, */*", doing: &self.doing() }).await?;
         Ok(Reading {
             body: answer.into_body(),
             stream: self.stream.clone(),
@@ -78,6 +77,11 @@ impl Log {
             resume: Resume::new(mark.clone()),
             over: false,
         })
+    }
+
+    /// In words: `read the log of shop/web-1, container app`.
+    pub(super) fn doing(&self) -> String {
+        format!("read the log of {}, container {}", self.key.pod, self.key.container)
     }
 }
 
@@ -124,6 +128,11 @@ impl Reading {
             batches.push(batch);
         }
         Some((hold, batches))
+    }
+
+    /// Whether its end was reached, and not cut off.
+    pub(super) fn is_whole(&self) -> bool {
+        self.over
     }
 
     /// How far it is.

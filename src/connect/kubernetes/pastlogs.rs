@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
+use tokio::time::{Instant, timeout_at};
 
-use crate::clock::Span;
+use crate::clock::{Span, World};
+use crate::connect::backfill::patience;
 use crate::connect::{Ctx, History, SourceError};
 use crate::model::log::LogBatch;
 use crate::model::signal::{Gap, Signal, Stamped};
@@ -20,7 +22,7 @@ use super::access::Cluster;
 use super::call::Fault;
 use super::follow::Follower;
 use super::loglines::Mark;
-use super::logstream::{Log, Until};
+use super::logstream::{Log, Reading, Until};
 use super::namespaces::is_name;
 use super::podlogs::{STREAMS, Wanted, containers};
 use super::pods::PODS;
@@ -31,8 +33,11 @@ use super::wire;
 const LINES: u32 = 2000;
 /// Logs that are read at a time.
 const AT_A_TIME: usize = 4;
-/// A log that takes longer than this, by the wall, is given up.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// All logs together end this long before whoever asks stops waiting.
+const MARGIN: Duration = Duration::from_secs(2);
+/// A log whose answer has not begun after this share of the time is given up: one kubelet that hangs
+/// must not take the time of all the others.
+const TO_BEGIN: u32 = 4;
 
 /// The logs of declared services as the kubelets still have them.
 pub(super) struct PastLogs {
@@ -61,29 +66,52 @@ impl PastLogs {
         Ok(members.flat_map(|(pod, member)| containers(&pod, &member)).collect())
     }
 
-    async fn read(&self, cx: &Ctx, span: Span, of: Wanted) -> Vec<Stamped<Signal>> {
+    /// What the log of one container tells until `until`, and a `Gap` for what it does not.
+    async fn read(&self, cx: &Ctx, span: Span, of: Wanted, until: Instant) -> Vec<Stamped<Signal>> {
         let log = Log { cluster: Arc::clone(&self.cluster), key: of.key, stream: of.stream };
         let lives: &[Until] =
             if of.restarts > 0 { &[Until::Before(LINES), Until::Now(LINES)] } else { &[Until::Now(LINES)] };
         let mut signals = Vec::new();
-        for until in lives {
-            match tokio::time::timeout(PATIENCE, self.life(cx, span, &log, *until)).await {
-                Ok(Ok(life)) => signals.extend(life),
+        for life in lives {
+            let begin = until.min(Instant::now() + patience(&cx.clock) / TO_BEGIN);
+            let opened = timeout_at(begin, log.open(*life, &Mark::start(span.from))).await;
+            let mut reading = match opened {
+                Ok(Ok(reading)) => reading,
                 // Gone, or never there.
-                Ok(Err(Fault::Missing(_) | Fault::Refused(_))) => {}
-                Ok(Err(fault)) => signals.push(gap(cx, span, SourceError::from(fault).to_string())),
-                Err(_) => {
-                    let what = format!("log of {} before the start: not read within {PATIENCE:?}", log.key.pod);
-                    signals.push(gap(cx, span, what));
+                Ok(Err(Fault::Missing(_) | Fault::Refused(_))) => continue,
+                Ok(Err(fault)) => {
+                    signals.push(gap(cx, span, SourceError::from(fault).to_string()));
+                    continue;
                 }
-            }
+                Err(_) => {
+                    let what = format!("log of {} before the start: no answer in time", log.key.pod);
+                    signals.push(gap(cx, span, what));
+                    continue;
+                }
+            };
+            let mut told = Told { newest: span.from, signals: &mut signals };
+            let over = timeout_at(until, told.all(cx, span, &log, &mut reading)).await;
+            let (newest, how) = match over {
+                Ok(()) if reading.is_whole() => continue,
+                Ok(()) => (told.newest, "it broke off"),
+                Err(_) => (told.newest, "there was no time to read more"),
+            };
+            let what = format!("log of {} before the start: {how}", log.key.pod);
+            signals.push(gap(cx, Span { from: newest.min(span.to), to: span.to }, what));
         }
         signals
     }
+}
 
-    async fn life(&self, cx: &Ctx, span: Span, log: &Log, until: Until) -> Result<Vec<Stamped<Signal>>, Fault> {
-        let mut reading = log.open(until, &Mark::start(span.from)).await?;
-        let (mut signals, mut lines) = (Vec::new(), 0);
+/// What one log told so far.
+struct Told<'a> {
+    newest: World,
+    signals: &'a mut Vec<Stamped<Signal>>,
+}
+
+impl Told<'_> {
+    async fn all(&mut self, cx: &Ctx, span: Span, log: &Log, reading: &mut Reading) {
+        let mut lines = 0;
         let mut oldest = span.to;
         while let Some((_hold, batches)) = reading.next(&cx.clock).await {
             for (_, batch) in batches {
@@ -91,29 +119,30 @@ impl PastLogs {
                 let mut newest = None;
                 for (line, stream, text) in batch.iter() {
                     lines += 1;
-                    let Some(at) = crate::clock::World::from_timestamp_millis(line.at_ms) else { continue };
+                    let Some(at) = World::from_timestamp_millis(line.at_ms) else { continue };
                     oldest = oldest.min(at);
+                    self.newest = self.newest.max(at);
                     if span.contains(at) {
                         newest = newest.max(Some(at));
                         within.push(stream, at, text);
                     }
                 }
                 if let Some(newest) = newest {
-                    signals.push(super::stamped(cx, newest, Signal::Logs(within)));
+                    self.signals.push(super::stamped(cx, newest, Signal::Logs(within)));
                 }
             }
         }
         if lines >= LINES {
             let what = format!("log of {} before the start: only its last {LINES} lines were read", log.key.pod);
-            signals.push(gap(cx, Span { from: span.from, to: oldest }, what));
+            self.signals.push(gap(cx, Span { from: span.from, to: oldest }, what));
         }
-        Ok(signals)
     }
 }
 
 impl History for PastLogs {
     fn between<'a>(&'a self, cx: &'a Ctx, span: Span) -> BoxFuture<'a, Result<Vec<Stamped<Signal>>, SourceError>> {
         Box::pin(async move {
+            let until = Instant::now() + patience(&cx.clock).saturating_sub(MARGIN);
             let mut all = self.containers().await?;
             let mut signals = Vec::new();
             if all.len() > STREAMS {
@@ -121,11 +150,14 @@ impl History for PastLogs {
                 signals.push(gap(cx, span, what));
                 all.truncate(STREAMS);
             }
-            let mut reads =
-                futures::stream::iter(all.into_iter().map(|of| self.read(cx, span, of))).buffered(AT_A_TIME);
-            while let Some(some) = reads.next().await {
-                signals.extend(some);
-            }
+            let reads = all.into_iter().enumerate().map(|(at, of)| async move {
+                let told = self.read(cx, span, of, until).await;
+                (at, told)
+            });
+            // As they end, so that one that hangs holds up no other; told in their own order.
+            let mut told: Vec<_> = futures::stream::iter(reads).buffer_unordered(AT_A_TIME).collect().await;
+            told.sort_by_key(|(at, _)| *at);
+            signals.extend(told.into_iter().flat_map(|(_, signals)| signals));
             Ok(signals)
         })
     }

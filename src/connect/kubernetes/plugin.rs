@@ -71,13 +71,13 @@ pub(crate) fn is_over(until: Option<World>) -> bool {
     until.is_some_and(|until| until <= Clock::real().now() + MARGIN)
 }
 
-/// Runs the plugin and reads its credential. Every failure is `Denied`: it is tried again
+/// Runs the plugin and reads its credential. Every failure is `Unknown`: it is tried again
 /// slowly, and a person may sign in elsewhere in between.
 async fn run(exec: &ExecConfig) -> Result<Credential, SourceError> {
     let program = exec.command.as_deref().unwrap_or_default();
     let name = program.rsplit('/').next().unwrap_or_default();
     let denied = |what: String| {
-        SourceError::Denied(Safe::from(format!(
+        SourceError::Unknown(Safe::from(format!(
             "run the credential plugin {name:?} of the kubeconfig: {what}; sign in or run it in another terminal"
         )))
     };
@@ -206,14 +206,14 @@ mod tests {
     async fn a_failing_plugin_is_quoted_without_its_secrets() {
         let script = "echo 'secret-on-stdout'; echo 'first' >&2; \
             echo 'token eyJhbGciOiJSUzI1NiIsImtpZCI6Ik5 has expired' >&2; exit 1";
-        let Err(SourceError::Denied(why)) = run(&exec(script)).await else { panic!("not denied") };
+        let Err(SourceError::Unknown(why)) = run(&exec(script)).await else { panic!("not told") };
         assert!(why.contains("has expired") && why.contains("\"sh\""), "{why}");
         assert!(!why.contains("secret-on-stdout") && !why.contains("eyJ"), "{why}");
     }
 
     #[tokio::test]
     async fn an_answer_without_a_credential_is_refused() {
-        let Err(SourceError::Denied(why)) = run(&exec("echo '{\"status\":{}}'")).await else { panic!("not denied") };
+        let Err(SourceError::Unknown(why)) = run(&exec("echo '{\"status\":{}}'")).await else { panic!("not told") };
         assert!(why.contains("not an ExecCredential"), "{why}");
     }
 }

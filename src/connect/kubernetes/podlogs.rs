@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -16,7 +16,6 @@ use crate::clock::{Hold, Wall, World, wall};
 use crate::connect::{Ctx, Ended, Follow, Outlet, Source, SourceError};
 use crate::model::log::LogStream;
 use crate::model::name::ObjectPath;
-use crate::model::signal::Signal;
 use crate::text::Safe;
 
 use super::access::Cluster;
@@ -24,6 +23,7 @@ use super::call::{Ask, Fault};
 use super::lane::{Link, Out};
 use super::loglines::Mark;
 use super::logstream::{Log, Until};
+use super::logtail::{Heard, Progress, Wire, locked, tail};
 use super::namespaces::is_name;
 use super::roster::{Member, Roster};
 use super::until_cancelled;
@@ -34,8 +34,6 @@ pub(super) use super::pastlogs::PastLogs;
 pub(super) const STREAMS: usize = 64;
 /// Signs of life, in world time.
 const BEAT: Duration = Duration::from_secs(15);
-/// Without a byte for this long, by the wall, the API server is asked whether it is there.
-const QUIET: Duration = Duration::from_secs(75);
 /// Rests of a stream that ended, by the wall: it doubles while nothing new comes.
 const SHORT_REST: Duration = Duration::from_millis(250);
 const LONG_REST: Duration = Duration::from_secs(30);
@@ -70,22 +68,13 @@ pub(super) struct PodLogs {
 #[derive(Debug)]
 struct Known {
     /// Written by the stream as it reads.
-    mark: Arc<Mutex<Mark>>,
-    /// Restarts whose previous log was dealt with.
+    progress: Arc<Mutex<Progress>>,
+    /// Restarts of which it was told: a new one breaks the rest.
     restarts: u32,
     open: Option<AbortHandle>,
     /// It rests until then, unless it is restarted.
     rest: Option<(Wall, Duration)>,
     failed: Option<SourceError>,
-}
-
-/// What a stream shares with the source.
-#[derive(Clone)]
-struct Wire {
-    /// Told when the stream is open.
-    opened: mpsc::Sender<Key>,
-    /// When a byte of any log came last. Not a message: busy logs would keep the source busy.
-    heard: Arc<Mutex<Wall>>,
 }
 
 impl PodLogs {
@@ -103,11 +92,11 @@ impl PodLogs {
         let start = *self.start.get_or_insert_with(|| cx.clock.now());
         let mut streams = JoinSet::new();
         let (opened, mut open) = mpsc::channel(STREAMS);
-        let wire = Wire { opened, heard: Arc::new(Mutex::new(wall())) };
+        let wire = Wire { opened, heard: Arc::new(Mutex::new(Heard::now(cx))) };
         let (mut roster, mut follow) = (self.roster.changed(), cx.follow.clone());
         let mut beat = cx.clock.next_multiple(BEAT);
         let hold = cx.clock.hold();
-        self.contact(&wire).await?;
+        self.contact(cx, &wire).await?;
         let (first, _) = wanted(&self.roster, &follow.borrow());
         self.probe(&first).await?;
         // What failed in the run before is tried again.
@@ -115,7 +104,7 @@ impl PodLogs {
         // That the server is there is no read as long as there is a log to be read.
         let mut read = first.is_empty();
         if read {
-            self.beat(cx, out, hold).await;
+            self.beat(&wire, out, hold).await;
         } else {
             drop(hold);
         }
@@ -135,7 +124,7 @@ impl PodLogs {
                         known.failed = None;
                     }
                     if !std::mem::replace(&mut read, true) {
-                        self.beat(cx, out, cx.clock.hold()).await;
+                        self.beat(&wire, out, cx.clock.hold()).await;
                     }
                 }
                 Some(ended) = streams.join_next(), if !streams.is_empty() => {
@@ -146,11 +135,12 @@ impl PodLogs {
                 }
                 () = rested(wake), if wake.is_some() => {}
                 hold = cx.clock.due(beat) => {
-                    if wall().duration_since(*locked(&wire.heard)) > QUIET {
-                        self.contact(&wire).await?;
+                    let quiet = locked(&wire.heard).is_quiet(cx);
+                    if quiet {
+                        self.contact(cx, &wire).await?;
                     }
                     if read {
-                        self.beat(cx, out, hold).await;
+                        self.beat(&wire, out, hold).await;
                     }
                     beat = cx.clock.next_multiple(BEAT);
                 }
@@ -160,12 +150,12 @@ impl PodLogs {
 
     /// Asks whether the API server is there: one question, before many streams are opened, and also
     /// when there is none to open.
-    async fn contact(&self, wire: &Wire) -> Result<(), SourceError> {
+    async fn contact(&self, cx: &Ctx, wire: &Wire) -> Result<(), SourceError> {
         let ask = Ask { uri: "/version".into(), accept: super::call::JSON, doing: "follow pod logs" };
         match self.cluster.open(&ask).await {
             // It is there, whatever it keeps to itself.
             Ok(_) | Err(Fault::Forbidden(_) | Fault::Missing(_)) => {
-                *locked(&wire.heard) = wall();
+                *locked(&wire.heard) = Heard::now(cx);
                 Ok(())
             }
             Err(fault) => Err(fault.into()),
@@ -182,15 +172,17 @@ impl PodLogs {
         let Some(one) = wanted.get(self.probes % wanted.len()) else { return Ok(()) };
         self.probes += 1;
         let log = Log { cluster: Arc::clone(&self.cluster), key: one.key.clone(), stream: one.stream.clone() };
-        let mark = self.known.get(&one.key).map(|known| locked(&known.mark).clone());
+        let mark = self.known.get(&one.key).map(|known| locked(&known.progress).mark.clone());
         match log.open(Until::Now(1), &mark.unwrap_or(Mark::start(World::UNIX_EPOCH))).await {
             Ok(_) | Err(Fault::Missing(_) | Fault::Refused(_)) => Ok(()),
             Err(fault) => Err(fault.into()),
         }
     }
 
-    async fn beat<O: Out>(&self, cx: &Ctx, out: &O, hold: Hold) {
-        out.send(vec![(cx.clock.now(), self.link.live())], hold).await;
+    /// Says that the source lives, as of when something was heard last.
+    async fn beat<O: Out>(&self, wire: &Wire, out: &O, hold: Hold) {
+        let heard = locked(&wire.heard).world;
+        out.send(vec![(heard, self.link.live())], hold).await;
     }
 
     /// Opens what is wanted and not open, and closes what is open and not wanted.
@@ -218,7 +210,7 @@ impl PodLogs {
         });
         for wanted in wanted {
             let known = self.known.entry(wanted.key.clone()).or_insert_with(|| Known {
-                mark: Arc::new(Mutex::new(Mark::start(start))),
+                progress: Arc::new(Mutex::new(Progress::new(start, wanted.restarts))),
                 restarts: wanted.restarts,
                 open: None,
                 rest: None,
@@ -232,9 +224,10 @@ impl PodLogs {
             known.restarts = wanted.restarts;
             let log =
                 Log { cluster: Arc::clone(&self.cluster), key: wanted.key.clone(), stream: wanted.stream.clone() };
-            let (mark, cx, out, wire) = (Arc::clone(&known.mark), cx.clone(), out.clone(), wire.clone());
+            let (progress, cx, out, wire) = (Arc::clone(&known.progress), cx.clone(), out.clone(), wire.clone());
+            let restarts = wanted.restarts;
             known.open = Some(streams.spawn(async move {
-                let end = tail(&log, restarted, &mark, &cx, &out, &wire).await;
+                let end = tail(&log, restarts, &progress, &cx, &out, &wire).await;
                 (log.key, end)
             }));
         }
@@ -264,20 +257,20 @@ impl PodLogs {
     fn describe(&self, wanted: &[Wanted], all: usize) -> Result<(), SourceError> {
         let whole = (self.roster.catalogue().services().iter().all(|service| service.workloads.is_empty()))
             .then(|| Safe::fixed("no service declares workloads, so no pod logs are followed"));
-        self.link.limit("catalogue", whole);
+        self.link.limit(("logs", "catalogue"), whole);
         let capped = (all > wanted.len()).then(|| {
             Safe::from(format!("{} of {all} containers are followed: focus a service to see its own", wanted.len()))
         });
-        self.link.limit("streams", capped);
+        self.link.limit(("logs", "streams"), capped);
         let failed: Vec<&SourceError> =
             wanted.iter().filter_map(|wanted| self.known.get(&wanted.key)?.failed.as_ref()).collect();
         match failed.first() {
             Some(first) if failed.len() == wanted.len() => return Err((*first).clone()),
             Some(first) => {
                 let why = format!("logs of {} of {} containers cannot be read: {first}", failed.len(), wanted.len());
-                self.link.limit("failed", Some(Safe::from(why)));
+                self.link.limit(("logs", "failed"), Some(Safe::from(why)));
             }
-            None => self.link.limit("failed", None),
+            None => self.link.limit(("logs", "failed"), None),
         }
         Ok(())
     }
@@ -287,48 +280,6 @@ impl Source for PodLogs {
     fn run<'a>(&'a mut self, cx: &'a Ctx, out: &'a Outlet) -> BoxFuture<'a, Result<Ended, SourceError>> {
         Box::pin(self.read(cx, out))
     }
-}
-
-/// Follows one log to its end: whether it told anything.
-async fn tail<O: Out>(
-    log: &Log,
-    restarted: bool,
-    mark: &Mutex<Mark>,
-    cx: &Ctx,
-    out: &O,
-    wire: &Wire,
-) -> Result<bool, Fault> {
-    let mut told = false;
-    let current = || locked(mark).clone();
-    // What the container said between the cut and its end stands in the previous log alone.
-    for until in if restarted { &[Until::PreviousEnd, Until::Cut][..] } else { &[Until::Cut] } {
-        let mut reading = match log.open(*until, &current()).await {
-            Ok(reading) => reading,
-            // The previous log may be gone; the current one is another matter.
-            Err(Fault::Missing(_) | Fault::Refused(_)) if *until == Until::PreviousEnd => continue,
-            Err(fault) => return Err(fault),
-        };
-        // Without a receiver the source is ending.
-        let _ = wire.opened.send(log.key.clone()).await;
-        while let Some((hold, batches)) = reading.next(&cx.clock).await {
-            *locked(&wire.heard) = wall();
-            let signals: Vec<_> = batches.into_iter().map(|(at, batch)| (at, Signal::Logs(batch))).collect();
-            if !signals.is_empty() {
-                out.send(signals, hold).await;
-            }
-            // After the hand-over: what was not handed over is read again. What the kubelet says of
-            // the log is no progress in it.
-            let mut mark = locked(mark);
-            told |= *mark != *reading.mark();
-            mark.clone_from(reading.mark());
-        }
-    }
-    Ok(told)
-}
-
-/// A panic elsewhere does not spoil what is behind these locks.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// When the next log that rests has rested. One that is open again, or that nobody wanted when its
@@ -390,7 +341,7 @@ mod tests {
     async fn only_a_log_that_still_rests_wakes_the_source() {
         let now = wall();
         let known = |rest: Option<Wall>| Known {
-            mark: Arc::new(Mutex::new(Mark::start(World::UNIX_EPOCH))),
+            progress: Arc::new(Mutex::new(Progress::new(World::UNIX_EPOCH, 0))),
             restarts: 0,
             open: None,
             rest: rest.map(|until| (until, SHORT_REST)),

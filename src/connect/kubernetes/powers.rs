@@ -81,9 +81,8 @@ async fn of(cluster: &Cluster, namespace: &str) -> Result<String, Safe> {
         "spec": { "namespace": namespace },
     });
     let doing = "ask the cluster what these credentials could do";
-    let answer = cluster.review(PATH, &body, doing).await.map_err(|fault| match fault.into() {
-        SourceError::Retry { why, .. } | SourceError::Denied(why) | SourceError::Fatal(why) => why,
-    })?;
+    let answer =
+        cluster.review(PATH, &body, doing).await.map_err(|fault| Safe::from(SourceError::from(fault).to_string()))?;
     let review: Review =
         serde_json::from_slice(&answer).map_err(|_| Safe::fixed("its answer to a rules review makes no sense"))?;
     let could: Vec<&str> = TOLD

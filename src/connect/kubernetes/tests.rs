@@ -5,7 +5,9 @@
 
 pub(super) mod bytes;
 mod following;
+mod handing;
 mod logs;
+mod refused;
 mod server;
 mod states;
 
@@ -15,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, Hold, World};
+use crate::clock::{Clock, Driver, Hold, World};
 use crate::config::{Catalogue, KubeAccess};
 use crate::connect::{Ctx, Follow};
 use crate::model::name::{EnvId, Kind, Origin, SourceId};
@@ -30,6 +32,8 @@ use super::lane::Out;
 struct Sink(mpsc::UnboundedSender<(World, Signal)>);
 
 impl Out for Sink {
+    async fn room(&self) {}
+
     async fn send(&self, signals: Vec<(World, Signal)>, hold: Hold) {
         for signal in signals {
             let _ = self.0.send(signal);
@@ -49,6 +53,24 @@ impl Said {
                 let (at, signal) = self.0.recv().await.expect("the source is gone");
                 if let Some(answer) = pick(at, signal) {
                     return answer;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), search).await.expect("no such signal within 20 s")
+    }
+
+    /// As [`Said::find`], while world time goes on in steps of five seconds: when a source falls
+    /// asleep cannot be seen from here.
+    async fn find_later<A>(&mut self, driver: &mut Driver, mut pick: impl FnMut(World, Signal) -> Option<A>) -> A {
+        let search = async {
+            loop {
+                driver.advance(driver.now() + chrono::TimeDelta::seconds(5));
+                driver.settled().await;
+                while let Ok(said) = tokio::time::timeout(Duration::from_millis(5), self.0.recv()).await {
+                    let (at, signal) = said.expect("the source is gone");
+                    if let Some(answer) = pick(at, signal) {
+                        return answer;
+                    }
                 }
             }
         };

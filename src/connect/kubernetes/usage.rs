@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures::future::BoxFuture;
 
 use crate::clock::World;
@@ -21,6 +22,8 @@ use super::{metrics, namespaces, until_cancelled};
 
 /// How long the first poll waits for the pods, by the wall.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is asked again for what was refused, in world time.
+const AGAIN: TimeDelta = TimeDelta::minutes(5);
 const BASE: &str = "/apis/metrics.k8s.io/v1beta1";
 
 /// Reads usage.
@@ -31,12 +34,14 @@ pub(super) struct Usage {
     after_pods: bool,
     /// Where pods are asked for; `None` is the whole cluster. Empty: not decided.
     scopes: Vec<Option<String>>,
+    /// Something was refused: then it is decided anew.
+    again: Option<World>,
 }
 
 impl Usage {
     /// Reads the usage of `cluster`.
     pub(super) fn new(cluster: Arc<Cluster>) -> Self {
-        Self { cluster, link: Link::default(), after_pods: false, scopes: Vec::new() }
+        Self { cluster, link: Link::default(), after_pods: false, scopes: Vec::new(), again: None }
     }
 
     /// Its first poll waits until the pods of the cluster were listed, a while at most: usage of
@@ -57,8 +62,11 @@ impl Usage {
             loop {
                 let mut usage = self.pods(cx.clock.now()).await?;
                 match self.list("nodes", None, cx.clock.now()).await {
-                    Ok(nodes) => usage.extend(nodes),
-                    Err(Fault::Forbidden(why)) => self.link.limit("nodes", Some(why)),
+                    Ok(nodes) => {
+                        usage.extend(nodes);
+                        self.link.limit(("nodes", "all"), None);
+                    }
+                    Err(Fault::Forbidden(why)) => self.link.limit(("nodes", "all"), Some(why)),
                     Err(fault) => return Err(explained(fault)),
                 }
                 let now = cx.clock.now();
@@ -71,14 +79,22 @@ impl Usage {
     }
 
     async fn pods(&mut self, now: World) -> Result<Vec<Measured>, SourceError> {
-        if self.scopes.is_empty() {
+        if self.again.is_some_and(|again| now >= again) {
+            (self.scopes, self.again) = (Vec::new(), None);
+        }
+        let decided = self.scopes.is_empty();
+        if decided {
             let names = &self.cluster.access().namespaces;
             self.scopes = if names.is_empty() { vec![None] } else { names.iter().cloned().map(Some).collect() };
         }
         if self.scopes == [None] {
             match self.list("pods", None, now).await {
-                Ok(usage) => return Ok(usage),
+                Ok(usage) => {
+                    self.link.limit(("pods", "namespaces"), None);
+                    return Ok(usage);
+                }
                 Err(Fault::Forbidden(_)) => {
+                    self.again = Some(now + AGAIN);
                     self.scopes = namespaces::candidates(&self.cluster).await?.into_iter().map(Some).collect();
                 }
                 Err(fault) => return Err(explained(fault)),
@@ -100,7 +116,10 @@ impl Usage {
                 return Err(SourceError::Denied(why));
             }
             let why = format!("usage of pods in {} namespaces only: no permission for the others", permitted.len());
-            self.link.limit("pods", Some(Safe::from(why)));
+            self.link.limit(("pods", "namespaces"), Some(Safe::from(why)));
+            self.again.get_or_insert(now + AGAIN);
+        } else if decided {
+            self.link.limit(("pods", "namespaces"), None);
         }
         self.scopes = permitted;
         Ok(usage)

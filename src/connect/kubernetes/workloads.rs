@@ -4,7 +4,6 @@
 //! overtake a new one. Must not: judge; a rollout is a change, not a cause.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -21,6 +20,7 @@ use super::access::Cluster;
 use super::follow::{Follower, Resource};
 use super::lane::{Change, Lane, Link, News, Out};
 use super::objects;
+use super::refusals::Refusals;
 use super::rollouts::Rollouts;
 use super::until_cancelled;
 use super::wire::{Meta, Object as _};
@@ -69,51 +69,19 @@ impl Workloads {
     pub(super) async fn read<O: Out>(&mut self, cx: &Ctx, out: &O) -> Result<Ended, SourceError> {
         self.state.get_mut().since.get_or_insert_with(|| cx.clock.now() - OVERLAP);
         let lane = &Lane { cx, out, link: &self.link, state: &self.state };
+        let of = |kind| move |state: &mut State, now, news| state.workloads(kind, now, news);
         let kinds = async {
-            // A kind that is not permitted limits the view; all of them refused is a refusal.
-            let (deployments, stateful_sets, daemon_sets, replica_sets, autoscalers) = tokio::try_join!(
-                permitted(
-                    lane,
-                    DEPLOYMENTS,
-                    self.deployments
-                        .follow(lane, |state: &mut State, now, news| { state.workloads(Kind::Deployment, now, news) })
-                ),
-                permitted(
-                    lane,
-                    STATEFUL_SETS,
-                    self.stateful_sets
-                        .follow(lane, |state: &mut State, now, news| { state.workloads(Kind::StatefulSet, now, news) })
-                ),
-                permitted(
-                    lane,
-                    DAEMON_SETS,
-                    self.daemon_sets
-                        .follow(lane, |state: &mut State, now, news| { state.workloads(Kind::DaemonSet, now, news) })
-                ),
-                permitted(lane, REPLICA_SETS, self.replica_sets.follow(lane, State::replica_sets)),
-                permitted(lane, AUTOSCALERS, self.autoscalers.follow(lane, State::autoscalers)),
+            let refusals = Refusals::among(5);
+            let (never, ..) = tokio::try_join!(
+                refusals.follow(lane, &mut self.deployments, of(Kind::Deployment)),
+                refusals.follow(lane, &mut self.stateful_sets, of(Kind::StatefulSet)),
+                refusals.follow(lane, &mut self.daemon_sets, of(Kind::DaemonSet)),
+                refusals.follow(lane, &mut self.replica_sets, State::replica_sets),
+                refusals.follow(lane, &mut self.autoscalers, State::autoscalers),
             )?;
-            // Each of them came back because it was refused.
-            let first = [deployments, stateful_sets, daemon_sets, replica_sets, autoscalers].into_iter().next();
-            Err::<Infallible, _>(first.unwrap_or(SourceError::Fatal(crate::text::Safe::default())))
+            Ok(never)
         };
         until_cancelled(cx, kinds).await
-    }
-}
-
-/// Lets one kind's refusal limit the source instead of ending it.
-async fn permitted<O: Out, S: Send>(
-    lane: &Lane<'_, O, S>,
-    resource: Resource,
-    follow: impl Future<Output = Result<Infallible, SourceError>>,
-) -> Result<SourceError, SourceError> {
-    match follow.await {
-        Ok(never) => match never {},
-        Err(SourceError::Denied(why)) => {
-            lane.link.limit(resource.plural, Some(why.clone()));
-            Ok(SourceError::Denied(why))
-        }
-        Err(error) => Err(error),
     }
 }
 

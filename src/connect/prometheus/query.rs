@@ -27,10 +27,13 @@ pub(super) struct Grid {
 }
 
 /// Why a query gave nothing.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// The server does not like this query: the others may do.
+    #[error("{0}")]
     Refused(Safe),
     /// The server cannot be read.
+    #[error("{0}")]
     Source(SourceError),
 }
 

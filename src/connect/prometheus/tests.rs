@@ -61,6 +61,7 @@ async fn range(State(fake): State<Arc<Fake>>, Query(asked): Query<Asked>) -> Res
             return (StatusCode::SERVICE_UNAVAILABLE, axum::Json(error)).into_response();
         }
         "good" => vec![series],
+        "away" => return (StatusCode::SERVICE_UNAVAILABLE, "a proxy says so").into_response(),
         "several" => vec![series.clone(), series],
         "nothing" => vec![],
         _ => {
@@ -203,6 +204,38 @@ async fn the_past_is_read_at_the_same_moments_and_the_present_goes_on_from_it() 
     running.until_live().await;
     let asked = fake.asked.lock().unwrap().clone();
     assert!(asked.contains(&("good".into(), 15, 30)), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_past_that_broke_off_tells_what_was_read_and_what_was_not() {
+    let (fake, access) = fake().await;
+    let signals = [("errors", "good"), ("load", "away"), ("late", "good")];
+    let (source, history) = Prometheus::new(access.clone(), catalogue(vec![service("checkout", &[], &signals)]), true);
+    let (clock, _driver) = crate::clock::Clock::driven(epoch());
+    let (cx, _follow) = context(&clock);
+    let past = history.between(&cx, Span { from: at(-600), to: at(0) }).await.unwrap();
+    let read = samples(&past);
+    assert!(read.len() == 41 && read.iter().all(|(name, ..)| name == "checkout errors"), "{read:?}");
+    let gaps: Vec<_> = past
+        .iter()
+        .filter_map(|signal| match &signal.body {
+            Signal::Gap(gap) => Some((gap.from, gap.to, gap.what.split(':').next().unwrap().to_owned())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(gaps, ["checkout load", "checkout late"].map(|what| (at(-600), at(0), what.to_owned())));
+    // What was read is not read again; what was not, is.
+    fake.asked.lock().unwrap().clear();
+    let running = Running::start_at(Box::new(source), at(15));
+    let (result, _) = running.end().await;
+    assert!(matches!(result, Err(SourceError::Retry { .. })), "{result:?}");
+    let asked = fake.asked.lock().unwrap().clone();
+    assert!(asked.contains(&("good".into(), 15, 15)) && asked.contains(&("good".into(), -285, 15)), "{asked:?}");
+
+    let services = catalogue(vec![service("checkout", &[], &[("load", "away"), ("late", "good")])]);
+    let (_, history) = Prometheus::new(access, services, true);
+    let past = history.between(&cx, Span { from: at(-600), to: at(0) }).await;
+    assert!(matches!(past, Err(SourceError::Retry { .. })), "nothing was read");
 }
 
 #[tokio::test]

@@ -159,12 +159,16 @@ impl AlertBook {
     }
 
     fn upsert(&mut self, origin: &Origin, occurred: World, mut alert: Alert, catalogue: &Catalogue) -> Option<GroupId> {
-        if alert.since > occurred {
-            // A source whose clock runs ahead: what it tells now is not later than now.
-            alert.since = occurred;
-        }
+        // A source whose clock runs ahead: what it tells now is not later than now.
+        let mut clocks = (alert.since, alert.since.min(occurred));
+        alert.since = clocks.1;
         if let Some(id) = self.index.get(origin).and_then(|keys| keys.get(&alert.key)) {
             let member = self.groups.get_mut(id)?.members.iter_mut().find(|member| member.origin == *origin)?;
+            if member.clocks.0 == clocks.0 {
+                // The same moment as before, which is not later by now.
+                clocks = member.clocks;
+                alert.since = clocks.1;
+            }
             let (was, is) = (Stage::of(&member.alert.state), Stage::of(&alert.state));
             if was != is {
                 // Telling an earlier state again changes nothing. An alert that had only left the
@@ -177,6 +181,7 @@ impl AlertBook {
                 member.changed = occurred;
             }
             member.vanished = false;
+            member.clocks = clocks;
             member.alert = alert;
             return Some(*id);
         }
@@ -195,26 +200,32 @@ impl AlertBook {
         self.groups.get_mut(&id)?.members.push(Member {
             origin: origin.clone(),
             alert,
+            clocks,
             changed: occurred,
             vanished: false,
         });
         Some(id)
     }
 
-    /// A group in which another source tells the same alert. Without a service, only the same key
-    /// or the same labels are the same alert: two replicas of one Alertmanager.
+    /// A group in which another source tells the same alert: of the same key or the same labels, as
+    /// two replicas of one Alertmanager tell it. With a service, one of the same name that is not
+    /// over is taken for it, too, if its labels have other names: sources of two kinds.
     fn group_for(&self, origin: &Origin, alert: &Alert, service: Option<&ServiceName>) -> Option<GroupId> {
-        let same = |other: &Alert| {
-            other.name == alert.name && (service.is_some() || other.key == alert.key || other.labels == alert.labels)
+        let open = |group: &&Group| {
+            group.service.as_ref() == service && group.members.iter().all(|member| member.origin != *origin)
         };
-        self.groups
-            .iter()
-            .find(|(_, group)| {
-                group.service.as_ref() == service
-                    && group.members.iter().all(|member| member.origin != *origin)
-                    && group.members.iter().any(|member| same(&member.alert))
-            })
-            .map(|(id, _)| *id)
+        let find = |same: &dyn Fn(&Alert) -> bool| {
+            let of_name = |other: &Alert| other.name == alert.name && same(other);
+            let groups = self.groups.iter().filter(|(_, group)| open(group));
+            groups
+                .filter(|(_, group)| group.members.iter().any(|member| of_name(&member.alert)))
+                .map(|(id, _)| *id)
+                .next()
+        };
+        find(&|other| other.key == alert.key).or_else(|| find(&|other| other.labels == alert.labels)).or_else(|| {
+            let of_another_kind = |other: &Alert| !other.labels.keys().eq(alert.labels.keys());
+            service.and_then(|_| find(&|other| other.state != AlertState::Resolved && of_another_kind(other)))
+        })
     }
 
     fn vanish(&mut self, origin: &Origin, occurred: World, key: &AlertKey) -> Option<GroupId> {

@@ -44,6 +44,8 @@ struct Identity {
 pub(super) struct Member {
     pub(super) origin: Origin,
     pub(super) alert: Alert,
+    /// Since when the alert is as it is by the source's own clock, which may run ahead, and by ours.
+    pub(super) clocks: (World, World),
     /// When the source was seen to tell another state than before.
     pub(super) changed: World,
     /// The alert left its source's list; when it ended is not known better.

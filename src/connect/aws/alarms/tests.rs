@@ -146,3 +146,48 @@ async fn the_past_is_told_transition_by_transition() {
     assert_eq!(asked["HistoryItemType"], "StateUpdate");
     assert_eq!(asked["AlarmTypes"], json!(["MetricAlarm", "CompositeAlarm"]));
 }
+
+#[tokio::test]
+async fn alarms_beyond_those_that_are_read_have_not_ended() {
+    // Every page has a successor.
+    let (_, access) = Fake::start(|_, input| {
+        let page: usize = input.get("NextToken").and_then(Value::as_str).map_or(0, |token| token.parse().unwrap());
+        let alarm = metric(&format!("alarm {page}"), "ALARM", -60);
+        (200, json!({"MetricAlarms": [alarm], "NextToken": (page + 1).to_string()}))
+    })
+    .await;
+    let (source, _) = Alarms::new(Account::new(access, true));
+    let (mut signals, limited) = Running::start(source).until_live().await;
+    assert_eq!(limited.as_deref(), Some("only the first 100 alarms are read"));
+    match signals.pop().map(|signal| signal.body) {
+        Some(Signal::Alerts(Delta::Upsert(alerts))) => assert_eq!(alerts.len(), PAGES),
+        other => panic!("what is missing would end: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_past_tells_why_it_was_so_then_and_not_why_it_is_so_now() {
+    let item = |name: &str, seconds: i64, reason: &str| {
+        let data = json!({"newState": {"stateValue": "OK", "stateReason": reason}}).to_string();
+        json!({"AlarmName": name, "AlarmType": "MetricAlarm", "Timestamp": at(seconds).timestamp(),
+               "HistoryItemType": "StateUpdate", "HistorySummary": "Alarm updated from ALARM to OK", "HistoryData": data})
+    };
+    let history = json!({"AlarmHistoryItems": [item("checkout", -60, "then"), item("cpu high", -90, " then "), item("cpu high", -95, "")]});
+    let (_, access) = Fake::start(move |operation, input| match operation {
+        "DescribeAlarms" => pages(input),
+        _ => (200, history.clone()),
+    })
+    .await;
+    let (_, history) = Alarms::new(Account::new(access, true));
+    let (clock, _driver) = crate::clock::Clock::driven(epoch());
+    let (cx, _follow) = context(&clock);
+    let past = history.between(&cx, Span { from: at(-3600), to: epoch() }).await.unwrap();
+    let told: Vec<_> = past
+        .iter()
+        .map(|signal| match &signal.body {
+            Signal::Alerts(Delta::Upsert(alerts)) => alerts[0].summary.as_deref(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told, [None, Some("then"), Some("Users cannot pay")], "a description is of all times");
+}

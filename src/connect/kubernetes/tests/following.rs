@@ -288,8 +288,8 @@ async fn a_role_that_may_list_but_not_watch_is_polled_on_round_times() {
 }
 
 #[tokio::test]
-async fn a_quiet_watch_gives_a_sign_of_life_every_fifteen_seconds_of_world_time() {
-    let (streams, _senders) = Streams::new(1);
+async fn a_quiet_watch_gives_a_sign_of_life_every_fifteen_seconds_as_of_when_it_was_heard() {
+    let (streams, senders) = Streams::new(1);
     let fake = Fake::serve(move |asked| {
         if asked.watches() { streams.reply(PROTOBUF_WATCH) } else { Reply::Whole(200, PROTOBUF, pods(&["a"], "1", "")) }
     })
@@ -298,11 +298,20 @@ async fn a_quiet_watch_gives_a_sign_of_life_every_fifteen_seconds_of_world_time(
     let (out, mut said) = sink();
     let source = run_pods(&fake.url, &clock, out);
     said.find(|_, signal| delta(signal)).await;
+    // It is open from here on.
+    let after = |seconds| epoch() + chrono::TimeDelta::seconds(seconds);
+    let live = |when, signal| matches!(signal, Signal::Link(_)).then_some(when);
+    assert_eq!(said.find(live).await, epoch(), "with the list");
+    assert_eq!(said.find(live).await, epoch(), "as the watch opens");
     for beat in 1..=3 {
-        let at = epoch() + chrono::TimeDelta::seconds(15 * beat);
-        driver.advance(at);
-        said.find(|when, signal| (matches!(signal, Signal::Link(_)) && when == at).then_some(())).await;
+        driver.advance(after(15 * beat));
+        assert_eq!(said.find(live).await, epoch(), "nothing was heard since");
     }
+    let mark = envelope("Pod", &super::bytes::bytes(1, &super::bytes::text(6, "2")));
+    senders[0].send(event("BOOKMARK", &mark)).unwrap();
+    assert_eq!(said.find(live).await, after(45));
+    driver.advance(after(60));
+    assert_eq!(said.find(live).await, after(45));
     source.abort();
 }
 

@@ -1,19 +1,26 @@
 //! Pod logs: live, resumed, previous and past.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use crate::clock::{Clock, Span};
-use crate::connect::History as _;
-use crate::connect::kubernetes::podlogs::{PastLogs, PodLogs, STREAMS};
+use crate::connect::kubernetes::call::Fault;
+use crate::connect::kubernetes::logstream::Log;
+use crate::connect::kubernetes::logtail::{Heard, Progress, Wire, tail};
+use crate::connect::kubernetes::podlogs::{Key, PastLogs, PodLogs, STREAMS};
 use crate::connect::kubernetes::roster::Roster;
 use crate::connect::kubernetes::wire;
+use crate::connect::{Ctx, History as _};
+use crate::model::log::LogStream;
+use crate::model::name::ObjectPath;
 use crate::model::signal::Signal;
 
 use super::bytes::pods;
 use super::server::{Asked, Fake, JSON, PROTOBUF, Reply, Streams};
-use super::{Said, catalogue, context, epoch, reach, sink};
+use super::{Said, Sink, catalogue, context, epoch, reach, sink};
 
 fn pod(name: &str, restarts: u32) -> wire::Pod {
     serde_json::from_value(json!({
@@ -154,4 +161,137 @@ async fn without_declared_workloads_it_says_so() {
     driver.advance(epoch() + chrono::TimeDelta::seconds(15));
     assert_eq!(said.limit().await, "no service declares workloads, so no pod logs are followed");
     run.abort();
+}
+
+/// A log that is followed by hand, without a source that lets it rest.
+struct ByHand {
+    log: Log,
+    progress: Mutex<Progress>,
+    wire: Wire,
+    cx: Ctx,
+}
+
+fn by_hand(reached: &super::Reached, cx: Ctx) -> (ByHand, mpsc::Receiver<Key>) {
+    let (opened, open) = mpsc::channel(8);
+    let key = Key { pod: ObjectPath::new("shop", "web-1"), container: "app".into() };
+    let stream = LogStream { group: "shop/web".into(), name: "web-1/app".into() };
+    let log = Log { cluster: Arc::clone(&reached.cluster), key, stream };
+    let heard = Arc::new(Mutex::new(Heard::now(&cx)));
+    let progress = Mutex::new(Progress::new(epoch(), 0));
+    (ByHand { log, progress, wire: Wire { opened, heard }, cx }, open)
+}
+
+impl ByHand {
+    /// Follows the log of a container that was restarted once.
+    async fn tail(&self, out: &Sink) -> Result<bool, Fault> {
+        tail(&self.log, 1, &self.progress, &self.cx, out, &self.wire).await
+    }
+}
+
+const CURRENT: &str = "2026-11-21T03:00:04Z hello again\n";
+
+#[tokio::test]
+async fn what_a_container_said_last_is_read_although_it_failed_at_first() {
+    let asked = AtomicUsize::new(0);
+    let fake = Fake::serve(move |request| match request.query.contains("previous=true") {
+        false => Reply::Whole(200, "text/plain", CURRENT.into()),
+        true => match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::Whole(500, JSON, b"{\"message\":\"the kubelet is busy\"}".to_vec()),
+            1 => Reply::Broken("text/plain", "2026-11-21T03:00:01Z one\n2026-11-21T03:00:02Z tw"),
+            2 => Reply::Whole(
+                200,
+                "text/plain",
+                b"2026-11-21T03:00:01Z one\n2026-11-21T03:00:02Z two\n2026-11-21T03:00:03Z FATAL\n".to_vec(),
+            ),
+            _ => panic!("it was read"),
+        },
+    })
+    .await;
+    let reached = reach(&fake.url);
+    let (clock, _driver) = Clock::driven(epoch());
+    let (cx, _follow) = context(&clock);
+    let (log, _open) = by_hand(&reached, cx);
+    let (out, mut said) = sink();
+    assert!(matches!(log.tail(&out).await, Err(Fault::Retry(..))));
+    assert!(matches!(log.tail(&out).await, Err(Fault::Retry(..))), "cut off is not read");
+    assert_eq!(log.tail(&out).await, Ok(true));
+    assert_eq!(lines(&mut said, 4).await, ["one", "two", "FATAL", "hello again"]);
+    assert_eq!(log.tail(&out).await, Ok(false), "and that once");
+}
+
+#[tokio::test]
+async fn what_a_container_said_last_and_nobody_can_read_is_a_gap_and_not_an_obstacle() {
+    let fake = Fake::serve(|request| match request.query.contains("previous=true") {
+        false => Reply::Whole(200, "text/plain", CURRENT.into()),
+        true => Reply::Whole(500, JSON, b"{\"message\":\"the file is gone\"}".to_vec()),
+    })
+    .await;
+    let reached = reach(&fake.url);
+    let (clock, mut driver) = Clock::driven(epoch());
+    let (cx, _follow) = context(&clock);
+    let (log, _open) = by_hand(&reached, cx);
+    driver.advance(epoch() + chrono::TimeDelta::seconds(90));
+    let (out, mut said) = sink();
+    let mut failed = 0;
+    while log.tail(&out).await.is_err() {
+        failed += 1;
+        assert!(failed < 10, "the current log can be read");
+    }
+    assert!(failed > 3, "it is not given up at once");
+    let gap = said
+        .find(|_, signal| match signal {
+            Signal::Gap(gap) => Some(gap),
+            Signal::Logs(_) => panic!("lines before what is missing"),
+            _ => None,
+        })
+        .await;
+    assert_eq!((gap.from, gap.to), (epoch(), epoch() + chrono::TimeDelta::seconds(90)));
+    assert!(gap.what.contains("what shop/web-1 said last") && gap.what.contains("the file is gone"), "{}", gap.what);
+    assert_eq!(lines(&mut said, 1).await, ["hello again"]);
+    assert_eq!(log.tail(&out).await, Ok(false));
+    assert_eq!(fake.asked().iter().filter(|asked| asked.query.contains("previous")).count(), failed + 1);
+}
+
+#[tokio::test]
+async fn a_kubelet_that_hangs_takes_no_other_logs_past_and_what_breaks_off_is_said() {
+    let names = ["web-1", "web-2", "web-3", "web-4", "web-5", "web-6", "web-7"];
+    // Restarted ones; their last lives are gone.
+    let fake = Fake::serve(move |asked| match (asked.path.as_str(), asked.query.contains("previous=true")) {
+        ("/api/v1/namespaces/shop/pods", _) => Reply::Whole(200, PROTOBUF, pods(&names, "9", "")),
+        (_, true) => Reply::Whole(404, JSON, Vec::new()),
+        (path, _) if ["web-1/", "web-2/", "web-3/", "web-4/"].iter().any(|name| path.contains(name)) => Reply::Never,
+        (path, _) if path.contains("web-5/") => {
+            Reply::Broken("text/plain", "2026-11-21T02:50:00Z ok\n2026-11-21T02:55:00Z cu")
+        }
+        _ => Reply::Whole(200, "text/plain", b"2026-11-21T02:50:00Z ok\n".to_vec()),
+    })
+    .await;
+    let reached = reach(&fake.url);
+    let (cx, _follow) = context(&Clock::real());
+    let history = PastLogs::new(Arc::clone(&reached.cluster), Arc::new(Roster::new(catalogue())));
+    let span = Span::before(epoch(), chrono::TimeDelta::hours(1));
+    let past = tokio::time::timeout(crate::connect::backfill::patience(&cx.clock), history.between(&cx, span));
+    let told = past.await.expect("nothing is read of any of them").unwrap();
+    let told_of: Vec<String> = told
+        .iter()
+        .map(|stamped| match &stamped.body {
+            Signal::Logs(batch) => batch.iter().map(|(_, stream, text)| format!("{} {text}", stream.name)).collect(),
+            Signal::Gap(gap) => format!("{} {}", (gap.to - gap.from).num_minutes(), gap.what),
+            other => format!("{other:?}"),
+        })
+        .collect();
+    let hangs = |pod: &str| format!("60 log of shop/{pod} before the start: no answer in time");
+    assert_eq!(
+        told_of,
+        [
+            hangs("web-1"),
+            hangs("web-2"),
+            hangs("web-3"),
+            hangs("web-4"),
+            "web-5/app ok".into(),
+            "10 log of shop/web-5 before the start: it broke off".into(),
+            "web-6/app ok".into(),
+            "web-7/app ok".into(),
+        ]
+    );
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
+use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
 pub(super) const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
@@ -37,6 +38,10 @@ pub(super) enum Reply {
     Whole(u16, &'static str, Vec<u8>),
     /// Status, header, body.
     With(u16, (&'static str, &'static str), Vec<u8>),
+    /// Media type, and the beginning of a body that breaks off.
+    Broken(&'static str, &'static str),
+    /// None at all.
+    Never,
     /// Media type, and pieces as they come; it stays open until the sender is dropped.
     Stream(&'static str, mpsc::UnboundedReceiver<Vec<u8>>),
 }
@@ -80,7 +85,12 @@ impl Fake {
                 log.lock().unwrap().push(one.clone());
                 answer(&one)
             };
-            async move { response(reply) }
+            async move {
+                if matches!(reply, Reply::Never) {
+                    std::future::pending::<()>().await;
+                }
+                response(reply)
+            }
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -100,6 +110,16 @@ fn response(reply: Reply) -> Response {
     };
     match reply {
         Reply::Whole(status, media, body) => build(status, "content-type", media, Body::from(body)),
+        Reply::Never => build(504, "content-type", JSON, Body::empty()),
+        Reply::Broken(media, begin) => {
+            let pieces = [Ok(begin), Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))];
+            // What was written before an error has to be on its way before it comes.
+            let pieces = futures::stream::iter(pieces).then(|piece| async move {
+                tokio::task::yield_now().await;
+                piece
+            });
+            build(200, "content-type", media, Body::from_stream(pieces))
+        }
         Reply::With(status, (name, value), body) => build(status, name, value, Body::from(body)),
         Reply::Stream(media, pieces) => {
             let stream = futures::stream::unfold(pieces, |mut pieces| async move {
