@@ -153,7 +153,10 @@ impl Actuator for Kubernetes {
     }
 
     fn plan<'a>(&'a self, want: &'a Request, cluster: &'a Cluster) -> BoxFuture<'a, Result<Plan, Refusal>> {
-        Box::pin(self.make(want, cluster))
+        Box::pin(async {
+            let plan = self.make(want, cluster).await?;
+            Ok(Plan { patience_seconds: plan.patience_seconds.min(LONGEST), ..plan })
+        })
     }
 
     fn permitted<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Permission> {
@@ -186,3 +189,7 @@ fn said(text: &str) -> Safe {
 /// How long the controllers have, by world time, when the object does not say:
 /// the default of `progressDeadlineSeconds`.
 const PATIENCE: TimeDelta = TimeDelta::seconds(600);
+
+/// What takes longer than this many seconds is looked at by a person. A deadline of `i32::MAX` is
+/// none.
+const LONGEST: u32 = 3600;
