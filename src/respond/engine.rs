@@ -1,8 +1,10 @@
-//! The engine: floors, one action in flight per target, intent before write, verification.
+//! The engine: floors, one action in flight per target and what takes it back, intent before write,
+//! verification.
 //!
 //! The order of steps is the promise: check, durable intent, one write, looks by identity,
 //! durable outcome. A step that fails ends the action; none is repeated but the looks.
 
+mod places;
 mod watch;
 
 #[cfg(test)]
@@ -15,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Environment, Policy, WritePolicy};
 use crate::model::alert::AlertKey;
 use crate::model::entry::Actor;
-use crate::model::name::{EnvId, Kind, ObjectPath, ServiceName, Target, WorkloadKey};
+use crate::model::name::{EnvId, Kind, ObjectPath, ServiceName, WorkloadKey};
 use crate::model::plan::{Outcome, Plan, PlanId, Progress, Refusal, Request};
 use crate::record::Durability;
 use crate::text::Safe;
@@ -26,6 +28,7 @@ use super::guard::{self, refusal};
 use super::kubernetes::Kubernetes;
 use super::steps::Steps;
 use super::{Actuator, Intent, Pass, Recorder, Warrant, WriteError, recorder, warrant};
+use places::Places;
 use watch::{Told, Watch, Written};
 
 /// What the session knows that a plan needs: taken when the plan is asked for.
@@ -90,13 +93,10 @@ pub struct Engine {
     actuators: Vec<Box<dyn Actuator>>,
     /// Rules of the configuration, over those that hold everywhere.
     policies: Vec<Policy>,
-    busy: Mutex<HashSet<Place>>,
+    places: Places,
     /// Plans whose right to write was used up, whatever came of it.
     spent: Mutex<HashSet<PlanId>>,
 }
-
-/// What one action at a time may go on at.
-type Place = (Kind, ObjectPath);
 
 impl Engine {
     /// A gateway to the systems of `env`. Fails when the environment may not be changed.
@@ -126,7 +126,7 @@ impl Engine {
     }
 
     fn of(env: EnvId, clock: Clock, actuators: Vec<Box<dyn Actuator>>) -> Self {
-        Self { env, clock, actuators, policies: Vec::new(), busy: Mutex::default(), spent: Mutex::default() }
+        Self { env, clock, actuators, policies: Vec::new(), places: Places::default(), spent: Mutex::default() }
     }
 
     /// The same, that goes by these policies too.
@@ -213,7 +213,7 @@ impl Engine {
         if let Some(why) = kept.or_else(stale) {
             return Err(refusal(why));
         }
-        let _place = self.enter(&plan)?;
+        let place = self.places.enter(&plan, &self.env)?;
         self.spend(&plan)?;
 
         let mut told = Told::new(told);
@@ -242,11 +242,14 @@ impl Engine {
         let written_at = self.clock.now();
         let answer = actuator.write(Intent::new(plan.clone(), proof)).await;
         let written = match answer {
-            Ok(_) => Written::Yes,
+            Ok(_) => {
+                place.written(&plan);
+                Written::Yes
+            }
             Err(WriteError::Refused(why)) => return self.end(plan, actor, journal, Outcome::Refused { why }).await,
             Err(WriteError::Unknown(why)) => Written::Unknown(why),
         };
-        let watch = Watch { actuator, clock: &self.clock, plan: &plan, since: written_at, written };
+        let watch = Watch { actuator, clock: &self.clock, plan: &plan, place: &place, since: written_at, written };
         let outcome = watch.run(hold, &mut told).await;
         self.end(plan, actor, journal, outcome).await
     }
@@ -254,7 +257,7 @@ impl Engine {
     /// Re-reads the system for an intent without an outcome that an earlier process left, and
     /// makes the outcome durable. Never writes.
     pub async fn settle(&self, plan: Plan, actor: &Actor, journal: &dyn Recorder) -> Result<Ended, Refusal> {
-        let _place = self.enter(&plan)?;
+        let place = self.places.enter(&plan, &self.env)?;
         self.spend(&plan)?;
         // Its system was taken out of the configuration: nobody can tell any more.
         let actuator = match self.actuator(&plan.target.origin.env, plan.target.kind) {
@@ -268,7 +271,7 @@ impl Engine {
         let why = Safe::fixed("the program ended between the intent and its outcome");
         let mut told = Told::new(&|_| ());
         let written = Written::Unknown(why);
-        let watch = Watch { actuator, clock: &self.clock, plan: &plan, since: plan.read_at, written };
+        let watch = Watch { actuator, clock: &self.clock, plan: &plan, place: &place, since: plan.read_at, written };
         let outcome = watch.run(self.clock.hold(), &mut told).await;
         self.end(plan, actor, journal, outcome).await
     }
@@ -316,41 +319,10 @@ impl Engine {
         })
     }
 
-    fn enter(&self, plan: &Plan) -> Result<Busy<'_>, Refusal> {
-        let place = |target: &Target| (target.kind, target.path.clone());
-        // A workload and its autoscaler are one thing to be changed by one action at a time.
-        let all = [&plan.target, plan.request.origin().target()].into_iter().chain(&plan.affects);
-        let places: Vec<Place> = all.map(place).collect();
-        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((kind, path)) = places.iter().find(|place| busy.contains(*place)) {
-            return Err(refusal(format!(
-                "another action on {kind} {path} in {} is under way: wait for its outcome",
-                self.env
-            )));
-        }
-        busy.extend(places.iter().cloned());
-        Ok(Busy { engine: self, places })
-    }
-
     fn spend(&self, plan: &Plan) -> Result<(), Refusal> {
         if !self.spent.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.id.clone()) {
             return Err(refusal(format!("{} was confirmed before: a plan writes once, make a new one", plan.title)));
         }
         Ok(())
-    }
-}
-
-/// Keeps other actions off what one affects while it lives.
-struct Busy<'a> {
-    engine: &'a Engine,
-    places: Vec<Place>,
-}
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        let mut busy = self.engine.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        for place in &self.places {
-            busy.remove(place);
-        }
     }
 }

@@ -52,6 +52,7 @@ use crate::text::Safe;
 
 use super::guard::refusal;
 use super::{Ack, Actuator, Cluster, Intent, Seen, WriteError};
+use argo_rollouts::Referring;
 use client::Api;
 pub(super) use client::Context;
 use place::{Place, resource};
@@ -122,8 +123,12 @@ impl Kubernetes {
         let place = Place::of(target)?;
         // Before the first read: a plan is never younger than what it shows.
         let read_at = self.clock.now();
-        let (object, scale, autoscalers) =
-            futures::join!(self.api.object(&place), self.api.scale(&place), self.api.autoscalers(&place.namespace));
+        let (object, scale, autoscalers, referring) = futures::join!(
+            self.api.object(&place),
+            self.api.scale(&place),
+            self.api.autoscalers(&place.namespace),
+            Referring::read(&self.api, target)
+        );
         let facts = scale::Facts {
             target,
             object: object.map_err(|error| error.refusal("read", target))?,
@@ -132,6 +137,10 @@ impl Kubernetes {
             context: self.api.context(),
         };
         scale::check_identity(&facts)?;
+        if undoes.is_none() && facts.scale.replicas() == 0 {
+            // Its first pods would stand beside those of the Rollout.
+            referring.check(target, "scale")?;
+        }
         if let Some(ours) = undoes {
             scale::check_ours(&facts, ours, to)?;
         } else if let Some(made) = self.scale_by_holder(want, &facts, to, &autoscalers, cluster).await {
@@ -141,7 +150,8 @@ impl Kubernetes {
         let gitops = self.api.application(&facts.object.metadata).await;
         let application = gitops.as_ref().map(|(name, _)| name.clone());
         let owners = owners::of(&facts, wanted, autoscalers, gitops);
-        let owners = [owners, self.paused(&facts).await].concat();
+        let paused = self.paused(&facts).await;
+        let owners = owners::sorted(owners.into_iter().chain(paused).chain(referring.owner()).collect());
         let instead = argocd::hold_instead(target, application.as_deref(), &owners);
         Ok(Plan { instead, ..scale::plan(&facts, want, wanted, owners, cluster)? })
     }
@@ -153,7 +163,10 @@ impl Actuator for Kubernetes {
     }
 
     fn plan<'a>(&'a self, want: &'a Request, cluster: &'a Cluster) -> BoxFuture<'a, Result<Plan, Refusal>> {
-        Box::pin(self.make(want, cluster))
+        Box::pin(async {
+            let plan = self.make(want, cluster).await?;
+            Ok(Plan { patience_seconds: plan.patience_seconds.min(LONGEST), ..plan })
+        })
     }
 
     fn permitted<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Permission> {
@@ -186,3 +199,7 @@ fn said(text: &str) -> Safe {
 /// How long the controllers have, by world time, when the object does not say:
 /// the default of `progressDeadlineSeconds`.
 const PATIENCE: TimeDelta = TimeDelta::seconds(600);
+
+/// What takes longer than this many seconds is looked at by a person. A deadline of `i32::MAX` is
+/// none.
+const LONGEST: u32 = 3600;

@@ -442,11 +442,14 @@ pub struct Action {
 }
 
 impl Action {
-    /// Whether it may have changed something that an undo takes back, and none did.
+    /// Whether it may have changed something that an undo takes back, and none did. One that is
+    /// under way is not waited for.
     pub fn undoable(&self) -> bool {
-        self.undone_by.is_none()
-            && self.plan.undo.is_some()
-            && matches!(&self.state, ActionState::Ended(outcome) if outcome.may_be_on())
+        let may_be_on = match &self.state {
+            ActionState::Under(_) => true,
+            ActionState::Ended(outcome) => outcome.may_be_on(),
+        };
+        self.undone_by.is_none() && self.plan.undo.is_some() && may_be_on
     }
 }
 

@@ -18,6 +18,7 @@ mod promises;
 mod recording;
 mod rollouts;
 mod scaling;
+mod taking_back;
 mod tiers;
 mod traffic;
 

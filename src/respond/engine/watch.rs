@@ -7,6 +7,8 @@ use crate::model::plan::{Outcome, Plan, Progress};
 use crate::respond::{Actuator, Seen};
 use crate::text::Safe;
 
+use super::places::Entered;
+
 /// From one look to the next.
 const EVERY: TimeDelta = TimeDelta::seconds(2);
 /// How long a write that nobody answered may still come to light. After that the outcome is
@@ -26,6 +28,8 @@ pub(super) struct Watch<'a> {
     pub(super) actuator: &'a dyn Actuator,
     pub(super) clock: &'a Clock,
     pub(super) plan: &'a Plan,
+    /// Where it goes on.
+    pub(super) place: &'a Entered<'a>,
     /// When the write was sent.
     pub(super) since: World,
     pub(super) written: Written,
@@ -37,6 +41,10 @@ impl Watch<'_> {
     pub(super) async fn run(&self, mut hold: Hold, told: &mut Told<'_>) -> Outcome {
         loop {
             let seen = self.actuator.progress(self.plan).await;
+            // A write that nobody answered was taken all the same.
+            if matches!(seen, Seen::Under { .. }) {
+                self.place.written(self.plan);
+            }
             let now = self.clock.now();
             match self.judge(seen, now) {
                 Progress::Ended(outcome) => return outcome,
@@ -59,6 +67,9 @@ impl Watch<'_> {
     fn judge(&self, seen: Seen, now: World) -> Progress {
         let age = now - self.since;
         let patient = age < TimeDelta::seconds(i64::from(self.plan.patience_seconds));
+        if let Some(undo) = self.place.undone_by() {
+            return Progress::Ended(undone(seen, &undo));
+        }
         match (seen, &self.written) {
             (Seen::Live { words }, _) => Progress::Ended(Outcome::Verified {
                 after_seconds: u32::try_from(age.num_seconds().max(0)).unwrap_or(u32::MAX),
@@ -83,6 +94,20 @@ impl Watch<'_> {
             (Seen::Unread { why: unread }, Written::Unknown(why)) => {
                 Progress::Ended(Outcome::Unknown { why: Safe::from(format!("{why}; {unread}")) })
             }
+        }
+    }
+}
+
+/// How a change ends that was under way when its undo was written: what is seen by then is the
+/// undo's to tell, and may be what was there before either.
+fn undone(seen: Seen, undo: &Safe) -> Outcome {
+    match seen {
+        Seen::Gone { why } | Seen::Failed { why } => Outcome::Failed { why },
+        Seen::AsBefore { words } | Seen::Other { words } => {
+            Outcome::Overridden { words: Safe::from(format!("undone meanwhile by `{undo}`: {words}")) }
+        }
+        Seen::Under { .. } | Seen::Live { .. } | Seen::Written { .. } | Seen::Unread { .. } => {
+            Outcome::Overridden { words: Safe::from(format!("undone meanwhile by `{undo}`")) }
         }
     }
 }
@@ -121,6 +146,7 @@ mod tests {
     use crate::model::name::Kind;
     use crate::model::plan::{Permission, Preview, Refusal, Request};
     use crate::record::testing::plan;
+    use crate::respond::engine::places::Places;
     use crate::respond::{Ack, Cluster, Intent, WriteError};
 
     /// A system that tells what it is told to, and then the last of it for ever.
@@ -168,8 +194,9 @@ mod tests {
             }
         });
         let tells = Tells { lag: TimeDelta::seconds(lag), seen: Mutex::new(seen.iter().cloned().collect()) };
-        let plan = plan("p1", "kubectl");
-        let watch = Watch { actuator: &tells, clock: &clock, plan: &plan, since, written: Written::Yes };
+        let (plan, places) = (plan("p1", "kubectl"), Places::default());
+        let place = places.enter(&plan, &plan.target.origin.env).unwrap();
+        let watch = Watch { actuator: &tells, clock: &clock, plan: &plan, place: &place, since, written: Written::Yes };
         let outcome = watch.run(clock.hold(), &mut Told::new(&|_| ())).await;
         world.abort();
         (outcome, (clock.now() - since).num_seconds())

@@ -5,9 +5,11 @@
 //! the Rollout's own ReplicaSets keep, to the Rollout, or to the Deployment that it refers to. A
 //! restart is a time in the specification.
 
+mod counted;
 mod look;
 mod objects;
 mod referenced;
+mod referring;
 mod restart;
 mod template;
 
@@ -35,13 +37,18 @@ use super::owners::{self, Field};
 use super::pace::share;
 use super::place::Place;
 use super::said;
-use super::scale::kubectl;
+use super::scale::{kubectl, whole};
+pub(super) use counted::counted;
 pub(super) use look::{look, look_at_referenced};
 use objects::{REVISION, ReplicaSet, Rollout};
 use referenced::Referenced;
+pub(super) use referring::Referring;
 
 const ABORT: &str = "/status/abort";
 const TEMPLATE: &str = "/spec/template";
+/// The versions that a plan is about, by their hashes, and what people call them.
+const CURRENT: (&str, &str) = ("/status/currentPodHash", "the version that is rolled out");
+const STABLE: (&str, &str) = ("/status/stableRS", "the stable version");
 /// Revisions that are told beside the one that is meant.
 const TOLD: usize = 4;
 
@@ -149,6 +156,7 @@ impl Facts<'_> {
             after: Safe::fixed("true"),
             words: None,
         }];
+        plan.guards = vec![self.stays(CURRENT), self.stays(STABLE)];
         plan.undo = Some(said(&format!("retries the rollout of {new} from its first step")));
         plan.facts = vec![
             fact("from", &new),
@@ -163,6 +171,12 @@ impl Facts<'_> {
         }));
         plan.command = self.patch("status", &json!({ "status": { "abort": true } }));
         Ok(plan)
+    }
+
+    /// That a version is the one that was shown: an abort says of none which it means.
+    fn stays(&self, (pointer, label): (&'static str, &'static str)) -> Guard {
+        let hash = self.object.pointer(pointer).unwrap_or(&Value::Null);
+        Guard { pointer: Safe::fixed(pointer), label: Safe::fixed(label), value: Safe::from(hash.to_string()) }
     }
 
     /// What an abort puts at stake: the load of the new version's pods goes to the stable ones.
@@ -209,7 +223,8 @@ impl Facts<'_> {
         plan.title = Safe::from(format!("roll back {} {}", target.kind, target.path.name));
         let current = self.name_of(&status.current_pod_hash);
         plan.undo = Some(said(&format!("back to {current}, while nobody else has changed the template")));
-        plan.facts.push(fact("to", &self.way_to(set)));
+        let way = self.way_to(set);
+        plan.facts.push(if self.is_within_window(set) { warning("to", &way) } else { fact("to", &way) });
         let mut others: Vec<_> = self
             .sets
             .iter()
@@ -262,12 +277,24 @@ impl Facts<'_> {
     fn way_to(&self, set: &ReplicaSet) -> String {
         let way = if set.hash() == self.rollout.status.stable_rs {
             "which is stable: its steps are skipped"
+        } else if self.is_within_window(set) {
+            "which lies within rollbackWindow: its steps, pauses and analyses are skipped"
         } else if self.rollout.is_blue_green() {
             "which is previewed and promoted as any new version"
         } else {
             "which goes through the steps as any new version, pauses included"
         };
         format!("{}, {way}", set.name())
+    }
+
+    /// Whether Argo Rollouts goes to `set` at once, as it does to one that is older than the stable
+    /// one with fewer than so many between them (`isRollbackWithinWindow`).
+    fn is_within_window(&self, set: &ReplicaSet) -> bool {
+        let Some(stable) = self.set_of(&self.rollout.status.stable_rs) else { return false };
+        let made = |set: &ReplicaSet| set.metadata.creation_timestamp.as_deref()?.parse::<World>().ok();
+        let (Some(from), Some(to)) = (made(set), made(stable)) else { return false };
+        let between = self.sets.iter().filter(|other| made(other).is_some_and(|made| from < made && made < to)).count();
+        from < to && u64::try_from(between).is_ok_and(|between| between < self.rollout.window())
     }
 
     /// What takes an applied plan back, if the fields still hold what it wrote.
@@ -341,7 +368,9 @@ impl Facts<'_> {
         }];
         (plan.blast, plan.tier) = self.stakes();
         let new = self.name_of(&status.current_pod_hash);
+        plan.guards = vec![self.stays(CURRENT)];
         if again {
+            plan.guards.push(self.stays(STABLE));
             plan.title = Safe::from(format!("abort the rollout of {} {} again", target.kind, target.path.name));
             plan.undo = Some(said(&format!("retries the rollout of {new} from its first step")));
         } else {
@@ -410,7 +439,7 @@ impl Facts<'_> {
         let tracked = holder.application.as_ref().map(|(tracked, _)| tracked.as_str());
         plan.instead = argocd::roll_back_instead(holder.target, tracked, &plan.owners);
         let path = &holder.target.path;
-        plan.command = Safe::from(kubectl(
+        plan.command = whole(&kubectl(
             self.api.context(),
             &path.namespace,
             &["patch", &kind.to_ascii_lowercase(), &path.name, "--type=json", "-p", &template::patch(after)],

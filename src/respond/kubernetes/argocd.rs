@@ -30,7 +30,7 @@ use super::draft::{check_identity, draft, fact, warning};
 use super::fields::{self, Held, OPERATION, held};
 use super::place::Place;
 use super::said;
-use super::scale::kubectl;
+use super::scale::{kubectl, whole};
 pub(super) use look::look;
 pub(super) use manager::{hold_instead, owner, roll_back_instead};
 use objects::{App, Entry};
@@ -180,7 +180,9 @@ impl Facts<'_> {
         } else if status.sync.status == "Synced" {
             vec![fact("forward", &format!("no: git says what runs, {git}"))]
         } else {
-            vec![warning("forward", &format!("within seconds, to what git says: {git} when it was last looked at"))]
+            let when = self.windows.holds_up(target, &self.app, self.read_at);
+            let when = when.unwrap_or_else(|| "within seconds".to_owned());
+            vec![warning("forward", &format!("{when}, to what git says: {git} when it was last looked at"))]
         };
         if on {
             (plan.blast, plan.tier) = self.stakes();
@@ -345,7 +347,7 @@ impl Facts<'_> {
             }
         }
         let path = &self.target.path;
-        Safe::from(kubectl(
+        whole(&kubectl(
             self.api.context(),
             &path.namespace,
             &["patch", "application", &path.name, "--type=merge", "-p", &patch.to_string()],

@@ -56,6 +56,8 @@ pub(in crate::respond) struct State {
     /// Whether the Deployment's controller follows, some pods a look.
     pub(in crate::respond) follows: bool,
     pub(in crate::respond) allowed: bool,
+    /// Paths that may not be read.
+    pub(in crate::respond) forbidden: Vec<&'static str>,
     pub(in crate::respond) dry_run: Option<(u16, &'static str)>,
     pub(in crate::respond) fault: Fault,
     /// Done as soon as the write was answered.
@@ -80,11 +82,12 @@ impl State {
     fn look(&mut self) -> Value {
         if self.follows {
             let wanted = self.object["spec"]["replicas"].as_u64().unwrap_or(6);
+            let rollout = self.object["kind"] == "Rollout";
             let (meta, status) = (self.object["metadata"]["generation"].clone(), &mut self.object["status"]);
             let count = |name: &str| status[name].as_u64().unwrap();
             let now = count("availableReplicas").min(count("updatedReplicas"));
             let next = if now < wanted { (now + 3).min(wanted) } else { wanted };
-            status["observedGeneration"] = meta;
+            status["observedGeneration"] = if rollout { json!(meta.to_string()) } else { meta };
             status["replicas"] = json!(wanted);
             for count in ["availableReplicas", "readyReplicas", "updatedReplicas"] {
                 status[count] = json!(next);
@@ -190,6 +193,7 @@ impl Fake {
             argo: BTreeMap::new(),
             follows: true,
             allowed: true,
+            forbidden: Vec::new(),
             dry_run: None,
             fault: Fault::None,
             then: None,
@@ -269,6 +273,10 @@ fn status(message: &str) -> Value {
 
 fn answer(state: &mut State, seen: Seen) -> Reply {
     state.seen.push(seen.clone());
+    let asked = seen.path.split('?').next().unwrap_or_default();
+    if state.forbidden.contains(&asked) {
+        return Reply::json(403, status("it is forbidden"));
+    }
     if let Some(reply) =
         argo::answer(state, &seen).or_else(|| rollout::answer(state, &seen)).or_else(|| scalers::answer(state, &seen))
     {
@@ -284,6 +292,9 @@ fn answer(state: &mut State, seen: Seen) -> Reply {
         return reply;
     }
     let ok = |value| Reply::json(200, value);
+    if state.object["kind"] == "Rollout" && path == "/apis/apps/v1/namespaces/shop/replicasets" {
+        return ok(json!({ "kind": "List", "metadata": {}, "items": [only_set(&state.object)] }));
+    }
     // A Rollout's paths were told above.
     let kind = state.object["kind"].as_str().unwrap().to_ascii_lowercase().replace("rollout", "deployment");
     let scale = format!("/apis/apps/v1/namespaces/shop/{kind}s/payments/scale");
@@ -310,6 +321,15 @@ fn answer(state: &mut State, seen: Seen) -> Reply {
         ("PATCH", path) if path == scale => write(state, &seen.body, State::patch),
         _ => Reply::json(404, status("the server could not find the requested resource")),
     }
+}
+
+/// The ReplicaSet of a Rollout that has one version.
+fn only_set(rollout: &Value) -> Value {
+    json!({
+        "metadata": { "name": "payments-x1", "labels": { "rollouts-pod-template-hash": rollout["status"]["stableRS"] },
+            "ownerReferences": [{ "kind": "Rollout", "uid": rollout["metadata"]["uid"], "controller": true }] },
+        "spec": { "template": rollout["spec"]["template"] }, "status": rollout["status"],
+    })
 }
 
 fn write(state: &mut State, patch: &Value, apply: fn(&mut State, &Value, bool) -> (u16, Value)) -> Reply {

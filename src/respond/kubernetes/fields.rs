@@ -108,6 +108,24 @@ pub(super) fn at(object: &Value, field: &FieldChange) -> Value {
 /// Where an Application holds what Argo CD is to do.
 pub(super) const OPERATION: &str = "/operation";
 
+/// When the operation began that Argo CD tells of in the status.
+const STARTED: &str = "/status/operationState/startedAt";
+/// What an operation of ours calls the time of the one that it comes after.
+pub(super) const AFTER: &str = "after";
+
+/// When the operation began that a change comes after, if it asks for one.
+fn follows(field: &FieldChange) -> Option<Value> {
+    let operation: Value = serde_json::from_str(&field.after).ok().filter(|_| *field.pointer == *OPERATION)?;
+    let info = operation.get("info")?.as_array()?;
+    info.iter().find(|info| info["name"] == AFTER)?.get("value").cloned()
+}
+
+/// Whether another operation began since the plan was made that is over by now: it is not the one
+/// that what was shown comes after.
+pub(super) fn overtaken(object: &Value, plan: &Plan) -> bool {
+    plan.changes.iter().filter_map(follows).any(|started| object.pointer(STARTED) != Some(&started))
+}
+
 /// Argo CD takes an operation away when it is over; what it was is told in the status, until the
 /// next one, with fields of Argo CD's own added.
 fn operation(object: &Value, now: Option<&Value>, field: &FieldChange) -> Value {
@@ -164,6 +182,10 @@ pub(super) fn patch(plan: &Plan, absent: bool) -> Option<Value> {
         let read = |text: &Safe| serde_json::from_str::<Value>(text).ok();
         let (before, after) = (if absent { Value::Null } else { read(&field.before)? }, read(&field.after)?);
         patch.push(json!({ "op": "test", "path": path, "value": before }));
+        // Not a guard, for ours moves it, too.
+        if let Some(started) = follows(field) {
+            patch.push(json!({ "op": "test", "path": STARTED, "value": started }));
+        }
         patch.push(match (before.is_null(), after.is_null()) {
             (_, true) => json!({ "op": "remove", "path": path }),
             (true, false) => json!({ "op": "add", "path": path, "value": after }),

@@ -82,6 +82,7 @@ fn allowed(method: &Method, path: &str) -> bool {
             | ("GET", ["apis", "networking.istio.io", "v1" | "v1beta1", "namespaces", _, "destinationrules"])
             | ("GET", ["apis", "gateway.networking.k8s.io", "v1" | "v1beta1", "namespaces", _, "httproutes", _])
             | ("GET", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "rollouts"])
+            | ("GET", ["apis", "argoproj.io", "v1alpha1", "rollouts"])
             | ("GET", ["apis", "discovery.k8s.io", "v1", "namespaces", _, "endpointslices"])
             | ("GET", ["api", "v1", "namespaces", _, "services", _])
             | ("GET", ["apis", "argoproj.io", "v1alpha1", "namespaces", _, "rollouts", _, "scale"])

@@ -11,7 +11,8 @@ use crate::model::plan::{Instead, Owner, OwnerEffect, Request};
 use crate::text::Safe;
 
 use super::client::{Api, ApiError};
-use super::objects::{Application, Meta};
+use super::objects::{Application, IgnoreDifference, Meta};
+use super::owners::sorted;
 use super::place::{Place, is_name};
 use super::scale::quoted;
 use super::{argocd, ready, said};
@@ -25,10 +26,12 @@ pub(super) async fn of(
     meta: &Meta,
     pointers: &[String],
 ) -> (Vec<Owner>, Option<Instead>) {
-    let (rollouts, application) = futures::join!(rollouts(api, place), api.application(meta));
-    let aborts = rollouts.as_ref().ok().and_then(|rollouts| abort_instead(rollouts, place, target));
+    let (rollouts, application) = futures::join!(all_rollouts(api, place), api.application(meta));
+    let (rollouts, unread) = rollouts;
+    let aborts = abort_instead(&rollouts, place, target);
     let tracked = application.as_ref().map(|(name, _)| name.clone());
-    let mut owners = by_rollouts(place, rollouts);
+    let mut owners = by_rollouts(place, &rollouts);
+    owners.extend(unread);
     owners.extend(application.map(|(name, read)| by_argo_cd(place, &name, read, pointers)));
     owners.extend(by_flux(meta));
     owners.extend(by_helm(meta));
@@ -37,11 +40,7 @@ pub(super) async fn of(
         effect: OwnerEffect::MayRevert,
         words: said(&format!("owns it and may set it back; change the {} instead if it does", owner.kind)),
     }));
-    owners.sort_by_key(|owner| match owner.effect {
-        OwnerEffect::Reverts => 0,
-        OwnerEffect::MayRevert => 1,
-        OwnerEffect::Informs => 2,
-    });
+    let owners = sorted(owners);
     let instead = aborts.or_else(|| argocd::hold_instead(target, tracked.as_deref(), &owners));
     (owners, instead)
 }
@@ -57,7 +56,7 @@ fn abort_instead(rollouts: &[Value], place: &Place, target: &Target) -> Option<I
     if aborted || stable.is_empty() || new == stable || !is_name(name) {
         return None;
     }
-    let path = ObjectPath::new(place.namespace.as_str(), name);
+    let path = ObjectPath::new(namespace_of(rollout, place), name);
     let rollout = Target { origin: target.origin.clone(), kind: Kind::Rollout, path, uid: None };
     Some(Instead {
         words: said(&format!("abort the rollout of Rollout {name}: all traffic goes to its stable version")),
@@ -65,27 +64,50 @@ fn abort_instead(rollouts: &[Value], place: &Place, target: &Target) -> Option<I
     })
 }
 
-async fn rollouts(api: &Api, place: &Place) -> Result<Vec<Value>, ApiError> {
-    let path = format!("/apis/argoproj.io/v1alpha1/namespaces/{}/rollouts?limit=250", place.namespace);
-    match ready::all(api, &path).await {
-        // A cluster without the API has none of them.
+/// The Rollouts of a namespace, or of all of them; none in a cluster without the API.
+pub(super) async fn rollouts(api: &Api, namespace: Option<&str>) -> Result<Vec<Value>, ApiError> {
+    let within = namespace.map_or(String::new(), |namespace| format!("namespaces/{namespace}/"));
+    match ready::all(api, &format!("/apis/argoproj.io/v1alpha1/{within}rollouts?limit=250")).await {
         Err(error) if error.is(StatusCode::NOT_FOUND) => Ok(Vec::new()),
         other => other,
     }
 }
 
-fn by_rollouts(place: &Place, read: Result<Vec<Value>, ApiError>) -> Vec<Owner> {
-    let rollouts = match read {
-        Ok(rollouts) => rollouts,
-        Err(error) => {
-            return vec![Owner {
-                name: Safe::fixed("Argo Rollouts"),
-                effect: OwnerEffect::MayRevert,
-                words: Safe::from(format!("could not be read ({error}): a Rollout that manages it sets it back")),
-            }];
+/// The Rollouts that may name the object, as far as they can be read, and what is to be said of the
+/// others. Of a VirtualService one may be named from another namespace.
+async fn all_rollouts(api: &Api, place: &Place) -> (Vec<Value>, Option<Owner>) {
+    let unread = |error: &ApiError, which: &str| Owner {
+        name: Safe::fixed("Argo Rollouts"),
+        effect: OwnerEffect::MayRevert,
+        words: said(&format!("{which} could not be read ({error}): a Rollout that manages it sets it back")),
+    };
+    let mut elsewhere = None;
+    if place.kind == Kind::VirtualService {
+        match rollouts(api, None).await {
+            Ok(all) => return (all, None),
+            Err(error) => elsewhere = Some(unread(&error, "those of other namespaces")),
+        }
+    }
+    match rollouts(api, Some(&place.namespace)).await {
+        Ok(all) => (all, elsewhere),
+        Err(error) => (Vec::new(), Some(unread(&error, "its Rollouts"))),
+    }
+}
+
+/// The namespace of a Rollout, of which a list may say nothing.
+fn namespace_of<'a>(rollout: &'a Value, place: &'a Place) -> &'a str {
+    let named = rollout.pointer("/metadata/namespace").and_then(Value::as_str);
+    named.filter(|name| is_name(name)).unwrap_or(&place.namespace)
+}
+
+fn by_rollouts(place: &Place, rollouts: &[Value]) -> Vec<Owner> {
+    let named = |rollout: &Value| {
+        let name = rollout.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("?");
+        match namespace_of(rollout, place) {
+            namespace if namespace == place.namespace => name.to_owned(),
+            namespace => format!("{namespace}/{name}"),
         }
     };
-    let named = |rollout: &Value| rollout.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("?").to_owned();
     rollouts
         .iter()
         .filter(|rollout| manages(rollout, place))
@@ -99,9 +121,13 @@ fn by_rollouts(place: &Place, read: Result<Vec<Value>, ApiError>) -> Vec<Owner> 
 
 /// Whether a Rollout's strategy names the object.
 fn manages(rollout: &Value, place: &Place) -> bool {
+    let near = namespace_of(rollout, place) == place.namespace;
     let ours = |name: Option<&Value>| {
         let name = name.and_then(Value::as_str).unwrap_or_default();
-        name == place.name || name.split_once('.') == Some((&place.name, &place.namespace))
+        // `name.namespace` for one of another; what follows is not looked at.
+        let mut parts = name.split('.');
+        (near && name == place.name)
+            || (parts.next(), parts.next()) == (Some(place.name.as_str()), Some(place.namespace.as_str()))
     };
     let named =
         |list: Option<&Value>| list.and_then(Value::as_array).into_iter().flatten().any(|one| ours(one.get("name")));
@@ -122,6 +148,8 @@ fn manages(rollout: &Value, place: &Place) -> bool {
             "/spec/strategy/blueGreen/previewService",
             "/spec/strategy/canary/stableService",
             "/spec/strategy/canary/canaryService",
+            "/spec/strategy/canary/pingPong/pingService",
+            "/spec/strategy/canary/pingPong/pongService",
         ]
         .into_iter()
         .any(|pointer| ours(at(pointer))),
@@ -156,17 +184,31 @@ fn by_argo_cd(place: &Place, name: &str, read: Result<Application, ApiError>, po
 
 /// Whether the Application ignores all that is written, at it or above it.
 fn ignores(app: &Application, place: &Place, pointers: &[String]) -> bool {
-    let above = |ignored: &str, pointer: &str| {
-        pointer.strip_prefix(ignored).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
     pointers.iter().all(|pointer| {
         app.spec.ignore_differences.iter().any(|ignored| {
             (ignored.kind == place.kind.as_str() || ignored.kind == "*")
                 && ignored.name.as_ref().is_none_or(|name| *name == place.name)
                 && ignored.namespace.as_ref().is_none_or(|namespace| *namespace == place.namespace)
-                && ignored.json_pointers.iter().any(|ignored| above(ignored, pointer))
+                && covers(ignored, pointer)
         })
     })
+}
+
+/// Whether an exception is of what is at `pointer`, or of what that is in. Paths of jq that name every
+/// item of each list are understood, such as `.spec.http[].route[].weight`.
+fn covers(ignored: &IgnoreDifference, pointer: &str) -> bool {
+    let above = |above: &str, all: &str, ends: &[char]| {
+        all.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(ends))
+    };
+    let as_jq = |part: &str| match part.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => "[]".to_owned(),
+        false => format!(".{part}"),
+    };
+    let path: String = pointer.split('/').skip(1).map(as_jq).collect();
+    let plain = |path: &str| path.chars().filter(|c| !c.is_whitespace() && *c != '?').collect::<String>();
+    let mut by_jq = ignored.jq_path_expressions.iter().map(|path| plain(path)).filter(|path| !path.is_empty());
+    ignored.json_pointers.iter().any(|ignored| above(ignored, pointer, &['/']))
+        || by_jq.any(|ignored| above(&ignored, &path, &['.', '[']))
 }
 
 fn by_flux(meta: &Meta) -> Option<Owner> {

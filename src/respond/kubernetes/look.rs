@@ -100,61 +100,89 @@ async fn scaled(api: &Api, plan: &Plan, place: &Place, object: &Value) -> Seen {
     let Some((_, after)) = replicas_of(plan) else {
         return Seen::Gone { why: Safe::fixed("the plan names no number of replicas") };
     };
-    let object = match Workload::deserialize(object) {
-        Ok(object) => object,
-        Err(error) => return Seen::Unread { why: said(&format!("{} could not be understood ({error})", plan.target)) },
+    let pods = match Pods::read(api, place, object).await {
+        Ok(pods) => pods,
+        Err(why) => return Seen::Unread { why: said(&format!("{}: {why}", plan.target)) },
     };
-    let words = counts(&object, plan.target.kind, after);
-    if is_live(&object, plan.target.kind, after) {
+    let words = pods.words(after);
+    if pods.are(after) {
         return Seen::Live { words: Safe::from(words) };
     }
-    let waiting = match object.status.available_replicas < after {
+    let waiting = match pods.available < after {
         true => waiting(api, place).await,
         false => String::new(),
     };
-    let unseen = object.status.observed_generation < object.metadata.generation && waiting.is_empty();
+    let unseen = !pods.observed() && waiting.is_empty();
     let unseen = if unseen { ", its controller has not taken the change up yet" } else { "" };
-    Seen::Under { words: said(&format!("{words}{unseen}{waiting}{}", trouble(&object))) }
+    Seen::Under { words: said(&format!("{words}{unseen}{waiting}{}", trouble(&pods.workload))) }
 }
 
-/// The controller has seen this very spec, and all it asks for is there.
-///
-/// `observedGeneration` may not lag behind `generation`: until then `status` tells of the spec
-/// before ours.
-pub(super) fn is_live(object: &Workload, kind: Kind, after: u32) -> bool {
-    let status = &object.status;
-    let fits = after..=after.saturating_add(on_top(object));
-    status.observed_generation >= object.metadata.generation
-        && fits.contains(&status.replicas)
-        && fits.contains(&status.available_replicas)
-        && (!rolls_out(object, kind) || status.updated_replicas == after)
+/// The pods of a workload, as far as they count for its number of replicas.
+pub(super) struct Pods {
+    pub(super) workload: Workload,
+    kind: Kind,
+    total: u32,
+    pub(super) available: u32,
+    /// How many more than were asked for may be there for good.
+    beside: u32,
 }
 
-/// The pods of a new version that a Rollout keeps beside those that were asked for: where traffic
-/// does not follow the number of pods.
-fn on_top(object: &Workload) -> u32 {
-    let strategy = &object.spec.strategy;
-    let beside = ["/canary/trafficRouting", "/blueGreen"].iter().any(|part| strategy.pointer(part).is_some());
-    let under_way = object.status.current_pod_hash != object.status.stable_rs;
-    if beside && under_way { object.status.updated_replicas } else { 0 }
-}
-
-/// Whether all replicas have to come to the newest revision. A StatefulSet may hold older ones on
-/// purpose (a partition, `OnDelete`), and so does a paused Deployment.
-fn rolls_out(object: &Workload, kind: Kind) -> bool {
-    kind == Kind::Deployment && !object.spec.paused
-}
-
-fn counts(object: &Workload, kind: Kind, after: u32) -> String {
-    let status = &object.status;
-    let mut words = format!("{} of {after} ready", status.available_replicas);
-    if status.replicas > after {
-        words.push_str(&format!(", {} still to go", status.replicas - after));
+impl Pods {
+    /// Those of `object`. The error says what could not be read.
+    pub(super) async fn read(api: &Api, place: &Place, object: &Value) -> Result<Self, String> {
+        let workload =
+            Workload::deserialize(object).map_err(|error| format!("it could not be understood ({error})"))?;
+        let (mut total, mut available, mut beside) = (workload.status.replicas, workload.status.available_replicas, 0);
+        if place.kind == Kind::Rollout {
+            let counted = argo_rollouts::counted(api, &place.namespace, object).await;
+            let counted = counted.map_err(|error| format!("its ReplicaSets could not be read ({error})"))?;
+            (total, available, beside) = (counted.total, counted.available, counted.beside);
+        }
+        Ok(Self { workload, kind: place.kind, total, available, beside })
     }
-    if status.updated_replicas < status.replicas.min(after) && rolls_out(object, kind) {
-        words.push_str(&format!(", {} of the newest revision", status.updated_replicas));
+
+    /// Whether the status tells of this very specification: if not, it tells of one before ours.
+    fn observed(&self) -> bool {
+        self.workload.status.observed_generation >= self.workload.metadata.generation
     }
-    words
+
+    /// Whether the controller has seen this very specification, and all it asks for is there.
+    pub(super) fn are(&self, wanted: u32) -> bool {
+        let fits = wanted..=wanted.saturating_add(self.beside);
+        self.observed()
+            && fits.contains(&self.total)
+            && fits.contains(&self.available)
+            && (!self.roll_out() || self.workload.status.updated_replicas == wanted)
+    }
+
+    /// Whether the controller has seen a number within these bounds, and so are the pods: at least
+    /// the floor is available, and no more than the cap is left.
+    pub(super) fn are_within(&self, floor: u32, cap: u32) -> bool {
+        self.observed()
+            && (floor..=cap).contains(&self.workload.spec.replicas.unwrap_or(1))
+            && self.available >= floor
+            && self.total <= cap.saturating_add(self.beside)
+    }
+
+    /// Whether all of them have to come to the newest revision. A StatefulSet may hold older ones on
+    /// purpose (a partition, `OnDelete`), and so does a paused Deployment.
+    fn roll_out(&self) -> bool {
+        self.kind == Kind::Deployment && !self.workload.spec.paused
+    }
+
+    /// `9 of 12 ready, 3 of the newest revision`.
+    fn words(&self, wanted: u32) -> String {
+        let mut words = format!("{} of {wanted} ready", self.available);
+        let most = wanted.saturating_add(self.beside);
+        if self.total > most {
+            words.push_str(&format!(", {} still to go", self.total - most));
+        }
+        let updated = self.workload.status.updated_replicas;
+        if updated < self.total.min(wanted) && self.roll_out() {
+            words.push_str(&format!(", {updated} of the newest revision"));
+        }
+        words
+    }
 }
 
 /// What a failing condition says: a quota that is used up, a deadline that has passed.

@@ -94,7 +94,6 @@ pub(super) struct WorkloadSpec {
     pub(super) replicas: Option<u32>,
     pub(super) paused: bool,
     pub(super) progress_deadline_seconds: Option<u32>,
-    pub(super) strategy: serde_json::Value,
 }
 
 /// Its `status`: counts that are zero are left out by the server.
@@ -109,11 +108,6 @@ pub(super) struct WorkloadStatus {
     pub(super) updated_replicas: u32,
     #[serde(deserialize_with = "or_default")]
     pub(super) conditions: Vec<Condition>,
-    /// Of a Rollout: the hash of the template that is wanted.
-    pub(super) current_pod_hash: String,
-    /// Of a Rollout: the hash of the one that was rolled out last.
-    #[serde(rename = "stableRS")]
-    pub(super) stable_rs: String,
 }
 
 /// One of `status.conditions`.

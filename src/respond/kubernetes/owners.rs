@@ -55,7 +55,8 @@ fn by_manifests(
     owners
 }
 
-fn sorted(mut owners: Vec<Owner>) -> Vec<Owner> {
+/// The gravest first.
+pub(super) fn sorted(mut owners: Vec<Owner>) -> Vec<Owner> {
     owners.sort_by_key(|owner| match owner.effect {
         OwnerEffect::Reverts => 0,
         OwnerEffect::MayRevert => 1,

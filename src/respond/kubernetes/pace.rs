@@ -8,12 +8,10 @@ use crate::model::plan::{Blast, Room, Tier};
 use crate::respond::Cluster;
 use crate::text::Safe;
 
-use super::PATIENCE;
+use super::{LONGEST, PATIENCE};
 
 /// For each step of a rollout, in seconds: pods start, become ready, and the next ones go.
 const STEP: i64 = 60;
-/// A rollout that takes longer is looked at by a person.
-const LONGEST: i64 = 3600;
 
 /// The way of one workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,9 +183,10 @@ impl Pace {
     /// How long it may take: what Kubernetes gives it without progress, and a while for each step.
     pub(super) fn patience(&self) -> u32 {
         let steps = i64::from(self.steps());
-        let settle = i64::try_from(self.settle).unwrap_or(LONGEST).min(LONGEST);
+        let longest = i64::from(LONGEST);
+        let settle = i64::try_from(self.settle).unwrap_or(longest).min(longest);
         let whole = self.deadline.saturating_add(STEP).saturating_add((STEP + settle).saturating_mul(steps));
-        u32::try_from(whole.min(LONGEST.max(self.deadline.saturating_add(STEP)))).unwrap_or(u32::MAX)
+        u32::try_from(whole.clamp(0, longest)).unwrap_or(LONGEST)
     }
 }
 
@@ -274,6 +273,8 @@ mod tests {
         assert!(small.patience() > 100 + 60);
         let large = deployment(json!({ "replicas": 400 }), 400);
         assert!(large.patience() > small.patience() && large.patience() <= 3600);
+        let never = deployment(json!({ "replicas": 2, "progressDeadlineSeconds": i32::MAX }), 2);
+        assert_eq!(never.patience(), 3600, "no deadline is no reason to wait for ever");
         assert_eq!(small.takes().as_deref(), Some("2 steps of 1 pod, each until they are ready"));
         let slow = deployment(json!({ "replicas": 6, "minReadySeconds": 30 }), 6);
         assert_eq!(slow.takes().as_deref(), Some("2 steps of 3 pods, at least 60 s (minReadySeconds 30)"));

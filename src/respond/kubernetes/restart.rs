@@ -26,7 +26,7 @@ impl Kubernetes {
                 want.origin().words()
             )));
         };
-        let read = self.read_rollout(target).await?;
+        let read = self.read_rollout(target, "restart").await?;
         let at = read.read_at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
         let there = read.object.pointer(ANNOTATIONS).filter(|value| !value.is_null());
         let now = there.and_then(|annotations| annotations.get(KEY)).cloned().unwrap_or(Value::Null);

@@ -32,7 +32,7 @@ impl Kubernetes {
     /// A plan to go to another template.
     pub(super) async fn roll_back(&self, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
         let target = want.target();
-        let read = self.read_rollout(target).await?;
+        let read = self.read_rollout(target, "rollback").await?;
         let place = Place::of(target)?;
         let (listed, application) =
             futures::join!(revisions::read(&self.api, &place, &read.object), self.api.application(&read.meta));

@@ -14,7 +14,7 @@ use super::objects::{List, Pod};
 use super::pace::{Pace, Way};
 use super::place::Place;
 use super::revisions::selector;
-use super::{PATIENCE, look, said};
+use super::{LONGEST, PATIENCE, look, said};
 
 /// How far the pods of `plan`'s target are.
 pub(super) async fn rolled(api: &Api, plan: &Plan, place: &Place, object: &Value) -> Seen {
@@ -92,7 +92,7 @@ fn given_up(plan: &Plan, object: &Value) -> Option<String> {
     let found =
         conditions.iter().find(|one| one["type"] == "Progressing" && one["reason"] == "ProgressDeadlineExceeded")?;
     let deadline = object.pointer("/spec/progressDeadlineSeconds").and_then(Value::as_i64);
-    let half = TimeDelta::seconds(deadline.unwrap_or(PATIENCE.num_seconds()) / 2);
+    let half = TimeDelta::seconds(deadline.unwrap_or(PATIENCE.num_seconds()).clamp(0, i64::from(LONGEST)) / 2);
     let at: Option<crate::clock::World> = found["lastUpdateTime"].as_str().and_then(|at| at.parse().ok());
     if at.is_some_and(|at| at < plan.read_at + half) {
         return None;

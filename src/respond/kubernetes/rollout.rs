@@ -10,13 +10,15 @@ use crate::model::name::{Kind, Target, Uid};
 use crate::model::plan::{Ends, Fact, FieldChange, Owner, Permission, Plan, PlanId, Preview, Refusal, Request};
 use crate::respond::Cluster;
 use crate::respond::guard::{LIFETIME, refusal};
-use crate::text::{Safe, clean_capped};
+use crate::text::Safe;
 
+use super::argo_rollouts::Referring;
 use super::client::Context;
 use super::objects::Meta;
+use super::owners::sorted;
 use super::pace::{Pace, Way};
 use super::place::Place;
-use super::scale::kubectl;
+use super::scale::{kubectl, whole};
 use super::{Kubernetes, revisions};
 
 /// One workload, as it was read.
@@ -26,6 +28,8 @@ pub(super) struct Read<'a> {
     pub(super) meta: Meta,
     pub(super) pace: Pace,
     pub(super) read_at: World,
+    /// What is to be said of Rollouts that may take its template.
+    referring: Option<Owner>,
     context: &'a Context,
 }
 
@@ -41,15 +45,17 @@ pub(super) struct Made {
 
 impl Kubernetes {
     /// Reads a workload whose template is about to change: the one that was picked, and going to
-    /// stay, and not paused.
-    pub(super) async fn read_rollout<'a>(&'a self, target: &'a Target) -> Result<Read<'a>, Refusal> {
+    /// stay, and not paused, and its own. `instead`: the command for a Rollout that takes its template.
+    pub(super) async fn read_rollout<'a>(&'a self, target: &'a Target, instead: &str) -> Result<Read<'a>, Refusal> {
         if !revisions::has(target.kind) {
             return Err(refusal(format!("a {} has no template of its own that could be changed here", target.kind)));
         }
         let place = Place::of(target)?;
         // Before the first read: a plan is never younger than what it shows.
         let read_at = self.clock.now();
-        let object: Value = self.api.get(&place.path()).await.map_err(|error| error.refusal("read", target))?;
+        let path = place.path();
+        let (object, referring) = futures::join!(self.api.get(&path), Referring::read(&self.api, target));
+        let object: Value = object.map_err(|error| error.refusal("read", target))?;
         let meta = object.get("metadata").and_then(|meta| Meta::deserialize(meta).ok()).unwrap_or_default();
         if meta.uid.is_empty() || target.uid.as_ref().is_some_and(|uid| *uid.as_str() != meta.uid) {
             return Err(refusal(format!(
@@ -59,8 +65,9 @@ impl Kubernetes {
         if meta.deletion_timestamp.is_some() {
             return Err(refusal(format!("{target} is being deleted: a change would do nothing")));
         }
-        let pace = Pace::of(target.kind, &object);
-        let read = Read { target, meta, pace, read_at, context: self.api.context(), object };
+        referring.check(target, instead)?;
+        let (pace, referring) = (Pace::of(target.kind, &object), referring.owner());
+        let read = Read { target, meta, pace, read_at, referring, context: self.api.context(), object };
         if read.object.pointer("/spec/paused") == Some(&Value::Bool(true)) {
             let resume = read.kubectl(&["rollout", "resume", &read.short()]);
             return Err(refusal(format!(
@@ -106,15 +113,14 @@ pub(super) fn plan(read: &Read<'_>, want: &Request, cluster: &Cluster, made: Mad
         undo: made.undo,
         blast: read.pace.blast(),
         room: read.pace.room(cluster),
-        owners: made.owners,
+        owners: sorted(made.owners.into_iter().chain(read.referring.clone()).collect()),
         load: cluster.load.clone(),
         tier: read.pace.tier(),
         permission: Permission::Unknown { why: not_asked.clone() },
         preview: Preview::Unavailable { why: not_asked },
         service: cluster.service.clone(),
         services: Vec::new(),
-        // As long as a template may be: half of one must not be pasted.
-        command: clean_capped(&made.command, super::fields::KEPT),
+        command: whole(&made.command),
         facts: made.facts,
         instead: None,
         ends: Ends::Stays,

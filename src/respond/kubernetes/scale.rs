@@ -9,9 +9,10 @@ use crate::model::plan::{
 };
 use crate::respond::Cluster;
 use crate::respond::guard::{LIFETIME, refusal};
-use crate::text::Safe;
+use crate::text::{Safe, clean_capped};
 
 use super::client::Context;
+use super::fields::KEPT;
 use super::objects::{Scale, Workload};
 use super::{FIELD_MANAGER, PATIENCE, said};
 
@@ -225,6 +226,14 @@ pub(super) fn kubectl(context: &Context, namespace: &str, arguments: &[&str]) ->
     words.extend(["--context".to_owned(), quoted(&context.name), "-n".to_owned(), quoted(namespace)]);
     words.extend(arguments.iter().map(|word| quoted(word)));
     words.join(" ")
+}
+
+/// A command line as a plan keeps it, as long as a value may be: half of one must not be pasted.
+pub(super) fn whole(command: &str) -> Safe {
+    if command.len() > KEPT {
+        return Safe::fixed("(too long to be shown)");
+    }
+    clean_capped(command, KEPT)
 }
 
 /// `word` as a shell takes it for one word.

@@ -8,7 +8,7 @@ use ulid::Ulid;
 
 use crate::clock::Clock;
 use crate::model::plan::{
-    Blast, Ends, Fact, FieldChange, Permission, Plan, PlanId, Preview, Refusal, Request, Room, Tier,
+    Blast, Ends, Fact, FieldChange, Guard, Permission, Plan, PlanId, Preview, Refusal, Request, Room, Tier,
 };
 use crate::respond::guard::{LIFETIME, refusal};
 use crate::respond::{Cluster, Seen};
@@ -18,7 +18,10 @@ use super::client::Api;
 use super::place::Place;
 use super::ready::{self, Labels};
 use super::traffic::{PATIENCE_SECONDS, Read, patched};
-use super::{keepers, said};
+use super::{fields, keepers, said};
+
+/// Where the labels are that a Service selects by.
+const SELECTOR: &str = "/spec/selector";
 
 /// A plan for `want`, which switches a Service or takes a switch back.
 pub(super) async fn plan(api: &Api, clock: &Clock, want: &Request, cluster: &Cluster) -> Result<Plan, Refusal> {
@@ -49,7 +52,10 @@ pub(super) async fn plan(api: &Api, clock: &Clock, want: &Request, cluster: &Clu
     }
     let mut then = labels.clone();
     then.insert(key.clone(), to.clone());
-    let pointer = format!("/spec/selector/{}", key.replace('~', "~0").replace('/', "~1"));
+    // Pods are counted by all of it, and one key is written.
+    let selects = fields::kept(read.object.pointer(SELECTOR).unwrap_or(&Value::Null))
+        .ok_or_else(|| refusal(format!("the selector of {target} is too long for the record: nothing was planned")))?;
+    let pointer = format!("{SELECTOR}/{}", key.replace('~', "~0").replace('/', "~1"));
     let pointers = [pointer.clone()];
     let (old, new, (owners, instead)) = futures::join!(
         ready::pods(api, &place.namespace, &labels),
@@ -113,7 +119,7 @@ pub(super) async fn plan(api: &Api, clock: &Clock, want: &Request, cluster: &Clu
         ends: if undo { Ends::Stays } else { Ends::Reminder },
         read_at: read.read_at,
         expires_at: read.read_at + LIFETIME,
-        guards: Vec::new(),
+        guards: vec![Guard { pointer: Safe::fixed(SELECTOR), label: Safe::fixed("its selector"), value: selects }],
         affects: Vec::new(),
         patience_seconds: PATIENCE_SECONDS,
         raised_from: None,
@@ -124,7 +130,7 @@ pub(super) async fn plan(api: &Api, clock: &Clock, want: &Request, cluster: &Clu
 /// The key and the value before of a plan that switches.
 fn switched(plan: &Plan) -> Option<(String, String)> {
     let change = plan.changes.first()?;
-    let key = change.pointer.strip_prefix("/spec/selector/")?.replace("~1", "/").replace("~0", "~");
+    let key = change.pointer.strip_prefix(SELECTOR)?.strip_prefix('/')?.replace("~1", "/").replace("~0", "~");
     let before: String = serde_json::from_str(&change.before).ok()?;
     Some((key, before))
 }

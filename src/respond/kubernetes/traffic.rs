@@ -23,7 +23,7 @@ use super::fields::{self, Held, held, strayed};
 use super::objects::Meta;
 use super::place::Place;
 use super::ready::Ready;
-use super::scale::kubectl;
+use super::scale::{kubectl, whole};
 use super::shares::{List, Way, chosen, weight_of};
 
 use super::{httproute, keepers, said, virtualservice};
@@ -109,7 +109,8 @@ pub(super) async fn plan(api: &Api, clock: &Clock, want: &Request, cluster: &Clu
             "{target} divides traffic between more than {MOST} destinations: that is too many"
         )));
     }
-    let pointers: Vec<_> = (0..list.ways.len()).map(|at| format!("{}/{at}", list.pointer)).collect();
+    // Of each entry that is written no more than this changes.
+    let pointers: Vec<_> = (0..list.ways.len()).map(|at| format!("{}/{at}/weight", list.pointer)).collect();
     let backing = async {
         match target.kind {
             Kind::VirtualService => virtualservice::backing(api, &place, &list.ways).await,
@@ -197,11 +198,12 @@ fn made(
     let mut changes = Vec::new();
     let kept = |value: &Value| {
         fields::kept(value).ok_or_else(|| {
+            let edit = kubectl(read.context, &place.namespace, &["edit", &named(place)]);
             refusal(format!(
                 "the destinations of {} are too long for the record, and without it nothing is written: divert it \
-                 with `{}`",
+                 with `{}` and note it",
                 read.target,
-                said(&command(read, place, split))
+                said(&edit)
             ))
         })
     };
@@ -238,7 +240,7 @@ fn made(
         preview: Preview::Unavailable { why: not_asked },
         service: cluster.service.clone(),
         services: Vec::new(),
-        command: Safe::from(command(read, place, split)),
+        command: whole(&command(read, place, split)),
         facts: facts(split, &now, &then),
         instead,
         ends: if undo { Ends::Stays } else { Ends::Reminder },
@@ -334,13 +336,16 @@ fn command(read: &Read<'_>, place: &Place, split: &Split<'_>) -> String {
 
 /// `kubectl patch` of the object at `place`.
 pub(super) fn patched(context: &Context, place: &Place, patch: &Value) -> String {
+    kubectl(context, &place.namespace, &["patch", &named(place), "--type=json", "-p", &patch.to_string()])
+}
+
+/// The object at `place` as kubectl names it in every cluster.
+fn named(place: &Place) -> String {
     let resource = place.resource;
-    let what = if resource.group.is_empty() {
-        format!("{}/{}", resource.plural, place.name)
-    } else {
-        format!("{}.{}/{}", resource.plural, resource.group, place.name)
-    };
-    kubectl(context, &place.namespace, &["patch", &what, "--type=json", "-p", &patch.to_string()])
+    match resource.group {
+        "" => format!("{}/{}", resource.plural, place.name),
+        group => format!("{}.{group}/{}", resource.plural, place.name),
+    }
 }
 
 /// What the fields of `plan` hold when they hold what it writes: `partner-a 20 %, partner-b 80 %`.

@@ -162,6 +162,10 @@ async fn moved(api: &Api, plan: &Plan, place: &Place, said: &Safe) -> WriteError
                 .collect();
             WriteError::Unknown(Safe::from(format!("the server refused it, but {}", now.join(", "))))
         }
+        Held::Before if fields::overtaken(&object, plan) => WriteError::Refused(super::said(&format!(
+            "nothing was changed: {} was synced since the plan was made; look again",
+            plan.target
+        ))),
         Held::Before => WriteError::Refused(Safe::from(format!("nothing was changed: the server refused it ({said})"))),
         Held::Beside(guard) => WriteError::Refused(super::said(&format!(
             "nothing was changed: {} since the plan was made; look again",

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::model::plan::Revision;
 use crate::respond::kubernetes::fake::argo::{
-    APPLICATION, COMMITS, ROLLOUT, checkout, shop, stage_application, stage_rollout, template,
+    APPLICATION, COMMITS, ROLLOUT, SETS, checkout, shop, stage_application, stage_rollout, template,
 };
 use crate::text::redact_safe;
 
@@ -69,7 +69,11 @@ async fn each_is_intended_written_once_watched_and_told() {
         assert_eq!(asked, written);
         let steps = writes[0].body.as_array().unwrap();
         assert_eq!(steps[0]["path"], "/metadata/uid");
-        assert_eq!(steps.len(), 1 + 2 * plan.changes.len(), "each field is tested as it was shown");
+        let tests: Vec<_> = steps.iter().filter(|step| step["op"] == "test").collect();
+        let tested = |pointer: &str| tests.iter().any(|test| test["path"] == *pointer);
+        assert!(plan.changes.iter().all(|change| tested(&change.pointer)), "each field is tested as it was shown");
+        assert!(plan.guards.iter().all(|guard| tested(&guard.pointer)), "and all that it goes by");
+        assert_eq!(steps.len() - tests.len(), plan.changes.len());
     }
 }
 
@@ -89,6 +93,7 @@ async fn an_application_goes_back_in_one_patch_that_turns_auto_sync_off_first() 
             { "op": "test", "path": "/spec/syncPolicy/automated", "value": automated },
             { "op": "remove", "path": "/spec/syncPolicy/automated" },
             { "op": "test", "path": "/operation", "value": null },
+            { "op": "test", "path": "/status/operationState/startedAt", "value": "2026-11-12T02:29:58Z" },
             { "op": "add", "path": "/operation", "value": operation },
         ])
     );
@@ -268,4 +273,75 @@ async fn healthy_as_it_was_before_is_no_success() {
     let ended = room(&fake).engine.settle(plan, &ana(), &pad).await.unwrap();
     let Outcome::TimedOut { words } = &ended.outcome else { panic!("{:?}", ended.outcome) };
     assert_eq!(*words, "2222222 is synced, Healthy, as it was before");
+}
+
+#[tokio::test]
+async fn an_abort_is_of_the_version_that_was_shown_and_so_is_a_retry() {
+    let fake = staged().await;
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    let refused = async |plan: Plan, what: &str| {
+        let ended = room.let_apply(plan, &pad).await.unwrap();
+        let Outcome::Refused { why } = &ended.outcome else { panic!("{:?}", ended.outcome) };
+        assert!(why.contains(&format!("{what} changed since the plan was made")), "{why}");
+    };
+    for (hash, other, what) in
+        [("currentPodHash", "h6", "the version that is rolled out"), ("stableRS", "h3", "the stable version")]
+    {
+        fake.state().follows = false;
+        let plan = room.plan(&abort()).await;
+        let shown = fake.state().argo[ROLLOUT]["status"][hash].clone();
+        change(&fake, ROLLOUT, |rollout| rollout["status"][hash] = json!(other));
+        refused(plan, what).await;
+        assert_eq!(fake.state().argo[ROLLOUT]["status"]["abort"], Value::Null);
+        change(&fake, ROLLOUT, |rollout| rollout["status"][hash] = shown);
+    }
+    fake.state().follows = true;
+    let done = room.let_apply(room.plan(&abort()).await, &pad).await.unwrap();
+    assert_eq!(done.outcome.as_str(), "verified", "{:?}", done.outcome);
+    fake.state().follows = false;
+    let retry = room.plan(&undo(done.plan)).await;
+    change(&fake, ROLLOUT, |rollout| rollout["status"]["currentPodHash"] = json!("h6"));
+    refused(retry, "the version that is rolled out").await;
+    assert_eq!(fake.state().argo[ROLLOUT]["status"]["abort"], true);
+}
+
+#[tokio::test]
+async fn an_abort_is_not_done_by_what_was_degraded_before() {
+    let fake = staged().await;
+    fake.state().follows = false;
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    change(&fake, SETS, |sets| {
+        for set in sets["items"].as_array_mut().unwrap().iter_mut().skip(1) {
+            set["status"] = json!({ "replicas": 8, "readyReplicas": 8, "availableReplicas": 8 });
+        }
+    });
+    change(&fake, ROLLOUT, |rollout| {
+        rollout["spec"]["strategy"] = json!({ "blueGreen": { "activeService": "checkout" } });
+        rollout["status"]["blueGreen"] = json!({ "activeSelector": "h4" });
+        rollout["status"]["phase"] = json!("Degraded");
+        rollout["status"]["message"] = json!("ProgressDeadlineExceeded: ReplicaSet checkout-h5 has timed out");
+    });
+    let ended = room.let_apply(room.plan(&abort()).await, &pad).await.unwrap();
+    assert_eq!(ended.outcome.as_str(), "timed out", "{:?}", ended.outcome);
+}
+
+#[tokio::test]
+async fn a_deploy_that_was_made_after_the_plan_is_not_rolled_back_unseen() {
+    let fake = staged().await;
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    let plan = room.plan(&application("")).await;
+    fake.state().follows = false;
+    // Auto-sync brought another commit, and is done.
+    change(&fake, APPLICATION, |app| {
+        app["status"]["operationState"]["startedAt"] = json!("2026-11-21T03:24:00Z");
+        app["status"]["operationState"]["finishedAt"] = json!("2026-11-21T03:24:02Z");
+    });
+    let ended = room.let_apply(plan, &pad).await.unwrap();
+    let Outcome::Refused { why } = &ended.outcome else { panic!("{:?}", ended.outcome) };
+    assert!(why.contains("Application argocd/shop in prod-eu was synced since the plan was made"), "{why}");
+    let app = fake.state().argo[APPLICATION].clone();
+    assert_eq!(
+        (&app["operation"], app["spec"]["syncPolicy"]["automated"]["selfHeal"].clone()),
+        (&Value::Null, json!(true))
+    );
 }

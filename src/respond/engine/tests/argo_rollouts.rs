@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::model::plan::Revision;
 use crate::respond::kubernetes::fake::argo::{
-    PODS, REFERENCED, ROLLOUT, checkout, stage_pods, stage_reference, stage_rollout, template,
+    PODS, REFERENCED, ROLLOUT, SETS, checkout, stage_pods, stage_reference, stage_rollout, template,
 };
 
 async fn staged() -> Fake {
@@ -153,5 +153,46 @@ async fn what_somebody_else_set_is_never_overwritten() {
         let Outcome::Refused { why } = &ended.outcome else { panic!("{:?}", ended.outcome) };
         assert!(why.contains("was changed since the plan was made"), "{why}");
         assert_eq!(spec(&fake, path), theirs);
+    }
+}
+
+/// Argo Rollouts has so many pods of 2.7.4, 2.8.0 and 2.9.0, and does nothing more.
+fn stand(fake: &Fake, strategy: &Value, pods: [u32; 3], stable: &str) {
+    let mut state = fake.state();
+    for (at, count) in pods.into_iter().enumerate() {
+        state.argo.get_mut(SETS).unwrap()["items"][at]["status"] =
+            json!({ "replicas": count, "readyReplicas": count, "availableReplicas": count });
+    }
+    let all: u32 = pods.into_iter().sum();
+    let rollout = state.argo.get_mut(ROLLOUT).unwrap();
+    rollout["spec"]["strategy"] = strategy.clone();
+    rollout["status"]["stableRS"] = json!(stable);
+    for count in ["replicas", "readyReplicas", "availableReplicas"] {
+        rollout["status"][count] = json!(all);
+    }
+    state.follows = false;
+    // It has seen what is written.
+    state.then = Some(|state| state.argo.get_mut(ROLLOUT).unwrap()["status"]["observedGeneration"] = json!("8"));
+}
+
+#[tokio::test]
+async fn a_scale_is_told_by_the_versions_that_count_and_not_by_all_pods_there_are() {
+    let canary = json!({ "canary": { "steps": [{ "setWeight": 50 }, { "pause": {} }] } });
+    let colors = json!({ "blueGreen": { "activeService": "checkout" } });
+    for (strategy, pods, stable, expected) in [
+        // Half of nine is five, of each.
+        (&canary, [0, 5, 5], "h4", "verified"),
+        (&canary, [0, 5, 3], "h4", "timed out"),
+        // Those of before a promotion stay for a while.
+        (&colors, [0, 8, 9], "h5", "verified"),
+        (&colors, [0, 9, 9], "h4", "verified"),
+        (&colors, [0, 8, 9], "h4", "timed out"),
+    ] {
+        let fake = staged().await;
+        let (room, pad) = (room(&fake), Pad::of(&fake));
+        let plan = room.plan(&Request::Scale { target: checkout(), to: Replicas::Exactly(9) }).await;
+        stand(&fake, strategy, pods, stable);
+        let ended = room.apply(plan, &pad).await.unwrap();
+        assert_eq!(ended.outcome.as_str(), expected, "{pods:?} {stable}: {:?}", ended.outcome);
     }
 }

@@ -95,6 +95,28 @@ async fn an_undo_is_of_the_route_that_was_written_and_of_no_other_in_its_place()
     }
 }
 
+#[tokio::test]
+async fn a_switch_is_not_written_into_another_selector_than_pods_were_counted_by() {
+    let fake = Fake::start().await;
+    mesh::put(&mut fake.state());
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    let wish = mesh::wish(Kind::Service);
+    let edit = |app: &str| fake.state().objects.at(path(Kind::Service))["spec"]["selector"]["app"] = json!(app);
+    let plan = room.plan(&wish).await;
+    edit("checkout-next");
+    let ended = room.apply(plan, &pad).await.unwrap();
+    let Outcome::Refused { why } = &ended.outcome else { panic!("{:?}", ended.outcome) };
+    assert!(why.contains("its selector changed since the plan was made"), "{why}");
+    assert_eq!(fake.state().objects.at(path(Kind::Service))["spec"]["selector"]["color"], "blue");
+
+    edit("checkout");
+    let done = room.apply(room.plan(&wish).await, &pad).await.unwrap();
+    assert_eq!(done.outcome.as_str(), "verified", "{:?}", done.outcome);
+    edit("checkout-next");
+    let why = room.try_plan(&undo(done.plan)).await.unwrap_err().why;
+    assert!(why.contains("its selector changed since"), "{why}");
+}
+
 fn aws_room(fake: &aws_fake::Fake) -> Room {
     let (clock, driver) = Clock::driven(World::from_timestamp(1_795_000_000, 0).unwrap());
     let env = fake.environment();
@@ -178,6 +200,8 @@ async fn a_rollout_under_an_autoscaler_is_bounded_verified_and_undone() {
         hpa["spec"]["scaleTargetRef"] = json!({ "kind": "Rollout", "name": "payments" });
         state.autoscalers = json!([hpa]);
         state.object["kind"] = json!("Rollout");
+        state.object["status"]["stableRS"] = json!("x1");
+        state.object["status"]["currentPodHash"] = json!("x1");
     }
     let (room, pad) = (room(&fake), Pad::of(&fake));
     let target = crate::model::name::Target { kind: Kind::Rollout, uid: None, ..payments() };

@@ -54,6 +54,7 @@ async fn a_diversion_is_one_guarded_write_and_is_told_when_it_is_live() {
         writes[2].body,
         json!([
             { "op": "test", "path": "/metadata/uid", "value": "service-checkout" },
+            { "op": "test", "path": "/spec/selector", "value": { "app": "checkout", "color": "blue" } },
             { "op": "test", "path": "/spec/selector/color", "value": "blue" },
             { "op": "replace", "path": "/spec/selector/color", "value": "green" },
         ])

@@ -15,6 +15,9 @@ use super::objects::{self, ReplicaSet, Rollout};
 use super::restart::RESTART_AT;
 use super::{ABORT, TEMPLATE};
 
+/// How Argo Rollouts begins to say that it has taken an abort up.
+const ABORTED: &str = "RolloutAborted";
+
 /// What the Rollout shows of `plan`, whose fields it holds.
 pub(in crate::respond::kubernetes) async fn look(api: &Api, plan: &Plan, place: &Place, object: &Value) -> Seen {
     let rollout = match Rollout::deserialize(object) {
@@ -104,7 +107,9 @@ fn aborted(rollout: &Rollout, sets: &[ReplicaSet]) -> Seen {
     };
     let ready = sets.iter().find(|set| set.hash() == status.stable_rs).map_or(0, |set| set.status.available_replicas);
     let words = format!("the stable version has {ready} of {wanted} ready, the new one {new}");
-    if status.phase == "Degraded" && full && served {
+    // It may have been Degraded before, by a deadline that passed.
+    let told = status.phase == "Degraded" && status.message.starts_with(ABORTED);
+    if told && full && served {
         return Seen::Live { words: said(&format!("{words}; {}", status.message)) };
     }
     let weight = rollout.canary_weight().filter(|weight| *weight > 0);

@@ -37,6 +37,8 @@ pub(super) struct Spec {
     pub(super) progress_deadline_seconds: Option<u32>,
     pub(super) template: Option<Value>,
     pub(super) workload_ref: Option<TargetRef>,
+    #[serde(deserialize_with = "or_default")]
+    rollback_window: Value,
     pub(super) strategy: Value,
     #[serde(deserialize_with = "or_default")]
     selector: Selector,
@@ -106,6 +108,16 @@ impl Rollout {
     /// Whether something else than the number of pods divides the traffic.
     pub(super) fn is_routed(&self) -> bool {
         self.spec.strategy.pointer("/canary/trafficRouting").is_some_and(Value::is_object)
+    }
+
+    /// How many versions back it goes without its steps (`spec.rollbackWindow.revisions`).
+    pub(super) fn window(&self) -> u64 {
+        self.spec.rollback_window.get("revisions").and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    /// Whether the stable version of a routed canary has fewer pods as the new one has more.
+    pub(super) fn scales_stable(&self) -> bool {
+        self.spec.strategy.pointer("/canary/dynamicStableScale") == Some(&Value::Bool(true))
     }
 
     /// The new version's share of the traffic in percent, if it is routed.

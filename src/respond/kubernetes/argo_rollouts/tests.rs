@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
-use crate::model::plan::{OwnerEffect, Permission, Plan, Preview, Refusal, Request, Revision, Tier};
+use crate::model::name::{Kind, ObjectPath, Target};
+use crate::model::plan::{OwnerEffect, Permission, Plan, Preview, Refusal, Replicas, Request, Revision, Tier};
 use crate::respond::kubernetes::fake::Fake;
 use crate::respond::kubernetes::fake::argo::{
     APPLICATION, REFERENCED, ROLLOUT, SETS, checkout, shop, stage_application, stage_reference, stage_rollout,
@@ -151,6 +152,43 @@ async fn a_rollback_goes_to_the_stable_version_while_another_is_rolled_out() {
 }
 
 #[tokio::test]
+async fn a_rollback_within_the_window_goes_there_at_once_and_says_so() {
+    let fake = staged().await;
+    for (at, day) in ["07", "14", "21"].into_iter().enumerate() {
+        fake.state().argo.get_mut(SETS).unwrap()["items"][at]["metadata"]["creationTimestamp"] =
+            json!(format!("2026-11-{day}T02:30:00Z"));
+    }
+    let to = async |window: u32, stable: &str, revision: &str| {
+        set(&fake, "/spec/rollbackWindow", json!({ "revisions": window }));
+        set(&fake, "/status/stableRS", json!(stable));
+        let plan = back(&fake, Revision::Named(revision.into())).await.unwrap();
+        let to = plan.facts.iter().find(|fact| fact.label == "to").unwrap();
+        assert_eq!(to.warns, to.words.contains("rollbackWindow"));
+        to.words.to_string()
+    };
+    let within = "which lies within rollbackWindow: its steps, pauses and analyses are skipped";
+    assert_eq!(to(1, "h4", "3").await, format!("revision 3 (checkout:2.7.4), {within}"));
+    assert!(to(2, "h5", "3").await.ends_with(within));
+    for outside in [to(1, "h5", "3").await, to(0, "h4", "3").await] {
+        assert!(outside.ends_with("which goes through the steps as any new version, pauses included"), "{outside}");
+    }
+    set(&fake, "/status/currentPodHash", json!("h3"));
+    assert!(!to(9, "h4", "5").await.contains("rollbackWindow"), "forward is no rollback");
+}
+
+#[tokio::test]
+async fn a_command_is_kept_whole() {
+    let fake = staged().await;
+    let long = json!([{ "name": "BANNER", "value": "it's ".repeat(2_000) }]);
+    fake.state().argo.get_mut(SETS).unwrap()["items"][1]["spec"]["template"]["spec"]["containers"][0]["env"] = long;
+    let plan = back(&fake, Revision::Previous).await.unwrap();
+    let (_, patch) = plan.command.split_once(" -p ").unwrap();
+    let patch = patch.strip_prefix('\'').unwrap().strip_suffix('\'').unwrap().replace(r"'\''", "'");
+    let patch: Value = serde_json::from_str(&patch).unwrap();
+    assert_eq!(patch[0]["value"]["spec"]["containers"][0]["env"][0]["value"].as_str().unwrap().len(), 10_000);
+}
+
+#[tokio::test]
 async fn what_a_rollback_cannot_do_it_refuses() {
     let fake = staged().await;
     let why = async || back(&fake, Revision::Previous).await.unwrap_err().why.to_string();
@@ -266,6 +304,49 @@ async fn a_template_that_stands_in_a_deployment_is_written_there_if_that_has_no_
     of("/spec/replicas", json!(0));
     of("/metadata/uid", json!(""));
     assert!(why().await.contains("is another object"));
+}
+
+/// The Deployment that the Rollout refers to, as a pane would name it.
+fn base() -> Target {
+    Target { kind: Kind::Deployment, path: ObjectPath::new("shop", "checkout-base"), ..checkout() }
+}
+
+#[tokio::test]
+async fn a_deployment_that_a_rollout_takes_its_template_from_is_not_changed_as_an_idle_one() {
+    const ROLLOUTS: &str = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts";
+    let fake = staged().await;
+    stage_reference(&mut fake.state());
+    let rollout = fake.state().argo[ROLLOUT].clone();
+    fake.state().argo.insert(ROLLOUTS.into(), json!({ "metadata": {}, "items": [rollout] }));
+    let all = || {
+        [
+            (Request::Restart { target: base() }, "restart"),
+            (Request::RollBack { target: base(), to: Revision::Named("3".into()) }, "rollback"),
+            (Request::Scale { target: base(), to: Replicas::Exactly(2) }, "scale"),
+        ]
+    };
+    for (want, command) in all() {
+        let why = planned(&fake, want).await.unwrap_err().why;
+        assert!(why.contains("is what Rollout shop/checkout takes its template from (workloadRef)"), "{why}");
+        assert!(why.contains(&format!("`:{command} Rollout shop/checkout` does it there")), "{why}");
+    }
+    // With pods of its own it can be scaled, to none of them as well.
+    fake.state().argo.get_mut(REFERENCED).unwrap()["spec"]["replicas"] = json!(3);
+    let down = planned(&fake, Request::Scale { target: base(), to: Replicas::Exactly(0) }).await.unwrap();
+    assert_eq!((&*down.owners[0].name, down.owners[0].effect), ("Rollout shop/checkout", OwnerEffect::MayRevert));
+    assert!(planned(&fake, Request::Restart { target: base() }).await.is_err());
+
+    // One of another name is none of it, and what cannot be read is said.
+    fake.state().argo.get_mut(ROLLOUTS).unwrap()["items"][0]["spec"]["workloadRef"]["name"] = json!("other");
+    let own = planned(&fake, Request::Restart { target: base() }).await.unwrap();
+    assert_eq!(own.owners, []);
+    fake.state().forbidden = vec![ROLLOUTS];
+    for want in [Request::Restart { target: base() }, Request::Scale { target: base(), to: Replicas::Exactly(4) }] {
+        let plan = planned(&fake, want).await.unwrap();
+        let told = &plan.owners[0];
+        assert_eq!((&*told.name, told.effect), ("Argo Rollouts", OwnerEffect::MayRevert));
+        assert!(told.words.starts_with("could not be read") && Engine::blocked(&plan).is_none(), "{}", told.words);
+    }
 }
 
 #[tokio::test]

@@ -149,6 +149,19 @@ pub(super) struct OperationState {
 pub(super) struct Operation {
     #[serde(deserialize_with = "or_default")]
     pub(super) initiated_by: Initiator,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) sync: SyncOperation,
+}
+
+/// Its `status.operationState.operation.sync`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct SyncOperation {
+    #[serde(deserialize_with = "or_default")]
+    pub(super) dry_run: bool,
+    /// Some of its resources alone; all of them without any.
+    #[serde(deserialize_with = "or_default")]
+    pub(super) resources: Vec<Value>,
 }
 
 impl App {

@@ -120,6 +120,30 @@ async fn the_version_that_is_meant_is_found_in_the_history() {
 }
 
 #[tokio::test]
+async fn what_was_only_tried_or_only_in_part_is_not_what_runs() {
+    let fake = staged().await;
+    for sync in [json!({ "dryRun": true }), json!({ "resources": [{ "kind": "ConfigMap", "name": "limits" }] })] {
+        app(&fake, |app| {
+            let state = &mut app["status"]["operationState"];
+            state["syncResult"]["revision"] = json!(COMMITS[1]);
+            state["operation"]["sync"] = sync.clone();
+        });
+        let plan = to(&fake, Revision::Previous).await.unwrap();
+        assert_eq!(plan.changes[1].words.as_deref(), Some("3333333 (entry 2) → 2222222 (entry 1)"), "{sync}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_is_kept_whole() {
+    let fake = staged().await;
+    app(&fake, |app| app["status"]["history"][1]["source"]["helm"] = json!({ "values": "a: 1\n".repeat(2_000) }));
+    let plan = to(&fake, Revision::Previous).await.unwrap();
+    let (_, patch) = plan.command.split_once(" -p ").unwrap();
+    let patch: Value = serde_json::from_str(patch.trim_matches('\'')).unwrap();
+    assert_eq!(patch["operation"]["sync"]["source"]["helm"]["values"].as_str().unwrap().len(), 10_000);
+}
+
+#[tokio::test]
 async fn several_sources_go_back_together() {
     let fake = staged().await;
     app(&fake, |app| {
@@ -358,6 +382,28 @@ async fn an_active_window_that_denies_wins_and_is_named() {
     assert!(fact(&plan, "windows").contains("lets a sync by hand through"), "{:?}", plan.facts);
     windows(&fake, json!([window("deny", true, json!({ "manualSync": true })), window("deny", true, json!({}))]));
     assert!(why().await.contains("is active until"), "each has to let it through");
+}
+
+#[tokio::test]
+async fn auto_sync_that_is_turned_on_again_waits_for_its_windows_whatever_they_let_through_by_hand() {
+    let fake = staged().await;
+    let held = named(&fake, "current").await.unwrap();
+    app(&fake, |app| {
+        app["spec"]["syncPolicy"].as_object_mut().unwrap().remove("automated");
+        app["status"]["sync"]["status"] = json!("OutOfSync");
+    });
+    let on = async || planned(&fake, Request::Undo { plan: Box::new(held.clone()) }).await.unwrap();
+    let plan = on().await;
+    assert!(fact(&plan, "forward").starts_with("within seconds, to what git says: 3333333"));
+    assert_eq!(plan.affects.len(), 1, "it makes its workloads anew: none of them is changed meanwhile");
+    windows(&fake, json!([window("deny", true, json!({ "manualSync": true }))]));
+    let forward = fact(&on().await, "forward").to_owned();
+    assert!(forward.starts_with("not before ") && forward.contains("deny “* * * * *” for 2h"), "{forward}");
+    windows(&fake, json!([window("allow", false, json!({ "manualSync": true }))]));
+    let forward = fact(&on().await, "forward").to_owned();
+    assert!(forward.starts_with("not before a window of AppProject default is active (allow “"), "{forward}");
+    windows(&fake, json!([window("allow", true, json!({}))]));
+    assert!(fact(&on().await, "forward").starts_with("within seconds"));
 }
 
 #[tokio::test]

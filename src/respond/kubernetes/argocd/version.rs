@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::model::name::Target;
 use crate::model::plan::{FieldChange, Refusal, Revision};
 use crate::respond::guard::refusal;
-use crate::respond::kubernetes::fields::OPERATION;
+use crate::respond::kubernetes::fields::{AFTER, OPERATION};
 use crate::respond::kubernetes::{FIELD_MANAGER, said};
 
 use super::objects::{App, Entry, Version};
@@ -68,9 +68,17 @@ pub(super) fn current(app: &App) -> Option<&Entry> {
     app.status.history.iter().rev().find(|entry| is_current(app, entry))
 }
 
+/// The version that was synced, or tried, last, as far as that is told beside the history. What was
+/// tried without doing anything, and what was done to some resources alone, is not told of here.
+fn last(app: &App) -> Option<&Version> {
+    let state = app.status.operation_state.as_ref()?;
+    let sync = &state.operation.sync;
+    state.sync_result.as_ref().filter(|_| !sync.dry_run && sync.resources.is_empty())
+}
+
 /// Whether an entry is the version that was synced, or tried, last.
 pub(super) fn is_current(app: &App, entry: &Entry) -> bool {
-    match app.status.operation_state.as_ref().and_then(|state| state.sync_result.as_ref()) {
+    match last(app) {
         Some(last) => last.is(&entry.version),
         None => app.status.history.last().is_some_and(|last| last.version.is(&entry.version)),
     }
@@ -78,7 +86,7 @@ pub(super) fn is_current(app: &App, entry: &Entry) -> bool {
 
 /// The version that was tried last, where it did not come to an entry.
 pub(super) fn tried(app: &App) -> String {
-    match app.status.operation_state.as_ref().and_then(|state| state.sync_result.as_ref()) {
+    match last(app) {
         Some(last) => format!("{} (not in the history)", short(&last.revision, &last.revisions)),
         None => "nothing".to_owned(),
     }
@@ -138,8 +146,8 @@ pub(super) fn operation(app: &App, entry: &Entry, by: &str) -> Value {
     if let Some(current) = current(app) {
         info.push(json!({ "name": BEFORE, "value": current.id.to_string() }));
     }
-    if let Some(state) = &app.status.operation_state {
-        info.push(json!({ "name": "after", "value": state.started_at }));
+    if let Some(state) = app.status.operation_state.as_ref().filter(|state| !state.started_at.is_empty()) {
+        info.push(json!({ "name": AFTER, "value": state.started_at }));
     }
     let username = if by.is_empty() { FIELD_MANAGER.to_owned() } else { format!("{by} via {FIELD_MANAGER}") };
     json!({ "info": info, "initiatedBy": { "username": username }, "sync": sync })

@@ -98,22 +98,7 @@ impl Windows {
                 return Ok(vec![warning(LABEL, &words)]);
             }
         };
-        let (mut denies, mut allows, mut closed, mut strange) = (Vec::new(), 0, Vec::new(), Vec::new());
-        let mut may_allow = false;
-        for window in windows {
-            let active = window.concerns(target, app).and_then(|ours| if ours { window.active(now) } else { Ok(None) });
-            match (window.kind.as_str(), active) {
-                ("deny", Ok(Some(Active::Until(until)))) => denies.push((window, until)),
-                ("allow", Ok(Some(Active::Until(_)))) => allows += 1,
-                ("allow", Ok(Some(Active::Not))) => closed.push(window),
-                ("deny" | "allow", Ok(_)) => {}
-                (kind, Err(why)) => {
-                    may_allow |= kind == "allow";
-                    strange.push(format!("{}: {why}", window.words()));
-                }
-                (kind, Ok(_)) => strange.push(format!("{}: `{kind}` is neither allow nor deny", window.words())),
-            }
-        }
+        let Now { denies, closed, strange } = Now::of(windows, target, app, now);
         let mut facts = Vec::new();
         if !strange.is_empty() {
             let words = format!("not understood, so Argo CD may hold it up: {}", strange.join("; "));
@@ -129,7 +114,7 @@ impl Windows {
         if let Some((window, until)) = denies.first() {
             let words = format!("{} is active until {until}, and lets a sync by hand through", window.words());
             facts.push(fact(LABEL, &words));
-        } else if allows == 0 && !closed.is_empty() && !may_allow {
+        } else if !closed.is_empty() {
             let all: Vec<_> = closed.iter().map(|window| window.words()).collect();
             if closed.iter().any(|window| !window.manual_sync) {
                 return Err(refusal(said(&format!(
@@ -144,6 +129,57 @@ impl Windows {
             ));
         }
         Ok(facts)
+    }
+}
+
+impl Windows {
+    /// Why Argo CD does not sync `app` by itself at `now`, as far as that is known: what lets a sync
+    /// by hand through lets no other through.
+    pub(super) fn holds_up(&self, target: &Target, app: &App, now: World) -> Option<String> {
+        let Now { denies, closed, .. } = Now::of(self.read.as_ref().ok()?, target, app, now);
+        let project = &self.project;
+        if let Some((window, until)) = denies.first() {
+            return Some(format!("not before {until} (window {} of AppProject {project})", window.words()));
+        }
+        let all: Vec<_> = closed.iter().map(|window| window.words()).collect();
+        let only = all.join("; ");
+        (!all.is_empty()).then(|| format!("not before a window of AppProject {project} is active ({only})"))
+    }
+}
+
+/// The windows about one Application at one time.
+#[derive(Default)]
+struct Now<'a> {
+    /// Those that are active and deny, and until when.
+    denies: Vec<(&'a Window, String)>,
+    /// Those that would allow it, where it has to be allowed and none of them is active.
+    closed: Vec<&'a Window>,
+    /// What is not understood.
+    strange: Vec<String>,
+}
+
+impl<'a> Now<'a> {
+    fn of(windows: &'a [Window], target: &Target, app: &App, now: World) -> Self {
+        let (mut all, mut allowed) = (Self::default(), false);
+        for window in windows {
+            let active = window.concerns(target, app).and_then(|ours| if ours { window.active(now) } else { Ok(None) });
+            match (window.kind.as_str(), active) {
+                ("deny", Ok(Some(Active::Until(until)))) => all.denies.push((window, until)),
+                ("allow", Ok(Some(Active::Until(_)))) => allowed = true,
+                ("allow", Ok(Some(Active::Not))) => all.closed.push(window),
+                ("deny" | "allow", Ok(_)) => {}
+                (kind, Err(why)) => {
+                    // It may allow it, for all that is known.
+                    allowed |= kind == "allow";
+                    all.strange.push(format!("{}: {why}", window.words()));
+                }
+                (kind, Ok(_)) => all.strange.push(format!("{}: `{kind}` is neither allow nor deny", window.words())),
+            }
+        }
+        if allowed {
+            all.closed.clear();
+        }
+        all
     }
 }
 

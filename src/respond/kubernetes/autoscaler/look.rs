@@ -7,8 +7,8 @@ use crate::model::name::Kind;
 use crate::model::plan::Plan;
 use crate::respond::Seen;
 use crate::respond::kubernetes::client::Api;
-use crate::respond::kubernetes::look::{is_live, trouble, waiting};
-use crate::respond::kubernetes::objects::{Autoscaler, Workload};
+use crate::respond::kubernetes::look::{Pods, trouble, waiting};
+use crate::respond::kubernetes::objects::Autoscaler;
 use crate::respond::kubernetes::place::Place;
 use crate::respond::kubernetes::said;
 use crate::text::Safe;
@@ -38,19 +38,23 @@ pub(in crate::respond::kubernetes) async fn look(api: &Api, plan: &Plan, place: 
         Ok(at) => at,
         Err(refusal) => return Seen::Unread { why: refusal.why },
     };
-    let read = match api.object(&at).await {
+    let read: Value = match api.get(&at.path()).await {
         Ok(read) => read,
         Err(error) if error.is(StatusCode::NOT_FOUND) => {
             return Seen::Gone { why: Safe::from(format!("{workload} was deleted, which {} scales", holder.name())) };
         }
         Err(error) => return Seen::Unread { why: Safe::from(format!("could not read {workload}: {error}")) },
     };
-    let wanted = read.spec.replicas.unwrap_or(1);
-    let words = format!("{} of {wanted} ready under {}", read.status.available_replicas, holder.shown());
+    let pods = match Pods::read(api, &at, &read).await {
+        Ok(pods) => pods,
+        Err(why) => return Seen::Unread { why: said(&format!("{workload}: {why}")) },
+    };
+    let wanted = pods.workload.spec.replicas.unwrap_or(1);
+    let words = format!("{} of {wanted} ready under {}", pods.available, holder.shown());
     if let Some(count) = holder.pinned {
-        return match is_live(&read, workload.kind, count) {
+        return match pods.are(count) {
             true => Seen::Live { words: said(&words) },
-            false => Seen::Under { words: said(&format!("{words}{}", trouble(&read))) },
+            false => Seen::Under { words: said(&format!("{words}{}", trouble(&pods.workload))) },
         };
     }
     let bounds = holder.bounds();
@@ -61,15 +65,15 @@ pub(in crate::respond::kubernetes) async fn look(api: &Api, plan: &Plan, place: 
             _ => Seen::Under { words: said(&words) },
         };
     }
-    if is_within(&read, bounds) {
+    if pods.are_within(bounds.floor, bounds.cap) {
         return Seen::Live { words: said(&words) };
     }
-    let waits = match read.status.available_replicas < bounds.floor {
+    let waits = match pods.available < bounds.floor {
         true => waiting(api, &at).await,
         false => String::new(),
     };
     let why = holder.trouble.as_ref().map_or(String::new(), |why| format!("; {why}"));
-    Seen::Under { words: said(&format!("{words}{waits}{}{why}", trouble(&read))) }
+    Seen::Under { words: said(&format!("{words}{waits}{}{why}", trouble(&pods.workload))) }
 }
 
 /// What KEDA made of its object, if that is not what it asks for yet.
@@ -92,14 +96,4 @@ async fn made(api: &Api, place: &Place, holder: &Holder) -> Option<Seen> {
         }
         Err(error) => Some(Seen::Unread { why: Safe::from(format!("could not read KEDA's HPA: {error}")) }),
     }
-}
-
-/// The controller has seen the number that the autoscaler set, which is within the bounds, and so
-/// are the pods: at least the floor is available, and no more than the cap is left.
-fn is_within(read: &Workload, bounds: Bounds) -> bool {
-    let (status, wanted) = (&read.status, read.spec.replicas.unwrap_or(1));
-    status.observed_generation >= read.metadata.generation
-        && (bounds.floor..=bounds.cap).contains(&wanted)
-        && status.available_replicas >= bounds.floor
-        && status.replicas <= bounds.cap
 }

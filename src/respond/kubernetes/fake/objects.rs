@@ -67,7 +67,9 @@ pub(super) fn answer(state: &mut State, seen: &Seen, path: &str) -> Option<Reply
     if let Some(object) = state.objects.by_path.get(path) {
         return Some(Reply::json(200, object.clone()));
     }
-    let of = |key: &str| key.rsplit_once('/').is_some_and(|(parent, _)| parent == path);
+    let of = |key: &str| {
+        key.rsplit_once('/').is_some_and(|(parent, _)| parent == path || without_namespace(parent) == Some(path.into()))
+    };
     let inside: Vec<&Value> =
         state.objects.by_path.iter().filter(|(key, _)| of(key)).map(|(_, object)| object).collect();
     if inside.is_empty() {
@@ -77,6 +79,12 @@ pub(super) fn answer(state: &mut State, seen: &Seen, path: &str) -> Option<Reply
     let has = |object: &Value| wanted.iter().all(|(key, value)| object["metadata"]["labels"][key] == json!(value));
     let items: Vec<&Value> = inside.into_iter().filter(|object| has(object)).collect();
     Some(Reply::json(200, json!({ "kind": "List", "metadata": {}, "items": items })))
+}
+
+/// Where the API lists a kind of all namespaces.
+fn without_namespace(path: &str) -> Option<String> {
+    let (group, rest) = path.split_once("/namespaces/")?;
+    Some(format!("{group}/{}", rest.split_once('/')?.1))
 }
 
 fn selector(path: &str) -> Vec<(String, String)> {

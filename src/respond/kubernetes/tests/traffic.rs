@@ -30,6 +30,12 @@ fn fact<'a>(plan: &'a Plan, label: &str) -> (&'a str, bool) {
     (&found.words, found.warns)
 }
 
+const ROLLOUTS: &str = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts";
+
+fn rollout(namespace: &str, strategy: Value) -> Value {
+    json!({ "metadata": { "name": "pay", "namespace": namespace }, "spec": { "strategy": strategy } })
+}
+
 const KINDS: [Kind; 2] = [Kind::VirtualService, Kind::HttpRoute];
 
 #[tokio::test]
@@ -213,27 +219,26 @@ async fn a_cluster_that_serves_the_older_version_alone_is_read_and_written_there
 #[tokio::test]
 async fn who_keeps_the_weights_is_named_and_a_rollout_is_not_written_over() {
     let fake = shop().await;
-    let rollouts = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts";
-    let rollout = |strategy: Value| json!({ "metadata": { "name": "pay", "namespace": "shop" }, "spec": { "strategy": strategy } });
+    let rollout = |strategy: Value| rollout("shop", strategy);
     let istio = json!({ "canary": { "trafficRouting": { "istio": { "virtualService": { "name": "partner" } } } } });
     let plugin = json!({ "canary": { "trafficRouting": { "plugins": {
         "argoproj-labs/gatewayAPI": { "httpRoutes": [{ "name": "partner" }] } } } } });
     let colors = json!({ "blueGreen": { "activeService": "checkout", "previewService": "checkout-preview" } });
     for (kind, strategy) in [(Kind::VirtualService, istio), (Kind::HttpRoute, plugin), (Kind::Service, colors)] {
-        fake.state().objects.put(rollouts, rollout(json!({ "canary": {} })));
+        fake.state().objects.put(ROLLOUTS, rollout(json!({ "canary": {} })));
         assert!(plan(&fake, &mesh::wish(kind)).await.unwrap().owners.is_empty(), "it is about something else");
-        fake.state().objects.put(rollouts, rollout(strategy));
+        fake.state().objects.put(ROLLOUTS, rollout(strategy));
         let plan = plan(&fake, &mesh::wish(kind)).await.unwrap();
         assert_eq!((&*plan.owners[0].name, plan.owners[0].effect), ("Rollout pay", OwnerEffect::Reverts));
         assert!(Engine::blocked(&plan).unwrap().contains("promote or abort the Rollout instead"));
         assert_eq!(plan.instead, None, "there is nothing to abort");
-        fake.state().objects.at(&format!("{rollouts}/pay"))["status"] =
+        fake.state().objects.at(&format!("{ROLLOUTS}/pay"))["status"] =
             json!({ "currentPodHash": "new", "stableRS": "old" });
         let instead = self::plan(&fake, &mesh::wish(kind)).await.unwrap().instead.unwrap();
         let Request::Abort { target } = *instead.request else { panic!("{}", instead.words) };
         assert_eq!((target.kind, target.path.to_string().as_str()), (Kind::Rollout, "shop/pay"));
     }
-    fake.state().objects.put(rollouts, rollout(json!({})));
+    fake.state().objects.put(ROLLOUTS, rollout(json!({})));
 
     let tracking = json!({ "argocd.argoproj.io/tracking-id": "shop:networking.istio.io/VirtualService:shop/partner" });
     fake.state().objects.at(VIRTUAL_SERVICE)["metadata"]["annotations"] = tracking;
@@ -253,6 +258,66 @@ async fn who_keeps_the_weights_is_named_and_a_rollout_is_not_written_over() {
     assert_eq!(effect(ignoring("/spec/http")).await, OwnerEffect::Informs);
     assert_eq!(effect(ignoring("/spec/http/0/route/0")).await, OwnerEffect::Reverts, "that is one of two");
     assert_eq!(effect(json!({ "syncPolicy": null })).await, OwnerEffect::MayRevert);
+}
+
+#[tokio::test]
+async fn an_exception_for_the_weights_alone_is_enough_for_who_heals_itself() {
+    let fake = shop().await;
+    let effect = async |kind: Kind, exception: Value| {
+        let mut ignored = json!({ "kind": kind.as_str() });
+        ignored.as_object_mut().unwrap().extend(exception.as_object().unwrap().clone());
+        let tracking = json!({ "argocd.argoproj.io/tracking-id": format!("shop:x/{kind}:shop/partner") });
+        let mut state = fake.state();
+        state.objects.at(mesh::path(kind))["metadata"]["annotations"] = tracking;
+        state.application = Some(json!({ "spec": {
+            "syncPolicy": { "automated": { "selfHeal": true } }, "ignoreDifferences": [ignored] } }));
+        drop(state);
+        plan(&fake, &mesh::wish(kind)).await.unwrap().owners[0].effect
+    };
+    let (both, one) = ("/spec/http/0/route/0/weight", "/spec/http/0/route/1/weight");
+    assert_eq!(effect(Kind::VirtualService, json!({ "jsonPointers": [both, one] })).await, OwnerEffect::Informs);
+    assert_eq!(effect(Kind::VirtualService, json!({ "jsonPointers": [one] })).await, OwnerEffect::Reverts);
+    for (kind, path, told) in [
+        (Kind::VirtualService, ".spec.http[].route[].weight", OwnerEffect::Informs),
+        (Kind::VirtualService, ".spec.http[]?.route[]?.weight", OwnerEffect::Informs),
+        (Kind::VirtualService, ".spec.http[].route", OwnerEffect::Informs),
+        (Kind::VirtualService, ".spec.http[].rout", OwnerEffect::Reverts),
+        (Kind::VirtualService, ".spec.tcp[].route[].weight", OwnerEffect::Reverts),
+        (Kind::VirtualService, "", OwnerEffect::Reverts),
+        (Kind::HttpRoute, ".spec.rules[].backendRefs[].weight", OwnerEffect::Informs),
+    ] {
+        assert_eq!(effect(kind, json!({ "jqPathExpressions": [path] })).await, told, "{kind} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_rollout_of_another_namespace_and_one_that_plays_ping_pong_are_found() {
+    let fake = shop().await;
+    let of =
+        |name: &str| json!({ "canary": { "trafficRouting": { "istio": { "virtualServices": [{ "name": name }] } } } });
+    let elsewhere = ROLLOUTS.replace("/shop/", "/payments/");
+    let owners = async |want: &Request| plan(&fake, want).await.unwrap().owners;
+    let want = mesh::wish(Kind::VirtualService);
+    fake.state().objects.put(&elsewhere, rollout("payments", of("partner")));
+    assert_eq!(owners(&want).await, [], "one of its own namespace is called so");
+    fake.state().objects.put(&elsewhere, rollout("payments", of("partner.shop")));
+    let first = owners(&want).await.remove(0);
+    assert_eq!((&*first.name, first.effect), ("Rollout payments/pay", OwnerEffect::Reverts));
+    fake.state().objects.at(&format!("{elsewhere}/pay"))["status"] = json!({ "currentPodHash": "n", "stableRS": "o" });
+    let Request::Abort { target } = *plan(&fake, &want).await.unwrap().instead.unwrap().request else { panic!() };
+    assert_eq!(target.path.to_string(), "payments/pay");
+
+    // Who may not look there is told so, and what is near is seen all the same.
+    fake.state().forbidden = vec!["/apis/argoproj.io/v1alpha1/rollouts"];
+    fake.state().objects.put(ROLLOUTS, rollout("shop", of("partner")));
+    let told = owners(&want).await;
+    assert_eq!((&*told[0].name, told[0].effect), ("Rollout pay", OwnerEffect::Reverts));
+    assert_eq!(told[1].effect, OwnerEffect::MayRevert);
+    assert!(told[1].words.starts_with("those of other namespaces could not be read"), "{}", told[1].words);
+
+    let ping_pong = json!({ "canary": { "pingPong": { "pingService": "other", "pongService": "checkout" } } });
+    fake.state().objects.put(ROLLOUTS, rollout("shop", ping_pong));
+    assert_eq!(owners(&switch("green")).await[0].effect, OwnerEffect::Reverts);
 }
 
 #[tokio::test]
