@@ -8,10 +8,10 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, World};
 use crate::config::{Environment, Policy, WritePolicy};
 use crate::model::alert::AlertKey;
 use crate::model::entry::Actor;
@@ -49,6 +49,8 @@ pub struct Cluster {
     pub alerts: BTreeMap<AlertKey, ServiceName>,
     /// Other services that the target serves, too: those that share a load balancer or a route.
     pub also: Vec<ServiceName>,
+    /// Changes of the same load balancer that are under way or still on, each in words.
+    pub beside: Vec<Safe>,
     /// The services of workloads: what an Application deploys.
     pub workloads: BTreeMap<WorkloadKey, ServiceName>,
 }
@@ -71,12 +73,18 @@ pub struct Engine {
     /// Rules of the configuration, over those that hold everywhere.
     policies: Vec<Policy>,
     busy: Mutex<HashSet<Place>>,
+    /// When something was last written that changes a place, and what that was a change of.
+    written: Mutex<HashMap<Place, (World, Place)>>,
     /// Plans whose right to write was used up, whatever came of it.
     spent: Mutex<HashSet<PlanId>>,
 }
 
 /// What one action at a time may go on at.
 type Place = (Kind, ObjectPath);
+
+fn place(target: &Target) -> Place {
+    (target.kind, target.path.clone())
+}
 
 impl Engine {
     /// A gateway to the systems of `env`. Fails when the environment may not be changed.
@@ -106,7 +114,15 @@ impl Engine {
     }
 
     fn of(env: EnvId, clock: Clock, actuators: Vec<Box<dyn Actuator>>) -> Self {
-        Self { env, clock, actuators, policies: Vec::new(), busy: Mutex::default(), spent: Mutex::default() }
+        Self {
+            env,
+            clock,
+            actuators,
+            policies: Vec::new(),
+            busy: Mutex::default(),
+            written: Mutex::default(),
+            spent: Mutex::default(),
+        }
     }
 
     /// The same, that goes by these policies too.
@@ -132,6 +148,7 @@ impl Engine {
         plan.permission = permission;
         plan.preview = preview;
         guard::share(&mut plan, &cluster.also);
+        guard::beside(&mut plan, &cluster.beside);
         guard::judge(&mut plan, &self.policies, self.clock.now(), incident);
         Ok(plan)
     }
@@ -194,7 +211,10 @@ impl Engine {
         if let Some(why) = kept.or_else(stale) {
             return Err(refusal(why));
         }
-        let _place = self.enter(&plan)?;
+        let place = self.enter(&plan)?;
+        if let Some(why) = self.outdated(&plan, &place.places) {
+            return Err(refusal(why));
+        }
         self.spend(&plan)?;
 
         let mut told = Told::new(told);
@@ -221,6 +241,7 @@ impl Engine {
 
         told.under("writing");
         let written_at = self.clock.now();
+        self.mark(&plan, &place.places, written_at);
         let answer = actuator.write(Intent::new(plan.clone(), proof)).await;
         let written = match answer {
             Ok(_) => Written::Yes,
@@ -298,7 +319,6 @@ impl Engine {
     }
 
     fn enter(&self, plan: &Plan) -> Result<Busy<'_>, Refusal> {
-        let place = |target: &Target| (target.kind, target.path.clone());
         // A workload and its autoscaler are one thing to be changed by one action at a time.
         let all = [&plan.target, plan.request.origin().target()].into_iter().chain(&plan.affects);
         let places: Vec<Place> = all.map(place).collect();
@@ -311,6 +331,26 @@ impl Engine {
         }
         busy.extend(places.iter().cloned());
         Ok(Busy { engine: self, places })
+    }
+
+    /// Why what a plan shows is not how it is any more, if so: something else was changed since it was
+    /// read that changes what it does. What its own target holds is read again before the write.
+    fn outdated(&self, plan: &Plan, places: &[Place]) -> Option<String> {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = place(&plan.target);
+        let since = |at: &&Place| written.get(*at).is_some_and(|(when, of)| *when > plan.read_at && *of != own);
+        let at = places.iter().find(since)?;
+        let (_, (kind, path)) = written.get(at)?;
+        Some(format!(
+            "{kind} {path} was changed since {} was planned, and what it shows is of before: plan it again and look at it \
+             anew",
+            plan.title
+        ))
+    }
+
+    fn mark(&self, plan: &Plan, places: &[Place], now: World) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.extend(places.iter().map(|at| (at.clone(), (now, place(&plan.target)))));
     }
 
     fn spend(&self, plan: &Plan) -> Result<(), Refusal> {
