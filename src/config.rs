@@ -23,6 +23,8 @@ mod settings;
 mod show;
 
 pub use catalogue::Catalogue;
+#[cfg(feature = "operator")]
+pub(crate) use catalogue::matches;
 pub use discover::discover;
 pub use environment::{
     Auth, AwsAccess, AwsCredentials, Environment, HttpAccess, KubeAccess, LogAccess, Secret, WritePolicy,

@@ -147,3 +147,27 @@ fn the_consent_of_another_user_lets_the_last_replica_go_and_ones_own_does_not() 
     let whole = warroom(home, &["incident", "verify", &path]).output().unwrap();
     assert!(whole.status.success(), "{}", text(&whole));
 }
+
+/// A person practises with the rules of the team.
+#[test]
+fn a_drill_goes_by_the_policies_of_the_configuration() {
+    let home = tempfile::tempdir().unwrap();
+    let (home, out) = (home.path(), home.path().join("out"));
+    let folder = home.join("config").join("warroom");
+    std::fs::create_dir_all(&folder).unwrap();
+    let policy = "[policies.mail]\nsay = \"two look at mail\"\ntargets = [\"shop/mail\"]\neffect = \"deny\"\n";
+    std::fs::write(folder.join("config.toml"), policy).unwrap();
+    let mut ana = Session::drill(home, &out);
+    ana.says("open what the team says");
+    ana.until(&["incident 20"]);
+    ana.says("write prod-eu to see what happens");
+    ana.until(&["the write window is open"]);
+    let said = loop {
+        ana.says("scale shop/mail +1");
+        let line = ana.until(&["by policy", "press", "confirm", "no workload", "no plan: "]);
+        if !line.contains("no workload") && !line.contains("no plan: ") {
+            break line;
+        }
+    };
+    assert!(said.contains("by policy mail: two look at mail"), "{said}");
+}

@@ -115,7 +115,7 @@ fn recovered(record: &IncidentRecord, at: World) -> Vec<String> {
 #[test]
 fn adding_capacity_alone_cures_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let text = without(&["say = 'evacuate ", "say = 'confirm shop'"]);
+    let text = without(&["say = 'evacuate ", "say = 'break-glass ", "say = 'confirm shop'"]);
     let record = play(dir.path(), &text, 1);
     let outage = Times::new(&Scenario::shipped("zone-outage").unwrap(), 1).named("outage").unwrap();
     assert_eq!(actions(&record).len(), 2);

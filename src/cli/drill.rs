@@ -130,9 +130,11 @@ async fn rehearse(
     let mut env = narrowed(environment(&scenario, None), session)?;
     let mut core = Opening::core(&env, &catalogue, &actor, &clock);
     core.greet(&[Safe::fixed("the drill's world is being made")]);
-    // A drill rehearses with the person's own screen; a configuration that is wrong must not keep
-    // anybody from it.
-    let screen = load(places, process).map(|config| config.screen).unwrap_or_default();
+    // A drill rehearses with the person's own screen and policies; a configuration that is wrong must
+    // not keep anybody from it. The scenario's responder knows no policies but its own.
+    let config = load(places, process).ok();
+    let policies = config.as_ref().filter(|_| !arguments.autopilot).map(|config| config.policies.clone());
+    let screen = config.map(|config| config.screen).unwrap_or_default();
     let tz = local(&screen, session)?;
     let signals = Signals::listen();
     let headless = arguments.autopilot || session.plain;
@@ -146,7 +148,7 @@ async fn rehearse(
     let opening = Opening {
         incident,
         env,
-        policies: Vec::new(),
+        policies: policies.unwrap_or_default(),
         catalogue,
         archive: archive.clone(),
         actor,

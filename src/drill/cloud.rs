@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use crate::clock;
-use crate::drill::scenario::Scenario;
+use crate::drill::scenario::{File, Scenario, Workload};
 
 pub(in crate::drill) use ecs::{Ecs, Rollout};
 
@@ -139,6 +139,28 @@ impl Cloud {
             short.extend(part.chars().take(if whole { part.len() } else { 1 }));
         }
         format!("{short}-az{}", letter.wrapping_sub(b'a').wrapping_add(1))
+    }
+
+    /// What is meant for a workload from outside, requests a second at rest. The target groups of a
+    /// load balancer's rule, which takes every path, share by their weights what all their workloads
+    /// serve; what is sent to a group without a workload is lost there.
+    pub(in crate::drill) fn offered(&self, file: &File, workload: &Workload) -> f64 {
+        let path = workload.path.get_ref();
+        let of = |group: &&Group| group.workload.as_ref() == Some(path);
+        let Some(balancer) = self.balancers.iter().find(|balancer| balancer.groups.iter().any(|group| of(&group)))
+        else {
+            return workload.serves.rate;
+        };
+        let filled =
+            |one: &&Workload| balancer.groups.iter().any(|group| group.workload.as_ref() == Some(one.path.get_ref()));
+        let rate: f64 = file.workloads.iter().filter(filled).map(|one| one.serves.rate).sum();
+        let all: u32 = balancer.groups.iter().map(|group| group.in_rule).sum();
+        let ours: u32 = balancer.groups.iter().filter(of).map(|group| group.in_rule).sum();
+        // Without any weight the groups share alike.
+        match all {
+            0 => rate * balancer.groups.iter().filter(of).count() as f64 / balancer.groups.len() as f64,
+            all => rate * f64::from(ours) / f64::from(all),
+        }
     }
 
     /// The zones that no traffic goes to on its way to a workload.

@@ -134,6 +134,7 @@ impl World {
         for ((workload, views), body) in file.workloads.iter().zip(&mut serving).zip(&mut self.physics.bodies) {
             let away = self.cloud.away(workload.path.get_ref(), self.now);
             body.lost = self.zones.step(file, &self.cloud, workload, views, &away);
+            body.offered = self.cloud.offered(file, workload);
         }
         self.physics.route(&scenario, self.fleet.as_ref());
         self.physics.step(&scenario, hours, &serving);

@@ -10,6 +10,7 @@
 //! what its fields hold, what is written for a wish, and when that is live.
 
 mod alb;
+mod behind;
 mod call;
 mod client;
 mod draft;
@@ -33,7 +34,7 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::config::{AwsAccess, Environment};
-use crate::model::name::{Kind, Target};
+use crate::model::name::{Kind, ObjectPath, Target};
 use crate::model::plan::{FieldChange, Permission, Plan, PlanId, Preview, Refusal, Request};
 use crate::text::Safe;
 
@@ -95,6 +96,14 @@ impl Thing {
         }
     }
 
+    /// What is changed with it: a load balancer, whose zones and weights share its capacity. One
+    /// action at a time goes on at that.
+    fn affects(&self, target: &Target) -> Vec<Target> {
+        let Self::Forward(forward) = self else { return Vec::new() };
+        let path = ObjectPath::new("", forward.balancer());
+        vec![Target { kind: Kind::LoadBalancer, path, uid: None, ..target.clone() }]
+    }
+
     /// What its fields hold.
     fn fields(&self) -> Value {
         match self {
@@ -152,14 +161,14 @@ impl Aws {
                 (_, other) => return Err(refusal(format!("cannot {}: there is no such thing", other.words()))),
             },
         };
-        let uid = thing.uid();
+        let (uid, affects) = (thing.uid(), thing.affects(target));
         let draft = match &mut thing {
             Thing::Ecs(service) => ecs::draft(service, &self.api, want, changes).await?,
             Thing::Forward(forward) => forward.draft(&self.api, want, changes, cluster).await?,
             Thing::Records(records) => records.draft(&self.api, want, changes).await?,
             Thing::Balancer(balancer) => balancer.draft(&self.api, want, changes, read_at).await?,
         };
-        Ok(draft.plan(want, target, &uid, read_at, cluster))
+        Ok(Plan { affects, ..draft.plan(want, target, &uid, read_at, cluster) })
     }
 
     fn sent(&self) -> std::sync::MutexGuard<'_, HashMap<PlanId, Submitted>> {

@@ -10,10 +10,10 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, World};
 use crate::config::{Environment, Policy, WritePolicy};
 use crate::model::alert::AlertKey;
 use crate::model::entry::Actor;
@@ -52,6 +52,8 @@ pub struct Cluster {
     pub alerts: BTreeMap<AlertKey, ServiceName>,
     /// Other services that the target serves, too: those that share a load balancer or a route.
     pub also: Vec<ServiceName>,
+    /// Changes of the same load balancer that are under way or still on, each in words.
+    pub beside: Vec<Safe>,
     /// The services of workloads: what an Application deploys.
     pub workloads: BTreeMap<WorkloadKey, ServiceName>,
 }
@@ -152,6 +154,7 @@ impl Engine {
         plan.permission = permission;
         plan.preview = preview;
         guard::share(&mut plan, &cluster.also);
+        guard::beside(&mut plan, &cluster.beside);
         guard::judge(&mut plan, &self.policies, self.clock.now(), incident);
         Ok(plan)
     }
@@ -214,6 +217,9 @@ impl Engine {
             return Err(refusal(why));
         }
         let place = self.places.enter(&plan, &self.env)?;
+        if let Some(why) = self.places.outdated(&plan) {
+            return Err(refusal(why));
+        }
         self.spend(&plan)?;
 
         let mut told = Told::new(told);
@@ -240,6 +246,7 @@ impl Engine {
 
         told.under("writing");
         let written_at = self.clock.now();
+        self.places.mark(&plan, written_at);
         let answer = actuator.write(Intent::new(plan.clone(), proof)).await;
         let written = match answer {
             Ok(_) => {

@@ -20,6 +20,7 @@ pub(super) fn refusal(why: impl Into<Safe>) -> Refusal {
 }
 
 /// Names the other services that a target serves: what is said of any of them is said of the plan.
+/// What touches several takes a second person, undoing it too.
 pub(super) fn share(plan: &mut Plan, also: &[ServiceName]) {
     if also.is_empty() {
         return;
@@ -31,6 +32,16 @@ pub(super) fn share(plan: &mut Plan, also: &[ServiceName]) {
         words: Safe::from(format!("it serves other services, too: {}", names.join(", "))),
         warns: true,
     });
+    plan.tier = Tier::Grave;
+}
+
+/// Names what else is changed of the same thing: the plan's counts are of how it is now.
+pub(super) fn beside(plan: &mut Plan, others: &[Safe]) {
+    plan.facts.extend(others.iter().map(|words| Fact {
+        label: Safe::fixed("beside"),
+        words: words.clone(),
+        warns: true,
+    }));
 }
 
 /// Judges a plan by the configuration's policies: what they deny cannot be confirmed, what takes

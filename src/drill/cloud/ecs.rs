@@ -78,6 +78,11 @@ impl Ecs {
         self.tasks.len() as u32 - self.running(now)
     }
 
+    /// Its tasks: the revision of each, when it was asked for, and when it runs.
+    pub(in crate::drill) fn tasks(&self) -> impl Iterator<Item = (u32, clock::World, clock::World)> {
+        self.tasks.iter().map(|(revision, runs)| (*revision, *runs - self.starts_in, *runs))
+    }
+
     /// Tasks of one revision that run.
     pub(in crate::drill) fn running_of(&self, revision: u32, now: clock::World) -> u32 {
         self.tasks.iter().filter(|(of, runs)| *of == revision && *runs <= now).count() as u32

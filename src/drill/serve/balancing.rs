@@ -135,9 +135,11 @@ fn perform(world: &mut World, operation: &str, form: &Form) -> Result<String, Re
             cloud.balancers.iter().map(|balancer| {
                 let zones = cloud.zones.iter().map(|zone| format!("<ZoneName>{zone}</ZoneName>")).collect();
                 format!(
-                    "<LoadBalancerArn>{}</LoadBalancerArn><LoadBalancerName>{}</LoadBalancerName><Type>application</Type>\
-                     <State><Code>active</Code></State>{}",
+                    "<LoadBalancerArn>{}</LoadBalancerArn><DNSName>{}-1234567890.{}.elb.amazonaws.com</DNSName>\
+                     <LoadBalancerName>{}</LoadBalancerName><Type>application</Type><State><Code>active</Code></State>{}",
                     names.balancer(balancer),
+                    balancer.name,
+                    names.0.region,
                     balancer.name,
                     list("AvailabilityZones", zones)
                 )

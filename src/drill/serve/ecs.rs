@@ -2,6 +2,8 @@
 //!
 //! Shapes: the service models `ecs-2014-11-13` and `application-autoscaling-2016-02-06`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value as Json, json};
 
 use crate::clock;
@@ -29,6 +31,11 @@ impl Names {
 
     fn task(&self, service: &Ecs, revision: u32) -> String {
         format!("{}task-definition/{}:{revision}", self.start, service.name)
+    }
+
+    /// A running task, by its place among those of its service.
+    fn instance(&self, service: &Ecs, at: usize) -> String {
+        format!("{}task/{}/{}-{at:08}", self.start, service.cluster, service.name)
     }
 
     fn rollout(&self, service: &Ecs, rollout: &Rollout) -> String {
@@ -88,6 +95,47 @@ pub(super) fn answer(world: &mut World, operation: &str, input: &Json) -> Answer
                 }
             }
             Ok(json!({ "services": services, "failures": failures }))
+        }
+        "ListClusters" => {
+            let clusters: BTreeSet<_> = world.cloud().ecs.iter().map(|service| service.cluster.as_str()).collect();
+            let arns: Vec<_> = clusters.iter().map(|cluster| format!("{}cluster/{cluster}", names.start)).collect();
+            Ok(json!({ "clusterArns": arns }))
+        }
+        "ListServices" => {
+            let cluster = bare(text(input, "cluster").unwrap_or("default"));
+            let all = world.cloud().ecs.iter().filter(|service| service.cluster == cluster);
+            let arns: Vec<_> = all.map(|service| names.service(service)).collect();
+            if arns.is_empty() {
+                return Err(error("ClusterNotFoundException", "Cluster not found."));
+            }
+            Ok(json!({ "serviceArns": arns }))
+        }
+        "ListTasks" => {
+            let service = find(world, input, text(input, "serviceName").unwrap_or_default())?;
+            let all = service.tasks().enumerate().filter(|(_, (_, _, runs))| *runs <= now);
+            let arns: Vec<_> = all.map(|(at, _)| names.instance(service, at)).collect();
+            Ok(json!({ "taskArns": arns }))
+        }
+        "DescribeTasks" => {
+            let asked = texts(input, "tasks");
+            let mut found = Vec::new();
+            for service in &world.cloud().ecs {
+                let named = service.tasks().enumerate().map(|(at, task)| (names.instance(service, at), task));
+                found.extend(named.filter(|(arn, _)| asked.contains(&arn.as_str())).map(
+                    |(arn, (revision, asked, runs))| {
+                        let mut told = json!({
+                            "taskArn": arn, "clusterArn": format!("{}cluster/{}", names.start, service.cluster),
+                            "taskDefinitionArn": names.task(service, revision), "createdAt": seconds(asked),
+                            "desiredStatus": "RUNNING", "lastStatus": if runs <= now { "RUNNING" } else { "PENDING" },
+                        });
+                        if runs <= now {
+                            told["startedAt"] = json!(seconds(runs));
+                        }
+                        told
+                    },
+                ));
+            }
+            Ok(json!({ "tasks": found, "failures": [] }))
         }
         "ListServiceDeployments" => {
             let service = find(world, input, text(input, "service").unwrap_or_default())?;

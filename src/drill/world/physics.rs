@@ -78,6 +78,8 @@ pub(in crate::drill) struct Body {
     drift: f64,
     /// Share of its requests that is lost on the way to it.
     pub(in crate::drill) lost: f64,
+    /// Requests a second at rest that are sent to it from outside.
+    pub(in crate::drill) offered: f64,
     rng: Rng,
 }
 
@@ -135,6 +137,7 @@ impl Physics {
                 queue: 0.0,
                 drift: 0.0,
                 lost: 0.0,
+                offered: workload.serves.rate,
                 rng: Rng::named(seed, &format!("load {}", workload.path.get_ref())),
             })
             .collect();
@@ -309,7 +312,7 @@ impl Body {
         // Load wanders by a few per cent, as crowds do: an AR(1) of a minute's memory.
         self.drift += -self.drift / 60.0 + 0.006 * self.rng.normal();
         let crowd = (1.0 + serves.growth * hours) * (1.0 + self.drift.clamp(-0.15, 0.15));
-        let requests = (serves.rate * crowd).max(0.0) + inbound;
+        let requests = (self.offered * crowd).max(0.0) + inbound;
         if ready == 0 || capacity <= 0.0 {
             return self.nobody_home(requests, callees.len());
         }

@@ -152,3 +152,29 @@ fn logs_stay_light_and_tell_what_happens() {
     assert!(errors("/prod/checkout", "ERROR") > 100);
     assert!(told.world.logs().groups.values().all(|events| events.is_sorted_by_key(|event| event.at)));
 }
+
+/// What comes from outside goes where the load balancer's rule sends it.
+#[test]
+fn the_shop_window_shares_its_load_by_the_weights_of_the_rule() {
+    let scenario = Arc::new(Scenario::shipped("zone-outage").unwrap());
+    let mut world = World::with_fleet(&scenario, 1, Box::new(Toy::new(&scenario)));
+    let requests = |world: &World| {
+        ["shop/storefront", "shop/storefront-next", "shop/checkout"]
+            .map(|path| world.physics.bodies[scenario.workload_at(path).unwrap()].now.requests)
+    };
+    world.run_to(scenario.epoch() + TimeDelta::minutes(2));
+    let [all, none, checkout] = requests(&world);
+    assert!((200.0..280.0).contains(&all) && none == 0.0, "{all} {none}");
+    let groups = &mut world.cloud_mut().balancers[0].groups;
+    (groups[0].in_rule, groups[1].in_rule) = (75, 25);
+    world.tick();
+    let [most, some, still] = requests(&world);
+    assert!((most - all * 0.75).abs() < 6.0 && (some - all * 0.25).abs() < 6.0, "{all} is {most} and {some}");
+    assert!((still - checkout).abs() < 3.0, "no group of the rule has it");
+    // What the default action of the listener would do matters to nobody: the rule takes every path.
+    let groups = &mut world.cloud_mut().balancers[0].groups;
+    (groups[0].in_rule, groups[0].in_listener, groups[1].in_listener) = (0, 100, 0);
+    world.tick();
+    let [none, all, _] = requests(&world);
+    assert!(none == 0.0 && (200.0..280.0).contains(&all), "{none} {all}");
+}

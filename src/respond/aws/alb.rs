@@ -5,6 +5,7 @@
 
 mod owners;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -13,19 +14,21 @@ use sha2::{Digest as _, Sha256};
 use crate::model::name::{Kind, Target};
 use crate::model::plan::{Blast, Ends, Fact, FieldChange, Plan, Refusal, Request, Room, Share, Tier};
 use crate::respond::guard::refusal;
-use crate::respond::weights::{Unit, carrying, load, narrows, words};
+use crate::respond::weights::{Unit, load, narrows, words};
 use crate::respond::{Cluster, Seen};
 use crate::text::Safe;
 
 use super::Unread;
+use super::behind::{members, name, ways};
 use super::call::{Call, Service, parameter};
 use super::client::{Api, ApiError, said};
 use super::draft::{Draft, fact, warning};
 use super::weights::{self, Split, Way, given};
 use super::xml::Element;
+use super::zonalshift::{Away, shifted_away};
 
 /// What carries traffic here.
-const TARGET: Unit = Unit { short: "target", long: "healthy target" };
+pub(super) const TARGET: Unit = Unit { short: "target", long: "healthy target" };
 /// How long until other weights are in force: ELB says nothing of it; seconds are usual.
 const PATIENCE: u32 = 120;
 
@@ -38,11 +41,6 @@ pub(super) struct Forward {
     actions: Vec<Element>,
     /// Why its weights are not ours to change, if so.
     odd: Option<String>,
-}
-
-/// A target group's name, of its ARN.
-fn name(group: &str) -> &str {
-    group.split_once("targetgroup/").and_then(|(_, rest)| rest.split('/').next()).unwrap_or(group)
 }
 
 impl Forward {
@@ -113,17 +111,14 @@ impl Forward {
 
     /// Target groups with their weights, in their order.
     fn groups(&self) -> Vec<Way> {
-        let Some(forward) = self.forward() else { return Vec::new() };
-        let way = |group: &str, weight| Way { key: group.to_owned(), name: name(group).to_owned(), weight };
-        let groups: Vec<_> = forward
-            .list("ForwardConfig/TargetGroups")
-            .iter()
-            .map(|group| way(group.text("TargetGroupArn"), group.text("Weight").parse().unwrap_or(1)))
-            .collect();
-        match forward.text("TargetGroupArn") {
-            only if groups.is_empty() && !only.is_empty() => vec![way(only, 1)],
-            _ => groups,
-        }
+        self.forward().map(ways).unwrap_or_default()
+    }
+
+    /// The ARN of its load balancer.
+    pub(super) fn balancer(&self) -> String {
+        let whole =
+            self.arn.replacen(":listener-rule/", ":loadbalancer/", 1).replacen(":listener/", ":loadbalancer/", 1);
+        whole.split('/').take(4).collect::<Vec<_>>().join("/")
     }
 
     pub(super) fn fields(&self) -> Value {
@@ -215,24 +210,42 @@ impl Forward {
         if split.is_nothing() {
             return Err(refusal("no target group would have any weight: nothing was planned"));
         }
-        let looked = self.deployments(api, want.target(), &cluster.ecs).await?;
-        let health = futures::future::join_all(split.ways.iter().map(|way| healthy(api, &way.key))).await;
-        let targets: Vec<Option<u32>> = health.iter().map(|one| one.as_ref().ok().map(|(up, _)| *up)).collect();
+        let whole = self.balancer();
+        let (looked, away) =
+            futures::join!(self.deployments(api, want.target(), &cluster.ecs), shifted_away(api, &whole));
+        let looked = looked?;
+        let left = away.as_ref().ok().and_then(Option::as_ref);
+        let health = futures::future::join_all(split.ways.iter().map(|way| Standing::read(api, &way.key, left))).await;
+        let targets: Vec<Option<u32>> = health.iter().map(|one| one.as_ref().ok().map(Standing::up)).collect();
         let (before, after) = (split.before_percent(), split.after_percent());
         let mut facts: Vec<Fact> = vec![split.fact()];
+        match &away {
+            Ok(None) => {}
+            Ok(Some(away)) => facts.push(warning("zones", away.words.clone())),
+            Err(error) => facts.push(warning(
+                "zones",
+                said(&format!("whether a zonal shift is on could not be asked ({error}): all zones count as served")),
+            )),
+        }
         for at in split.gaining() {
             let name = &split.ways[at].name;
             facts.push(match (&health[at], load(&TARGET, &targets, &before, &after, at)) {
-                (Ok((0, all)), _) => {
+                (Ok(standing), _) if standing.up() == 0 => {
                     return Err(refusal(said(&format!(
-                        "{name} has no healthy target, of {all}: {} of the requests would fail; bring up targets first",
+                        "{name} has no healthy target{}, of {}: {} of the requests would fail; bring up targets first",
+                        if standing.away > 0 { " in a zone that is served" } else { "" },
+                        standing.all,
                         words(after[at])
                     ))));
                 }
-                (Ok((up, all)), Some((text, more))) => {
-                    let ill = all - up;
-                    let ill = if ill > 0 { format!("; {ill} more are not healthy") } else { String::new() };
-                    Fact { warns: more, ..fact("capacity", said(&format!("{name}: {text}{ill}"))) }
+                (Ok(standing), Some((text, more))) => {
+                    let others =
+                        split.ways.iter().enumerate().filter(|(other, _)| *other != at && split.after[*other] > 0);
+                    let others = others.filter_map(|(other, _)| health[other].as_ref().ok());
+                    let both = others.flat_map(|other| &other.healthy).filter(|id| standing.healthy.contains(*id));
+                    let both = both.collect::<BTreeSet<_>>().len();
+                    let rest = standing.rest(both);
+                    Fact { warns: more || both > 0, ..fact("capacity", said(&format!("{name}: {text}{rest}"))) }
                 }
                 (Err(error), _) => warning(
                     "capacity",
@@ -249,7 +262,7 @@ impl Forward {
         facts.push(warning("no guard", "ELB has no compare-and-swap: a change within the same second could be lost"));
         facts.push(looked);
         let undo = want.is_undo();
-        let (carries, will) = (carrying(&targets, &split.now()), carrying(&targets, &split.after));
+        let (carries, will) = (together(&health, &split.now()), together(&health, &split.after));
         let carried = match want {
             Request::Undo { plan } => Some(plan.blast.ready_before),
             _ => carries,
@@ -307,11 +320,49 @@ pub(super) fn balancer(arn: &str) -> String {
     crate::text::clean_capped(name, 64).to_string()
 }
 
-/// Healthy targets of a group, and all of them.
-async fn healthy(api: &Api, group: &str) -> Result<(u32, u32), ApiError> {
-    let targets = targets(api, group).await?;
-    let count = |all: usize| u32::try_from(all).unwrap_or(u32::MAX);
-    Ok((count(targets.iter().filter(|(_, healthy)| *healthy).count()), count(targets.len())))
+/// The targets of a group, as far as they take traffic.
+struct Standing {
+    /// The ids of those that are healthy, in zones that get traffic.
+    healthy: BTreeSet<String>,
+    /// Healthy ones in zones that get none.
+    away: usize,
+    ill: usize,
+    all: usize,
+}
+
+impl Standing {
+    async fn read(api: &Api, group: &str, left: Option<&Away>) -> Result<Self, ApiError> {
+        let members = members(api, group).await?;
+        let (up, ill): (Vec<_>, Vec<_>) = members.iter().partition(|member| member.healthy);
+        let (away, up): (Vec<_>, Vec<_>) =
+            up.into_iter().partition(|member| left.is_some_and(|left| left.holds(&member.zone)));
+        let healthy = up.iter().map(|member| member.id.clone()).collect();
+        Ok(Self { healthy, away: away.len(), ill: ill.len(), all: members.len() })
+    }
+
+    fn up(&self) -> u32 {
+        u32::try_from(self.healthy.len()).unwrap_or(u32::MAX)
+    }
+
+    /// What else is to be said of them; `both` are in another of the groups, too.
+    fn rest(&self, both: usize) -> String {
+        let parts = [
+            (self.ill, "more are not healthy"),
+            (self.away, "more are in a zone that gets no traffic"),
+            (both, "of them are in another of these groups, too, and carry its share besides"),
+        ];
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, words)| format!("; {count} {words}")).collect()
+    }
+}
+
+/// All targets that carry traffic by `weights`, each once; `None` if those of one group are not
+/// known.
+fn together(health: &[Result<Standing, ApiError>], weights: &[u32]) -> Option<u32> {
+    let mut all: BTreeSet<&String> = BTreeSet::new();
+    for (standing, _) in health.iter().zip(weights).filter(|(_, weight)| **weight > 0) {
+        all.extend(&standing.as_ref().ok()?.healthy);
+    }
+    u32::try_from(all.len()).ok()
 }
 
 /// An action without its weights, and without what a write of it says otherwise than a read.
@@ -323,16 +374,6 @@ fn bare(element: &Element) -> Element {
         !(ours || short && name == "TargetGroupArn")
     };
     Element { children: element.children.iter().filter(skipped).map(bare).collect(), ..element.clone() }
-}
-
-/// The targets of a group: the zone of each as far as it is told, and whether it is healthy.
-pub(super) async fn targets(api: &Api, group: &str) -> Result<Vec<(String, bool)>, ApiError> {
-    let answer = api.xml(&Call::balancing("DescribeTargetHealth", vec![parameter("TargetGroupArn", group)])).await?;
-    Ok(answer
-        .list("DescribeTargetHealthResult/TargetHealthDescriptions")
-        .iter()
-        .map(|one| (one.text("Target/AvailabilityZone").to_owned(), one.text("TargetHealth/State") == "healthy"))
-        .collect())
 }
 
 /// An element as the AWS CLI takes it.

@@ -1,13 +1,15 @@
 //! A service of ECS as it is: reading it, what its fields hold, the one write, and when a change
 //! of it is live.
 
+mod named;
+mod pace;
 mod plan;
 mod rollout;
 mod wish;
 
 use serde_json::{Value, json};
 
-use crate::model::name::{ObjectPath, Target};
+use crate::model::name::Target;
 use crate::model::plan::{FieldChange, Plan};
 use crate::respond::Seen;
 use crate::text::Safe;
@@ -17,6 +19,7 @@ use super::call::Call;
 use super::client::{Api, ApiError, said};
 use super::draft::{after, count, last_step, list, text};
 
+pub(super) use named::Named;
 pub(super) use plan::draft;
 pub(super) use wish::wish;
 
@@ -52,32 +55,30 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-/// A service as `DescribeServices` tells it; `null` if there is none of that name.
-pub(super) async fn described(api: &Api, path: &ObjectPath) -> Result<Value, ApiError> {
-    let (cluster, name) = (path.namespace.as_str(), path.name.as_str());
-    if !is_name(cluster) || !is_name(name) {
-        let why = format!("EcsService {path} is not a name that ECS could have given: nothing was done");
-        return Err(ApiError::NotSent(Safe::from(why)));
-    }
-    let call = Call::ecs("DescribeServices", json!({ "cluster": cluster, "services": [name], "include": ["TAGS"] }));
-    let answer = api.json(&call).await?;
-    let there = |service: &&Value| text(service, "/serviceName") == name && text(service, "/status") != "INACTIVE";
-    Ok(list(&answer, "/services").iter().find(there).cloned().unwrap_or_default())
+/// Services of a cluster as `DescribeServices` tells them, those that are there; ten at the most.
+async fn described(api: &Api, cluster: &str, services: &[&str]) -> Result<Vec<Value>, ApiError> {
+    let input = json!({ "cluster": cluster, "services": services, "include": ["TAGS"] });
+    let answer = api.json(&Call::ecs("DescribeServices", input)).await?;
+    let there = |service: &&Value| text(service, "/status") != "INACTIVE";
+    Ok(list(&answer, "/services").iter().filter(there).cloned().collect())
 }
 
 impl EcsService {
     /// Reads it; beside it what the fields of `changes` need.
     pub(super) async fn read(api: &Api, target: &Target, changes: &[FieldChange]) -> Result<Self, Unread> {
         let (cluster, name) = (target.path.namespace.as_str(), target.path.name.as_str());
-        let raw = match described(api, &target.path).await {
+        if !is_name(cluster) || !is_name(name) {
+            let why = format!("{target} is not a name that ECS could have given: nothing was done");
+            return Err(Unread::Failed(ApiError::NotSent(Safe::from(why))));
+        }
+        let found = match described(api, cluster, &[name]).await {
             Err(error) if error.is(&["ClusterNotFoundException", "ServiceNotFoundException"]) => {
                 return Err(Unread::Gone(Safe::from(format!("{target} is not there ({error})"))));
             }
-            raw => raw.map_err(Unread::Failed)?,
+            found => found.map_err(Unread::Failed)?,
         };
-        if raw.is_null() {
-            return Err(Unread::Gone(Safe::from(format!("{target} is not there (any more)"))));
-        }
+        let raw = found.into_iter().find(|service| text(service, "/serviceName") == name);
+        let raw = raw.ok_or_else(|| Unread::Gone(Safe::from(format!("{target} is not there (any more)"))))?;
         let mut service = Self {
             cluster: cluster.to_owned(),
             name: name.to_owned(),

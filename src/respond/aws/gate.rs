@@ -17,8 +17,12 @@ pub(super) struct Allowed {
 
 /// All that may be asked for, and whether it changes something.
 const OPERATIONS: &[(Service, &str, bool)] = &[
+    (Service::Ecs, "ListClusters", false),
+    (Service::Ecs, "ListServices", false),
     (Service::Ecs, "DescribeServices", false),
     (Service::Ecs, "DescribeTaskDefinition", false),
+    (Service::Ecs, "ListTasks", false),
+    (Service::Ecs, "DescribeTasks", false),
     (Service::Ecs, "ListServiceDeployments", false),
     (Service::Ecs, "DescribeServiceDeployments", false),
     (Service::Ecs, "DescribeServiceRevisions", false),
@@ -30,7 +34,7 @@ const OPERATIONS: &[(Service, &str, bool)] = &[
     (Service::Balancing, "DescribeListeners", false),
     (Service::Balancing, "DescribeRules", false),
     (Service::Balancing, "DescribeTags", false),
-    (Service::Balancing, "DescribeTargetGroups", false),
+    (Service::Balancing, "DescribeLoadBalancers", false),
     (Service::Balancing, "DescribeTargetHealth", false),
     (Service::Balancing, "ModifyListener", true),
     (Service::Balancing, "ModifyRule", true),

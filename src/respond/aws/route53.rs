@@ -4,6 +4,7 @@
 //! whole or not at all, and not at all if a record is not as it was read: a compare-and-swap.
 
 mod beside;
+mod leads;
 
 use std::fmt::Write as _;
 
@@ -13,19 +14,21 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::World;
 use crate::model::name::Target;
-use crate::model::plan::{Blast, Ends, FieldChange, Plan, Refusal, Request, Room, Share, Tier};
+use crate::model::plan::{Blast, Ends, Fact, FieldChange, Plan, Refusal, Request, Room, Share, Tier};
 use crate::respond::Seen;
 use crate::respond::guard::refusal;
-use crate::respond::weights::words;
+use crate::respond::weights::{load, narrows, words};
 use crate::text::Safe;
 
 use super::Unread;
+use super::alb::TARGET;
 use super::call::{Body, Call, DNS, Service, encoded};
 use super::client::{Api, ApiError, said};
 use super::draft::{Draft, fact, warning};
 use super::weights::{self, Split, Way, given};
 use super::xml::Element;
 use beside::{Health, health, owners};
+use leads::{Leads, leads, together};
 
 /// What resolvers keep an alias for, in seconds: Route 53 answers with its target's own.
 const ALIAS_TTL: u32 = 60;
@@ -224,11 +227,13 @@ impl Records {
             let name = &split.ways[at].name;
             facts.push(fact("answers", said(&format!("{name}: {}", answers(set)))));
         }
-        let (states, owners) = futures::join!(
-            futures::future::join_all((0..split.ways.len()).map(|at| async move { health(api, set(at)).await })),
-            owners(api, self)
+        let sets: Vec<_> = (0..split.ways.len()).map(set).collect();
+        let (states, owners, leads) = futures::join!(
+            futures::future::join_all(sets.iter().map(|set| health(api, *set))),
+            owners(api, self),
+            leads(api, &sets)
         );
-        let after = split.after_percent();
+        let (before, after) = (split.before_percent(), split.after_percent());
         for (at, state) in states.iter().enumerate().filter(|(at, _)| split.after[*at] > 0) {
             let name = &split.ways[at].name;
             let gains = split.gaining().contains(&at);
@@ -256,8 +261,37 @@ impl Records {
                 }
             }
         }
-        facts
-            .push(warning("capacity", "what stands behind a record is not known here: see that it can take its share"));
+        let targets: Vec<_> = leads.iter().map(Leads::healthy).collect();
+        for at in split.gaining() {
+            let (name, share) = (&split.ways[at].name, words(after[at]));
+            facts.push(match (&leads[at], load(&TARGET, &targets, &before, &after, at)) {
+                (Leads::Balancer { name: balancer, healthy: 0, all }, _) => {
+                    return Err(refusal(said(&format!(
+                        "{name} leads to {balancer}, which has no healthy target that gets traffic, of {all}: {share} \
+                         would fail there; bring up targets first"
+                    ))));
+                }
+                (Leads::Balancer { name: balancer, .. }, Some((text, more))) => {
+                    Fact { warns: more, ..fact("capacity", said(&format!("{name}, {balancer}: {text}"))) }
+                }
+                (Leads::Unread(why), _) => {
+                    warning("capacity", said(&format!("{name}: what it can take of {share} is not known ({why})")))
+                }
+                _ => warning(
+                    "capacity",
+                    said(&format!("{name}: what stands behind it is not known here: see that it can take {share}")),
+                ),
+            });
+        }
+        let (carries, will) = (together(&leads, &split.now()), together(&leads, &split.after));
+        let carried = match want {
+            Request::Undo { plan } => Some(plan.blast.ready_before),
+            _ => carries,
+        };
+        let counts = match (carries, will) {
+            (Some(now), Some(then)) => format!("; {now} healthy targets carry them now, {then} will"),
+            _ => String::new(),
+        };
         let ttl = self.ttl();
         facts.push(fact("takes", format!("about a minute to all name servers, then up to {ttl} s in resolvers (TTL)")));
         facts.push(fact("guard", "one batch of deletes and creates: nothing changes if a record is not as shown"));
@@ -273,12 +307,14 @@ impl Records {
             guards: split.guards()?,
             undo: Some(Safe::from(format!("{}; the TTL again", split.undo(&changes)))),
             blast: Blast {
-                words: Safe::from(format!("{} of its answers lead elsewhere", split.moved())),
-                ..Blast::default()
+                ready_before: carries.unwrap_or(0),
+                wanted_after: will.unwrap_or(0),
+                fewest_ready: carries.and(will),
+                words: Safe::from(format!("{} of its answers lead elsewhere{counts}", split.moved())),
             },
             room: Room::NotNeeded,
             owners,
-            tier: Tier::Lowers,
+            tier: if narrows(&targets, &split.after, carried) { Tier::Grave } else { Tier::Lowers },
             command: self.command(api, &changes),
             facts,
             instead: None,

@@ -1,5 +1,8 @@
 //! What plans for AWS say, against a server on loopback.
 
+mod owners;
+mod room;
+
 use serde_json::json;
 
 use super::call::Call;
@@ -35,6 +38,8 @@ async fn a_plan_for_a_service_of_ecs_says_all_that_a_tired_person_needs() {
     assert_eq!((plan.title.as_str(), plan.changed().as_str()), ("scale EcsService payments", "tasks 6 → 12"));
     assert_eq!(plan.undo.as_deref(), Some("12 → 6, while nobody else has changed it"));
     assert_eq!(plan.blast.words, "+6 of 6 (100 % more), 6 running now");
+    let takes = plan.facts.iter().find(|fact| fact.label == "takes").unwrap();
+    assert_eq!(takes.words, "34 s to 50 s as its newest 5 tasks did, from being asked for to running");
     assert!(plan.owners.is_empty() && plan.tier == Tier::Reversible);
     let uid = plan.target.uid.as_ref().unwrap();
     assert_eq!(uid.as_str(), "arn:aws:ecs:eu-central-1:111122223333:service/prod/payments of 1790000000.123");
@@ -99,6 +104,8 @@ async fn a_rollback_goes_to_the_task_definition_that_succeeded_before() {
     assert!(plan.command.ends_with("--task-definition payments:42"), "{}", plan.command);
     assert_eq!(plan.undo.as_deref(), Some("payments:42 → payments:44, while nobody else has changed it"));
     assert!(plan.facts.iter().all(|fact| !fact.warns));
+    let takes = plan.facts.iter().find(|fact| fact.label == "takes").unwrap();
+    assert_eq!(takes.words, "3 min to 6 min as its last 3 deployments did, from start to finish");
 
     fake.state().ecs.image = |_| "payments:latest".into();
     let same = self::plan(&fake, back()).await.unwrap();
@@ -279,61 +286,6 @@ async fn what_is_done_again_is_left_over_again() {
     }
 }
 
-#[tokio::test]
-async fn a_rule_that_a_controller_writes_is_left_to_it() {
-    let fake = Fake::start().await;
-    fake.state().traffic.tags = vec![("elbv2.k8s.aws/cluster", "prod"), ("ingress.k8s.aws/stack", "shop/web")];
-    let plan = plan(&fake, rule(&[("green", 10)])).await.unwrap();
-    assert_eq!(plan.owners[0].name, "AWS Load Balancer Controller shop/web");
-    assert_eq!(plan.owners[0].effect, OwnerEffect::Reverts);
-    assert!(Engine::blocked(&plan).is_some());
-    fake.state().traffic.tags = vec![("aws:cloudformation:stack-name", "shop")];
-    let stack = self::plan(&fake, rule(&[("green", 10)])).await.unwrap();
-    assert_eq!((stack.owners[0].effect, Engine::blocked(&stack)), (OwnerEffect::MayRevert, None));
-}
-
-#[tokio::test]
-async fn a_rule_that_a_deployment_of_ecs_divides_is_refused_and_what_was_looked_at_is_said() {
-    let fake = Fake::start().await;
-    let engine = Engine::new(&fake.environment(), Clock::real()).unwrap();
-    let of = |path: &str| ObjectPath::new("prod", path);
-    let planned = async |services: Vec<ObjectPath>| {
-        engine.plan(&rule(&[("green", 10)]), &Cluster { ecs: services, ..Cluster::default() }).await
-    };
-    let looked = |plan: &Plan| {
-        let fact = plan.facts.iter().find(|fact| fact.label == "deploys").unwrap();
-        (fact.words.to_string(), fact.warns)
-    };
-    let told = looked(&planned(Vec::new()).await.unwrap());
-    assert_eq!(told.0, "no ECS service is configured for it, so none was looked at",);
-    let told = looked(&planned(vec![of("payments")]).await.unwrap());
-    assert_eq!(told, ("none of EcsService prod/payments (ECS) divides it".to_owned(), false));
-    let odd = looked(&planned(vec![of("pay ments"), of("payments")]).await.unwrap());
-    assert!(odd.1 && odd.0.contains("EcsService prod/pay ments could not be read"), "{odd:?}");
-
-    // The groups of another rule are none of it.
-    let group = |name: &str| json!([{ "targetGroupArn": super::fake::group(name), "containerPort": 80 }]);
-    fake.state().ecs.service["deploymentController"] = json!({ "type": "CODE_DEPLOY" });
-    fake.state().ecs.service["loadBalancers"] = group("other");
-    assert!(planned(vec![of("payments")]).await.is_ok());
-    fake.state().ecs.service["taskSets"] = json!([{ "loadBalancers": group("green") }]);
-    let why = planned(vec![of("payments")]).await.unwrap_err().why;
-    assert!(
-        why.contains(
-            "is left to the deployment controller CODE_DEPLOY (target group green) of EcsService prod/payments"
-        ),
-        "{why}"
-    );
-    // Blue/green of ECS itself names the rule.
-    fake.state().ecs.service["deploymentController"] = json!({ "type": "ECS" });
-    assert!(planned(vec![of("payments")]).await.is_ok());
-    fake.state().ecs.service["loadBalancers"] = json!([{ "targetGroupArn": super::fake::group("blue"),
-        "advancedConfiguration": { "productionListenerRule": RULE } }]);
-    let why = planned(vec![of("payments")]).await.unwrap_err().why;
-    assert!(why.contains("the deployment controller ECS (a blue/green deployment of its own)"), "{why}");
-    assert!(fake.state().writes().is_empty());
-}
-
 fn records(shares: &[(&str, u32)]) -> Request {
     divert(Kind::RecordSet, "Z0EXAMPLE", "api.example.com/A", shares)
 }
@@ -415,12 +367,13 @@ async fn a_zone_is_left_for_a_time_and_what_is_left_has_to_bear_it() {
     let engine = Engine::new(&fake.environment(), Clock::real()).unwrap();
     let shared = engine.plan(&away("eu-central-1a", 60), &also).await.unwrap();
     assert!(shared.facts.iter().any(|fact| fact.warns && fact.words == "it serves other services, too: search"));
+    assert_eq!(shared.tier, Tier::Grave, "what touches several services takes a second person");
     assert!(self::plan(&fake, away("euc1-az2", 60)).await.is_ok(), "by its id, too");
     assert!(refused(&fake, away("eu-central-1d", 60)).await.contains("it is in eu-central-1c (euc1-az1), "));
     for minutes in [0, 72 * 60 + 1] {
         assert!(refused(&fake, away("euc1-az2", minutes)).await.contains("between one minute and 72 hours"));
     }
-    fake.state().traffic.zones = vec!["eu-central-1a"; 3];
+    fake.state().traffic.zones[0] = vec!["eu-central-1a"; 3];
     let last = self::plan(&fake, away("eu-central-1a", 60)).await.unwrap();
     assert_eq!(last.tier, Tier::Grave, "nobody is left");
     fake.state().traffic.shifts = vec![("x".into(), "euc1-az1".into(), "game day".into())];
@@ -448,6 +401,8 @@ async fn plans_at_80_by_24() {
     insta::assert_snapshot!("limit", shown(Request::Bound { target: payments(), floor: Some(7), cap: None }).await);
     insta::assert_snapshot!("roll_back", shown(back()).await);
     insta::assert_snapshot!("divert_a_rule", shown(rule(&[("green", 10)])).await);
+    let listener = divert(Kind::Listener, "", LISTENER, &[("green", 10)]);
+    insta::assert_snapshot!("divert_a_listener", shown(listener).await);
     insta::assert_snapshot!("divert_records", shown(records(&[("b", 25)])).await);
     insta::assert_snapshot!("evacuate", shown(away("eu-central-1a", 60)).await);
     fake.state().ecs.roll(43, "IN_PROGRESS");

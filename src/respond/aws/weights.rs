@@ -32,7 +32,7 @@ pub(super) struct Split {
 }
 
 /// The weights as they count: where all are zero, AWS divides evenly.
-fn counting(weights: Vec<u32>) -> Vec<u32> {
+pub(super) fn counting(weights: Vec<u32>) -> Vec<u32> {
     if weights.iter().all(|weight| *weight == 0) { vec![1; weights.len()] } else { weights }
 }
 

@@ -1,6 +1,9 @@
 //! Moving the traffic of a load balancer away from a zone for a time: ARC zonal shift. It ends by
 //! itself.
 
+mod away;
+mod capacity;
+
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
@@ -9,16 +12,19 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::World;
 use crate::model::name::Target;
-use crate::model::plan::{Blast, Ends, FieldChange, Owner, OwnerEffect, Plan, Refusal, Request, Room, Tier};
+use crate::model::plan::{Blast, Ends, Fact, FieldChange, Owner, OwnerEffect, Plan, Refusal, Request, Room, Tier};
 use crate::respond::Seen;
 use crate::respond::guard::refusal;
 use crate::text::Safe;
 
 use super::Unread;
-use super::alb::{balancer, targets};
-use super::call::{Body, Call, Service, parameter};
+use super::alb::balancer;
+use super::behind::Behind;
+use super::call::{Body, Call, Service};
 use super::client::{Api, ApiError, said};
 use super::draft::{Draft, after, change, fact, last_step, list, step, text, warning};
+pub(super) use away::{Away, shifted_away};
+use capacity::{Capacity, Stands};
 
 /// The longest shift, in minutes: 72 hours.
 const LONGEST: u32 = 72 * 60;
@@ -26,6 +32,8 @@ const LONGEST: u32 = 72 * 60;
 /// minute.
 const PATIENCE: u32 = 300;
 
+/// What zonal shift says of what it does not manage.
+const UNMANAGED: &str = "ResourceNotFoundException";
 const SERVED: &str = "served";
 const AWAY: &str = "shifted away";
 
@@ -39,20 +47,34 @@ pub(super) struct Balancer {
 /// Zones by id, with the names that this account has for them.
 type Zones = BTreeMap<String, String>;
 
+/// What leaving a zone puts at stake.
+struct Stake {
+    facts: Vec<Fact>,
+    /// Its healthy targets by zone, in words; empty if that is not known.
+    zones: String,
+    blast: Blast,
+    tier: Tier,
+}
+
 impl Balancer {
+    /// As `GetManagedResource` tells of an ARN.
+    async fn managed(api: &Api, arn: &str) -> Result<Self, ApiError> {
+        let call = Call::rest(Service::Shift, Method::GET, "/managedresources", &[arn], Body::None);
+        Ok(Self { arn: arn.to_owned(), raw: api.json(&call).await? })
+    }
+
     pub(super) async fn read(api: &Api, target: &Target) -> Result<Self, Unread> {
         let arn = target.path.name.as_str();
         if !arn.starts_with("arn:") || !arn.contains(":loadbalancer/") || arn.len() > 400 {
             let why = format!("{target}: this is not the ARN of a load balancer: nothing was done");
             return Err(Unread::Failed(ApiError::NotSent(Safe::from(why))));
         }
-        let call = Call::rest(Service::Shift, Method::GET, "/managedresources", &[arn], Body::None);
-        match api.json(&call).await {
-            Err(error) if error.is(&["ResourceNotFoundException"]) => Err(Unread::Gone(Safe::from(format!(
+        Self::managed(api, arn).await.map_err(|error| match error.is(&[UNMANAGED]) {
+            true => Unread::Gone(Safe::from(format!(
                 "zonal shift does not know {target} ({error}): its attribute zonal_shift.config.enabled has to be true"
-            )))),
-            answer => Ok(Self { arn: arn.to_owned(), raw: answer.map_err(Unread::Failed)? }),
-        }
+            ))),
+            false => Unread::Failed(error),
+        })
     }
 
     pub(super) fn uid(&self) -> String {
@@ -153,9 +175,7 @@ impl Balancer {
         if let Some(other) = shift.filter(|shift| !text(shift, "/comment").contains(plan.id.0.as_str())) {
             return Seen::Other { words: said(&format!("another shift leaves {zone} ({})", text(other, "/comment"))) };
         }
-        let until =
-            shift.and_then(|shift| World::from_timestamp(shift.get("expiryTime")?.as_f64()?.max(0.0) as i64, 0));
-        let until = until.map_or(String::new(), |until| format!(", until {}", until.format("%H:%MZ")));
+        let until = shift.map(until).unwrap_or_default();
         match weight > 0.0 {
             true => Seen::Under { words: said(&format!("the shift is not applied to {zone} yet")) },
             false => Seen::Live { words: said(&format!("no new connections to {zone}{until}")) },
@@ -183,64 +203,24 @@ impl Balancer {
         let Request::Evacuate { minutes, .. } = want.origin() else {
             return Err(refusal("the plan names no length of time"));
         };
-        let (zones, counted) = futures::join!(zones(api), self.capacity(api));
-        let named = zones.is_ok();
-        let zones = zones.unwrap_or_default();
-        let short = zones.get(&zone).cloned().unwrap_or_else(|| zone.clone());
+        let (zones, behind) = futures::join!(zones(api), Behind::read(api, &self.arn));
+        let zones = zones.ok();
+        let short = zones.as_ref().and_then(|zones| zones.get(&zone).cloned()).unwrap_or_else(|| zone.clone());
         let shown = if short == zone { zone.clone() } else { format!("{short} ({zone})") };
         let others = self.weights().iter().filter(|(id, weight)| **id != zone && weight.as_f64() != Some(0.0)).count();
         if others == 0 {
             return Err(refusal(format!("{name} has no other zone with traffic than {shown}: nothing was planned")));
         }
-        let mut facts = vec![fact("zone", said(&format!("{shown}, one of {}", others + 1)))];
-        let mut tier = Tier::Lowers;
-        let mut blast = Blast::default();
-        let mut words = format!("1 of {} zones gets no new connections", others + 1);
-        match &counted {
-            Ok(counted) if counted.iter().all(|(zone, _)| zone.is_empty() || zone == "all") => {
-                facts.push(warning(
-                    "capacity",
-                    "the zones of its targets are not told: see that the others can take it",
-                ));
+        let stake = self.stake(&zone, &short, zones.as_ref(), behind);
+        let blast = match stake.blast.words.is_empty() {
+            true => {
+                let words = format!("1 of {} zones gets no new connections", others + 1);
+                Blast { words: Safe::from(words), ..stake.blast }
             }
-            // Targets tell the name of their zone, and which one this is could not be asked.
-            Ok(counted) if !named && !counted.iter().any(|(at, _)| *at == zone) => {
-                facts.push(warning(
-                    "capacity",
-                    said(&format!("which targets are in {zone} is not known: see that the others can take it")),
-                ));
-            }
-            Ok(counted) => {
-                let there = |at: &str| at == short || at == zone;
-                let healthy = |inside: bool| counted.iter().filter(|(at, up)| *up && there(at) == inside).count();
-                let (lost, left) = (healthy(true), healthy(false));
-                words = format!("{lost} of {} healthy targets get no new connections", lost + left);
-                let count = |all: usize| u32::try_from(all).unwrap_or(u32::MAX);
-                blast = Blast {
-                    ready_before: count(lost + left),
-                    wanted_before: None,
-                    wanted_after: count(left),
-                    fewest_ready: Some(count(left)),
-                    ..blast
-                };
-                match (lost * 100).checked_div(left) {
-                    None => {
-                        tier = Tier::Grave;
-                        facts.push(warning("capacity", "no healthy target is left in the other zones"));
-                    }
-                    Some(more) => facts.push(warning(
-                        "capacity",
-                        format!("{left} healthy targets are left, each with {more} % more to do: scale up first"),
-                    )),
-                }
-            }
-            Err(error) => {
-                facts.push(warning(
-                    "capacity",
-                    said(&format!("its targets could not be read ({error}): see that the others can take it")),
-                ));
-            }
-        }
+            false => stake.blast,
+        };
+        let mut facts = vec![fact("zone", said(&format!("{shown}, one of {}{}", others + 1, stake.zones)))];
+        facts.extend(stake.facts);
         facts.push(fact("open", "connections that are open stay until they end"));
         facts.push(fact("no effect", "while the balancer is fail-open: no healthy target in any zone"));
         let mut owners = Vec::new();
@@ -271,10 +251,10 @@ impl Balancer {
             title: format!("move {name} away from {short}"),
             undo: Some(Safe::from(format!("cancel the shift; it ends by itself after {}", length(*minutes)))),
             guards: Vec::new(),
-            blast: Blast { words: said(&words), ..blast },
+            blast,
             room: Room::NotNeeded,
             owners,
-            tier,
+            tier: stake.tier,
             command,
             facts,
             instead: None,
@@ -318,19 +298,121 @@ impl Balancer {
         })
     }
 
-    /// The targets of all its groups: zone, and whether healthy. Of a target that is in two groups
-    /// each counts.
-    async fn capacity(&self, api: &Api) -> Result<Vec<(String, bool)>, ApiError> {
-        let call = Call::balancing("DescribeTargetGroups", vec![parameter("LoadBalancerArn", &self.arn)]);
-        let answer = api.xml(&call).await?;
-        let groups = answer.list("DescribeTargetGroupsResult/TargetGroups");
-        let asked = groups.iter().map(|group| targets(api, group.text("TargetGroupArn")));
-        let mut all = Vec::new();
-        for found in futures::future::join_all(asked).await {
-            all.extend(found?);
+    /// What leaving `zone`, by name `short`, puts at stake of what stands behind the load balancer.
+    fn stake(&self, zone: &str, short: &str, zones: Option<&Zones>, behind: Result<Behind, ApiError>) -> Stake {
+        let unknown = |why: String| Stake {
+            facts: vec![warning("capacity", said(&why))],
+            zones: String::new(),
+            blast: Blast::default(),
+            tier: Tier::Lowers,
+        };
+        let behind = match behind {
+            Ok(behind) => behind,
+            Err(error) => {
+                return unknown(format!("its targets could not be read ({error}): see that the others can take it"));
+            }
+        };
+        let weights = self.weights();
+        let is = |at: &str, id: &str| at == id || zones.and_then(|zones| zones.get(id)).is_some_and(|name| name == at);
+        let found = Capacity::of(&behind.groups, |at| match at {
+            "" => Stands::Untold,
+            at if is(at, zone) => Stands::There,
+            at if weights.iter().any(|(id, weight)| is(at, id) && weight.as_f64() == Some(0.0)) => Stands::Away,
+            _ => Stands::Elsewhere,
+        });
+        if found.untold > 0 && found.zones.keys().all(|zone| zone == "all") {
+            return unknown("the zones of its targets are not told: see that the others can take it".to_owned());
         }
-        Ok(all)
+        // Targets tell the name of their zone, and which one this is could not be asked.
+        if zones.is_none() && !found.zones.contains_key(zone) {
+            return unknown(format!("which targets are in {zone} is not known: see that the others can take it"));
+        }
+        let count = |all: usize| u32::try_from(all).unwrap_or(u32::MAX);
+        let all = found.lost + found.left;
+        let untold = match found.untold {
+            0 => String::new(),
+            more => format!("; the zone of {more} more is not told"),
+        };
+        let mut facts = Vec::new();
+        let mut tier = Tier::Lowers;
+        let ended: Vec<_> = found.ended().map(|part| part.name.as_str()).collect();
+        match (found.lost, found.left, found.more()) {
+            (0, 0, _) if found.untold == 0 => {
+                tier = Tier::Grave;
+                facts.push(warning(
+                    "capacity",
+                    "no healthy target gets traffic in any zone: leaving one changes nothing",
+                ));
+            }
+            (_, _, None) => {
+                tier = Tier::Grave;
+                facts.push(warning("capacity", "no healthy target is left in the other zones"));
+            }
+            (0, left, _) => {
+                facts.push(fact(
+                    "capacity",
+                    said(&format!("no healthy target is in {short}: all {left} go on{untold}")),
+                ));
+            }
+            (_, left, Some(more)) => {
+                let left = if left == 1 {
+                    format!("1 healthy target is left, with {more} % more to do")
+                } else {
+                    format!("{left} healthy targets are left, each with {more} % more to do")
+                };
+                facts.push(warning("capacity", said(&format!("{left}: scale up first{untold}"))));
+            }
+        }
+        if found.left > 0 && !ended.is_empty() {
+            tier = Tier::Grave;
+            let words = format!("no healthy target of {} is left in the other zones", ended.join(", "));
+            facts.push(warning("capacity", said(&words)));
+        } else if let Some((part, more)) = found.worst() {
+            let (name, left, all) = (&part.name, part.left, part.lost + part.left);
+            let words = format!("most in {name}: {left} of its {all} are left, with {more} % more to do");
+            facts.push(warning("capacity", said(&words)));
+        }
+        if behind.cut {
+            let words =
+                "it has more listeners, rules or target groups than were read: what stands in those is not counted";
+            facts.push(warning("capacity", words));
+        }
+        Stake {
+            facts,
+            zones: self.by_zone(&found.zones, zones),
+            blast: Blast {
+                ready_before: count(all),
+                wanted_after: count(found.left),
+                fewest_ready: Some(count(found.left)),
+                words: said(&format!("{} of {all} healthy targets get no new connections{untold}", found.lost)),
+            },
+            tier,
+        }
     }
+
+    /// `; healthy targets: eu-central-1a 2, eu-central-1b 0`: of each zone of the load balancer, and
+    /// of any other that targets stand in.
+    fn by_zone(&self, healthy: &BTreeMap<String, usize>, zones: Option<&Zones>) -> String {
+        let mut by_zone: BTreeMap<&str, usize> = BTreeMap::new();
+        let weights = self.weights();
+        for id in weights.keys() {
+            by_zone.insert(zones.and_then(|zones| zones.get(id)).unwrap_or(id), 0);
+        }
+        for (zone, count) in healthy {
+            let name = zones.and_then(|zones| zones.get(zone)).map_or(zone.as_str(), String::as_str);
+            let name = if name == "all" { "outside of its network" } else { name };
+            *by_zone.entry(name).or_default() += count;
+        }
+        let words: Vec<_> = by_zone.iter().map(|(zone, count)| format!("{zone} {count}")).collect();
+        format!("; healthy targets: {}", words.join(", "))
+    }
+}
+
+/// `, until 12:06Z`, of a shift; empty if it does not say.
+fn until(shift: &Value) -> String {
+    let at =
+        shift.get("expiryTime").and_then(Value::as_f64).and_then(|at| World::from_timestamp(at.max(0.0) as i64, 0));
+    at.map_or(String::new(), |at| format!(", until {}", at.format("%H:%MZ")))
 }
 
 /// The account's zones: id and name. The same id is the same place in all accounts, and the same

@@ -1,7 +1,9 @@
 //! What is changed by which action now: one at a time, but for what takes the one under way back.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::clock::World;
 use crate::model::name::{EnvId, Kind, ObjectPath, Target};
 use crate::model::plan::{Plan, PlanId, Refusal, Request};
 use crate::respond::guard::refusal;
@@ -10,9 +12,23 @@ use crate::text::Safe;
 /// What one action at a time may go on at.
 type Place = (Kind, ObjectPath);
 
-/// All actions that are under way, and where.
+/// All actions that are under way, and where; and what was written last.
 #[derive(Debug, Default)]
-pub(super) struct Places(Mutex<Vec<Held>>);
+pub(super) struct Places {
+    held: Mutex<Vec<Held>>,
+    /// When something was last written that changes a place, and what that was a change of.
+    written: Mutex<HashMap<Place, (World, Place)>>,
+}
+
+fn place(target: &Target) -> Place {
+    (target.kind, target.path.clone())
+}
+
+/// What a plan changes. A workload and its autoscaler are one thing to be changed by one action at a
+/// time.
+fn places(plan: &Plan) -> impl Iterator<Item = Place> {
+    [&plan.target, plan.request.origin().target()].into_iter().chain(&plan.affects).map(place)
+}
 
 /// An action that is under way.
 #[derive(Debug)]
@@ -43,10 +59,7 @@ impl Held {
 impl Places {
     /// Takes the places of `plan`, unless an action is under way there that does not let it in.
     pub(super) fn enter(&self, plan: &Plan, env: &EnvId) -> Result<Entered<'_>, Refusal> {
-        let place = |target: &Target| (target.kind, target.path.clone());
-        // A workload and its autoscaler are one thing to be changed by one action at a time.
-        let all = [&plan.target, plan.request.origin().target()].into_iter().chain(&plan.affects);
-        let places: Vec<Place> = all.map(place).collect();
+        let places: Vec<Place> = places(plan).collect();
         let mut held = self.held();
         let taken = held
             .iter()
@@ -67,8 +80,29 @@ impl Places {
         Ok(Entered { places: self, plan: plan.id.clone() })
     }
 
+    /// Why what a plan shows is not how it is any more, if so: something else was changed since it was
+    /// read that changes what it does. What its own target holds is read again before the write.
+    pub(super) fn outdated(&self, plan: &Plan) -> Option<String> {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = place(&plan.target);
+        let since = |at: &Place| written.get(at).is_some_and(|(when, of)| *when > plan.read_at && *of != own);
+        let at = places(plan).find(since)?;
+        let (_, (kind, path)) = written.get(&at)?;
+        Some(format!(
+            "{kind} {path} was changed since {} was planned, and what it shows is of before: plan it again and look at it \
+             anew",
+            plan.title
+        ))
+    }
+
+    /// Notes that `plan` is written `now`.
+    pub(super) fn mark(&self, plan: &Plan, now: World) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.extend(places(plan).map(|at| (at, (now, place(&plan.target)))));
+    }
+
     fn held(&self) -> MutexGuard<'_, Vec<Held>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Targets that no pane lists: what the catalogue names of a service beside its pods.
 
 use crate::model::name::{Kind, ObjectPath, Origin, ServiceName, Target, WorkloadKey};
+use crate::model::plan::Plan;
 use crate::respond::Cluster;
+use crate::session::ActionState;
 use crate::session::core::Core;
 use crate::text::Safe;
 
@@ -57,11 +59,10 @@ pub(super) fn known(core: &Core, target: &Target) -> Cluster {
     let key = WorkloadKey { kind: target.kind, path: target.path.clone() };
     let service = catalogue.of_workload(&key).or_else(|| catalogue.of_route(target.kind, &target.path)).cloned();
     let load = service.as_ref().map(|name| signals(core, name)).filter(|parts| !parts.is_empty());
-    let ecs = service.as_ref().and_then(|name| catalogue.service(name)).map_or_else(Vec::new, |service| {
-        let of_ecs = service.workloads.iter().filter(|pattern| pattern.kind == Kind::EcsService);
-        of_ecs.map(|it| ObjectPath { namespace: it.namespace.clone(), name: it.name.clone() }).collect()
-    });
-    let also = behind(core, target).into_iter().filter(|name| Some(name) != service.as_ref()).collect();
+    let also: Vec<_> = behind(core, target).into_iter().filter(|name| Some(name) != service.as_ref()).collect();
+    let of_ecs = service.iter().chain(&also).filter_map(|name| catalogue.service(name));
+    let of_ecs = of_ecs.flat_map(|it| &it.workloads).filter(|pattern| pattern.kind == Kind::EcsService);
+    let ecs = of_ecs.map(|it| ObjectPath { namespace: it.namespace.clone(), name: it.name.clone() }).collect();
     let workloads = match target.kind {
         Kind::Application => core
             .picture
@@ -74,7 +75,41 @@ pub(super) fn known(core: &Core, target: &Target) -> Cluster {
         _ => std::collections::BTreeMap::new(),
     };
     let load = load.map(|parts| Safe::from(parts.join("; ")));
-    Cluster { service, load, also, workloads, ecs, ..Cluster::default() }
+    let beside = beside(core, target);
+    Cluster { service, load, also, workloads, ecs, beside, ..Cluster::default() }
+}
+
+/// Changes of the same load balancer that a plan is told of, at the most.
+const MOST: usize = 3;
+
+/// Changes of other parts of the same load balancer that are under way, may have been made, or are
+/// on still: a zone that is left and other weights share one capacity.
+fn beside(core: &Core, target: &Target) -> Vec<Safe> {
+    let Some(balancer) = balanced(target) else { return Vec::new() };
+    let ours = |plan: &&Plan| {
+        let same = (plan.target.kind, &plan.target.path) == (target.kind, &target.path);
+        plan.target.origin.env == target.origin.env && !same && balanced(&plan.target).as_ref() == Some(&balancer)
+    };
+    let under = core.actions.iter().filter(|action| matches!(action.state, ActionState::Under(_)));
+    let under = under.map(|action| &action.plan).filter(ours);
+    let mut found: Vec<_> = under.map(|plan| format!("under way: {}: {}", plan.title, plan.changed())).collect();
+    let open = core.open_intents.iter().map(|open| &open.plan).filter(ours);
+    found.extend(open.map(|plan| format!("whether it was made is not known: {}: {}", plan.title, plan.changed())));
+    let left = core.left_over.iter().filter(|left| ours(&&left.plan));
+    found.extend(left.map(|left| format!("on since {}: {}", left.at.format("%Y-%m-%d %H:%MZ"), left.words())));
+    let more = found.len().saturating_sub(MOST);
+    found.truncate(MOST);
+    if more > 0 {
+        found.push(format!("and {more} more of this load balancer"));
+    }
+    found.into_iter().map(Safe::from).collect()
+}
+
+/// The load balancer that a target is, or is part of.
+fn balanced(target: &Target) -> Option<String> {
+    matches!(target.kind, Kind::Listener | Kind::ListenerRule | Kind::LoadBalancer)
+        .then(|| part(&target.path.name))
+        .flatten()
 }
 
 /// All services whose traffic goes through `target`.

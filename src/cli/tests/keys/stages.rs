@@ -125,14 +125,7 @@ pub(super) static BAD_DEPLOY: Stage = Stage {
 pub(super) static ZONE_OUTAGE: Stage = Stage {
     scenario: "zone-outage",
     // A deployment takes its time: somebody is to abort it.
-    with: &[
-        ("starts_in = \"25s\"", "starts_in = \"200s\""),
-        // Nothing goes to a group without a healthy target.
-        (
-            "{ name = \"storefront-next\", weight = 0 }",
-            "{ name = \"storefront-next\", weight = 0, workload = \"shop/checkout\" }",
-        ),
-    ],
+    with: &[("starts_in = \"25s\"", "starts_in = \"200s\"")],
     plans: 60,
     wishes: &[
         ("", "undo"),
@@ -177,7 +170,7 @@ pub(super) static ZONE_OUTAGE: Stage = Stage {
         "aws CancelZonalShift",
         "kubernetes deployments/scale",
     ],
-    tiers: &[Tier::Reversible, Tier::Lowers],
+    tiers: &[Tier::Reversible, Tier::Lowers, Tier::Grave],
 };
 
 /// What divides traffic in other ways.

@@ -1,6 +1,6 @@
 //! Who else writes a list of actions: by the tags that controllers leave, and by the deployments of
-//! the services of ECS that belong to it. Nothing lists all services of an account here: what was
-//! looked at is said.
+//! the services of ECS that belong to it. Nothing looks at all services of an account here, but at
+//! those that the configuration names: what was looked at is said.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::model::plan::{Fact, Owner, OwnerEffect, Refusal};
 use crate::respond::aws::call::Call;
 use crate::respond::aws::client::{Api, said};
 use crate::respond::aws::draft::{fact, list, text, warning};
-use crate::respond::aws::ecs::described;
+use crate::respond::aws::ecs::Named;
 use crate::respond::guard::refusal;
 use crate::text::Safe;
 
@@ -17,16 +17,14 @@ use super::{Forward, name};
 
 /// The label of what was looked at.
 const LABEL: &str = "deploys";
-/// Services that are looked at, at the most.
-const MOST: usize = 10;
+/// Services that are told by name, at the most.
+const MOST: usize = 3;
 
 impl Forward {
     /// Who writes this list of actions, by the tags that they leave.
     pub(super) async fn owners(&self, api: &Api) -> Vec<Owner> {
-        let whole =
-            self.arn.replacen(":listener-rule/", ":loadbalancer/", 1).replacen(":listener/", ":loadbalancer/", 1);
-        let loadbalancer = whole.split('/').take(4).collect::<Vec<_>>().join("/");
-        let arns = [self.arn.as_str(), loadbalancer.as_str()];
+        let balancer = self.balancer();
+        let arns = [self.arn.as_str(), balancer.as_str()];
         let parameters = arns
             .iter()
             .enumerate()
@@ -70,40 +68,33 @@ impl Forward {
     }
 
     /// Refuses what a deployment of one of `services` divides by itself, and says what was looked at:
-    /// `DescribeServices` of those that the configuration names.
+    /// `DescribeServices` of those that the configuration names, by a pattern too.
     pub(super) async fn deployments(
         &self,
         api: &Api,
         target: &Target,
         services: &[ObjectPath],
     ) -> Result<Fact, Refusal> {
-        let named: Vec<_> = services.iter().filter(|path| !path.to_string().contains('*')).take(MOST).collect();
-        if named.is_empty() {
+        if services.is_empty() {
             return Ok(fact(LABEL, "no ECS service is configured for it, so none was looked at"));
         }
-        let read = futures::future::join_all(named.iter().map(|path| described(api, path))).await;
+        let found = Named::read(api, services).await;
         let mut looked = Vec::new();
-        let mut unread = Vec::new();
-        for (path, read) in named.iter().zip(read) {
-            match read {
-                Ok(service) if service.is_null() => unread.push(format!("EcsService {path} is not there")),
-                Ok(service) => {
-                    if let Some(why) = self.divided_by(&service) {
-                        return Err(refusal(said(&format!(
-                            "{target} is left to {why} of EcsService {path}, which divides this traffic in its \
-                             deployments: use or stop its deployment instead; nothing was planned"
-                        ))));
-                    }
-                    looked.push(format!("EcsService {path} ({})", controller(&service)));
-                }
-                Err(error) => unread.push(format!("EcsService {path} could not be read ({error})")),
+        for (path, service) in &found.services {
+            if let Some(why) = self.divided_by(service) {
+                return Err(refusal(said(&format!(
+                    "{target} is left to {why} of EcsService {path}, which divides this traffic in its deployments: \
+                     use or stop its deployment instead; nothing was planned"
+                ))));
             }
+            looked.push(format!("EcsService {path} ({})", controller(service)));
         }
-        if unread.is_empty() {
-            return Ok(fact(LABEL, said(&format!("none of {} divides it", looked.join(", ")))));
+        if found.unread.is_empty() {
+            return Ok(fact(LABEL, said(&format!("none of {} divides it", shortened(&looked)))));
         }
-        unread.extend(looked.iter().map(|one| format!("{one} does not divide it")));
-        Ok(warning(LABEL, said(&format!("{}: a deployment may divide it", unread.join("; ")))))
+        let others =
+            if looked.is_empty() { String::new() } else { format!("; none of {} divides it", shortened(&looked)) };
+        Ok(warning(LABEL, said(&format!("a deployment may divide it: {}{others}", shortened(&found.unread)))))
     }
 
     /// What of a service of ECS divides this traffic, if something does.
@@ -122,6 +113,15 @@ impl Forward {
         let rule = |one: &Value, key: &str| text(one, &format!("/advancedConfiguration/{key}")) == self.arn;
         let by_ecs = balancers.iter().any(|one| rule(one, "productionListenerRule") || rule(one, "testListenerRule"));
         by_ecs.then(|| format!("the deployment controller {kind} (a blue/green deployment of its own)"))
+    }
+}
+
+/// The first few, and how many more there are.
+fn shortened(all: &[String]) -> String {
+    let shown = all.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

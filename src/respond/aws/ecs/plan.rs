@@ -11,7 +11,7 @@ use crate::respond::guard::refusal;
 use crate::text::Safe;
 
 use super::rollout::{self, Task};
-use super::{CAP, DESIRED, EcsService, FLOOR, ROLLOUT, TASK, short};
+use super::{CAP, DESIRED, EcsService, FLOOR, ROLLOUT, TASK, pace, short};
 
 /// How long tasks may take to come, in seconds.
 const PATIENCE: u32 = 900;
@@ -36,9 +36,18 @@ pub(in crate::respond::aws) async fn draft(
     }
     service.read_scaling(api).await;
     if changes.iter().any(|field| field.pointer.starts_with("/scaling/")) {
-        return Ok(bounding(service, api, changes, back));
+        return Ok(with_pace(bounding(service, api, changes, back), service, api).await);
     }
-    scaling(service, api, want.target(), changes, back)
+    let draft = scaling(service, api, want.target(), changes, back)?;
+    Ok(with_pace(draft, service, api).await)
+}
+
+/// With how long tasks take to come, if any have to.
+async fn with_pace(mut draft: Draft, service: &EcsService, api: &Api) -> Draft {
+    if draft.blast.wanted_after > draft.blast.ready_before {
+        draft.facts.extend(pace::of_tasks(service, api).await);
+    }
+    draft
 }
 
 fn scaling(
@@ -233,6 +242,7 @@ async fn swapping(
         facts.push(warning("images", "a tag that moves (:latest, or none) may bring the image that runs now"));
     }
     facts.push(fact("not undone", "secrets, parameters and schemas stay as they are"));
+    facts.extend(pace::of_deployments(service, api).await);
     let (old, new) = (short(service.task()).to_owned(), short(&to.arn).to_owned());
     for field in &mut changes {
         field.words = Some(said(&format!("{old} → {new}")));

@@ -18,6 +18,11 @@ pub(in crate::respond) struct Ecs {
     pub(in crate::respond) policies: Vec<&'static str>,
     /// Whether its scheduler follows, some tasks a look.
     pub(in crate::respond) follows: bool,
+    /// Names of other services of the cluster, which are like this one but for what stands in
+    /// `differs`.
+    pub(in crate::respond) others: Vec<String>,
+    /// Fields of the last of the others.
+    pub(in crate::respond) differs: Value,
 }
 
 impl Default for Ecs {
@@ -37,6 +42,8 @@ impl Default for Ecs {
             limits: None,
             policies: Vec::new(),
             follows: true,
+            others: Vec::new(),
+            differs: json!({}),
         };
         ecs.roll(41, "SUCCESSFUL");
         ecs.roll(42, "SUCCESSFUL");
@@ -62,6 +69,7 @@ impl Ecs {
         self.rollouts.push(json!({
             "serviceDeploymentArn": format!("{ARN}service-deployment/prod/payments/d{id}"),
             "createdAt": 1_790_000_000.0 + id as f64, "status": status,
+            "startedAt": 1_790_000_000.0 + id as f64, "finishedAt": 1_790_000_090.0 + 61.0 * id as f64,
             // One that is under way from the start stays so until it is stopped.
             "statusReason": if status == "IN_PROGRESS" { "slow" } else { "" },
             "targetServiceRevisionArn": arn(id),
@@ -77,6 +85,20 @@ impl Ecs {
 
     pub(in crate::respond) fn revision(&self) -> u32 {
         revision_of(self.service["taskDefinition"].as_str().unwrap())
+    }
+
+    /// A service by its name.
+    fn named(&self, name: &str) -> Option<Value> {
+        if name == "payments" {
+            return Some(self.service.clone());
+        }
+        let at = self.others.iter().position(|other| other == name)?;
+        let mut other = self.service.clone();
+        other["serviceName"] = json!(name);
+        if at + 1 == self.others.len() {
+            other.as_object_mut()?.extend(self.differs.as_object()?.clone());
+        }
+        Some(other)
     }
 
     fn follow(&mut self) {
@@ -112,9 +134,25 @@ impl Ecs {
                 if input["cluster"] != "prod" {
                     return Err(("ClusterNotFoundException", "Cluster not found."));
                 }
-                let services = if input["services"][0] == "payments" { json!([self.service]) } else { json!([]) };
+                let asked = arns("services");
+                assert!(asked.len() <= 10, "ECS takes no more: {asked:?}");
+                let found: Vec<_> = asked.iter().filter_map(|name| self.named(name)).collect();
                 self.follow();
-                json!({ "services": services, "failures": [] })
+                json!({ "services": found, "failures": [] })
+            }
+            "ListClusters" => json!({ "clusterArns": [format!("{ARN}cluster/prod"), format!("{ARN}cluster/test")] }),
+            // As many to a page as are asked for.
+            "ListServices" => {
+                if input["cluster"] != "prod" {
+                    return Err(("ClusterNotFoundException", "Cluster not found."));
+                }
+                let all: Vec<_> = std::iter::once("payments").chain(self.others.iter().map(String::as_str)).collect();
+                let (from, most) = (input["nextToken"].as_str(), input["maxResults"].as_u64().unwrap());
+                let from: usize = from.map_or(0, |from| from.parse().unwrap());
+                let to = all.len().min(from + usize::try_from(most).unwrap());
+                let page: Vec<_> = all[from..to].iter().map(|name| format!("{ARN}service/prod/{name}")).collect();
+                let next = (to < all.len()).then(|| to.to_string());
+                json!({ "serviceArns": page, "nextToken": next })
             }
             "ListServiceDeployments" => json!({ "serviceDeployments": self.rollouts }),
             "DescribeServiceDeployments" => {
@@ -144,6 +182,21 @@ impl Ecs {
                     "taskDefinitionArn": task(revision), "status": status,
                     "containerDefinitions": [{ "name": "web", "image": (self.image)(revision) }],
                 }})
+            }
+            "ListTasks" => {
+                assert_eq!((&input["serviceName"], &input["desiredStatus"]), (&json!("payments"), &json!("RUNNING")));
+                let running = self.service["runningCount"].as_u64().unwrap();
+                json!({ "taskArns": (0..running).map(|at| format!("{ARN}task/prod/{at}")).collect::<Vec<_>>() })
+            }
+            // One that comes does not run yet.
+            "DescribeTasks" => {
+                let task = |(at, arn): (usize, String)| match at {
+                    0 => json!({ "taskArn": arn, "createdAt": 1_790_000_500.0 }),
+                    at => json!({
+                        "taskArn": arn, "createdAt": 1_790_000_000.0, "startedAt": 1_790_000_030.0 + 4.0 * at as f64,
+                    }),
+                };
+                json!({ "tasks": arns("tasks").into_iter().enumerate().map(task).collect::<Vec<_>>() })
             }
             "UpdateService" => {
                 if let Some(desired) = input.get("desiredCount") {

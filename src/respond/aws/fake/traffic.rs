@@ -44,8 +44,14 @@ pub(in crate::respond) struct Traffic {
     pub(in crate::respond) shifts: Vec<(String, String, String)>,
     /// How often the shift is told not to be applied yet.
     pub(in crate::respond) applying: u32,
-    /// Zones of the healthy targets of `blue`.
-    pub(in crate::respond) zones: Vec<&'static str>,
+    /// Zones of the targets of `blue` and of `green`, as they are told.
+    pub(in crate::respond) zones: [Vec<&'static str>; 2],
+    /// Whether `green` has the targets of `blue` and no others.
+    pub(in crate::respond) same: bool,
+    /// What the records are aliases of, if they are.
+    pub(in crate::respond) aliases: [Option<&'static str>; 2],
+    /// What zonal shift says instead of what it knows, if so: a code and words.
+    pub(in crate::respond) unknown: Option<(u16, &'static str)>,
 }
 
 impl Default for Traffic {
@@ -62,7 +68,10 @@ impl Default for Traffic {
             pending: 2,
             shifts: Vec::new(),
             applying: 1,
-            zones: vec!["eu-central-1a", "eu-central-1b", "eu-central-1c"],
+            zones: std::array::from_fn(|_| vec!["eu-central-1a", "eu-central-1b", "eu-central-1c"]),
+            same: false,
+            aliases: [None, None],
+            unknown: None,
         }
     }
 }
@@ -112,7 +121,7 @@ impl Traffic {
     pub(super) fn query(&mut self, operation: &str, body: &str) -> Result<String, Refused> {
         let given = parameters(body);
         let inner = match operation {
-            "DescribeRules" if given["RuleArns.member.1"] == RULE => format!(
+            "DescribeRules" if given.get("RuleArns.member.1").is_none_or(|arn| arn == RULE) => format!(
                 "<Rules><member><RuleArn>{RULE}</RuleArn><IsDefault>false</IsDefault><Actions>{}</Actions></member></Rules>",
                 self.actions()
             ),
@@ -130,20 +139,26 @@ impl Traffic {
                 assert_eq!(given["ResourceArns.member.2"], BALANCER);
                 format!("<TagDescriptions><member><Tags>{tags}</Tags></member></TagDescriptions>")
             }
-            "DescribeTargetGroups" => {
-                format!(
-                    "<TargetGroups><member><TargetGroupArn>{}</TargetGroupArn></member></TargetGroups>",
-                    group("blue")
-                )
-            }
+            // One to a page.
+            "DescribeLoadBalancers" if !given.contains_key("Marker") => format!(
+                "<LoadBalancers><member><LoadBalancerArn>{ARN}loadbalancer/app/other/1</LoadBalancerArn>\
+                 <DNSName>other-1.eu-central-1.elb.amazonaws.com</DNSName></member></LoadBalancers>\
+                 <NextMarker>2</NextMarker>"
+            ),
+            "DescribeLoadBalancers" => format!(
+                "<LoadBalancers><member><LoadBalancerArn>{BALANCER}</LoadBalancerArn>\
+                 <LoadBalancerName>shop</LoadBalancerName><DNSName>Shop-12.eu-central-1.elb.amazonaws.com</DNSName>\
+                 </member></LoadBalancers>"
+            ),
             "DescribeTargetHealth" => {
                 let at = usize::from(given["TargetGroupArn"] == group("green"));
                 let targets: String = (0..3)
                     .map(|n| {
                         let state = if n < self.healthy[at] { "healthy" } else { "unhealthy" };
-                        let zone = self.zones.get(n).copied().unwrap_or("all");
+                        let zone = self.zones[at].get(n).copied().unwrap_or("all");
+                        let id = if self.same { n } else { n + 3 * at };
                         format!(
-                            "<member><Target><Id>i-{n}</Id><AvailabilityZone>{zone}</AvailabilityZone></Target>\
+                            "<member><Target><Id>i-{id}</Id><AvailabilityZone>{zone}</AvailabilityZone></Target>\
                              <TargetHealth><State>{state}</State></TargetHealth></member>"
                         )
                     })
@@ -194,11 +209,19 @@ impl Traffic {
     fn record(&self, at: usize) -> String {
         format!(
             "<ResourceRecordSet><Name>api.example.com.</Name><Type>A</Type><SetIdentifier>{}</SetIdentifier>\
-             <Weight>{}</Weight><TTL>30</TTL><ResourceRecords><ResourceRecord><Value>{}</Value></ResourceRecord>\
-             </ResourceRecords>{}</ResourceRecordSet>",
+             <Weight>{}</Weight>{}{}</ResourceRecordSet>",
             ["a", "b"][at],
             self.records[at],
-            self.values[at],
+            match self.aliases[at] {
+                Some(name) => format!(
+                    "<AliasTarget><HostedZoneId>Z1</HostedZoneId><DNSName>{name}</DNSName>\
+                     <EvaluateTargetHealth>false</EvaluateTargetHealth></AliasTarget>"
+                ),
+                None => format!(
+                    "<TTL>30</TTL><ResourceRecords><ResourceRecord><Value>{}</Value></ResourceRecord></ResourceRecords>",
+                    self.values[at]
+                ),
+            },
             self.passing[at].map_or(String::new(), |_| format!("<HealthCheckId>check-{at}</HealthCheckId>"))
         )
     }
@@ -271,6 +294,9 @@ impl Traffic {
     pub(super) fn shift(&mut self, operation: &str, path: &str, body: &str) -> Result<Value, Refused> {
         match operation {
             "GetManagedResource" => {
+                if let Some((status, code)) = self.unknown {
+                    return Err((status, code, "not this one"));
+                }
                 let applied = self.applying == 0;
                 self.applying = self.applying.saturating_sub(1);
                 let weight = |zone: &str| {

@@ -192,6 +192,62 @@ async fn a_workload_and_its_autoscaler_are_changed_by_one_action_at_a_time() {
 }
 
 #[tokio::test]
+async fn zones_and_weights_of_a_load_balancer_are_changed_by_one_action_at_a_time() {
+    let fake = aws_fake::Fake::start().await;
+    let room = Arc::new(aws_room(&fake));
+    let (owed, mut owing) = tokio::sync::mpsc::unbounded_channel();
+    let pad = Pad { owed: Some(owed), ..Pad::default() };
+    let shares = vec![Share { destination: "green".into(), weight: 40 }];
+    let weights = |kind, arn| Request::Divert { target: aws_fake::target(kind, "", arn), shares: shares.clone() };
+    let zone = room
+        .plan(&Request::Evacuate {
+            target: aws_fake::target(Kind::LoadBalancer, "", aws_fake::BALANCER),
+            zone: "eu-central-1a".into(),
+            minutes: 60,
+        })
+        .await;
+    let rule = room.plan(&weights(Kind::ListenerRule, RULE)).await;
+    let listener = room.plan(&weights(Kind::Listener, LISTENER)).await;
+    let action = tokio::spawn({
+        let room = Arc::clone(&room);
+        async move { room.apply(rule, &pad).await }
+    });
+    let first = owing.recv().await.unwrap();
+    for other in [zone, listener] {
+        let why = room.apply(other, &Pad::default()).await.unwrap_err().why;
+        let busy = format!("another action on LoadBalancer {} in prod-eu is under way", aws_fake::BALANCER);
+        assert!(why.contains(&busy), "{why}");
+    }
+    action.abort();
+    drop(first);
+    assert!(fake.state().writes().is_empty());
+}
+
+#[tokio::test]
+async fn a_plan_is_read_again_when_what_it_counts_was_changed_beside_it() {
+    let fake = aws_fake::Fake::start().await;
+    let room = aws_room(&fake);
+    let shares = vec![Share { destination: "green".into(), weight: 40 }];
+    let weights = Request::Divert { target: aws_fake::target(Kind::ListenerRule, "", RULE), shares };
+    let zone = Request::Evacuate {
+        target: aws_fake::target(Kind::LoadBalancer, "", aws_fake::BALANCER),
+        zone: "eu-central-1a".into(),
+        minutes: 60,
+    };
+    let (shown, rule) = (room.plan(&zone).await, room.plan(&weights).await);
+    let later = room.clock.now() + TimeDelta::seconds(1);
+    drop(room.clock.due(later).await);
+    let done = room.apply(rule, &Pad::default()).await.unwrap();
+    assert_eq!(done.outcome.as_str(), "verified");
+    let why = room.apply(shown, &Pad::default()).await.unwrap_err().why;
+    assert!(why.contains("ListenerRule") && why.contains("was changed since move shop away"), "{why}");
+    // Read again it counts the targets that take traffic by now.
+    let again = room.plan(&zone).await;
+    assert_eq!(again.blast.words, "2 of 6 healthy targets get no new connections");
+    assert_eq!(room.apply(again, &Pad::default()).await.unwrap().outcome.as_str(), "verified");
+}
+
+#[tokio::test]
 async fn a_rollout_under_an_autoscaler_is_bounded_verified_and_undone() {
     let fake = Fake::start().await;
     {
