@@ -308,6 +308,7 @@ impl Records {
             undo: Some(Safe::from(format!("{}; the TTL again", split.undo(&changes)))),
             blast: Blast {
                 ready_before: carries.unwrap_or(0),
+                wanted_before: None,
                 wanted_after: will.unwrap_or(0),
                 fewest_ready: carries.and(will),
                 words: Safe::from(format!("{} of its answers lead elsewhere{counts}", split.moved())),

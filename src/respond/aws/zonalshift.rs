@@ -382,6 +382,7 @@ impl Balancer {
             zones: self.by_zone(&found.zones, zones),
             blast: Blast {
                 ready_before: count(all),
+                wanted_before: None,
                 wanted_after: count(found.left),
                 fewest_ready: Some(count(found.left)),
                 words: said(&format!("{} of {all} healthy targets get no new connections{untold}", found.lost)),
