@@ -10,10 +10,10 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use crate::clock::{Clock, World};
+use crate::clock::Clock;
 use crate::config::{Environment, Policy, WritePolicy};
 use crate::model::alert::AlertKey;
 use crate::model::entry::Actor;
