@@ -140,7 +140,7 @@ impl Alertmanagers {
         let now = self.clock.now();
         match want {
             Request::Silence { target, matchers, minutes, comment } => {
-                let wish = silence::Wish { target, matchers, minutes: *minutes, comment };
+                let wish = silence::Wish { target, matchers, minutes: *minutes, until: None, comment };
                 silence::plan(server, want, &wish, cluster, now).await
             }
             Request::Undo { plan } if !plan.request.is_undo() => undo::plan(server, want, plan, cluster, now).await,

@@ -1,6 +1,7 @@
 //! Declaring, taking up and closing incidents: no entry is lost, none is doubled.
 
 use super::*;
+use crate::model::plan::Tier;
 
 #[test]
 fn what_was_noted_before_is_carried_into_the_incident() {
