@@ -147,7 +147,7 @@ impl Kubernetes {
             return made;
         }
         let wanted = scale::wanted(&facts, to)?;
-        let gitops = self.api.application(&facts.object.metadata).await;
+        let gitops = self.api.application(&facts.object.metadata, target.kind.as_str()).await;
         let application = gitops.as_ref().map(|(name, _)| name.clone());
         let owners = owners::of(&facts, wanted, autoscalers, gitops);
         let paused = self.paused(&facts).await;

@@ -88,8 +88,10 @@ pub(super) async fn make(api: &Api, read_at: World, want: &Request, cluster: &Cl
     let rollout = Rollout::deserialize(&object)
         .map_err(|error| refusal(said(&format!("{target} could not be understood ({error})"))))?;
     check_identity(target, &rollout.metadata)?;
-    let (sets, application) =
-        futures::join!(objects::replica_sets(api, &place.namespace, &rollout), api.application(&rollout.metadata));
+    let (sets, application) = futures::join!(
+        objects::replica_sets(api, &place.namespace, &rollout),
+        api.application(&rollout.metadata, target.kind.as_str())
+    );
     let sets = sets.map_err(|error| error.refusal("read the ReplicaSets of", target))?;
     let referenced = referenced::read(api, want, target, &rollout).await?;
     let facts = Facts { target, object, rollout, sets, application, read_at, referenced, api, cluster };

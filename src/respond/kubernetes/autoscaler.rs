@@ -225,13 +225,13 @@ impl Kubernetes {
         if holder.meta.deletion_timestamp.is_some() {
             return Err(refusal(format!("{} is being deleted: changing it would do nothing", holder.name())));
         }
+        let (kind, of) = (holder.dialect.kind.as_str(), facts.target.kind.as_str());
         let (ours, theirs) =
-            futures::join!(self.api.application(&holder.meta), self.api.application(&facts.object.metadata));
+            futures::join!(self.api.application(&holder.meta, kind), self.api.application(&facts.object.metadata, of));
         let tracked: Vec<String> = [&ours, &theirs].into_iter().flatten().map(|(name, _)| name.clone()).collect();
-        let kind = holder.dialect.kind.as_str();
         let mut owners = owners::of_field(Field::Bounds, &holder.meta, kind, ours);
         // A manifest that sets the workload's replicas would fight the autoscaler, too.
-        let workload = owners::of_field(Field::Replicas, &facts.object.metadata, facts.target.kind.as_str(), theirs);
+        let workload = owners::of_field(Field::Replicas, &facts.object.metadata, of, theirs);
         owners.splice(0..0, workload.into_iter().filter(|owner| owner.effect == OwnerEffect::Reverts));
         if matches!(want, Request::Scale { .. }) {
             owners.push(Owner {

@@ -9,6 +9,7 @@ use kube::client::{Body, ClientBuilder};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::clock::World;
@@ -282,7 +283,7 @@ impl Api {
     }
 
     /// KEDA's objects; none in a cluster without KEDA.
-    pub(super) async fn scaled_objects(&self, namespace: &str) -> Result<Vec<serde_json::Value>, ApiError> {
+    pub(super) async fn scaled_objects(&self, namespace: &str) -> Result<Vec<Value>, ApiError> {
         match self.pages(&format!("/apis/keda.sh/v1alpha1/namespaces/{namespace}/scaledobjects")).await {
             Err(error) if error.is(StatusCode::NOT_FOUND) => Ok(Vec::new()),
             other => other,
@@ -318,27 +319,70 @@ impl Api {
             .collect())
     }
 
-    /// The Argo CD Application that the object says it is part of: its name, and the object if it
-    /// could be read.
-    pub(super) async fn application<T: DeserializeOwned>(&self, meta: &Meta) -> Option<(String, Result<T, ApiError>)> {
+    /// The Argo CD Application that the object, of this kind, says it is part of: its name, and the
+    /// Application if it could be read.
+    pub(super) async fn application<T: DeserializeOwned>(
+        &self,
+        meta: &Meta,
+        kind: &str,
+    ) -> Option<(String, Result<T, ApiError>)> {
         let tracking = meta.annotations.get("argocd.argoproj.io/tracking-id").and_then(|id| id.split(':').next());
         let name = tracking
             .or_else(|| meta.labels.get("argocd.argoproj.io/instance").map(String::as_str))
-            .or_else(|| meta.annotations.get("argocd.argoproj.io/instance").map(String::as_str))?;
-        // Applications outside Argo CD's own namespace are tracked as `namespace_name`.
-        let (namespace, short) = name.split_once('_').unwrap_or(("argocd", name));
-        let read = if is_name(namespace) && is_name(short) {
-            self.get(&format!("/apis/argoproj.io/v1alpha1/namespaces/{namespace}/applications/{short}")).await
-        } else {
-            Err(ApiError::Strange(Safe::fixed("its name is not one")))
+            .or_else(|| meta.annotations.get("argocd.argoproj.io/instance").map(String::as_str));
+        match name {
+            Some(name) => Some((name.to_owned(), self.named_application(name).await)),
+            None => self.application_by_label(meta, kind).await,
+        }
+    }
+
+    /// Argo CD before 3.0 tracks by a label that charts use, too: it has to be the name of an
+    /// Application, and that has to name the object as its own.
+    async fn application_by_label<T: DeserializeOwned>(
+        &self,
+        meta: &Meta,
+        kind: &str,
+    ) -> Option<(String, Result<T, ApiError>)> {
+        let name = meta.labels.get("app.kubernetes.io/instance").filter(|name| tracked(name).is_some())?;
+        let read = match self.named_application::<Value>(name).await {
+            Ok(app) if !lists(&app, meta, kind) => return None,
+            Ok(app) => serde_json::from_value(app).map_err(|error| strange(&error)),
+            Err(error) if error.is(StatusCode::NOT_FOUND) => return None,
+            // Then Helm put the label there, and whether Argo CD has a part in it nobody tells.
+            Err(_) if meta.annotations.contains_key("meta.helm.sh/release-name") => return None,
+            Err(error) => Err(error),
         };
-        Some((name.to_owned(), read))
+        Some((name.clone(), read))
+    }
+
+    async fn named_application<T: DeserializeOwned>(&self, name: &str) -> Result<T, ApiError> {
+        let (namespace, name) = tracked(name).ok_or_else(|| ApiError::Strange(Safe::fixed("its name is not one")))?;
+        self.get(&format!("/apis/argoproj.io/v1alpha1/namespaces/{namespace}/applications/{name}")).await
     }
 }
 
+/// The namespace and the name of an Application by what its objects are tracked by: those outside
+/// Argo CD's own namespace are called `namespace_name` there.
+fn tracked(name: &str) -> Option<(&str, &str)> {
+    let (namespace, name) = name.split_once('_').unwrap_or(("argocd", name));
+    (is_name(namespace) && is_name(name)).then_some((namespace, name))
+}
+
+/// Whether an Application names an object as its own.
+fn lists(app: &Value, meta: &Meta, kind: &str) -> bool {
+    let resources = app.pointer("/status/resources").and_then(Value::as_array);
+    resources.into_iter().flatten().any(|one| {
+        let is = |key: &str, value: &str| one.get(key).and_then(Value::as_str).unwrap_or_default() == value;
+        is("kind", kind) && is("name", &meta.name) && (is("namespace", &meta.namespace) || is("namespace", ""))
+    })
+}
+
 pub(super) fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body)
-        .map_err(|error| ApiError::Strange(said(&format!("the server's answer could not be understood ({error})"))))
+    serde_json::from_slice(body).map_err(|error| strange(&error))
+}
+
+fn strange(error: &serde_json::Error) -> ApiError {
+    ApiError::Strange(said(&format!("the server's answer could not be understood ({error})")))
 }
 
 /// What a transport error says of the request: missing credentials, a refused connection and the

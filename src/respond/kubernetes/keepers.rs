@@ -26,7 +26,7 @@ pub(super) async fn of(
     meta: &Meta,
     pointers: &[String],
 ) -> (Vec<Owner>, Option<Instead>) {
-    let (rollouts, application) = futures::join!(all_rollouts(api, place), api.application(meta));
+    let (rollouts, application) = futures::join!(all_rollouts(api, place), api.application(meta, place.kind.as_str()));
     let (rollouts, unread) = rollouts;
     let aborts = abort_instead(&rollouts, place, target);
     let tracked = application.as_ref().map(|(name, _)| name.clone());

@@ -45,7 +45,7 @@ impl Kubernetes {
             after: text(&after)?,
             words: Some(super::said(&format!("{told} → now"))),
         };
-        let application = self.api.application(&read.meta).await;
+        let application = self.api.application(&read.meta, target.kind.as_str()).await;
         let owners = of_field(Field::Restart, &read.meta, target.kind.as_str(), application);
         let command = read.kubectl(&["rollout", "restart", &read.short()]);
         let plan = rollout::plan(

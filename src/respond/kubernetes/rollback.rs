@@ -34,8 +34,10 @@ impl Kubernetes {
         let target = want.target();
         let read = self.read_rollout(target, "rollback").await?;
         let place = Place::of(target)?;
-        let (listed, application) =
-            futures::join!(revisions::read(&self.api, &place, &read.object), self.api.application(&read.meta));
+        let (listed, application) = futures::join!(
+            revisions::read(&self.api, &place, &read.object),
+            self.api.application(&read.meta, target.kind.as_str())
+        );
         let revisions = listed.map_err(|error| error.refusal("read the revisions of", target))?;
         let change = match want {
             Request::Undo { plan } => undone(&read, plan, &revisions)?,

@@ -130,6 +130,31 @@ async fn argo_cd_heals_itself_unless_it_is_told_not_to() {
 }
 
 #[tokio::test]
+async fn argo_cd_that_tracks_by_the_label_of_charts_is_seen_if_the_application_names_the_object() {
+    let fake = Fake::start().await;
+    fake.state().object["metadata"]["labels"] = json!({ "app.kubernetes.io/instance": "shop" });
+    let owners = async |application: Option<serde_json::Value>| {
+        fake.state().application = application;
+        plan(&fake, Replicas::Exactly(8)).await.unwrap().owners
+    };
+    let of = |kind: &str| {
+        json!({ "spec": { "syncPolicy": { "automated": { "selfHeal": true } } },
+            "status": { "resources": [{ "kind": kind, "namespace": "shop", "name": "payments" }] } })
+    };
+    let heals = owners(Some(of("Deployment"))).await;
+    assert_eq!((&*heals[0].name, heals[0].effect), ("Argo CD app shop", OwnerEffect::Reverts));
+    assert_eq!(owners(Some(of("Service"))).await, [], "of the two that are called so it is the other");
+    assert_eq!(owners(None).await[0].effect, OwnerEffect::MayRevert, "it may not be read");
+    fake.state().object["metadata"]["annotations"]["meta.helm.sh/release-name"] = json!("shop");
+    assert_eq!(owners(None).await, [], "Helm has labelled it");
+    fake.state().object["metadata"]["labels"] = json!({ "app.kubernetes.io/instance": "cart" });
+    fake.state().object["metadata"]["annotations"] = json!({});
+    assert_eq!(owners(None).await, [], "there is no such Application");
+    fake.state().object["metadata"]["labels"] = json!({ "app.kubernetes.io/instance": "Shop (eu)" });
+    assert_eq!(owners(None).await, [], "nor can there be one");
+}
+
+#[tokio::test]
 async fn flux_helm_and_operators_are_named() {
     let fake = Fake::start().await;
     fake.state().object["metadata"]["labels"] = json!({

@@ -77,6 +77,6 @@ pub(super) async fn read(
              that stays so, see whether Argo Rollouts runs"
         )));
     }
-    let application = api.application(&meta).await;
+    let application = api.application(&meta, target.kind.as_str()).await;
     Ok(Some(Referenced { target, meta, object, application }))
 }

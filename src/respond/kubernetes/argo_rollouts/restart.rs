@@ -25,8 +25,6 @@ pub(super) const RESTART_AT: &str = "/spec/restartAt";
 const AWAY: &str = "25%";
 /// Seconds for the pods of one step to end and to be ready again.
 const STEP: u32 = 60;
-/// A restart that takes longer is looked at by a person.
-const LONGEST: u32 = 3600;
 
 impl Facts<'_> {
     pub(super) fn restart(&self, want: &Request) -> Result<Plan, Refusal> {
@@ -60,18 +58,27 @@ impl Facts<'_> {
             false => share(&given.unwrap_or_else(|| Value::from(AWAY)), wanted, false).clamp(1, wanted),
         };
         let ready = status.ready_replicas;
-        let least = ready.min(wanted).saturating_sub(away);
+        // Fewer it leaves to nobody: what is away already counts among those that may be.
+        let least = wanted.max(status.replicas).saturating_sub(away);
+        if ready <= least {
+            return Err(refusal(format!(
+                "{target} has {ready} of {wanted} pods ready, and Argo Rollouts restarts none while fewer than {} are: \
+                 nothing would happen now, and something later; see to those that are not ready, or roll it back",
+                least.saturating_add(1)
+            )));
+        }
+        let at_once = ready - least;
         plan.blast = Blast {
             ready_before: ready,
             wanted_before: None,
             wanted_after: wanted,
             fewest_ready: Some(least),
             words: Safe::from(format!(
-                "{ready} of {wanted} ready now; {away} at a time end before others take their place"
+                "{ready} of {wanted} ready now; {at_once} at a time end before others take their place"
             )),
         };
         // As with every rollout: one key, unless nothing stays ready on the way.
-        plan.tier = if ready > 0 && least == 0 { Tier::Lowers } else { Tier::Reversible };
+        plan.tier = if least == 0 { Tier::Lowers } else { Tier::Reversible };
         if least == 0 {
             plan.facts
                 .push(warning("capacity", "no pod is ready on the way: Argo Rollouts adds none while it restarts"));
@@ -85,7 +92,7 @@ impl Facts<'_> {
             plan.facts.push(fact("versions", &both));
         }
         plan.facts.push(fact("budgets", "pods are evicted: a PodDisruptionBudget can make it wait"));
-        plan.patience_seconds = plan.patience_seconds.saturating_add(STEP * wanted.div_ceil(away)).min(LONGEST);
+        plan.patience_seconds = plan.patience_seconds.saturating_add(STEP.saturating_mul(wanted.div_ceil(away)));
         plan.owners = of_field(Field::Restart, &self.rollout.metadata, target.kind.as_str(), self.application.clone());
         let path = &target.path;
         let patch = json!({ "spec": { "restartAt": at } }).to_string();

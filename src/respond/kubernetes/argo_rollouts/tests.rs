@@ -251,6 +251,7 @@ async fn a_restart_says_how_many_pods_end_at_a_time_and_that_there_is_no_way_bac
     assert!(restart(&fake).await.unwrap().blast.words.contains("1 at a time"), "one at least");
     set(&fake, "/spec/strategy", json!({ "blueGreen": { "activeService": "checkout" } }));
     set(&fake, "/spec/replicas", json!(1));
+    set(&fake, "/status/replicas", json!(1));
     set(&fake, "/status/readyReplicas", json!(1));
     let last = restart(&fake).await.unwrap();
     assert_eq!((last.tier, fact(&last, "capacity").is_empty()), (Tier::Lowers, false));
@@ -258,6 +259,25 @@ async fn a_restart_says_how_many_pods_end_at_a_time_and_that_there_is_no_way_bac
     assert!(restart(&fake).await.unwrap_err().why.contains("has no pods"));
     set(&fake, "/spec/paused", json!(true));
     assert!(restart(&fake).await.unwrap_err().why.contains("is paused"));
+}
+
+#[tokio::test]
+async fn a_restart_that_would_wait_for_pods_that_are_not_ready_is_refused() {
+    let fake = staged().await;
+    set(&fake, "/status/readyReplicas", json!(7));
+    let one = restart(&fake).await.unwrap();
+    assert_eq!(one.blast.words, "7 of 8 ready now; 1 at a time end before others take their place");
+    assert_eq!(one.blast.fewest_ready, Some(6));
+    for ready in [6, 0] {
+        set(&fake, "/status/readyReplicas", json!(ready));
+        let why = restart(&fake).await.unwrap_err().why;
+        assert!(why.contains(&format!("has {ready} of 8 pods ready, and Argo Rollouts restarts none")), "{why}");
+        assert!(why.contains("while fewer than 7 are"), "{why}");
+    }
+    // One more than was asked for, by the weight of a canary.
+    set(&fake, "/status/readyReplicas", json!(7));
+    set(&fake, "/status/replicas", json!(9));
+    assert!(restart(&fake).await.unwrap_err().why.contains("while fewer than 8 are"));
 }
 
 #[tokio::test]

@@ -1,8 +1,6 @@
 //! Who follows git: the change of the Application that is offered where a change of its workload
 //! would be undone, and those that would undo the change of an Application.
 
-use http::StatusCode;
-
 use crate::model::name::{Kind, ObjectPath, Target};
 use crate::model::plan::{Instead, Owner, OwnerEffect, Request, Revision};
 use crate::respond::kubernetes::client::{Api, ApiError};
@@ -83,21 +81,10 @@ pub(super) async fn keepers(api: &Api, target: &Target, app: &App) -> Vec<Owner>
     keepers
 }
 
-/// The Application that applies this one. With labels as its way of tracking, Argo CD uses one that
-/// charts use, too: there it has to be the name of an Application.
+/// The Application that applies this one.
 async fn parent(api: &Api, target: &Target, app: &App) -> Option<(String, Result<App, ApiError>)> {
-    let own = |tracked: &str| application(target, tracked).path == target.path;
-    if let Some((name, read)) = api.application(&app.metadata).await {
-        return (!own(&name)).then_some((name, read));
-    }
-    let name = app.metadata.labels.get("app.kubernetes.io/instance").filter(|name| is_name(name) && !own(name))?;
-    let path = application(target, name).path;
-    let read =
-        api.get(&format!("/apis/argoproj.io/v1alpha1/namespaces/{}/applications/{}", path.namespace, path.name)).await;
-    match read {
-        Err(error) if error.is(StatusCode::NOT_FOUND) => None,
-        read => Some((name.clone(), read)),
-    }
+    let parent = api.application(&app.metadata, target.kind.as_str()).await;
+    parent.filter(|(tracked, _)| application(target, tracked).path != target.path)
 }
 
 fn by_set(name: &str, target: &Target, read: Result<ApplicationSet, ApiError>) -> Owner {

@@ -253,7 +253,10 @@ async fn a_parent_application_is_named() {
     // The label is also one of charts.
     app(&fake, |app| app["metadata"]["labels"] = json!({ "app.kubernetes.io/instance": "root" }));
     assert!(plan().await.owners.is_empty(), "there is no such Application");
-    let heals = json!({ "spec": { "syncPolicy": { "automated": { "selfHeal": true } } } });
+    let mut heals = json!({ "spec": { "syncPolicy": { "automated": { "selfHeal": true } } } });
+    fake.state().argo.insert(parent.clone(), heals.clone());
+    assert!(plan().await.owners.is_empty(), "it does not name this as its own");
+    heals["status"] = json!({ "resources": [{ "kind": "Application", "namespace": "argocd", "name": "shop" }] });
     fake.state().argo.insert(parent.clone(), heals.clone());
     assert_eq!(plan().await.owners[0].effect, OwnerEffect::Reverts);
     app(&fake, |app| {

@@ -264,3 +264,18 @@ fn several_routes_are_listed_and_an_unknown_one_says_which_there_are() {
     story.command("close-write").command("divert payments partner-b=40");
     assert!(story.notice().contains(":write prod-eu REASON"), "{}", story.notice());
 }
+
+#[test]
+fn an_undo_is_of_the_action_under_way_and_not_of_the_one_before_it() {
+    let mut story = Story::begin();
+    story.command("write prod-eu storm");
+    let (first, second) = (plan("p1", at(0)), plan("p2", at(0)));
+    story.planned(first.clone()).command("confirm");
+    let outcome = Outcome::Verified { after_seconds: 20, words: "9 of 9 ready".into() };
+    story.send(Message::Ended { plan: first.id, result: Ok(outcome) });
+    story.planned(second.clone()).command("confirm").command("undo");
+    let Some(Effect::Plan { request: Request::Undo { plan }, .. }) = story.effects.last() else {
+        panic!("{:?}: {}", story.effects.last(), story.notice())
+    };
+    assert_eq!(plan.id, second.id);
+}
