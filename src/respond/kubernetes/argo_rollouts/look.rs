@@ -11,9 +11,10 @@ use crate::respond::kubernetes::objects::Object;
 use crate::respond::kubernetes::place::Place;
 use crate::respond::kubernetes::said;
 
+use super::TEMPLATE;
+use super::abort::ABORT;
 use super::objects::{self, ReplicaSet, Rollout};
 use super::restart::RESTART_AT;
-use super::{ABORT, TEMPLATE};
 
 /// How Argo Rollouts begins to say that it has taken an abort up.
 const ABORTED: &str = "RolloutAborted";
