@@ -19,7 +19,7 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::clock::World;
-use crate::model::name::{Kind, Target};
+use crate::model::name::{Kind, Target, Uid};
 use crate::model::plan::{Blast, FieldChange, Guard, Owner, OwnerEffect, Plan, Refusal, Request, Revision, Tier};
 use crate::respond::Cluster;
 use crate::respond::guard::refusal;
@@ -37,8 +37,9 @@ use super::place::Place;
 use super::said;
 use super::scale::kubectl;
 pub(super) use look::{look, look_at_referenced};
-use objects::{REVISION, ReplicaSet, Rollout};
+use objects::{ReplicaSet, Rollout};
 use referenced::Referenced;
+pub(super) use referenced::check as check_referenced;
 
 const ABORT: &str = "/status/abort";
 const TEMPLATE: &str = "/spec/template";
@@ -368,6 +369,7 @@ impl Facts<'_> {
         let current = self.set_of(&self.rollout.status.current_pod_hash).map(template::of);
         let set = self.sets.iter().find(|set| template::of(set) == *after);
         let (by_set, pods) = (set.is_some(), set.map_or(0, |set| set.status.replicas));
+        let is_stable = set.is_some_and(|set| set.hash() == self.rollout.status.stable_rs);
         let current = current.filter(|_| by_set).unwrap_or_else(|| before.clone());
         let differs = leaves(&current, after);
         let mut plan = self.draft_of(&holder, want);
@@ -388,7 +390,15 @@ impl Facts<'_> {
                 status.ready_replicas
             )),
         };
+        if !is_stable && !self.rollout.is_blue_green() {
+            let pauses = self.rollout.pauses();
+            plan.patience_seconds = plan.patience_seconds.saturating_add(pauses.seconds);
+            plan.facts.extend(pauses.words().map(|words| fact("pauses", &words)));
+        }
         if self.referenced.is_some() {
+            // By its UID: it is looked at once more before the write, and afterwards.
+            let uid = Some(Uid(Safe::from(self.rollout.metadata.uid.as_str())));
+            plan.affects = vec![Target { uid, ..self.target.clone() }];
             // Pods of its own would be replaced at once.
             plan.guards.push(Guard {
                 pointer: Safe::fixed("/spec/replicas"),
@@ -475,21 +485,5 @@ impl Facts<'_> {
                 &change.to_string(),
             ],
         ))
-    }
-}
-
-impl ReplicaSet {
-    /// The number of its revision, as Argo Rollouts counts them.
-    fn revision(&self) -> Option<u64> {
-        self.metadata.annotations.get(REVISION)?.parse().ok()
-    }
-
-    /// `revision 4 (checkout:2.8.0)`.
-    fn name(&self) -> String {
-        let images = difference::runs(&self.spec.template);
-        match self.revision() {
-            Some(number) => format!("revision {number} ({images})"),
-            None => format!("{} ({images})", self.metadata.name),
-        }
     }
 }

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Limited};
 use kube::client::{Body, ClientBuilder};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
@@ -19,7 +20,7 @@ use crate::model::plan::Refusal;
 use crate::text::Safe;
 
 use super::gate::{Gate, NotAllowed};
-use super::objects::{Autoscaler, Group, List, Meta, Pod, Scale, Status, Workload};
+use super::objects::{Autoscaler, Destination, Group, List, Meta, Pod, Scale, Status, Workload};
 use super::place::{Place, is_name};
 use super::said;
 use crate::respond::guard::refusal;
@@ -81,6 +82,9 @@ pub(super) enum ApiError {
     /// Answered with something else than was asked for.
     #[error("{0}")]
     Strange(Safe),
+    /// An Application that was read, and that deploys to another cluster for all that is known here.
+    #[error("it deploys to {0}, which may be another cluster")]
+    Elsewhere(Safe),
 }
 
 impl ApiError {
@@ -318,13 +322,18 @@ impl Api {
             .collect())
     }
 
+    /// The address of the cluster, as the kubeconfig has it; empty if it has none.
+    pub(super) fn server(&self) -> &str {
+        let context = self.kubeconfig.contexts.iter().find(|context| context.name == self.context.name);
+        let cluster = context.and_then(|context| context.context.as_ref()).map(|context| &context.cluster);
+        let named = self.kubeconfig.clusters.iter().find(|named| Some(&named.name) == cluster);
+        named.and_then(|named| named.cluster.as_ref()?.server.as_deref()).unwrap_or_default()
+    }
+
     /// The Argo CD Application that the object says it is part of: its name, and the object if it
-    /// could be read.
+    /// could be read and deploys to this cluster.
     pub(super) async fn application<T: DeserializeOwned>(&self, meta: &Meta) -> Option<(String, Result<T, ApiError>)> {
-        let tracking = meta.annotations.get("argocd.argoproj.io/tracking-id").and_then(|id| id.split(':').next());
-        let name = tracking
-            .or_else(|| meta.labels.get("argocd.argoproj.io/instance").map(String::as_str))
-            .or_else(|| meta.annotations.get("argocd.argoproj.io/instance").map(String::as_str))?;
+        let name = tracked(meta)?;
         // Applications outside Argo CD's own namespace are tracked as `namespace_name`.
         let (namespace, short) = name.split_once('_').unwrap_or(("argocd", name));
         let read = if is_name(namespace) && is_name(short) {
@@ -332,13 +341,40 @@ impl Api {
         } else {
             Err(ApiError::Strange(Safe::fixed("its name is not one")))
         };
-        Some((name.to_owned(), read))
+        Some((name.to_owned(), read.and_then(|read| self.deployed_here(read))))
+    }
+
+    /// An Application as `T`, if it deploys to this cluster.
+    pub(super) fn deployed_here<T: DeserializeOwned>(&self, read: serde_json::Value) -> Result<T, ApiError> {
+        let destination = read.pointer("/spec/destination").and_then(|to| Destination::deserialize(to).ok());
+        if let Some(cluster) = destination.unwrap_or_default().elsewhere(self.server()) {
+            return Err(ApiError::Elsewhere(said(cluster)));
+        }
+        serde_json::from_value(read).map_err(|error| strange(&error))
     }
 }
 
+/// The Application that an object says it is part of, as Argo CD tracks it. A copy of another object
+/// with its annotations is not part of that one's.
+fn tracked(meta: &Meta) -> Option<&str> {
+    let by_id = meta.annotations.get("argocd.argoproj.io/tracking-id").and_then(|id| {
+        // `shop:apps/Deployment:shop/payments`
+        let mut parts = id.splitn(3, ':');
+        let (name, place) = (parts.next()?, parts.nth(1));
+        let itself = (meta.namespace.as_str(), meta.name.as_str());
+        (place.and_then(|place| place.split_once('/')).unwrap_or(itself) == itself).then_some(name)
+    });
+    by_id
+        .or_else(|| meta.labels.get("argocd.argoproj.io/instance").map(String::as_str))
+        .or_else(|| meta.annotations.get("argocd.argoproj.io/instance").map(String::as_str))
+}
+
 pub(super) fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body)
-        .map_err(|error| ApiError::Strange(said(&format!("the server's answer could not be understood ({error})"))))
+    serde_json::from_slice(body).map_err(|error| strange(&error))
+}
+
+fn strange(error: &serde_json::Error) -> ApiError {
+    ApiError::Strange(said(&format!("the server's answer could not be understood ({error})")))
 }
 
 /// What a transport error says of the request: missing credentials, a refused connection and the

@@ -308,9 +308,9 @@ fn windows(fake: &Fake, windows: Value) {
     fake.state().argo.get_mut(PROJECT).unwrap()["spec"]["syncWindows"] = windows;
 }
 
-/// A window that is active whatever the clock says, or one that never is.
+/// A window that is active whatever the clock says, or one that begins on leap days alone.
 fn window(kind: &str, active: bool, more: Value) -> Value {
-    let schedule = if active { "* * * * *" } else { "0 0 30 2 *" };
+    let schedule = if active { "* * * * *" } else { "0 0 29 2 *" };
     let mut window = json!({ "kind": kind, "schedule": schedule, "duration": "2h", "applications": ["*"] });
     window.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     window
@@ -348,7 +348,7 @@ async fn outside_the_windows_that_allow_it_a_sync_is_refused_unless_each_lets_on
     windows(&fake, json!([window("allow", false, json!({}))]));
     let said = why().await;
     assert!(
-        said.contains("AppProject default allows it only in its sync windows, and none is active: allow “0 0 30 2 *”"),
+        said.contains("AppProject default allows it only in its sync windows, and none is active: allow “0 0 29 2 *”"),
         "{said}"
     );
     windows(&fake, json!([window("allow", false, json!({})), window("allow", true, json!({}))]));
@@ -379,6 +379,7 @@ async fn a_window_is_about_names_namespaces_or_clusters_and_what_is_not_understo
         (json!({ "duration": "2d" }), "`2d` is not understood"),
         (json!({ "timeZone": "Mars/Olympus" }), "`Mars/Olympus` is not a time zone"),
         (json!({ "applications": ["{shop,web}"] }), "the pattern `{shop,web}` is not understood"),
+        (json!({ "schedule": "0 0 30 2 *" }), "never begins, and Argo CD takes that for active"),
         (json!({ "kind": "maybe" }), "neither allow nor deny"),
     ] {
         windows(&fake, json!([window("deny", true, more)]));
@@ -391,7 +392,80 @@ async fn a_window_is_about_names_namespaces_or_clusters_and_what_is_not_understo
     assert!(to(&fake, Revision::Previous).await.is_ok());
     fake.state().argo.remove(PROJECT);
     let plan = to(&fake, Revision::Previous).await.unwrap();
-    assert!(fact(&plan, "windows").starts_with("AppProject default was not found"), "{:?}", plan.facts);
+    let told = plan.facts.iter().find(|fact| fact.label == "windows").unwrap();
+    assert!(told.warns && told.words.starts_with("AppProject default was not found"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_left_out_is_any_and_a_name_of_a_cluster_is_not() {
+    let fake = staged().await;
+    app(&fake, |app| app["spec"]["destination"] = json!({ "name": "in-cluster" }));
+    let refused = async |more: Value| {
+        windows(&fake, json!([window("deny", true, more)]));
+        to(&fake, Revision::Previous).await.is_err()
+    };
+    assert!(refused(json!({ "applications": null, "namespaces": ["*"] })).await);
+    assert!(!refused(json!({ "applications": null, "namespaces": ["shop"] })).await);
+    assert!(refused(json!({ "applications": null, "clusters": ["in-*"] })).await);
+    assert!(!refused(json!({ "applications": null, "clusters": ["https://*"] })).await);
+}
+
+#[tokio::test]
+async fn an_application_that_deploys_to_another_cluster_changes_nothing_of_that_name_here() {
+    let fake = staged().await;
+    let key = crate::model::name::WorkloadKey {
+        kind: crate::model::name::Kind::Deployment,
+        path: crate::model::name::ObjectPath::new("shop", "payments"),
+    };
+    let cluster = Cluster { workloads: [(key, "payments".into())].into(), ..Cluster::default() };
+    let engine = Engine::new(&fake.environment(), Clock::real()).unwrap();
+    let want = Request::RollBack { target: shop(), to: Revision::Previous };
+    let plan = async || engine.plan(&want, &cluster).await.unwrap();
+    for here in [
+        json!({ "server": "https://kubernetes.default.svc", "namespace": "shop" }),
+        json!({ "name": "in-cluster", "namespace": "shop" }),
+        json!({ "server": format!("{}/", fake.url), "namespace": "shop" }),
+    ] {
+        app(&fake, |app| app["spec"]["destination"] = here.clone());
+        let plan = plan().await;
+        // It says no namespace of its own.
+        assert_eq!(plan.affects[0].path.to_string(), "shop/payments", "{here}");
+        assert_eq!(plan.blast.words, "Deployment payments: made anew where the versions differ");
+    }
+    app(&fake, |app| {
+        app["spec"]["destination"] = json!({ "name": "prod-us", "namespace": "shop" });
+        app["status"]["resources"] = json!([{ "kind": "Deployment", "namespace": "shop", "name": "payments" },
+            { "kind": "Deployment", "namespace": "payments", "name": "ledger" }]);
+    });
+    let there = plan().await;
+    assert_eq!(there.affects, []);
+    assert_eq!(
+        there.blast.words,
+        "Deployment payments, Deployment ledger in the cluster prod-us: made anew where the versions differ"
+    );
+    assert_eq!(there.tier, Tier::Grave, "for all that is known here they are two services");
+}
+
+#[tokio::test]
+async fn a_workload_belongs_to_an_application_that_deploys_it_here_and_by_its_own_name() {
+    let fake = staged().await;
+    let scale = Request::Scale { target: payments(), to: Replicas::Exactly(8) };
+    let tracked = |id: &str| {
+        fake.state().object["metadata"]["annotations"] = json!({ "argocd.argoproj.io/tracking-id": id });
+    };
+    tracked("shop:apps/Deployment:shop/payments");
+    let plan = planned(&fake, scale.clone()).await.unwrap();
+    assert_eq!((plan.owners[0].effect, plan.instead.is_some()), (OwnerEffect::Reverts, true));
+
+    app(&fake, |app| app["spec"]["destination"] = json!({ "server": "https://10.2.0.1:6443", "namespace": "shop" }));
+    let plan = planned(&fake, scale.clone()).await.unwrap();
+    assert_eq!((plan.owners[0].name.as_str(), plan.owners[0].effect), ("Argo CD app shop", OwnerEffect::MayRevert));
+    assert!(plan.owners[0].words.contains("deploys to https://10.2.0.1:6443, which may be another cluster"));
+    assert_eq!((Engine::blocked(&plan), plan.instead), (None, None), "nothing of that cluster is offered");
+
+    // A copy that was made with the annotations of what it was copied from.
+    tracked("shop:apps/Deployment:shop/payments-of-old");
+    assert!(planned(&fake, scale).await.unwrap().owners.is_empty());
 }
 
 #[tokio::test]
