@@ -22,7 +22,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::clock::World;
-use crate::model::name::{Kind, Target};
+use crate::model::name::{Kind, Target, Uid};
 use crate::model::plan::{Blast, FieldChange, Guard, Plan, Refusal, Request, Revision};
 use crate::respond::Cluster;
 use crate::respond::guard::refusal;
@@ -41,8 +41,9 @@ use super::said;
 use super::scale::{kubectl, whole};
 pub(super) use counted::counted;
 pub(super) use look::{look, look_at_referenced};
-use objects::{REVISION, ReplicaSet, Rollout};
+use objects::{ReplicaSet, Rollout};
 use referenced::Referenced;
+pub(super) use referenced::check as check_referenced;
 pub(super) use referring::Referring;
 
 const TEMPLATE: &str = "/spec/template";
@@ -289,6 +290,8 @@ impl Facts<'_> {
         let current = self.set_of(&self.rollout.status.current_pod_hash).map(template::of);
         let set = self.sets.iter().find(|set| template::of(set) == *after);
         let (by_set, pods) = (set.is_some(), set.map_or(0, |set| set.status.replicas));
+        let stable = &self.rollout.status.stable_rs;
+        let skips = set.is_some_and(|set| set.hash() == stable || self.is_within_window(set));
         let current = current.filter(|_| by_set).unwrap_or_else(|| before.clone());
         let differs = leaves(&current, after);
         let mut plan = self.draft_of(&holder, want);
@@ -309,7 +312,15 @@ impl Facts<'_> {
                 status.ready_replicas
             )),
         };
+        if !skips && !self.rollout.is_blue_green() {
+            let pauses = self.rollout.pauses();
+            plan.patience_seconds = plan.patience_seconds.saturating_add(pauses.seconds);
+            plan.facts.extend(pauses.words().map(|words| fact("pauses", &words)));
+        }
         if self.referenced.is_some() {
+            // By its UID: it is looked at once more before the write, and afterwards.
+            let uid = Some(Uid(Safe::from(self.rollout.metadata.uid.as_str())));
+            plan.affects = vec![Target { uid, ..self.target.clone() }];
             // Pods of its own would be replaced at once.
             plan.guards.push(Guard {
                 pointer: Safe::fixed("/spec/replicas"),
@@ -378,21 +389,5 @@ impl Facts<'_> {
             plan.patience_seconds = seconds;
         }
         plan
-    }
-}
-
-impl ReplicaSet {
-    /// The number of its revision, as Argo Rollouts counts them.
-    fn revision(&self) -> Option<u64> {
-        self.metadata.annotations.get(REVISION)?.parse().ok()
-    }
-
-    /// `revision 4 (checkout:2.8.0)`.
-    fn name(&self) -> String {
-        let images = difference::runs(&self.spec.template);
-        match self.revision() {
-            Some(number) => format!("revision {number} ({images})"),
-            None => format!("{} ({images})", self.metadata.name),
-        }
     }
 }
