@@ -13,6 +13,7 @@ mod autoscaler;
 mod client;
 mod difference;
 mod draft;
+mod duration;
 #[cfg(test)]
 pub(in crate::respond) mod fake;
 pub(in crate::respond) mod fields;

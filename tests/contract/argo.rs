@@ -1,9 +1,11 @@
 //! Argo Rollouts and Argo CD with their own controllers, on a real control plane with simulated
-//! nodes (`tests/servers/argo`): that an abort, a rollback and their undo end there as planned. What
-//! is said of Rollouts holds for the drill's cluster, too.
+//! nodes (`tests/servers/argo`): that an abort, a rollback, a restart and their undo end there as
+//! planned. What is said of Rollouts and of sync windows holds for the drill's cluster, too.
 
 mod cd;
 mod rollouts;
+mod windows;
+mod workload_ref;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +21,29 @@ use warroom::respond::{Cluster, Engine};
 
 use crate::kit::configured;
 use crate::kubernetes::Shop;
+
+/// Registers cases against the drill's cluster and the real controllers.
+macro_rules! cases {
+    ($($name:ident),+ $(,)?) => {
+        mod drill {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&crate::kubernetes::side::Side::drill().await).await;
+            })+
+        }
+        mod real {
+            mod argo {
+                $(#[tokio::test]
+                #[ignore = "needs argo: tests/run starts it"]
+                async fn $name() {
+                    super::super::$name(&crate::kubernetes::side::Side::real().await).await;
+                })+
+            }
+        }
+    };
+}
+
+use cases;
 
 /// How long anything may take: the machine may be busy with others.
 const PATIENCE: Duration = Duration::from_secs(90);

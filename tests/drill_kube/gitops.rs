@@ -6,9 +6,9 @@ use warroom::drill::kube::{ApplicationSpec, AutoscalerSpec, Cluster, ClusterSpec
 use super::shop::*;
 
 const APP: &str = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/shop";
+const PROJECT: &str = "/apis/argoproj.io/v1alpha1/namespaces/argocd/appprojects/default";
 const SCALED: &str = "/apis/keda.sh/v1alpha1/namespaces/shop/scaledobjects/payments";
 const KEDA_HPA: &str = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers/keda-hpa-payments";
-const STRATEGIC: &str = "application/strategic-merge-patch+json";
 
 /// `payments` under an autoscaler, `catalog` without one; both from git.
 fn shop(self_heal: bool, keda: bool) -> Shop {
@@ -183,6 +183,50 @@ async fn an_operation_goes_back_for_good_only_without_auto_sync() {
     shop.seconds(2);
     let app = shop.app().await;
     assert_eq!((&app["status"]["operationState"]["phase"], &app["operation"]), (&json!("Error"), &Value::Null));
+}
+
+#[tokio::test]
+async fn its_project_lets_it_be_synced_only_in_its_windows() {
+    let mut shop = shop(true, false);
+    let windows = async |shop: &Shop, windows: Value| {
+        assert_eq!(shop.patch(PROJECT, MERGE, json!({"spec": {"syncWindows": windows}})).await.0, 200);
+    };
+    let deny = |by_hand: bool| json!([{"kind": "deny", "schedule": "* * * * *", "duration": "1h", "applications": ["*"], "manualSync": by_hand}]);
+    let project = shop.get(PROJECT).await;
+    assert_eq!((&project["kind"], &project["spec"]["syncWindows"]), (&json!("AppProject"), &Value::Null));
+    windows(&shop, deny(true)).await;
+    shop.cluster.release("shop", "payments", "registry.example/payments:1.2.0", "ci/payments");
+    shop.seconds(120);
+    assert!(shop.image().await.ends_with(":1.1.0"), "git is not followed");
+    assert_eq!(sync(&shop.app().await), ("OutOfSync", "Healthy"));
+
+    // What is asked for by hand is let through, or not.
+    let asked =
+        |revision: &Value| json!({"operation": {"initiatedBy": {"username": "ana"}, "sync": {"revision": revision}}});
+    let git = shop.app().await["status"]["sync"]["revision"].clone();
+    shop.patch(APP, MERGE, asked(&git)).await;
+    assert!(shop.seconds_until(":1.2.0").await <= 2);
+    shop.seconds(60);
+    windows(&shop, deny(false)).await;
+    let earlier = shop.app().await["status"]["history"][3]["revision"].clone();
+    shop.patch(APP, MERGE, asked(&earlier)).await;
+    shop.seconds(30);
+    let held = shop.app().await["status"]["operationState"].clone();
+    assert_eq!(
+        (&held["phase"], &held["message"]),
+        (&json!("Running"), &json!("Sync operation blocked by sync window"))
+    );
+    shop.seconds(30);
+    assert_eq!(shop.app().await["status"]["operationState"]["startedAt"], held["startedAt"]);
+    assert!(shop.image().await.ends_with(":1.2.0"));
+    windows(&shop, Value::Null).await;
+    assert!(shop.seconds_until(":1.1.0").await <= 2, "it was waiting");
+
+    shop.patch(APP, MERGE, json!({"spec": {"project": "gone", "syncPolicy": null}})).await;
+    shop.patch(APP, MERGE, asked(&git)).await;
+    shop.seconds(60);
+    let state = shop.app().await["status"]["operationState"].clone();
+    assert_eq!(state["message"], "application references project gone which does not exist");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Argo Rollouts: a canary in steps, its abort, its retry and the way back.
 
 use serde_json::{Value, json};
-use warroom::drill::kube::{CanaryStep, WorkloadKind, WorkloadSpec};
+use warroom::drill::kube::{CanaryStep, PodView, WorkloadKind};
 
 use super::shop::*;
 
@@ -10,24 +10,16 @@ const STATUS: &str = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/ledger
 
 /// A shop with a Rollout of four pods at version 1.1.0, of these steps.
 fn with(steps: &[CanaryStep]) -> Shop {
-    let mut shop = Shop::new();
-    let kind = WorkloadKind::Rollout(steps.to_vec());
-    shop.cluster.add(&WorkloadSpec { kind, ..deployment("ledger", 4, 250) });
-    shop.seconds(1);
-    shop
+    Shop::beside(WorkloadKind::Rollout(steps.to_vec()), 4)
 }
 
 fn halves() -> Shop {
     with(&[CanaryStep::SetWeight(50), CanaryStep::Pause(None)])
 }
 
-fn release(shop: &Shop, version: &str) {
-    shop.cluster.release("shop", "ledger", &format!("registry.example/ledger:{version}"), "carol");
-}
-
 /// How many pods there are of each of two versions, and how many of all are ready.
 fn pods(shop: &Shop, old: &str, new: &str) -> (usize, usize, usize) {
-    let pods = shop.cluster.pods("shop", "ledger");
+    let pods = shop.ledger();
     let of = |version: &str| pods.iter().filter(|pod| pod.image.ends_with(version)).count();
     (of(old), of(new), pods.iter().filter(|pod| pod.ready).count())
 }
@@ -59,7 +51,7 @@ async fn abort(shop: &Shop, aborted: bool) {
 async fn a_canary_stops_at_its_pause_and_goes_on_when_the_pause_is_taken_away() {
     let mut shop = halves();
     assert_eq!(says(&shop).await, words("Healthy", ""));
-    release(&shop, "2.0.0");
+    shop.release("2.0.0");
     for _ in 0..60 {
         shop.seconds(1);
         let (old, new, ready) = pods(&shop, "1.1.0", "2.0.0");
@@ -87,7 +79,7 @@ async fn a_canary_stops_at_its_pause_and_goes_on_when_the_pause_is_taken_away() 
 #[tokio::test]
 async fn an_abort_brings_the_stable_version_back_and_a_retry_starts_anew() {
     let mut shop = halves();
-    release(&shop, "2.0.0");
+    shop.release("2.0.0");
     shop.seconds(60);
     let before = shop.get(ROLLOUT).await;
     abort(&shop, true).await;
@@ -128,9 +120,9 @@ async fn an_abort_brings_the_stable_version_back_and_a_retry_starts_anew() {
 #[tokio::test]
 async fn a_canary_that_never_gets_ready_takes_too_long_and_takes_no_stable_pod_too_many() {
     let mut shop = halves();
-    release(&shop, "2.0.0");
+    shop.release("2.0.0");
     for _ in 0..700 {
-        for pod in shop.cluster.pods("shop", "ledger").iter().filter(|pod| pod.image.ends_with("2.0.0")) {
+        for pod in shop.ledger().iter().filter(|pod| pod.image.ends_with("2.0.0")) {
             shop.cluster.set_ready("shop", &pod.name, false);
         }
         shop.seconds(1);
@@ -145,7 +137,7 @@ async fn a_canary_that_never_gets_ready_takes_too_long_and_takes_no_stable_pod_t
 async fn a_pause_of_a_length_ends_by_itself_and_a_scale_keeps_the_shares() {
     let pause = CanaryStep::Pause(Some(std::time::Duration::from_secs(45)));
     let mut shop = with(&[CanaryStep::SetWeight(25), pause, CanaryStep::SetWeight(50), CanaryStep::Pause(None)]);
-    release(&shop, "2.0.0");
+    shop.release("2.0.0");
     shop.seconds(30);
     assert_eq!((pods(&shop, "1.1.0", "2.0.0"), says(&shop).await.0), ((3, 1, 4), "Paused".to_owned()));
     shop.seconds(90);
@@ -163,7 +155,7 @@ async fn a_pause_of_a_length_ends_by_itself_and_a_scale_keeps_the_shares() {
 #[tokio::test]
 async fn a_custom_resource_speaks_json_alone_and_its_status_is_a_part_of_its_own() {
     let shop = halves();
-    let (code, _) = shop.patch(ROLLOUT, "application/strategic-merge-patch+json", json!({"spec": {}})).await;
+    let (code, _) = shop.patch(ROLLOUT, STRATEGIC, json!({"spec": {}})).await;
     assert_eq!(code, 415);
     let (code, answer) = shop.patch(ROLLOUT, MERGE, json!({"status": {"abort": true}})).await;
     assert_eq!((code, &answer["status"]["abort"]), (200, &Value::Null), "passed over");
@@ -194,4 +186,85 @@ async fn a_custom_resource_speaks_json_alone_and_its_status_is_a_part_of_its_own
     shop.cluster.deny("patch", "rollouts/status");
     assert_eq!(ask("rollouts", "status").await, json!(false));
     assert_eq!(shop.patch(STATUS, MERGE, json!({"status": {"abort": true}})).await.0, 403);
+}
+
+#[tokio::test]
+async fn pauses_are_lengths_as_go_writes_them() {
+    for (length, seconds) in [(json!("1m30s"), 90), (json!("0.5m"), 30), (json!("40"), 40), (json!(20), 20)] {
+        let mut shop = with(&[]);
+        let steps = json!([{"setWeight": 50}, {"pause": {"duration": length}}]);
+        let strategy = json!({"spec": {"strategy": {"canary": {"steps": steps}}}});
+        assert_eq!(shop.patch(ROLLOUT, MERGE, strategy).await.0, 200);
+        shop.release("2.0.0");
+        let since = async |shop: &Shop| shop.get(ROLLOUT).await["status"]["pauseConditions"][0]["startTime"].clone();
+        while since(&shop).await.is_null() {
+            shop.seconds(1);
+            assert!(shop.now < epoch() + chrono::TimeDelta::minutes(3), "it never pauses");
+        }
+        let began = since(&shop).await.as_str().unwrap().parse::<warroom::clock::World>().unwrap();
+        while !since(&shop).await.is_null() {
+            shop.seconds(1);
+            assert!((shop.now - began).num_seconds() <= seconds, "{length} is no longer than that");
+        }
+        assert_eq!((shop.now - began).num_seconds(), seconds, "{length}");
+    }
+}
+
+fn names(pods: &[PodView]) -> Vec<String> {
+    pods.iter().map(|pod| pod.name.clone()).collect()
+}
+
+/// As the gateway writes it.
+async fn restart(shop: &Shop) -> Value {
+    let at = shop.now.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    assert_eq!(shop.patch(ROLLOUT, MERGE, json!({"spec": {"restartAt": at}})).await.0, 200);
+    json!(at)
+}
+
+#[tokio::test]
+async fn a_restart_evicts_what_is_older_some_at_a_time_and_then_it_is_done() {
+    let mut shop = with(&[]);
+    let before = names(&shop.ledger());
+    let at = restart(&shop).await;
+    shop.seconds(1);
+    assert_eq!(says(&shop).await, words("Progressing", "rollout is restarting"));
+    for _ in 0..90 {
+        shop.seconds(1);
+        assert!(pods(&shop, "1.1.0", "2.0.0").2 >= 3, "one at a time");
+    }
+    let after = shop.ledger();
+    assert!(after.len() == 4 && names(&after).iter().all(|pod| !before.contains(pod)), "{after:?}");
+    let rollout = shop.get(ROLLOUT).await;
+    assert_eq!((says(&shop).await, &rollout["status"]["restartedAt"]), (words("Healthy", ""), &at));
+    assert_eq!(rollout["metadata"]["annotations"]["rollout.argoproj.io/revision"], "2", "no new version");
+    shop.seconds(120);
+    assert_eq!(names(&shop.ledger()), names(&after), "once");
+
+    // Two may be away.
+    let two = json!({"spec": {"strategy": {"canary": {"maxUnavailable": 2}}}});
+    assert_eq!(shop.patch(ROLLOUT, MERGE, two).await.0, 200);
+    restart(&shop).await;
+    shop.seconds(2);
+    assert_eq!(pods(&shop, "1.1.0", "2.0.0").2, 2);
+}
+
+#[tokio::test]
+async fn a_restart_in_a_canarys_pause_keeps_both_versions_and_a_new_template_ends_it() {
+    let mut shop = halves();
+    shop.release("2.0.0");
+    shop.seconds(60);
+    let before = names(&shop.ledger());
+    restart(&shop).await;
+    shop.seconds(90);
+    assert_eq!((pods(&shop, "1.1.0", "2.0.0"), says(&shop).await.0), ((2, 2, 4), "Paused".to_owned()));
+    assert!(names(&shop.ledger()).iter().all(|pod| !before.contains(pod)));
+
+    let ends = restart(&shop).await;
+    shop.release("3.0.0");
+    shop.seconds(2);
+    let stable: Vec<_> = shop.ledger().into_iter().filter(|pod| pod.image.ends_with("1.1.0")).collect();
+    assert_eq!(shop.get(ROLLOUT).await["status"]["restartedAt"], ends);
+    shop.seconds(90);
+    let still = names(&shop.ledger());
+    assert!(!stable.is_empty() && names(&stable).iter().any(|pod| still.contains(pod)), "older pods stay");
 }

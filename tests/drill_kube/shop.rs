@@ -19,6 +19,7 @@ pub(crate) const EVENTS: &str = "/api/v1/namespaces/shop/events";
 pub(crate) const HPA: &str = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers/payments";
 pub(crate) const MERGE: &str = "application/merge-patch+json";
 pub(crate) const JSON_PATCH: &str = "application/json-patch+json";
+pub(crate) const STRATEGIC: &str = "application/strategic-merge-patch+json";
 
 /// A shop on three nodes, whose time a test moves.
 pub(crate) struct Shop {
@@ -79,6 +80,24 @@ impl Shop {
             applications: Vec::new(),
         };
         Self { cluster: Cluster::new(spec, epoch(), seed), now: epoch() }
+    }
+
+    /// With a third workload, `ledger`, that has had two versions: 1.0.0 and 1.1.0.
+    pub(crate) fn beside(kind: WorkloadKind, replicas: u32) -> Self {
+        let mut shop = Self::new();
+        shop.cluster.add(&WorkloadSpec { kind, ..deployment("ledger", replicas, 250) });
+        shop.seconds(1);
+        shop
+    }
+
+    /// The pods of `ledger` that are not on their way out.
+    pub(crate) fn ledger(&self) -> Vec<PodView> {
+        self.cluster.pods("shop", "ledger")
+    }
+
+    /// What a pipeline does: another version of `ledger`.
+    pub(crate) fn release(&self, version: &str) {
+        self.cluster.release("shop", "ledger", &format!("registry.example/ledger:{version}"), "carol");
     }
 
     pub(crate) fn seconds(&mut self, count: i64) {

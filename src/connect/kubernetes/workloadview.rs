@@ -136,7 +136,12 @@ fn managed_by(meta: &Meta) -> Option<Safe> {
     let (labels, annotations) = (&meta.labels, &meta.annotations);
     let named = |tool: &str, name: &str| Some(Safe::from(format!("{tool} {name}")));
     if let Some(tracking) = annotations.get("argocd.argoproj.io/tracking-id") {
-        return named("Argo CD", tracking.split(':').next().unwrap_or_default());
+        // `shop:apps/Deployment:shop/web`; a copy of that has its annotations and another name.
+        let mut parts = tracking.splitn(3, ':');
+        let (name, place) = (parts.next().unwrap_or_default(), parts.nth(1));
+        if place.is_none_or(|place| place == format!("{}/{}", meta.namespace, meta.name)) {
+            return named("Argo CD", name);
+        }
     }
     if let Some(name) = labels.get("argocd.argoproj.io/instance") {
         return named("Argo CD", name);
@@ -194,6 +199,17 @@ mod tests {
         assert_eq!((workload.cpu_request, workload.memory_request), (250, 64 << 20));
         assert_eq!(workload.images.get("app").map(|image| image.as_str()), Some("shop/web:2.9.0"));
         assert_eq!(workload.selector.get("app").map(|value| value.as_str()), Some("web"));
+    }
+
+    #[test]
+    fn a_copy_with_the_annotations_of_another_is_not_managed_as_that_is() {
+        let named = |name: &str| {
+            let tracking = json!({"argocd.argoproj.io/tracking-id": "shop-web:apps/Deployment:shop/web"});
+            let meta = json!({"name": name, "namespace": "shop", "annotations": tracking});
+            of(Kind::Deployment, json!({"metadata": meta})).managed_by
+        };
+        assert_eq!(named("web").as_deref(), Some("Argo CD shop-web"));
+        assert_eq!(named("web-debug"), None);
     }
 
     #[test]

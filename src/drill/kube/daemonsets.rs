@@ -1,4 +1,4 @@
-//! The DaemonSet controller: a pod on every node, replaced a few at a time.
+//! The DaemonSet controller: a pod on every node that its selector takes, replaced a few at a time.
 //!
 //! Owns: which node has which pod, and a DaemonSet's status. Must not: place pods itself: each is
 //! made for one node, and the scheduler binds it. The rules are those of `daemon/daemon_controller.go`
@@ -52,23 +52,32 @@ impl State {
     fn run_daemon_set(&mut self, key: &Key) {
         let Some(set) = self.store.get(Kind::DaemonSet, key).cloned() else { return };
         let (revision, hash) = self.revision_now(Kind::DaemonSet, &set);
-        let there = self.daemons(key);
-        for node in self.nodes.keys().cloned().collect::<Vec<_>>() {
+        let (there, nodes) = (self.daemons(key), self.daemon_nodes(&set));
+        for node in &nodes {
             // One that is on its way out has to be gone first.
-            if !there.iter().any(|member| member.node == node) {
-                let name = self.add_daemon(&set, &node, &hash);
+            if !there.iter().any(|member| member.node == *node) {
+                let name = self.add_daemon(&set, node, &hash);
                 self.note_daemon(&set, "SuccessfulCreate", &format!("Created pod: {name}"));
             }
         }
+        for member in there.iter().filter(|member| !member.leaving && !nodes.contains(&member.node)) {
+            self.remove_daemon(&set, member);
+        }
         if text(&set, &["spec", "updateStrategy", "type"]) != "OnDelete" {
             let members = self.daemons(key);
-            self.replace_daemons(&set, &members, &hash);
+            self.replace_daemons(&set, &nodes, &members, &hash);
         }
         let members = self.daemons(key);
-        self.report_daemon_set(key, &members, &hash);
+        self.report_daemon_set(key, &nodes, &members, &hash);
         let kept: Vec<String> = members.iter().map(|member| format!("{}-{}", key.name, member.revision)).collect();
         let live: Vec<&str> = kept.iter().map(String::as_str).chain([revision.as_str()]).collect();
         self.drop_old_revisions(&set, &live);
+    }
+
+    /// The nodes that are to have a pod of it, in order.
+    pub(super) fn daemon_nodes(&self, set: &Value) -> Vec<String> {
+        let selector = at(set, &["spec", "template", "spec", "nodeSelector"]);
+        self.nodes.keys().filter(|node| self.is_selected(node, selector)).cloned().collect()
     }
 
     fn daemons(&self, set: &Key) -> Vec<Member> {
@@ -103,8 +112,7 @@ impl State {
     }
 
     /// `rollingUpdate`: old pods that are of no use go at once, the others while few enough are away.
-    fn replace_daemons(&mut self, set: &Value, members: &[Member], hash: &str) {
-        let nodes: Vec<&String> = self.nodes.keys().collect();
+    fn replace_daemons(&mut self, set: &Value, nodes: &[String], members: &[Member], hash: &str) {
         let wanted = i64::try_from(nodes.len()).unwrap_or(i64::MAX);
         let most = match at(set, &["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"]) {
             Value::Null => 1,
@@ -122,9 +130,13 @@ impl State {
         }
         let few = usize::try_from((most - away).max(0)).unwrap_or(0);
         for member in useless.into_iter().chain(old.into_iter().take(few)) {
-            self.terminate(&member.key);
-            self.note_daemon(set, "SuccessfulDelete", &format!("Deleted pod: {}", member.key.name));
+            self.remove_daemon(set, member);
         }
+    }
+
+    fn remove_daemon(&mut self, set: &Value, member: &Member) {
+        self.terminate(&member.key);
+        self.note_daemon(set, "SuccessfulDelete", &format!("Deleted pod: {}", member.key.name));
     }
 
     fn note_daemon(&mut self, set: &Value, reason: &str, message: &str) {
@@ -140,14 +152,15 @@ impl State {
         });
     }
 
-    fn report_daemon_set(&mut self, key: &Key, members: &[Member], hash: &str) {
-        let wanted = self.nodes.len();
+    fn report_daemon_set(&mut self, key: &Key, nodes: &[String], members: &[Member], hash: &str) {
+        let wanted = nodes.len();
+        let (members, strays): (Vec<_>, Vec<_>) = members.iter().partition(|member| nodes.contains(&member.node));
         let count = |fits: &dyn Fn(&Member) -> bool| members.iter().filter(|member| fits(member)).count();
         let ready = count(&|member| member.ready);
         let always = [
             ("currentNumberScheduled", members.len()),
             ("desiredNumberScheduled", wanted),
-            ("numberMisscheduled", 0),
+            ("numberMisscheduled", strays.len()),
             ("numberReady", ready),
         ];
         let updated = count(&|member| member.revision == hash);

@@ -78,6 +78,9 @@ pub(super) fn cluster(spec: &ClusterSpec, epoch: World, seed: u64) -> State {
     for scaler in &spec.autoscalers {
         autoscaler(&mut state, scaler, epoch);
     }
+    if !spec.applications.is_empty() {
+        state.store.put(Kind::AppProject, project(dice, born));
+    }
     for app in &spec.applications {
         application(&mut state, app, spec, born);
     }
@@ -122,6 +125,18 @@ fn service(state: &mut State, namespace: &str, name: &str, port: u16, port_name:
     state.store.put(Kind::Service, service);
 }
 
+/// The project that every Argo CD comes with: it lets everything through at all times.
+fn project(dice: Seed, born: World) -> Value {
+    let any = json!([{"group": "*", "kind": "*"}]);
+    json!({
+        "metadata": {"name": gitops::PROJECT, "namespace": gitops::NAMESPACE, "generation": 1,
+            "uid": dice.uid(&["project", gitops::PROJECT]), "creationTimestamp": stamp(born)},
+        "spec": {"sourceRepos": ["*"], "destinations": [{"namespace": "*", "server": "*"}],
+            "clusterResourceWhitelist": any},
+        "status": {},
+    })
+}
+
 /// An Application whose repository tells of all releases of its workloads so far.
 fn application(state: &mut State, spec: &ApplicationSpec, cluster: &ClusterSpec, born: World) {
     let key = Key::new(gitops::NAMESPACE, spec.name.clone());
@@ -160,7 +175,7 @@ fn application(state: &mut State, spec: &ApplicationSpec, cluster: &ClusterSpec,
         "metadata": {"name": key.name, "namespace": key.namespace, "generation": 1,
             "uid": state.seed.uid(&["application", &key.name]), "creationTimestamp": stamp(born)},
         "spec": {
-            "project": "default", "source": source,
+            "project": gitops::PROJECT, "source": source,
             "destination": {"server": "https://kubernetes.default.svc", "namespace": namespace},
             "syncPolicy": {"automated": {"prune": true, "selfHeal": spec.self_heal}},
         },

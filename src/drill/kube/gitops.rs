@@ -5,6 +5,9 @@
 //! is synced in the second after it, a drift is healed in the second after it was noticed, and
 //! later when it comes again. Must not: change anything that no manifest names.
 
+mod schedule;
+mod windows;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -18,6 +21,8 @@ use super::value::{at, cut, int, list, put, seconds, stamp, text};
 
 /// Where Argo CD lives.
 pub(super) const NAMESPACE: &str = "argocd";
+/// The project of Applications that name no other.
+pub(super) const PROJECT: &str = "default";
 /// By which annotation it finds what is its own.
 pub(super) const TRACKING: &str = "argocd.argoproj.io/tracking-id";
 /// What was applied last, as `kubectl apply` keeps it.
@@ -27,6 +32,8 @@ const HISTORY: usize = 10;
 /// Healing the same again waits this long first (seconds), then three times as long each time, up
 /// to the cap: `--self-heal-backoff-*`.
 const BACKOFF: (u64, u64, u64) = (2, 3, 300);
+/// From one comparison with git to the next, if nothing happens before: `timeout.reconciliation`.
+const RESYNC: u64 = 120;
 /// After so many quiet seconds the next heal is at once again: `--self-heal-backoff-cooldown`.
 const COOLDOWN: u64 = 330;
 
@@ -49,6 +56,10 @@ pub(super) struct AppRun {
     finished: Option<World>,
     heals: u32,
     drifted: bool,
+    /// When it is compared with git again if nothing happens before.
+    due: Option<World>,
+    /// The generation that was compared last.
+    seen: i64,
 }
 
 /// A sync that was begun.
@@ -124,6 +135,7 @@ impl State {
         let is_auto = auto.is_object() && at(&auto, &["enabled"]).as_bool() != Some(false);
         let heals = is_auto && at(&auto, &["selfHeal"]).as_bool() == Some(true);
         let asked = at(&app, &["operation"]).clone();
+        let by_hand = at(&asked, &["initiatedBy", "automated"]).as_bool() != Some(true);
         let head = run.head().map(|head| head.revision.clone()).unwrap_or_default();
         if run.finished.is_some_and(|finished| self.now >= finished + seconds(COOLDOWN)) {
             run.heals = 0;
@@ -131,9 +143,19 @@ impl State {
         if let Some(sync) = run.under.take() {
             self.finish(&mut app, run, &sync);
         } else if asked.is_object() {
-            let wanted = text(&asked, &["sync", "revision"]).to_owned();
-            let by = at(&asked, &["initiatedBy"]).clone();
-            self.begin(&mut app, run, (&wanted, false), by, asked);
+            match self.project_of(&app) {
+                Err(why) => fail(&mut app, &asked, &stamp(self.now), &why),
+                Ok(project) => match windows::hold_up(&project, &app, by_hand, self.now) {
+                    Some(why) => hold(&mut app, &asked, &stamp(self.now), &why),
+                    None => {
+                        let wanted = text(&asked, &["sync", "revision"]).to_owned();
+                        let by = at(&asked, &["initiatedBy"]).clone();
+                        self.begin(&mut app, run, (&wanted, false), by, asked);
+                    }
+                },
+            }
+        } else if !self.may_sync_itself(&app) {
+            // It goes on when a window lets it.
         } else if is_auto && head != run.synced {
             run.heals = 0;
             self.begin(&mut app, run, (&head, false), json!({"automated": true}), Value::Null);
@@ -145,6 +167,21 @@ impl State {
         self.store.put(Kind::Application, app);
     }
 
+    /// The project that an Application is in, or that it is not there.
+    fn project_of(&self, app: &Value) -> Result<Value, String> {
+        let named = text(app, &["spec", "project"]);
+        let name = if named.is_empty() { PROJECT } else { named };
+        let found = self.store.get(Kind::AppProject, &Key::new(NAMESPACE, name));
+        found
+            .map(|project| Value::clone(project))
+            .ok_or_else(|| format!("application references project {name} which does not exist"))
+    }
+
+    /// Whether nothing of its project keeps an Application from following git by itself now.
+    fn may_sync_itself(&self, app: &Value) -> bool {
+        self.project_of(app).is_ok_and(|project| windows::hold_up(&project, app, false, self.now).is_none())
+    }
+
     /// Applies a commit, or says that there is none of that name.
     fn begin(&mut self, app: &mut Value, run: &mut AppRun, (wanted, heals): (&str, bool), by: Value, operation: Value) {
         let now = stamp(self.now);
@@ -153,13 +190,7 @@ impl State {
             operation => operation,
         };
         let Some(commit) = run.find(wanted).cloned() else {
-            let message = format!("unable to resolve '{wanted}' to a commit SHA");
-            cut(app, &["operation"]);
-            put(
-                app,
-                &["status", "operationState"],
-                json!({"phase": "Error", "message": message, "startedAt": now, "finishedAt": now, "operation": operation}),
-            );
+            fail(app, &operation, &now, &format!("unable to resolve '{wanted}' to a commit SHA"));
             return;
         };
         if at(&operation, &["sync", "dryRun"]).as_bool() != Some(true) {
@@ -244,6 +275,7 @@ impl State {
             images.extend(containers.into_iter().flatten().map(|it| text(&it, &["image"]).to_owned()));
         }
         run.drifted = drifted;
+        let before = at(app, &["status"]).clone();
         let compared =
             json!({"source": at(app, &["spec", "source"]), "destination": at(app, &["spec", "destination"])});
         let status = if drifted { "OutOfSync" } else { "Synced" };
@@ -252,7 +284,37 @@ impl State {
         put(app, &["status", "resources"], Value::Array(resources));
         images.sort();
         put(app, &["status", "summary", "images"], json!(images));
+        let generation = int(app, &["metadata", "generation"]);
+        let is_due = run.due.is_none_or(|due| self.now >= due) || run.seen != generation;
+        if is_due || *at(app, &["status"]) != before {
+            put(app, &["status", "reconciledAt"], json!(stamp(self.now)));
+            // What a sync has come to is looked at once more.
+            let pause = if run.finished == Some(self.now) { 1 } else { RESYNC };
+            (run.due, run.seen) = (Some(self.now + seconds(pause)), generation);
+        }
     }
+}
+
+/// Ends an operation that came to nothing.
+fn fail(app: &mut Value, operation: &Value, now: &str, message: &str) {
+    cut(app, &["operation"]);
+    put(
+        app,
+        &["status", "operationState"],
+        json!({"phase": "Error", "message": message, "startedAt": now, "finishedAt": now, "operation": operation}),
+    );
+}
+
+/// Leaves an operation waiting, and says why. It began when it was first seen.
+fn hold(app: &mut Value, operation: &Value, now: &str, message: &str) {
+    let state = at(app, &["status", "operationState"]);
+    let same = text(state, &["phase"]) == "Running" && at(state, &["operation"]) == operation;
+    let since = if same { text(state, &["startedAt"]).to_owned() } else { now.to_owned() };
+    put(
+        app,
+        &["status", "operationState"],
+        json!({"phase": "Running", "message": message, "startedAt": since, "operation": operation}),
+    );
 }
 
 /// Adds an entry to the history, with the next number, and forgets what is too old.

@@ -29,6 +29,8 @@ pub(super) enum Kind {
     ScaledObject,
     /// Argo CD's.
     Application,
+    /// Argo CD's: what Applications may do.
+    AppProject,
     /// Argo Rollouts'.
     Rollout,
 }
@@ -46,6 +48,7 @@ impl Kind {
                 | Self::HttpRoute
                 | Self::ScaledObject
                 | Self::Application
+                | Self::AppProject
                 | Self::Rollout
         )
     }
@@ -281,6 +284,16 @@ pub(super) static RESOURCES: &[Resource] = &[
             Behind::Stored(Kind::Application),
             ("argoproj.io", "v1alpha1"),
             ("applications", "application", "Application"),
+            true,
+            &["get", "list", "patch", "update", "watch"],
+        )
+    },
+    Resource {
+        short: &["appproj", "appprojs"],
+        ..row(
+            Behind::Stored(Kind::AppProject),
+            ("argoproj.io", "v1alpha1"),
+            ("appprojects", "appproject", "AppProject"),
             true,
             &["get", "list", "patch", "update", "watch"],
         )

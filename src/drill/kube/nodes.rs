@@ -13,6 +13,7 @@ use super::NodeSpec;
 use super::events::Note;
 use super::kinds::Kind;
 use super::seed::Seed;
+use super::select::match_labels;
 use super::state::State;
 use super::store::Key;
 use super::value::{cpu, cut, memory, put, seconds, stamp};
@@ -121,6 +122,13 @@ pub(super) fn object(seed: Seed, spec: &NodeSpec, run: &NodeRun, index: usize) -
 }
 
 impl State {
+    /// Whether a node has all labels of a pod's `nodeSelector`; without one each has.
+    pub(super) fn is_selected(&self, node: &str, selector: &Value) -> bool {
+        let asks = selector.as_object().is_some_and(|labels| !labels.is_empty());
+        let found = self.store.get(Kind::Node, &Key::new("", node));
+        !asks || found.is_some_and(|node| match_labels(selector, node))
+    }
+
     pub(super) fn run_nodes(&mut self) {
         let now = self.now;
         let beat = now.timestamp() % HEARTBEAT == 0;

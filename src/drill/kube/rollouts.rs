@@ -6,6 +6,7 @@
 //! `setWeight` and `pause`; traffic is divided by the number of pods alone. Must not: make a pod.
 
 mod canary;
+mod restart;
 mod status;
 
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use super::events::Note;
 use super::kinds::Kind;
 use super::state::State;
 use super::store::Key;
-use super::value::{at, cut, int, list, moment, put, seconds, stamp, text};
+use super::value::{at, cut, go_seconds, int, list, moment, put, seconds, stamp, text};
 use canary::{Bounds, Count};
 
 /// The annotation that numbers revisions.
@@ -64,20 +65,9 @@ fn step(rollout: &Value, index: usize) -> Option<Step> {
     }
     let Some(pause) = step.get("pause") else { return Some(Step::Other) };
     let duration = at(pause, &["duration"]);
-    let told = duration.as_str().and_then(span);
-    Some(Step::Pause(duration.as_u64().or(told)))
-}
-
-/// `30`, `30s`, `5m`, `1h`, in seconds.
-fn span(text: &str) -> Option<u64> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match text.get(digits.len()..)? {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(unit)
+    // A number of seconds, also as text, or a duration. A cast of a float saturates.
+    let told = |text: &str| text.parse().ok().or_else(|| go_seconds(text).map(|long| long as u64));
+    Some(Step::Pause(duration.as_u64().or_else(|| duration.as_str().and_then(told))))
 }
 
 /// Where a Rollout is in its steps; past the last one without an index. Whoever writes the status
@@ -142,6 +132,11 @@ impl State {
         let new = self.newest_set(&mut rollout, &hash);
         let paused = at(&rollout, &["spec", "paused"]).as_bool() == Some(true);
         let sets = self.rollout_sets(&rollout);
+        if self.restart_pods(&mut rollout, &sets) {
+            // What is available has to be counted anew before anything else.
+            self.report_rollout(rollout, &hash, &sets);
+            return;
+        }
         let scaled = self.scale_rollout(&rollout, &new, &sets);
         let sets = self.rollout_sets(&rollout);
         if is_aborted(&rollout) {
@@ -189,6 +184,7 @@ impl State {
         for field in ["abort", "abortedAt"] {
             cut(rollout, &["status", field]);
         }
+        restart::end(rollout);
         if is_stable {
             self.note_rollout(&Key::of(rollout), false, "SkipSteps", "Rollback to stable");
         }

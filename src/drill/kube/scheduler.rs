@@ -4,13 +4,15 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::events::Note;
 use super::kinds::Kind;
 use super::kubelet::{Life, PodRun};
 use super::nodes::NOT_READY;
 use super::state::State;
 use super::store::Key;
-use super::value::seconds;
+use super::value::{at, seconds};
 
 /// How long the scheduler waits before it says again that a pod fits nowhere, in seconds.
 const REPEAT: u64 = 60;
@@ -97,9 +99,15 @@ impl State {
             other.namespace == key.namespace && run.workload == pod.workload && run.deleted.is_none()
         };
         let mut short_of_resources = 0_u32;
+        let object = self.store.get(Kind::Pod, key);
+        let selector = object.map_or(&Value::Null, |pod| at(pod, &["spec", "nodeSelector"]));
         for (name, node) in &self.nodes {
             if pod.pinned.as_ref().is_some_and(|only| only != name) {
                 *reasons.entry("node(s) didn't satisfy plugin(s) [NodeAffinity]".to_owned()).or_default() += 1;
+                continue;
+            }
+            if !self.is_selected(name, selector) {
+                *reasons.entry("node(s) didn't match Pod's node affinity/selector".to_owned()).or_default() += 1;
                 continue;
             }
             // Who is made for one node tolerates what becomes of it.

@@ -17,7 +17,9 @@ use super::value::{at, cut, put, text};
 /// What a set's spec asks for.
 struct Wish {
     replicas: i64,
-    /// Pods below this ordinal keep their version.
+    /// The ordinal of the first pod.
+    first: i64,
+    /// So many pods, those of the lowest ordinals, keep their version.
     partition: i64,
     /// Pods get the newest version only when somebody deletes them.
     on_delete: bool,
@@ -30,10 +32,25 @@ impl Wish {
         let spec = at(set, &["spec"]);
         Self {
             replicas: at(spec, &["replicas"]).as_i64().unwrap_or(1),
-            partition: at(spec, &["updateStrategy", "rollingUpdate", "partition"]).as_i64().unwrap_or(0),
+            // Both are a client's, and of 32 bits in the API.
+            first: at(spec, &["ordinals", "start"]).as_i64().unwrap_or(0).clamp(0, i64::from(i32::MAX)),
+            partition: at(spec, &["updateStrategy", "rollingUpdate", "partition"])
+                .as_i64()
+                .unwrap_or(0)
+                .clamp(0, i64::from(i32::MAX)),
             on_delete: text(spec, &["updateStrategy", "type"]) == "OnDelete",
             parallel: text(spec, &["podManagementPolicy"]) == "Parallel",
         }
+    }
+
+    /// The ordinals that there are to be.
+    fn ordinals(&self) -> std::ops::Range<i64> {
+        self.first..self.first.saturating_add(self.replicas)
+    }
+
+    /// The first ordinal that gets the newest version.
+    fn newest_from(&self) -> i64 {
+        self.first.saturating_add(self.partition)
     }
 }
 
@@ -110,7 +127,7 @@ impl State {
     /// One step towards the wish: `updateStatefulSet`.
     fn steer(&mut self, set: &Value, wish: &Wish, members: &[Member], revisions: &Revisions) {
         let of = |ordinal: i64| members.iter().find(|member| member.ordinal == ordinal);
-        for ordinal in 0..wish.replicas {
+        for ordinal in wish.ordinals() {
             match of(ordinal) {
                 None => {
                     self.add_member(set, wish, ordinal, revisions);
@@ -124,7 +141,7 @@ impl State {
             }
         }
         let unhealthy = members.iter().find(|member| !member.is_healthy()).map(|member| &member.key);
-        for member in members.iter().rev().filter(|member| member.ordinal >= wish.replicas) {
+        for member in members.iter().rev().filter(|member| !wish.ordinals().contains(&member.ordinal)) {
             if !member.leaving {
                 if !wish.parallel && !member.ready && unhealthy != Some(&member.key) {
                     return;
@@ -138,7 +155,7 @@ impl State {
         if wish.on_delete {
             return;
         }
-        for ordinal in (wish.partition..wish.replicas).rev() {
+        for ordinal in (wish.newest_from()..wish.ordinals().end).rev() {
             let Some(member) = of(ordinal) else { return };
             if member.revision != revisions.update && !member.leaving {
                 self.remove_member(set, member);
@@ -168,7 +185,7 @@ impl State {
     }
 
     fn add_member(&mut self, set: &Value, wish: &Wish, ordinal: i64, revisions: &Revisions) {
-        let keeps = !wish.on_delete && ordinal < wish.partition;
+        let keeps = !wish.on_delete && ordinal < wish.newest_from();
         let revision = if keeps { &revisions.current } else { &revisions.update };
         if let Some(name) = self.add_ordinal(set, ordinal, revision) {
             self.note_stateful(set, "SuccessfulCreate", "create", &name);

@@ -91,6 +91,28 @@ pub(super) fn seconds(count: u64) -> TimeDelta {
     i64::try_from(count.min(CENTURY)).ok().and_then(TimeDelta::try_seconds).unwrap_or_default()
 }
 
+/// A duration as Go reads it, in seconds: `1m30s`, `90m`, `1.5h`; `None` if it is none, or negative.
+pub(super) fn go_seconds(text: &str) -> Option<f64> {
+    let mut sum = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (number, after) = rest.split_at_checked(rest.find(|c: char| !c.is_ascii_digit() && c != '.')?)?;
+        let (unit, more) = after.split_at_checked(after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len()))?;
+        let scale = match unit {
+            "ns" => 1e-9,
+            "us" | "µs" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        sum += number.parse::<f64>().ok()? * scale;
+        rest = more;
+    }
+    (!text.is_empty()).then_some(sum)
+}
+
 /// An age as kubectl prints it: `duration.HumanDuration` of k8s.io/apimachinery.
 pub(super) fn age(since: World, now: World) -> String {
     let secs = (now - since).num_seconds();
@@ -178,6 +200,16 @@ mod tests {
         assert_eq!(milli("much"), None);
         assert_eq!((cpu(250), cpu(4000)), ("250m".to_owned(), "4".to_owned()));
         assert_eq!((memory(256 << 20), memory(3 << 30), memory(1000)), ("256Mi".into(), "3Gi".into(), "1000".into()));
+    }
+
+    #[test]
+    fn durations_are_read_as_go_does() {
+        for (text, seconds) in [("90s", 90.0), ("1m30s", 90.0), ("1.5h", 5400.0), ("2h45m", 9900.0), ("250ms", 0.25)] {
+            assert_eq!(go_seconds(text), Some(seconds), "{text}");
+        }
+        for wrong in ["", "90", "1d", "-1m", "m", "1m 30s", "1m30"] {
+            assert_eq!(go_seconds(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

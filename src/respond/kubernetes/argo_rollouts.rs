@@ -5,6 +5,7 @@
 //! the Rollout's own ReplicaSets keep, to the Rollout, or to the Deployment that it refers to. A
 //! restart is a time in the specification.
 
+mod abort;
 mod counted;
 mod look;
 mod objects;
@@ -18,11 +19,11 @@ mod tests;
 
 use http::StatusCode;
 use serde::Deserialize as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::clock::World;
-use crate::model::name::{Kind, Target};
-use crate::model::plan::{Blast, FieldChange, Guard, Owner, OwnerEffect, Plan, Refusal, Request, Revision, Tier};
+use crate::model::name::{Kind, Target, Uid};
+use crate::model::plan::{Blast, FieldChange, Guard, Plan, Refusal, Request, Revision};
 use crate::respond::Cluster;
 use crate::respond::guard::refusal;
 use crate::text::Safe;
@@ -40,15 +41,12 @@ use super::said;
 use super::scale::{kubectl, whole};
 pub(super) use counted::counted;
 pub(super) use look::{look, look_at_referenced};
-use objects::{REVISION, ReplicaSet, Rollout};
+use objects::{ReplicaSet, Rollout};
 use referenced::Referenced;
+pub(super) use referenced::check as check_referenced;
 pub(super) use referring::Referring;
 
-const ABORT: &str = "/status/abort";
 const TEMPLATE: &str = "/spec/template";
-/// The versions that a plan is about, by their hashes, and what people call them.
-const CURRENT: (&str, &str) = ("/status/currentPodHash", "the version that is rolled out");
-const STABLE: (&str, &str) = ("/status/stableRS", "the stable version");
 /// Revisions that are told beside the one that is meant.
 const TOLD: usize = 4;
 
@@ -127,84 +125,6 @@ impl Facts<'_> {
              see whether Argo Rollouts runs",
             self.target
         )))
-    }
-
-    fn abort(&self, want: &Request) -> Result<Plan, Refusal> {
-        let (target, status) = (self.target, &self.rollout.status);
-        self.check_observed()?;
-        if status.abort {
-            return Err(refusal(format!(
-                "the rollout of {target} was aborted already; its specification still holds {}: roll it back",
-                self.name_of(&status.current_pod_hash)
-            )));
-        }
-        if status.stable_rs.is_empty() {
-            return Err(refusal(format!(
-                "{target} never rolled out a version to the end: there is none that an abort could go back to"
-            )));
-        }
-        if status.current_pod_hash == status.stable_rs {
-            return Err(refusal(format!(
-                "no rollout of {target} is under way: there is nothing to abort; `rollback` goes to an earlier version"
-            )));
-        }
-        let (stable, new) = (self.name_of(&status.stable_rs), self.name_of(&status.current_pod_hash));
-        let mut plan = self.draft(want);
-        plan.title = Safe::from(format!("abort the rollout of {} {}", target.kind, target.path.name));
-        plan.changes = vec![FieldChange {
-            pointer: Safe::fixed(ABORT),
-            label: Safe::fixed("abort"),
-            before: fields::kept(self.object.pointer(ABORT).unwrap_or(&Value::Null)).unwrap_or_default(),
-            after: Safe::fixed("true"),
-            words: None,
-        }];
-        plan.guards = vec![self.stays(CURRENT), self.stays(STABLE)];
-        plan.undo = Some(said(&format!("retries the rollout of {new} from its first step")));
-        plan.facts = vec![
-            fact("from", &new),
-            fact("to", &format!("{stable}, as it is stable; the Rollout says Degraded then, and that is meant")),
-            warning("spec", "still holds the new version afterwards: roll back as well, and revert the commit"),
-        ];
-        (plan.blast, plan.tier) = self.stakes();
-        plan.owners.extend(self.application.as_ref().map(|(tracked, _)| Owner {
-            name: argocd::owner(tracked),
-            effect: OwnerEffect::Informs,
-            words: Safe::fixed("writes no status, so the abort stays; its git still says the new version"),
-        }));
-        plan.command = self.patch("status", &json!({ "status": { "abort": true } }));
-        Ok(plan)
-    }
-
-    /// That a version is the one that was shown: an abort says of none which it means.
-    fn stays(&self, (pointer, label): (&'static str, &'static str)) -> Guard {
-        let hash = self.object.pointer(pointer).unwrap_or(&Value::Null);
-        Guard { pointer: Safe::fixed(pointer), label: Safe::fixed(label), value: Safe::from(hash.to_string()) }
-    }
-
-    /// What an abort puts at stake: the load of the new version's pods goes to the stable ones.
-    fn stakes(&self) -> (Blast, Tier) {
-        let (status, wanted) = (&self.rollout.status, self.rollout.wanted());
-        let new = status.updated_replicas;
-        let stable = self.set_of(&status.stable_rs).map_or(0, |set| set.status.ready_replicas);
-        let weight = self.rollout.canary_weight();
-        let traffic = weight.map_or(String::new(), |weight| format!(", with {weight} % of the traffic"));
-        let words =
-            format!("{new} pods of the new version{traffic}; the stable one has {stable} ready and goes to {wanted}");
-        let tier = match (stable, new, weight) {
-            (0, ..) if wanted > 0 => Tier::Grave,
-            // Before it is promoted a blue-green rollout has no traffic, nor has a canary of weight 0.
-            (_, 0, _) | (_, _, Some(0)) => Tier::Reversible,
-            _ if self.rollout.is_blue_green() => Tier::Reversible,
-            _ => Tier::Lowers,
-        };
-        let blast = Blast {
-            ready_before: status.ready_replicas,
-            wanted_before: None,
-            wanted_after: wanted,
-            fewest_ready: Some(stable.min(status.ready_replicas)),
-            words: Safe::from(words),
-        };
-        (blast, tier)
     }
 
     fn roll_back(&self, want: &Request, to: &Revision) -> Result<Plan, Refusal> {
@@ -355,36 +275,6 @@ impl Facts<'_> {
         Ok(plan)
     }
 
-    /// A retry of what was aborted, or its abort once more.
-    fn undo_abort(&self, want: &Request, change: &FieldChange) -> Plan {
-        let target = self.target;
-        let status = &self.rollout.status;
-        let again = !status.abort;
-        let mut plan = self.draft(want);
-        plan.changes = vec![FieldChange {
-            before: fields::kept(self.object.pointer(ABORT).unwrap_or(&Value::Null)).unwrap_or_default(),
-            // The controller leaves `false` out.
-            after: Safe::fixed(if again { "true" } else { "null" }),
-            words: None,
-            ..change.clone()
-        }];
-        (plan.blast, plan.tier) = self.stakes();
-        let new = self.name_of(&status.current_pod_hash);
-        plan.guards = vec![self.stays(CURRENT)];
-        if again {
-            plan.guards.push(self.stays(STABLE));
-            plan.title = Safe::from(format!("abort the rollout of {} {} again", target.kind, target.path.name));
-            plan.undo = Some(said(&format!("retries the rollout of {new} from its first step")));
-        } else {
-            plan.title = Safe::from(format!("retry the rollout of {} {}", target.kind, target.path.name));
-            plan.undo = Some(Safe::fixed("aborts it again"));
-            plan.facts = vec![warning("to", &format!("{new}, which was aborted: it starts at its first step"))];
-            plan.tier = Tier::Lowers;
-        }
-        plan.command = self.patch("status", &json!({ "status": { "abort": again } }));
-        plan
-    }
-
     /// A plan that writes a template.
     fn write_template(&self, want: &Request, after: &Value) -> Result<Plan, Refusal> {
         let holder = self.holder();
@@ -400,6 +290,8 @@ impl Facts<'_> {
         let current = self.set_of(&self.rollout.status.current_pod_hash).map(template::of);
         let set = self.sets.iter().find(|set| template::of(set) == *after);
         let (by_set, pods) = (set.is_some(), set.map_or(0, |set| set.status.replicas));
+        let stable = &self.rollout.status.stable_rs;
+        let skips = set.is_some_and(|set| set.hash() == stable || self.is_within_window(set));
         let current = current.filter(|_| by_set).unwrap_or_else(|| before.clone());
         let differs = leaves(&current, after);
         let mut plan = self.draft_of(&holder, want);
@@ -421,7 +313,15 @@ impl Facts<'_> {
                 status.ready_replicas
             )),
         };
+        if !skips && !self.rollout.is_blue_green() {
+            let pauses = self.rollout.pauses();
+            plan.patience_seconds = plan.patience_seconds.saturating_add(pauses.seconds);
+            plan.facts.extend(pauses.words().map(|words| fact("pauses", &words)));
+        }
         if self.referenced.is_some() {
+            // By its UID: it is looked at once more before the write, and afterwards.
+            let uid = Some(Uid(Safe::from(self.rollout.metadata.uid.as_str())));
+            plan.affects = vec![Target { uid, ..self.target.clone() }];
             // Pods of its own would be replaced at once.
             plan.guards.push(Guard {
                 pointer: Safe::fixed("/spec/replicas"),
@@ -490,39 +390,5 @@ impl Facts<'_> {
             plan.patience_seconds = seconds;
         }
         plan
-    }
-
-    /// The same change of a subresource as a command.
-    fn patch(&self, subresource: &str, change: &Value) -> Safe {
-        let path = &self.target.path;
-        Safe::from(kubectl(
-            self.api.context(),
-            &path.namespace,
-            &[
-                "patch",
-                "rollout",
-                &path.name,
-                &format!("--subresource={subresource}"),
-                "--type=merge",
-                "-p",
-                &change.to_string(),
-            ],
-        ))
-    }
-}
-
-impl ReplicaSet {
-    /// The number of its revision, as Argo Rollouts counts them.
-    fn revision(&self) -> Option<u64> {
-        self.metadata.annotations.get(REVISION)?.parse().ok()
-    }
-
-    /// `revision 4 (checkout:2.8.0)`.
-    fn name(&self) -> String {
-        let images = difference::runs(&self.spec.template);
-        match self.revision() {
-            Some(number) => format!("revision {number} ({images})"),
-            None => format!("{} ({images})", self.metadata.name),
-        }
     }
 }

@@ -32,7 +32,7 @@ use super::place::Place;
 use super::said;
 use super::scale::{kubectl, whole};
 pub(super) use look::look;
-pub(super) use manager::{hold_instead, owner, roll_back_instead};
+pub(super) use manager::{elsewhere, hold_instead, owner, roll_back_instead};
 use objects::{App, Entry};
 use windows::Windows;
 
@@ -186,7 +186,7 @@ impl Facts<'_> {
         };
         if on {
             (plan.blast, plan.tier) = self.stakes();
-            plan.affects = self.workloads();
+            plan.affects = self.affected();
         } else {
             plan.ends = Ends::Reminder;
             plan.owners.clone_from(&self.keepers);
@@ -254,7 +254,7 @@ impl Facts<'_> {
         }];
         plan.facts = windows;
         (plan.blast, plan.tier) = self.stakes();
-        plan.affects = self.workloads();
+        plan.affects = self.affected();
         Ok(plan)
     }
 
@@ -294,12 +294,15 @@ impl Facts<'_> {
         let named: Vec<_> = workloads.iter().map(|one| format!("{} {}", one.kind, one.path.name)).collect();
         let more = named.len().saturating_sub(4);
         let first = named.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
+        let there = self.elsewhere().map_or(String::new(), |cluster| format!(" in the cluster {cluster}"));
         let words = match (named.len(), more) {
-            (0, _) => "no workload of it is known".to_owned(),
-            (_, 0) => format!("{first}: made anew where the versions differ"),
-            (_, more) => format!("{first} and {more} more: made anew where the versions differ"),
+            (0, _) => format!("no workload of it{there} is known"),
+            (_, 0) => format!("{first}{there}: made anew where the versions differ"),
+            (_, more) => format!("{first} and {more} more{there}: made anew where the versions differ"),
         };
-        let of = |one: &Target| self.service_of(one).map_or_else(|| one.path.to_string(), |of| of.0.to_string());
+        // One of the same name in another cluster is not the service's that is known here.
+        let known = |one: &Target| self.service_of(one).filter(|_| there.is_empty());
+        let of = |one: &Target| known(one).map_or_else(|| one.path.to_string(), |service| service.0.to_string());
         let services: std::collections::BTreeSet<String> = workloads.iter().map(of).collect();
         let tier = match (services.len(), workloads.len()) {
             (2.., _) => Tier::Grave,
@@ -309,15 +312,30 @@ impl Facts<'_> {
         (Blast { words: said(&words), ..Blast::default() }, tier)
     }
 
-    /// What keeps pods of it.
+    /// The cluster that it deploys to, if that may be another one than this.
+    fn elsewhere(&self) -> Option<Safe> {
+        self.app.spec.destination.elsewhere(self.api.server()).map(said)
+    }
+
+    /// What else a sync comes to change. Those of another cluster cannot be named from here.
+    fn affected(&self) -> Vec<Target> {
+        if self.elsewhere().is_some() { Vec::new() } else { self.workloads() }
+    }
+
+    /// What keeps pods of it, in the cluster that it deploys to.
     fn workloads(&self) -> Vec<Target> {
         let resources = self.app.status.resources.iter();
         let ours = resources.filter_map(|resource| {
             let kind = Kind::parse(&resource.kind).filter(|kind| WORKLOADS.contains(kind))?;
+            // What says no namespace of its own goes to the destination's.
+            let namespace = match resource.namespace.as_str() {
+                "" => &self.app.spec.destination.namespace,
+                namespace => namespace,
+            };
             Some(Target {
                 origin: self.target.origin.clone(),
                 kind,
-                path: ObjectPath::new(resource.namespace.as_str(), resource.name.as_str()),
+                path: ObjectPath::new(namespace, resource.name.as_str()),
                 uid: None,
             })
         });

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Limited};
 use kube::client::{Body, ClientBuilder};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -20,7 +21,7 @@ use crate::model::plan::Refusal;
 use crate::text::Safe;
 
 use super::gate::{Gate, NotAllowed};
-use super::objects::{Autoscaler, Group, List, Meta, Pod, Scale, Status, Workload};
+use super::objects::{Autoscaler, Destination, Group, List, Meta, Pod, Scale, Status, Workload};
 use super::place::{Place, is_name};
 use super::said;
 use crate::respond::guard::refusal;
@@ -82,6 +83,9 @@ pub(super) enum ApiError {
     /// Answered with something else than was asked for.
     #[error("{0}")]
     Strange(Safe),
+    /// An Application that was read, and that deploys to another cluster for all that is known here.
+    #[error("it deploys to {0}, which may be another cluster")]
+    Elsewhere(Safe),
 }
 
 impl ApiError {
@@ -319,21 +323,24 @@ impl Api {
             .collect())
     }
 
+    /// The address of the cluster, as the kubeconfig has it; empty if it has none.
+    pub(super) fn server(&self) -> &str {
+        let context = self.kubeconfig.contexts.iter().find(|context| context.name == self.context.name);
+        let cluster = context.and_then(|context| context.context.as_ref()).map(|context| &context.cluster);
+        let named = self.kubeconfig.clusters.iter().find(|named| Some(&named.name) == cluster);
+        named.and_then(|named| named.cluster.as_ref()?.server.as_deref()).unwrap_or_default()
+    }
+
     /// The Argo CD Application that the object, of this kind, says it is part of: its name, and the
-    /// Application if it could be read.
+    /// Application if it could be read and deploys to this cluster.
     pub(super) async fn application<T: DeserializeOwned>(
         &self,
         meta: &Meta,
         kind: &str,
     ) -> Option<(String, Result<T, ApiError>)> {
-        let tracking = meta.annotations.get("argocd.argoproj.io/tracking-id").and_then(|id| id.split(':').next());
-        let name = tracking
-            .or_else(|| meta.labels.get("argocd.argoproj.io/instance").map(String::as_str))
-            .or_else(|| meta.annotations.get("argocd.argoproj.io/instance").map(String::as_str));
-        match name {
-            Some(name) => Some((name.to_owned(), self.named_application(name).await)),
-            None => self.application_by_label(meta, kind).await,
-        }
+        let Some(name) = tracked(meta) else { return self.application_by_label(meta, kind).await };
+        let read = self.named_application(name).await;
+        Some((name.to_owned(), read.and_then(|read| self.deployed_here(read))))
     }
 
     /// Argo CD before 3.0 tracks by a label that charts use, too: it has to be the name of an
@@ -343,10 +350,10 @@ impl Api {
         meta: &Meta,
         kind: &str,
     ) -> Option<(String, Result<T, ApiError>)> {
-        let name = meta.labels.get("app.kubernetes.io/instance").filter(|name| tracked(name).is_some())?;
-        let read = match self.named_application::<Value>(name).await {
+        let name = meta.labels.get("app.kubernetes.io/instance").filter(|name| place_of(name).is_some())?;
+        let read = match self.named_application(name).await {
             Ok(app) if !lists(&app, meta, kind) => return None,
-            Ok(app) => serde_json::from_value(app).map_err(|error| strange(&error)),
+            Ok(app) => self.deployed_here(app),
             Err(error) if error.is(StatusCode::NOT_FOUND) => return None,
             // Then Helm put the label there, and whether Argo CD has a part in it nobody tells.
             Err(_) if meta.annotations.contains_key("meta.helm.sh/release-name") => return None,
@@ -355,16 +362,41 @@ impl Api {
         Some((name.clone(), read))
     }
 
-    async fn named_application<T: DeserializeOwned>(&self, name: &str) -> Result<T, ApiError> {
-        let (namespace, name) = tracked(name).ok_or_else(|| ApiError::Strange(Safe::fixed("its name is not one")))?;
+    /// The Application of a tracked name.
+    async fn named_application(&self, name: &str) -> Result<Value, ApiError> {
+        let (namespace, name) = place_of(name).ok_or_else(|| ApiError::Strange(Safe::fixed("its name is not one")))?;
         self.get(&format!("/apis/argoproj.io/v1alpha1/namespaces/{namespace}/applications/{name}")).await
     }
+
+    /// An Application as `T`, if it deploys to this cluster.
+    fn deployed_here<T: DeserializeOwned>(&self, read: Value) -> Result<T, ApiError> {
+        let destination = read.pointer("/spec/destination").and_then(|to| Destination::deserialize(to).ok());
+        if let Some(cluster) = destination.unwrap_or_default().elsewhere(self.server()) {
+            return Err(ApiError::Elsewhere(said(cluster)));
+        }
+        serde_json::from_value(read).map_err(|error| strange(&error))
+    }
+}
+
+/// The Application that an object says it is part of, as Argo CD tracks it. A copy of another object
+/// with its annotations is not part of that one's.
+fn tracked(meta: &Meta) -> Option<&str> {
+    let by_id = meta.annotations.get("argocd.argoproj.io/tracking-id").and_then(|id| {
+        // `shop:apps/Deployment:shop/payments`
+        let mut parts = id.splitn(3, ':');
+        let (name, place) = (parts.next()?, parts.nth(1));
+        let itself = (meta.namespace.as_str(), meta.name.as_str());
+        (place.and_then(|place| place.split_once('/')).unwrap_or(itself) == itself).then_some(name)
+    });
+    by_id
+        .or_else(|| meta.labels.get("argocd.argoproj.io/instance").map(String::as_str))
+        .or_else(|| meta.annotations.get("argocd.argoproj.io/instance").map(String::as_str))
 }
 
 /// The namespace and the name of an Application by what its objects are tracked by: those outside
 /// Argo CD's own namespace are called `namespace_name` there.
-fn tracked(name: &str) -> Option<(&str, &str)> {
-    let (namespace, name) = name.split_once('_').unwrap_or(("argocd", name));
+fn place_of(tracked: &str) -> Option<(&str, &str)> {
+    let (namespace, name) = tracked.split_once('_').unwrap_or(("argocd", tracked));
     (is_name(namespace) && is_name(name)).then_some((namespace, name))
 }
 

@@ -174,6 +174,7 @@ fn by_argo_cd(place: &Place, name: &str, read: Result<Application, ApiError>, po
             }
             _ => (OwnerEffect::MayRevert, "sets it back at the next sync; change git too".to_owned()),
         },
+        Err(error @ ApiError::Elsewhere(_)) => (OwnerEffect::MayRevert, argocd::elsewhere(&error)),
         Err(error) => (
             OwnerEffect::MayRevert,
             format!("sets it back within seconds if it heals itself: its Application could not be read ({error})"),

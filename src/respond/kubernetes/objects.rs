@@ -258,6 +258,33 @@ pub(super) struct ApplicationSpec {
     pub(super) ignore_differences: Vec<IgnoreDifference>,
 }
 
+/// `spec.destination` of an Application: where what it makes goes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Destination {
+    #[serde(deserialize_with = "or_default")]
+    pub(super) server: String,
+    /// The cluster's name, in the place of its address.
+    #[serde(deserialize_with = "or_default")]
+    pub(super) name: String,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) namespace: String,
+}
+
+impl Destination {
+    /// What Argo CD calls the cluster that it is in itself.
+    const HERE: [&str; 2] = ["https://kubernetes.default.svc", "in-cluster"];
+
+    /// What it names that may be another cluster than the one at `server`, which the Application was
+    /// read from. One that is known there by another address cannot be told from another cluster.
+    pub(super) fn elsewhere(&self, server: &str) -> Option<&str> {
+        let named = if self.server.is_empty() { &self.name } else { &self.server };
+        let plain = |address: &str| address.trim_end_matches('/').to_owned();
+        let here = named.is_empty() || Self::HERE.contains(&&*plain(named)) || plain(named) == plain(server);
+        (!here).then_some(named)
+    }
+}
+
 /// `spec.syncPolicy`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]

@@ -10,8 +10,8 @@ use crate::text::Safe;
 
 use super::client::ApiError;
 use super::objects::{Application, Autoscaler, Meta};
-use super::said;
 use super::scale::{Facts, kubectl, quoted};
+use super::{argocd, said};
 
 /// What a change is of: who applies manifests cares for what they say of it.
 #[derive(Clone, Copy, Debug)]
@@ -222,6 +222,7 @@ fn by_argo(field: Field<'_>, meta: &Meta, kind: &str, name: &str, read: Result<A
             }
             _ => (OwnerEffect::MayRevert, format!("sets it back at the next sync; {cure}, too")),
         },
+        Err(error @ ApiError::Elsewhere(_)) => (OwnerEffect::MayRevert, argocd::elsewhere(&error)),
         Err(error) => (
             OwnerEffect::MayRevert,
             format!(

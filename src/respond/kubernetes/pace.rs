@@ -23,6 +23,8 @@ pub(super) struct Pace {
     /// The most that are there in addition.
     added: u32,
     pub(super) way: Way,
+    /// The ordinal of the first pod of a StatefulSet (`spec.ordinals.start`).
+    first: u64,
     /// Whether pods go by their ordinals, whatever their state.
     ordered: bool,
     /// For how long a pod has to be ready before the next goes, in seconds.
@@ -37,7 +39,7 @@ pub(super) enum Way {
     Rolls,
     /// All end before the first new one starts.
     Recreates,
-    /// It rolls, but pods of a StatefulSet below this ordinal stay as they are.
+    /// It rolls, but so many pods of a StatefulSet, those of the lowest ordinals, stay as they are.
     From(u32),
     /// Somebody has to delete the pod.
     OnDelete,
@@ -91,10 +93,16 @@ impl Pace {
             away: away.min(replicas),
             added,
             way,
+            first: object.pointer("/spec/ordinals/start").and_then(Value::as_u64).unwrap_or(0),
             ordered: kind == Kind::StatefulSet,
             settle,
             deadline,
         }
+    }
+
+    /// The ordinal below which pods stay as they are, where so many of them do.
+    pub(super) fn below(&self, keeps: u32) -> u64 {
+        self.first.saturating_add(u64::from(keeps))
     }
 
     /// What stays ready while it rolls, if what comes is no worse than what goes.
@@ -246,6 +254,10 @@ mod tests {
         };
         assert_eq!(set(json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 2 } })).way, Way::From(2));
         assert_eq!(set(json!({ "rollingUpdate": { "partition": 0 } })).way, Way::Rolls);
+        let later = json!({ "spec": { "replicas": 3, "ordinals": { "start": 5 },
+            "updateStrategy": { "rollingUpdate": { "partition": 2 } } } });
+        let later = Pace::of(Kind::StatefulSet, &later);
+        assert_eq!((later.way, later.below(2)), (Way::From(2), 7), "a partition is counted from the first ordinal");
         let by_hand = set(json!({ "type": "OnDelete" }));
         assert_eq!((by_hand.way, by_hand.tier()), (Way::OnDelete, Tier::Reversible));
     }

@@ -45,11 +45,12 @@ pub(super) async fn rolled(api: &Api, plan: &Plan, place: &Place, object: &Value
                 "{updated} of {wanted} pods run it, the others when somebody deletes them (OnDelete)"
             )),
         },
-        (_, Way::From(ordinal)) if i64::from(ordinal) >= wanted => {
+        (_, Way::From(keeps)) if i64::from(keeps) >= wanted => {
+            let ordinal = pace.below(keeps);
             Seen::Written { words: Safe::from(format!("no pod runs it: all are below ordinal {ordinal} (partition)")) }
         }
-        (_, Way::From(ordinal)) => {
-            let above = (wanted - i64::from(ordinal)).max(0);
+        (_, Way::From(keeps)) => {
+            let (above, ordinal) = ((wanted - i64::from(keeps)).max(0), pace.below(keeps));
             if updated >= above && available >= wanted {
                 return Seen::Live {
                     words: Safe::from(format!(

@@ -144,7 +144,9 @@ pub(super) fn ways(read: &Read<'_>) -> Vec<Fact> {
 fn way(read: &Read<'_>) -> Option<Fact> {
     let words = match read.pace.way {
         Way::Rolls | Way::Recreates => return None,
-        Way::From(ordinal) => Safe::from(format!("pods below ordinal {ordinal} keep their version (partition)")),
+        Way::From(keeps) => {
+            Safe::from(format!("pods below ordinal {} keep their version (partition)", read.pace.below(keeps)))
+        }
         Way::OnDelete => Safe::fixed("pods keep their version until somebody deletes them (OnDelete)"),
     };
     Some(Fact { label: Safe::fixed("strategy"), words, warns: true })

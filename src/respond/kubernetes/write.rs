@@ -11,7 +11,7 @@ use super::client::{Api, ApiError, parsed};
 use super::fields::{self, Held, held};
 use super::objects::{AccessReview, Object};
 use super::place::{Place, subresource};
-use super::{FIELD_MANAGER, said};
+use super::{FIELD_MANAGER, argo_rollouts, said};
 
 const JSON: &str = "application/json";
 const JSON_PATCH: &str = "application/json-patch+json";
@@ -87,6 +87,8 @@ pub(super) async fn preview(api: &Api, plan: &Plan) -> Preview {
 /// Writes, with exactly one request that could change something.
 pub(super) async fn write(api: &Api, plan: &Plan) -> Result<Ack, WriteError> {
     let (place, patch) = guarded(api, plan).await.map_err(WriteError::Refused)?;
+    // The patch tests the object that it writes, and no other.
+    argo_rollouts::check_referenced(api, plan).await.map_err(WriteError::Refused)?;
     let path = format!("{}?fieldManager={FIELD_MANAGER}", place.path_of(subresource(plan)));
     let nothing = |said: &dyn std::fmt::Display| {
         WriteError::Refused(Safe::from(format!("{}: nothing was changed, {said}", plan.title)))

@@ -15,15 +15,19 @@ use crate::kubernetes::Shop;
 const AUTOMATED: &str = "/spec/syncPolicy/automated";
 
 /// An Application of one Deployment, and the git folder that it follows.
-struct Follower {
-    shop: Shop,
-    app: String,
+pub(super) struct Follower {
+    pub(super) shop: Shop,
+    pub(super) app: String,
     git: tempfile::TempDir,
 }
 
 impl Follower {
-    /// One that has come up at 1.0.0.
     async fn open(automated: &Value) -> Self {
+        Self::open_in("default", automated).await
+    }
+
+    /// One of version 1.0.0, in a project that is there.
+    pub(super) async fn open_in(project: &str, automated: &Value) -> Self {
         let (shop, app) = (Shop::open().await, unique("app"));
         let git = tempfile::tempdir().unwrap();
         let it = Self { shop, app, git };
@@ -32,7 +36,7 @@ impl Follower {
         let application = json!({
             "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
             "metadata": { "name": it.app, "namespace": "argocd" },
-            "spec": { "project": "default",
+            "spec": { "project": project,
                 "source": { "repoURL": format!("file://{}", it.git.path().display()), "path": "app", "targetRevision": "main" },
                 "destination": { "server": "https://kubernetes.default.svc", "namespace": it.shop.namespace },
                 "syncPolicy": { "automated": automated } },
@@ -50,7 +54,7 @@ impl Follower {
     }
 
     /// A commit with another version; its revision.
-    fn commit(&self, version: &str) -> String {
+    pub(super) fn commit(&self, version: &str) -> String {
         let labels = json!({ "app": "payments" });
         let deployment = json!({
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "payments" },
@@ -111,7 +115,7 @@ impl Drop for Follower {
     }
 }
 
-fn image(deployment: &Value) -> &str {
+pub(super) fn image(deployment: &Value) -> &str {
     deployment["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap()
 }
 

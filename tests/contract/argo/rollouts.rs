@@ -1,4 +1,4 @@
-//! Rollouts: a canary that is aborted, retried and rolled back.
+//! Rollouts: a canary that is aborted, retried and rolled back, and pods that are made anew.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use warroom::respond::Engine;
 
 use super::{Gateway, PATIENCE, target};
 use crate::kit::{Session, configured};
-use crate::kubernetes::side::{JSON_PATCH, Side};
+use crate::kubernetes::side::{JSON_PATCH, MERGE, Side};
 
-const NAME: &str = "checkout";
+pub(super) const NAME: &str = "checkout";
 
 /// Half of the pods, and then a pause that somebody has to end.
 const HALVES: [CanaryStep; 2] = [CanaryStep::SetWeight(50), CanaryStep::Pause(None)];
@@ -23,7 +23,7 @@ async fn rolled_out(side: &Side, steps: &[CanaryStep]) {
     settled(side, "it is healthy", |it| healthy(it) && it["status"]["availableReplicas"] == 4).await;
 }
 
-fn path(side: &Side) -> String {
+pub(super) fn path(side: &Side) -> String {
     side.of(&WorkloadKind::Rollout(Vec::new()), NAME)
 }
 
@@ -31,7 +31,7 @@ fn path(side: &Side) -> String {
 /// second. A change that comes while the controller writes the status may be lost on Argo Rollouts
 /// 1.9: it puts what it wrote over what its cache has learnt meanwhile ("persisted to informer"),
 /// and looks again with the next event or its resync of 15 minutes.
-async fn settled(side: &Side, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn settled(side: &Side, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
     const QUIET: usize = 5;
     let path = path(side);
     let deadline = tokio::time::Instant::now() + PATIENCE;
@@ -50,7 +50,7 @@ async fn settled(side: &Side, what: &str, fits: impl Fn(&Value) -> bool) -> Valu
     }
 }
 
-fn healthy(it: &Value) -> bool {
+pub(super) fn healthy(it: &Value) -> bool {
     // Argo Rollouts writes it as text.
     let generation = it["metadata"]["generation"].to_string();
     it["status"]["phase"] == "Healthy" && it["status"]["observedGeneration"].as_str() == Some(&*generation)
@@ -66,18 +66,26 @@ fn image(it: &Value) -> &str {
     it["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap()
 }
 
-/// The images of the pods that are not on their way out.
-async fn images(side: &Side) -> Vec<String> {
+/// The pods that are not on their way out, by what is looked at of them, in order.
+async fn pods(side: &Side, of: fn(&Value) -> &Value) -> Vec<String> {
     let pods = side.get(&format!("{}?labelSelector=app%3D{NAME}", side.core("pods"))).await;
     let alive = pods["items"].as_array().unwrap().iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
-    let mut images: Vec<_> = alive
-        .map(|pod| pod["spec"]["containers"][0]["image"].as_str().unwrap().rsplit(':').next().unwrap().to_owned())
-        .collect();
-    images.sort();
-    images
+    let mut told: Vec<_> = alive.map(|pod| of(pod).as_str().unwrap().to_owned()).collect();
+    told.sort();
+    told
 }
 
-fn rollout(side: &Side) -> warroom::model::name::Target {
+/// Their versions.
+pub(super) async fn images(side: &Side) -> Vec<String> {
+    let images = pods(side, |pod| &pod["spec"]["containers"][0]["image"]).await;
+    images.iter().map(|image| image.rsplit(':').next().unwrap().to_owned()).collect()
+}
+
+async fn uids(side: &Side) -> Vec<String> {
+    pods(side, |pod| &pod["metadata"]["uid"]).await
+}
+
+pub(super) fn rollout(side: &Side) -> warroom::model::name::Target {
     target(Kind::Rollout, &side.namespace, NAME)
 }
 
@@ -177,45 +185,44 @@ async fn a_rollout_is_seen_by_its_pods_and_scaled(side: &Side) {
     assert_eq!(words, "4 of 4 ready", "also in the middle of a rollout");
 }
 
-mod drill {
-    use super::*;
+async fn all_pods_are_made_anew_some_at_a_time_also_in_a_pause_or_while_it_is_paused(side: &Side) {
+    rolled_out(side, &HALVES).await;
+    let gateway = Gateway::on(&side.config());
+    let restart = Request::Restart { target: rollout(side) };
+    let anew = async |images_then: [&str; 4]| {
+        let before = uids(side).await;
+        let plan = gateway.plan(&restart).await;
+        assert_eq!(plan.blast.words, "4 of 4 ready now; 1 at a time end before others take their place");
+        let (done, words) = gateway.apply(plan).await;
+        assert_eq!(
+            (words.as_str(), images(side).await),
+            ("4 of 4 pods are new, 4 of 4 ready", images_then.map(str::to_owned).to_vec())
+        );
+        assert!(uids(side).await.iter().all(|pod| !before.contains(pod)), "none is as old");
+        done
+    };
+    let done = anew(["1.0.0"; 4]).await;
+    let restarted = |it: &Value| it["status"]["restartedAt"] == it["spec"]["restartAt"];
+    settled(side, "the restart is over", |it| healthy(it) && restarted(it)).await;
+    let undo = gateway.try_plan(&Request::Undo { plan: Box::new(done) }).await.unwrap_err();
+    assert!(undo.why.contains("cannot be undone"), "{undo}");
 
-    #[tokio::test]
-    async fn a_canary_is_aborted_retried_and_rolled_back() {
-        super::a_canary_is_aborted_retried_and_rolled_back(&Side::drill().await).await;
-    }
+    set_image(side, "2.0.0").await;
+    let paused = |it: &Value| it["status"]["phase"] == "Paused" && it["status"]["availableReplicas"] == 4;
+    settled(side, "the canary's pause", |it| paused(it) && it["status"]["updatedReplicas"] == 2).await;
+    anew(["1.0.0", "1.0.0", "2.0.0", "2.0.0"]).await;
+    let now = settled(side, "the restart is over", |it| paused(it) && restarted(it)).await;
+    assert_eq!(now["status"]["currentStepIndex"], 1, "the rollout under way stays where it was");
 
-    #[tokio::test]
-    async fn an_earlier_revision_is_rolled_out_and_undone_to_the_very_template() {
-        super::an_earlier_revision_is_rolled_out_and_undone_to_the_very_template(&Side::drill().await).await;
-    }
-
-    #[tokio::test]
-    async fn a_rollout_is_seen_by_its_pods_and_scaled() {
-        super::a_rollout_is_seen_by_its_pods_and_scaled(&Side::drill().await).await;
-    }
+    let hold = serde_json::json!({ "spec": { "paused": true } });
+    assert_eq!(side.send("PATCH", &path(side), MERGE, hold).await.code, 200);
+    settled(side, "it is paused by hand", |it| it["status"]["message"] == "manually paused").await;
+    anew(["1.0.0", "1.0.0", "2.0.0", "2.0.0"]).await;
 }
 
-mod real {
-    mod argo {
-        use super::super::*;
-
-        #[tokio::test]
-        #[ignore = "needs argo: tests/run starts it"]
-        async fn a_canary_is_aborted_retried_and_rolled_back() {
-            super::super::a_canary_is_aborted_retried_and_rolled_back(&Side::real().await).await;
-        }
-
-        #[tokio::test]
-        #[ignore = "needs argo: tests/run starts it"]
-        async fn an_earlier_revision_is_rolled_out_and_undone_to_the_very_template() {
-            super::super::an_earlier_revision_is_rolled_out_and_undone_to_the_very_template(&Side::real().await).await;
-        }
-
-        #[tokio::test]
-        #[ignore = "needs argo: tests/run starts it"]
-        async fn a_rollout_is_seen_by_its_pods_and_scaled() {
-            super::super::a_rollout_is_seen_by_its_pods_and_scaled(&Side::real().await).await;
-        }
-    }
+super::cases! {
+    a_canary_is_aborted_retried_and_rolled_back,
+    an_earlier_revision_is_rolled_out_and_undone_to_the_very_template,
+    a_rollout_is_seen_by_its_pods_and_scaled,
+    all_pods_are_made_anew_some_at_a_time_also_in_a_pause_or_while_it_is_paused,
 }

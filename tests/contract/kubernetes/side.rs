@@ -4,26 +4,28 @@
 //! Both hold `payments` (four pods) and `catalog` (two), which use 200 millicores each and write
 //! about twenty numbered lines of log a second. The drill's world runs as fast as the wall's.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, LazyLock, Mutex};
+mod answer;
+mod objects;
+mod world;
+
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use axum::body::{BodyDataStream, Bytes};
 use axum::http::Request;
-use chrono::TimeDelta;
-use futures::StreamExt as _;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use warroom::clock::{Clock, World};
-use warroom::drill::kube::{
-    CanaryStep, Cluster, ClusterSpec, Kill, NodeSpec, RouteKind, RouteSpec, WorkloadKind, WorkloadSpec,
-};
+use warroom::drill::kube::{ApplicationSpec, Cluster, ClusterSpec, Kill, NodeSpec, RouteKind, RouteSpec, WorkloadKind};
 
 use super::Shop;
 use crate::kit::command;
+use answer::media;
+pub(crate) use answer::{Answer, Stream};
+use objects::{object, workload};
+use world::{ADDED, Sick, second, world};
 
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const MERGE: &str = "application/merge-patch+json";
@@ -99,20 +101,6 @@ enum Behind {
     Real { _shop: Shop },
 }
 
-/// What is wrong with the drill's pods.
-#[derive(Default)]
-struct Ills {
-    /// Pods that are killed as soon as they run.
-    failing: BTreeMap<String, Kill>,
-    /// Images whose pods never get ready.
-    unready: BTreeSet<String>,
-}
-
-type Sick = Arc<Mutex<Ills>>;
-
-/// What cases add to the shop.
-const ADDED: [&str; 2] = ["ledger", "checkout"];
-
 /// Whether others use the control plane meanwhile; until it is dropped.
 pub(crate) enum Turn {
     Shared { _guard: OwnedRwLockReadGuard<()> },
@@ -129,23 +117,6 @@ impl Turn {
     }
 }
 
-/// What came back.
-pub(crate) struct Answer {
-    pub(crate) code: u16,
-    pub(crate) media: String,
-    pub(crate) bytes: Bytes,
-}
-
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.bytes).unwrap_or_else(|why| panic!("{why}: {}", self.text()))
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes).into_owned()
-    }
-}
-
 impl Drop for Side {
     fn drop(&mut self) {
         if let Behind::Drill { world, .. } = &self.behind {
@@ -156,6 +127,11 @@ impl Drop for Side {
 
 impl Side {
     pub(crate) async fn drill() -> Self {
+        Self::drill_of(Vec::new()).await
+    }
+
+    /// The drill with these Applications of Argo CD.
+    pub(crate) async fn drill_of(applications: Vec<ApplicationSpec>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         // Just before the last scrape of metrics.k8s.io, so that nobody has to wait for the next one.
         let now = Clock::real().now();
@@ -174,7 +150,7 @@ impl Side {
             nodes: vec![node("node-0"), node("node-1"), node("node-2")],
             workloads: vec![deployment("payments", 4), deployment("catalog", 2)],
             autoscalers: Vec::new(),
-            applications: Vec::new(),
+            applications,
         };
         let cluster = Cluster::new(spec, epoch, 1);
         for pod in ["payments", "catalog"].iter().flat_map(|app| cluster.pods("shop", app)) {
@@ -264,7 +240,7 @@ impl Side {
     pub(crate) async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let answer = self.ask(method, path, headers, body.as_bytes().to_vec()).await;
         let code = answer.status().as_u16();
-        let media = answer.headers().get("content-type").map_or("", |value| value.to_str().unwrap()).to_owned();
+        let media = media(&answer);
         let bytes = tokio::time::timeout(PATIENCE, answer.into_body().collect_bytes()).await.unwrap().unwrap();
         Answer { code, media, bytes }
     }
@@ -283,8 +259,7 @@ impl Side {
     pub(crate) async fn stream(&self, path: &str, accept: &str) -> Stream {
         let answer = self.ask("GET", path, &[("accept", accept)], Vec::new()).await;
         assert_eq!(answer.status().as_u16(), 200, "{path}");
-        let media = answer.headers().get("content-type").map_or("", |value| value.to_str().unwrap()).to_owned();
-        Stream { media, body: axum::body::Body::new(answer.into_body()).into_data_stream(), kept: Vec::new() }
+        Stream::of(answer)
     }
 
     /// Waits until it is so; fails with `what`.
@@ -348,6 +323,13 @@ impl Side {
             ready > 0 && ready == wants().await
         })
         .await;
+    }
+
+    /// A commit with another version of a workload, where an Application of the drill manages it. A
+    /// real one has a repository.
+    pub(crate) fn release(&self, name: &str, version: &str) {
+        let Behind::Drill { cluster, .. } = &self.behind else { panic!("a real one follows its repository") };
+        cluster.release(&self.namespace, name, &format!("registry.example/{name}:{version}"), "bo");
     }
 
     /// The path of a workload.
@@ -421,158 +403,9 @@ pub(crate) async fn plane(request: &'static [&'static str]) {
     tokio::task::spawn_blocking(move || command("controlplane", &[&["ask"], request].concat())).await.unwrap();
 }
 
-/// A body that goes on.
-pub(crate) struct Stream {
-    pub(crate) media: String,
-    body: BodyDataStream,
-    kept: Vec<u8>,
-}
-
-impl Stream {
-    /// More bytes; `false` at the end.
-    async fn more(&mut self) -> bool {
-        let next = tokio::time::timeout(PATIENCE, self.body.next()).await.expect("the stream goes on or ends");
-        match next {
-            Some(Ok(bytes)) => self.kept.extend_from_slice(&bytes),
-            // A server that is killed cuts its streams.
-            Some(Err(_)) | None => return false,
-        }
-        true
-    }
-
-    pub(crate) async fn line(&mut self) -> Option<String> {
-        loop {
-            if let Some(end) = self.kept.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.kept.drain(..=end).collect();
-                return Some(String::from_utf8(line).unwrap().trim_end().to_owned());
-            }
-            if !self.more().await {
-                return None;
-            }
-        }
-    }
-
-    /// The next event of a watch in JSON: its type and its object.
-    pub(crate) async fn event(&mut self) -> Option<(String, Value)> {
-        let mut event: Value = serde_json::from_str(&self.line().await?).unwrap();
-        Some((event["type"].as_str().unwrap().to_owned(), event["object"].take()))
-    }
-
-    /// The next event of a type, whatever comes before.
-    pub(crate) async fn event_of(&mut self, kind: &str) -> Value {
-        loop {
-            let (is, object) = self.event().await.unwrap_or_else(|| panic!("the watch ended before {kind}"));
-            if is == kind {
-                return object;
-            }
-        }
-    }
-
-    /// The next frame of a watch in protobuf: a length of four bytes, then as many.
-    pub(crate) async fn frame(&mut self) -> Option<Vec<u8>> {
-        loop {
-            if let Some((length, rest)) = self.kept.split_first_chunk::<4>() {
-                let length = u32::from_be_bytes(*length) as usize;
-                if rest.len() >= length {
-                    let frame = rest[..length].to_vec();
-                    self.kept.drain(..4 + length);
-                    return Some(frame);
-                }
-            }
-            if !self.more().await {
-                return None;
-            }
-        }
-    }
-}
-
 async fn client(kubeconfig: &str) -> Client {
     let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     config.default_retry = false;
     Client::try_from(config).unwrap()
-}
-
-/// A workload of the drill's that was rolled out five minutes before.
-fn workload(kind: WorkloadKind, name: &str, replicas: u32, now: World) -> WorkloadSpec {
-    WorkloadSpec {
-        kind,
-        namespace: "shop".into(),
-        name: name.into(),
-        replicas,
-        revisions: vec![(format!("registry.example/{name}:1.0.0"), now - TimeDelta::minutes(5))],
-        cpu: (100, 0),
-        memory: (64 << 20, 0),
-        annotations: BTreeMap::new(),
-        start_delay: Duration::from_secs(1),
-    }
-}
-
-/// The same for a real server.
-fn object(kind: &WorkloadKind, name: &str, replicas: u32) -> Value {
-    let labels = json!({"app": name});
-    let mut spec = json!({"replicas": replicas, "selector": {"matchLabels": labels}, "template": {
-        "metadata": {"labels": labels}, "spec": {"containers": [{"name": name,
-            "image": format!("registry.example/{name}:1.0.0"),
-            "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}}}]}}});
-    let (version, word) = match kind {
-        WorkloadKind::Deployment => ("apps/v1", "Deployment"),
-        WorkloadKind::StatefulSet => {
-            spec["serviceName"] = json!(name);
-            ("apps/v1", "StatefulSet")
-        }
-        WorkloadKind::DaemonSet => {
-            spec.as_object_mut().unwrap().remove("replicas");
-            ("apps/v1", "DaemonSet")
-        }
-        WorkloadKind::Rollout(steps) => {
-            let step = |step: &CanaryStep| match step {
-                CanaryStep::SetWeight(weight) => json!({"setWeight": weight}),
-                CanaryStep::Pause(None) => json!({"pause": {}}),
-                CanaryStep::Pause(Some(long)) => json!({"pause": {"duration": long.as_secs()}}),
-            };
-            spec["strategy"] = json!({"canary": {"steps": steps.iter().map(step).collect::<Vec<_>>()}});
-            ("argoproj.io/v1alpha1", "Rollout")
-        }
-    };
-    json!({"apiVersion": version, "kind": word, "metadata": {"name": name}, "spec": spec})
-}
-
-/// The drill's world: twenty steps a second, by the wall.
-async fn world(cluster: Cluster, sick: Sick, mut now: World) {
-    let mut lines: BTreeMap<String, u64> = BTreeMap::new();
-    loop {
-        let real = Clock::real().now();
-        let mut there = BTreeSet::new();
-        for app in ["payments", "catalog"] {
-            for pod in cluster.pods("shop", app) {
-                cluster.set_usage("shop", &pod.name, 200, 100 << 20);
-                if pod.ready {
-                    let number = lines.entry(pod.name.clone()).or_default();
-                    cluster.log_at("shop", &pod.name, real, &format!("INFO {app} line {number} of {}", pod.name));
-                    *number += 1;
-                }
-                there.insert(pod.name);
-            }
-        }
-        for pod in ADDED.iter().flat_map(|app| cluster.pods("shop", app)) {
-            let bad = sick.lock().unwrap().unready.contains(&pod.image);
-            cluster.set_ready("shop", &pod.name, !bad);
-        }
-        if second(real) > now {
-            now = second(real);
-            for (pod, why) in &sick.lock().unwrap().failing {
-                // A container that is started anew begins a log of its own.
-                if there.contains(pod) {
-                    cluster.kill("shop", pod, *why);
-                }
-            }
-            cluster.tick(now);
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-fn second(time: World) -> World {
-    World::from_timestamp(time.timestamp(), 0).unwrap()
 }

@@ -55,6 +55,7 @@ fn columns(behind: Behind) -> Vec<Column> {
         Behind::Stored(Kind::Rollout) => {
             out.extend([n("Desired"), n("Current"), n("Up-to-date"), n("Available"), AGE]);
         }
+        Behind::Stored(Kind::AppProject) => out.push(AGE),
         Behind::Stored(Kind::Namespace) => out.extend([s("Status"), AGE]),
         Behind::Stored(Kind::Service) => {
             out.extend([s("Type"), s("Cluster-IP"), s("External-IP"), s("Port(s)"), AGE, wide("Selector")]);
@@ -266,7 +267,7 @@ fn cells(behind: Behind, object: &Value, now: World) -> Vec<Value> {
                 ["HPAReplicas", "updatedReplicas", "availableReplicas"].map(|field| number(&["status", field]));
             [name, number(&["spec", "replicas"])].into_iter().chain(counts).chain([age]).collect()
         }
-        Behind::Review => vec![name, age],
+        Behind::Stored(Kind::AppProject) | Behind::Review => vec![name, age],
     }
 }
 

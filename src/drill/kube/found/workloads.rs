@@ -131,7 +131,7 @@ fn start_pods(state: &mut State, kind: Kind, key: &Key, rolled: World, delay: u6
         }
         Kind::DaemonSet => {
             let (_, hash) = state.revision_now(kind, &workload);
-            for node in state.nodes.keys().cloned().collect::<Vec<_>>() {
+            for node in state.daemon_nodes(&workload) {
                 start(state, &mut |state| Some(state.add_daemon(&workload, &node, &hash)));
             }
         }

@@ -9,7 +9,7 @@ use super::super::deployments::condition;
 use super::super::kinds::Kind;
 use super::super::state::State;
 use super::super::value::{at, cut, int, list, moment, put, seconds, stamp, text};
-use super::{REVISION, Set, bounds, is_aborted};
+use super::{REVISION, Set, bounds, is_aborted, restart};
 
 const ABORTED: &str = "RolloutAborted";
 const TIMED_OUT: &str = "ProgressDeadlineExceeded";
@@ -124,6 +124,8 @@ fn phase(rollout: &Value) -> (&'static str, String) {
         ("Paused", "manually paused".to_owned())
     } else if let Some(pause) = list(rollout, &["status", "pauseConditions"]).first() {
         ("Paused", text(pause, &["reason"]).to_owned())
+    } else if restart::is_wanted(rollout) {
+        waits("rollout is restarting")
     } else if count("updatedReplicas") < bounds(rollout).replicas {
         waits("more replicas need to be updated")
     } else if count("availableReplicas") < count("updatedReplicas") {

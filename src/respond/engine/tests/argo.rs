@@ -250,7 +250,7 @@ async fn what_fails_or_is_set_back_is_told_so() {
     fake.state().follows = false;
     let ended = one.apply(plan, &pad).await.unwrap();
     let Outcome::TimedOut { words } = &ended.outcome else { panic!("{:?}", ended.outcome) };
-    assert_eq!(*words, "the controller has not looked at it yet");
+    assert_eq!(*words, "its controller has not taken the change up yet");
     change(&fake, ROLLOUT, |it| {
         it["status"]["observedGeneration"] = json!("8");
         (it["status"]["phase"], it["status"]["message"]) = (json!("Degraded"), json!("ProgressDeadlineExceeded: …"));

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::model::plan::Revision;
+use crate::respond::kubernetes::fake::State;
 use crate::respond::kubernetes::fake::argo::{
     PODS, REFERENCED, ROLLOUT, SETS, checkout, stage_pods, stage_reference, stage_rollout, template,
 };
@@ -195,4 +196,59 @@ async fn a_scale_is_told_by_the_versions_that_count_and_not_by_all_pods_there_ar
         let ended = room.apply(plan, &pad).await.unwrap();
         assert_eq!(ended.outcome.as_str(), expected, "{pods:?} {stable}: {:?}", ended.outcome);
     }
+}
+
+/// What becomes of a Rollout between plan and write, or between write and look.
+const STRAYS: [(fn(&mut State), &str); 3] = [
+    (|state| state.argo.get_mut(ROLLOUT).unwrap()["metadata"]["uid"] = json!("uid-other"), "was replaced by another"),
+    (
+        |state| state.argo.get_mut(ROLLOUT).unwrap()["spec"]["workloadRef"]["name"] = json!("checkout-next"),
+        "does not take its template from Deployment shop/checkout-base in prod-eu any more",
+    ),
+    (|state| drop(state.argo.remove(ROLLOUT)), "was deleted"),
+];
+
+#[tokio::test]
+async fn a_template_in_a_deployment_is_not_written_for_a_rollout_that_does_not_take_it_from_there() {
+    for (stray, told) in STRAYS {
+        let fake = referring().await;
+        let (room, pad) = (room(&fake), Pad::of(&fake));
+        let plan = room.plan(&back()).await;
+        assert_eq!(plan.affects[0].uid, Some("uid-r".into()), "the Rollout by its UID, whoever asked for it by name");
+        stray(&mut fake.state());
+        let ended = room.apply(plan, &pad).await.unwrap();
+        let Outcome::Refused { why } = &ended.outcome else { panic!("{told}: {:?}", ended.outcome) };
+        assert!(why.starts_with("nothing was changed: ") && why.contains(told), "{why}");
+        assert!(fake.state().writes().is_empty(), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_rollout_that_goes_elsewhere_after_the_write_is_not_told_as_rolled_back() {
+    for (stray, told) in STRAYS {
+        let fake = referring().await;
+        let (room, pad) = (room(&fake), Pad::of(&fake));
+        let plan = room.plan(&back()).await;
+        fake.state().then = Some(stray);
+        let ended = room.apply(plan, &pad).await.unwrap();
+        let Outcome::Failed { why } = &ended.outcome else { panic!("{told}: {:?}", ended.outcome) };
+        assert!(why.contains(told), "{why}");
+        assert_eq!(fake.state().writes().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_restart_that_a_new_template_ends_is_not_done() {
+    let fake = staged().await;
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    let plan = room.plan(&restart()).await;
+    fake.state().follows = false;
+    fake.state().then = Some(|state| {
+        let rollout = state.argo.get_mut(ROLLOUT).unwrap();
+        rollout["status"]["observedGeneration"] = json!("8");
+        rollout["status"]["restartedAt"] = rollout["spec"]["restartAt"].clone();
+    });
+    let ended = room.apply(plan, &pad).await.unwrap();
+    let Outcome::Failed { why } = &ended.outcome else { panic!("{:?}", ended.outcome) };
+    assert_eq!(*why, "0 of 8 pods are new, 8 of 8 ready; Argo Rollouts ended the restart before the others were");
 }

@@ -223,18 +223,18 @@ async fn a_stateful_set_that_waits_for_a_broken_pod_says_which() {
 
 #[tokio::test]
 async fn a_template_that_no_pod_runs_by_itself_is_written_and_not_live() {
-    for (strategy, words) in [
-        (json!({ "type": "OnDelete" }), "the others when somebody deletes them (OnDelete)"),
-        (
-            json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 6 } }),
-            "all are below ordinal 6 (partition)",
-        ),
+    let partition = json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 6 } });
+    for (strategy, first, words) in [
+        (json!({ "type": "OnDelete" }), 0, "the others when somebody deletes them (OnDelete)"),
+        (partition.clone(), 0, "all are below ordinal 6 (partition)"),
+        (partition, 10, "all are below ordinal 16 (partition)"),
     ] {
         let fake = staged(Kind::StatefulSet).await;
         let (room, pad) = (room(&fake), Pad::of(&fake));
         {
             let mut state = fake.state();
             state.object["spec"]["updateStrategy"] = strategy;
+            state.object["spec"]["ordinals"] = json!({ "start": first });
             state.follows = false;
             state.then = Some(|state| state.object["status"]["observedGeneration"] = json!(5));
         }

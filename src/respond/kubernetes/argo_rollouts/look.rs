@@ -1,6 +1,5 @@
 //! What a Rollout shows of an abort, a retry, an earlier version or a restart.
 
-use http::StatusCode;
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -11,12 +10,17 @@ use crate::respond::kubernetes::objects::Object;
 use crate::respond::kubernetes::place::Place;
 use crate::respond::kubernetes::said;
 
+use super::TEMPLATE;
+use super::abort::ABORT;
 use super::objects::{self, ReplicaSet, Rollout};
+use super::referenced::{self, Stray};
 use super::restart::RESTART_AT;
-use super::{ABORT, TEMPLATE};
 
 /// How Argo Rollouts begins to say that it has taken an abort up.
 const ABORTED: &str = "RolloutAborted";
+
+/// The status tells of the specification before ours.
+const UNSEEN: &str = "its controller has not taken the change up yet";
 
 /// What the Rollout shows of `plan`, whose fields it holds.
 pub(in crate::respond::kubernetes) async fn look(api: &Api, plan: &Plan, place: &Place, object: &Value) -> Seen {
@@ -44,20 +48,15 @@ pub(in crate::respond::kubernetes) async fn look(api: &Api, plan: &Plan, place: 
 
 /// What a Rollout shows of `plan`, which wrote the template of what it refers to: `object`.
 pub(in crate::respond::kubernetes) async fn look_at_referenced(api: &Api, plan: &Plan, object: &Value) -> Seen {
-    let of = plan.request.origin().target();
-    let unread = |why: &str| Seen::Unread { why: said(&format!("could not read {of}: {why}")) };
-    let place = match Place::of(of) {
-        Ok(place) => place,
-        Err(refusal) => return Seen::Gone { why: refusal.why },
-    };
-    let rollout: Rollout = match api.get(&place.path()).await {
+    let rollout = match referenced::holder(api, plan).await {
         Ok(rollout) => rollout,
-        Err(error) if error.is(StatusCode::NOT_FOUND) => return Seen::Gone { why: said(&format!("{of} was deleted")) },
-        Err(error) => return unread(&error.to_string()),
+        Err(Stray::Unread(why)) => return Seen::Unread { why },
+        Err(Stray::Gone(why)) => return Seen::Gone { why },
     };
     let generation = object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(i64::MAX);
     if !rollout.observed_referenced(generation) {
-        return Seen::Under { words: said(&format!("the controller of {of} has not looked at it yet")) };
+        let of = plan.request.origin().target();
+        return Seen::Under { words: said(&format!("the controller of {of} has not taken the change up yet")) };
     }
     rolled_out(&rollout)
 }
@@ -81,9 +80,16 @@ async fn restarted(api: &Api, place: &Place, rollout: &Rollout, object: &Value) 
     let newer = |pod: &&Object| time(pod.metadata.creation_timestamp.as_deref()).is_some_and(|made| made >= at);
     let (new, all, wanted) = (pods.iter().filter(newer).count(), pods.len(), rollout.wanted());
     let available = rollout.status.available_replicas;
-    let words = format!("{new} of {all} pods are new, {available} of {wanted} ready");
+    let mut words = format!("{new} of {all} pods are new, {available} of {wanted} ready");
     if new == all && rollout.observed() && available >= wanted && u32::try_from(all).is_ok_and(|all| all >= wanted) {
         return Seen::Live { words: said(&words) };
+    }
+    // It was read before the pods: what it calls done then is done. A new template ends a restart.
+    if new < all && time(Some(&rollout.status.restarted_at)).is_some_and(|until| until == at) {
+        return Seen::Failed { why: said(&format!("{words}; Argo Rollouts ended the restart before the others were")) };
+    }
+    if !rollout.observed() {
+        words = format!("{words}; {UNSEEN}");
     }
     Seen::Under { words: said(&words) }
 }
@@ -131,7 +137,7 @@ fn retried(rollout: &Rollout) -> Seen {
 fn rolled_out(rollout: &Rollout) -> Seen {
     let (status, wanted) = (&rollout.status, rollout.wanted());
     if !rollout.observed() {
-        return Seen::Under { words: said("the controller has not looked at it yet") };
+        return Seen::Under { words: said(UNSEEN) };
     }
     let counts = format!("{} of {wanted} ready", status.available_replicas);
     let stable = !status.stable_rs.is_empty() && status.stable_rs == status.current_pod_hash;

@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use crate::respond::kubernetes::client::{Api, ApiError, encoded};
 use crate::respond::kubernetes::objects::{List, Meta, Object, TargetRef, or_default};
+use crate::respond::kubernetes::{difference, duration};
 use crate::text::Safe;
 
 /// The number of a ReplicaSet's revision.
-pub(super) const REVISION: &str = "rollout.argoproj.io/revision";
+const REVISION: &str = "rollout.argoproj.io/revision";
 /// What ties a pod, and the ReplicaSet that made it, to one template.
 pub(super) const HASH: &str = "rollouts-pod-template-hash";
 /// Pages of a list that are read: 500 each.
@@ -77,6 +78,9 @@ pub(super) struct Status {
     canary: Value,
     #[serde(deserialize_with = "or_default")]
     pub(super) blue_green: BlueGreen,
+    /// Up to which `spec.restartAt` its pods are new, or it was given up.
+    #[serde(deserialize_with = "or_default")]
+    pub(super) restarted_at: String,
 }
 
 /// Its `status.blueGreen`.
@@ -127,8 +131,63 @@ impl Rollout {
 
     /// How many steps its strategy has.
     pub(super) fn steps(&self) -> usize {
-        self.spec.strategy.pointer("/canary/steps").and_then(Value::as_array).map_or(0, Vec::len)
+        self.step_list().len()
     }
+
+    fn step_list(&self) -> &[Value] {
+        self.spec.strategy.pointer("/canary/steps").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    /// What it waits for on the way through all of its steps.
+    pub(super) fn pauses(&self) -> Pauses {
+        let mut pauses = Pauses::default();
+        for pause in self.step_list().iter().filter_map(|step| step.get("pause")) {
+            match pause.get("duration").filter(|long| !long.is_null()).map(pause_seconds) {
+                None => pauses.endless += 1,
+                Some(Some(long)) => pauses.seconds = pauses.seconds.saturating_add(long),
+                Some(None) => pauses.strange += 1,
+            }
+        }
+        pauses
+    }
+}
+
+/// The pauses of a canary's steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pauses {
+    /// How long those take in all that end by themselves.
+    pub(super) seconds: u32,
+    /// Those that somebody has to end.
+    pub(super) endless: u32,
+    /// Those whose length is not understood.
+    pub(super) strange: u32,
+}
+
+impl Pauses {
+    /// What a person has to know of them, if there are any.
+    pub(super) fn words(&self) -> Option<String> {
+        let times = |count: u32| if count == 1 { "once".to_owned() } else { format!("{count} times") };
+        let mut words = Vec::new();
+        if self.seconds > 0 {
+            words.push(format!("it waits {} s by itself", self.seconds));
+        }
+        if self.endless > 0 {
+            words.push(format!("{} until somebody promotes it", times(self.endless)));
+        }
+        if self.strange > 0 {
+            words.push(format!("{} for a time that is not understood", times(self.strange)));
+        }
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+}
+
+/// How long a pause is: a number of seconds, also as text, or a duration as Go writes it.
+fn pause_seconds(duration: &Value) -> Option<u32> {
+    let text = match duration {
+        Value::Number(number) => return u32::try_from(number.as_u64()?).ok(),
+        text => text.as_str()?,
+    };
+    text.parse().ok().or_else(|| u32::try_from(duration::parse(text).ok()?.num_seconds()).ok())
 }
 
 /// One of its ReplicaSets.
@@ -160,6 +219,20 @@ pub(super) struct ReplicaSetStatus {
 impl ReplicaSet {
     pub(super) fn hash(&self) -> &str {
         self.metadata.labels.get(HASH).map(String::as_str).unwrap_or_default()
+    }
+
+    /// The number of its revision, as Argo Rollouts counts them.
+    pub(super) fn revision(&self) -> Option<u64> {
+        self.metadata.annotations.get(REVISION)?.parse().ok()
+    }
+
+    /// `revision 4 (checkout:2.8.0)`.
+    pub(super) fn name(&self) -> String {
+        let images = difference::runs(&self.spec.template);
+        match self.revision() {
+            Some(number) => format!("revision {number} ({images})"),
+            None => format!("{} ({images})", self.metadata.name),
+        }
     }
 }
 

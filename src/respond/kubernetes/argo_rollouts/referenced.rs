@@ -6,13 +6,14 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::model::name::{Kind, ObjectPath, Target};
-use crate::model::plan::{Refusal, Request};
+use crate::model::plan::{Plan, Refusal, Request};
 use crate::respond::guard::refusal;
 use crate::respond::kubernetes::client::{Api, ApiError};
 use crate::respond::kubernetes::draft::check_identity;
-use crate::respond::kubernetes::objects::{Application, Meta};
+use crate::respond::kubernetes::objects::{Application, Meta, TargetRef};
 use crate::respond::kubernetes::place::Place;
 use crate::respond::kubernetes::said;
+use crate::text::Safe;
 
 use super::objects::Rollout;
 
@@ -79,4 +80,45 @@ pub(super) async fn read(
     }
     let application = api.application(&meta, target.kind.as_str()).await;
     Ok(Some(Referenced { target, meta, object, application }))
+}
+
+/// Why there is no Rollout of `plan` to be looked at.
+pub(in crate::respond::kubernetes) enum Stray {
+    /// It could not be read.
+    Unread(Safe),
+    /// It is gone, or another one, or takes its template from elsewhere: what was planned for it does
+    /// not reach it any more.
+    Gone(Safe),
+}
+
+/// The Rollout whose template `plan` writes to what it refers to, if it is still the one and still
+/// refers to that.
+pub(super) async fn holder(api: &Api, plan: &Plan) -> Result<Rollout, Stray> {
+    let of = plan.request.origin().target();
+    let place = Place::of(of).map_err(|refusal| Stray::Gone(refusal.why))?;
+    let rollout: Rollout = api.get(&place.path()).await.map_err(|error| match error.is(StatusCode::NOT_FOUND) {
+        true => Stray::Gone(said(&format!("{of} was deleted"))),
+        false => Stray::Unread(said(&format!("could not read {of}: {error}"))),
+    })?;
+    let planned = plan.affects.iter().find(|affected| affected.kind == Kind::Rollout).and_then(|it| it.uid.as_ref());
+    if planned.or(of.uid.as_ref()).is_some_and(|uid| *uid.as_str() != rollout.metadata.uid) {
+        return Err(Stray::Gone(said(&format!("{of} was replaced by another object of its name"))));
+    }
+    let refers = |to: &TargetRef| to.kind == plan.target.kind.as_str() && *to.name == *plan.target.path.name;
+    if !rollout.spec.workload_ref.as_ref().is_some_and(refers) {
+        return Err(Stray::Gone(said(&format!("{of} does not take its template from {} any more", plan.target))));
+    }
+    Ok(rollout)
+}
+
+/// Whether the write of `plan` still reaches the Rollout that it is meant for, where it is of what a
+/// Rollout refers to; if not, why.
+pub(in crate::respond::kubernetes) async fn check(api: &Api, plan: &Plan) -> Result<(), Safe> {
+    if plan.request.origin().target().kind != Kind::Rollout || plan.target.kind == Kind::Rollout {
+        return Ok(());
+    }
+    match holder(api, plan).await {
+        Ok(_) => Ok(()),
+        Err(Stray::Unread(why) | Stray::Gone(why)) => Err(said(&format!("nothing was changed: {why}; look again"))),
+    }
 }

@@ -21,7 +21,7 @@ use super::Facts;
 
 /// Where the time is.
 pub(super) const RESTART_AT: &str = "/spec/restartAt";
-/// What Argo Rollouts takes where `maxUnavailable` of a canary is not set.
+/// What Argo Rollouts takes where `maxUnavailable` is not set, for a blue-green one as well.
 const AWAY: &str = "25%";
 /// Seconds for the pods of one step to end and to be ready again.
 const STEP: u32 = 60;
@@ -29,11 +29,6 @@ const STEP: u32 = 60;
 impl Facts<'_> {
     pub(super) fn restart(&self, want: &Request) -> Result<Plan, Refusal> {
         let (target, status, wanted) = (self.target, &self.rollout.status, self.rollout.wanted());
-        if self.rollout.spec.paused {
-            return Err(refusal(format!(
-                "{target} is paused (spec.paused): a restart would wait with it; resume it first"
-            )));
-        }
         if wanted == 0 {
             return Err(refusal(format!("{target} has no pods: there is nothing to restart")));
         }
@@ -52,11 +47,9 @@ impl Facts<'_> {
             after: text(&json!(at))?,
             words: Some(said(&format!("{told} → now"))),
         }];
-        let given = self.rollout.spec.strategy.pointer("/canary/maxUnavailable").cloned();
-        let away = match self.rollout.is_blue_green() {
-            true => 1,
-            false => share(&given.unwrap_or_else(|| Value::from(AWAY)), wanted, false).clamp(1, wanted),
-        };
+        let strategy = if self.rollout.is_blue_green() { "blueGreen" } else { "canary" };
+        let given = self.rollout.spec.strategy.pointer(&format!("/{strategy}/maxUnavailable")).cloned();
+        let away = share(&given.unwrap_or_else(|| Value::from(AWAY)), wanted, false).clamp(1, wanted);
         let ready = status.ready_replicas;
         // Fewer it leaves to nobody: what is away already counts among those that may be.
         let least = wanted.max(status.replicas).saturating_sub(away);

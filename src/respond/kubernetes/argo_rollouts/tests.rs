@@ -164,6 +164,7 @@ async fn a_rollback_within_the_window_goes_there_at_once_and_says_so() {
         let plan = back(&fake, Revision::Named(revision.into())).await.unwrap();
         let to = plan.facts.iter().find(|fact| fact.label == "to").unwrap();
         assert_eq!(to.warns, to.words.contains("rollbackWindow"));
+        assert_eq!(fact(&plan, "pauses").is_empty(), to.warns, "what is skipped is not waited for");
         to.words.to_string()
     };
     let within = "which lies within rollbackWindow: its steps, pauses and analyses are skipped";
@@ -186,6 +187,25 @@ async fn a_command_is_kept_whole() {
     let patch = patch.strip_prefix('\'').unwrap().strip_suffix('\'').unwrap().replace(r"'\''", "'");
     let patch: Value = serde_json::from_str(&patch).unwrap();
     assert_eq!(patch[0]["value"]["spec"]["containers"][0]["env"][0]["value"].as_str().unwrap().len(), 10_000);
+}
+
+#[tokio::test]
+async fn a_rollback_through_the_steps_waits_as_long_as_they_do_and_says_where_somebody_has_to() {
+    let fake = staged().await;
+    let steps = json!([{ "setWeight": 20 }, { "pause": { "duration": "1m30s" } }, { "pause": { "duration": 30 } },
+        { "pause": { "duration": "60" } }, { "pause": { "duration": "10m" } }, { "pause": {} }, { "pause": {} }]);
+    set(&fake, "/spec/strategy", json!({ "canary": { "steps": steps } }));
+    let older = back(&fake, Revision::Named("3".into())).await.unwrap();
+    assert_eq!(fact(&older, "pauses"), "it waits 780 s by itself, 2 times until somebody promotes it");
+    let stable = back(&fake, Revision::Previous).await.unwrap();
+    assert_eq!((fact(&stable, "pauses"), older.patience_seconds - stable.patience_seconds), ("", 780), "steps skipped");
+    set(&fake, "/spec/strategy", json!({ "canary": { "steps": [{ "pause": { "duration": "soon" } }] } }));
+    let strange = back(&fake, Revision::Named("3".into())).await.unwrap();
+    assert_eq!(fact(&strange, "pauses"), "once for a time that is not understood");
+    assert_eq!(strange.patience_seconds, stable.patience_seconds);
+    set(&fake, "/spec/strategy", json!({ "canary": { "steps": [{ "pause": { "duration": "1.5h" } }] } }));
+    let long = back(&fake, Revision::Named("3".into())).await.unwrap();
+    assert_eq!((fact(&long, "pauses"), long.patience_seconds), ("it waits 5400 s by itself", 3600), "an hour at most");
 }
 
 #[tokio::test]
@@ -249,16 +269,20 @@ async fn a_restart_says_how_many_pods_end_at_a_time_and_that_there_is_no_way_bac
 
     set(&fake, "/spec/strategy", json!({ "canary": { "maxUnavailable": 0 } }));
     assert!(restart(&fake).await.unwrap().blast.words.contains("1 at a time"), "one at least");
+    for (more, away) in [(json!({}), "2 at a time"), (json!({ "maxUnavailable": 3 }), "3 at a time")] {
+        set(&fake, "/spec/strategy", json!({ "blueGreen": more }));
+        assert!(restart(&fake).await.unwrap().blast.words.contains(away), "{away}, for a blue-green one as well");
+    }
     set(&fake, "/spec/strategy", json!({ "blueGreen": { "activeService": "checkout" } }));
     set(&fake, "/spec/replicas", json!(1));
     set(&fake, "/status/replicas", json!(1));
     set(&fake, "/status/readyReplicas", json!(1));
     let last = restart(&fake).await.unwrap();
     assert_eq!((last.tier, fact(&last, "capacity").is_empty()), (Tier::Lowers, false));
+    set(&fake, "/spec/paused", json!(true));
+    assert!(restart(&fake).await.is_ok(), "pods are made anew all the same");
     set(&fake, "/spec/replicas", json!(0));
     assert!(restart(&fake).await.unwrap_err().why.contains("has no pods"));
-    set(&fake, "/spec/paused", json!(true));
-    assert!(restart(&fake).await.unwrap_err().why.contains("is paused"));
 }
 
 #[tokio::test]
@@ -375,6 +399,13 @@ async fn plans_for_a_rollout_at_80_by_24() {
     insta::assert_snapshot!("restart", picture(&steady(restart(&fake).await.unwrap())));
     insta::assert_snapshot!("abort", picture(&steady(abort(&fake).await.unwrap())));
     insta::assert_snapshot!("rollback", picture(&steady(back(&fake, Revision::Previous).await.unwrap())));
+    let scale = Request::Scale { target: checkout(), to: Replicas::Exactly(11) };
+    insta::assert_snapshot!("scale", picture(&steady(planned(&fake, scale).await.unwrap())));
+    let aborted = abort(&fake).await.unwrap();
+    set(&fake, "/status/abort", json!(true));
+    let retry = Request::Undo { plan: Box::new(aborted) };
+    insta::assert_snapshot!("retry", picture(&steady(planned(&fake, retry).await.unwrap())));
+    set(&fake, "/status/abort", json!(false));
     stage_reference(&mut fake.state());
     insta::assert_snapshot!("rollback_referenced", picture(&steady(back(&fake, Revision::Previous).await.unwrap())));
 }

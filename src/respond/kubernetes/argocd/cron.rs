@@ -1,5 +1,4 @@
-//! Schedules of sync windows, as Argo CD reads them (`robfig/cron`: five fields), and durations, as
-//! Go writes them. Pure.
+//! Schedules of sync windows, as Argo CD reads them (`robfig/cron`: five fields). Pure.
 
 use chrono::{Datelike as _, NaiveDateTime, TimeDelta, Timelike as _};
 
@@ -38,6 +37,17 @@ impl Cron {
             weekdays,
             both: any_day || any_weekday,
         })
+    }
+
+    /// Whether there is no day that it fires on, such as the 30th of February.
+    pub(super) fn never(&self) -> bool {
+        let longest = |month: u32| match month {
+            2 => 29,
+            4 | 6 | 9 | 11 => 30,
+            _ => 31,
+        };
+        let has_day = |month: u32| (1..=longest(month)).any(|day| self.days & (1 << day) != 0);
+        self.both && !(1..=12).any(|month| self.months & (1 << month) != 0 && has_day(month))
     }
 
     fn fires(&self, at: NaiveDateTime) -> bool {
@@ -99,32 +109,6 @@ fn field(text: &str, least: u32, most: u32, names: &[&str]) -> Result<(u64, bool
     Ok((bits, open))
 }
 
-/// `1h30m`, `90m`, `1.5h`: a duration as Go reads it.
-pub(super) fn duration(text: &str) -> Result<TimeDelta, String> {
-    let strange = || format!("`{text}` is not understood as a duration");
-    let (mut rest, mut millis) = (text, 0.0);
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(strange)?;
-        let (number, after) = rest.split_at(digits);
-        let letters = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(letters);
-        let factor = match unit {
-            "h" => 3_600_000.0,
-            "m" => 60_000.0,
-            "s" => 1_000.0,
-            "ms" => 1.0,
-            _ => return Err(strange()),
-        };
-        millis += number.parse::<f64>().map_err(|_| strange())? * factor;
-        rest = after;
-    }
-    if text.is_empty() || !(0.0..=1e12).contains(&millis) {
-        return Err(strange());
-    }
-    #[allow(clippy::cast_possible_truncation, reason = "it is in range")]
-    Ok(TimeDelta::milliseconds(millis as i64))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,7 +142,7 @@ mod tests {
     #[test]
     fn a_window_is_found_by_its_last_beginning() {
         let nightly = Cron::parse("0 22 * * *").unwrap();
-        let eight = duration("8h").unwrap();
+        let eight = TimeDelta::hours(8);
         assert_eq!(nightly.last(at("2026-11-21 05:59:59"), eight), Some(at("2026-11-20 22:00:00")));
         assert_eq!(nightly.last(at("2026-11-21 06:00:00"), eight), None, "over to the second");
         assert_eq!(nightly.last(at("2026-11-20 22:00:00"), eight), None, "Argo CD leaves out both ends");
@@ -166,15 +150,24 @@ mod tests {
     }
 
     #[test]
+    fn a_day_that_no_month_has_is_never() {
+        for (schedule, never) in [
+            ("0 0 30 2 *", true),
+            ("0 0 31 4,6,9,11 *", true),
+            ("0 0 29 2 *", false),
+            ("0 0 31 2,3 *", false),
+            ("0 0 30 2 mon", false),
+            ("* * * * *", false),
+        ] {
+            assert_eq!(Cron::parse(schedule).unwrap().never(), never, "{schedule}");
+        }
+    }
+
+    #[test]
     fn what_is_not_understood_is_said() {
         for wrong in ["", "0 22 * *", "@daily", "0 24 * * *", "0 22 * * 7", "0 22 0 * *", "0 5-3 * * *", "*/0 * * * *"]
         {
             assert!(Cron::parse(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(duration("1h30m"), Ok(TimeDelta::minutes(90)));
-        assert_eq!(duration("1.5h"), Ok(TimeDelta::minutes(90)));
-        for wrong in ["", "8", "2d", "-1h", "h", "1e9h"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 }

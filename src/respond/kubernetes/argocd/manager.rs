@@ -24,6 +24,11 @@ pub(in crate::respond::kubernetes) fn owner(tracked: &str) -> Safe {
     said(&format!("Argo CD app {tracked}"))
 }
 
+/// What an Application does that may deploy to another cluster.
+pub(in crate::respond::kubernetes) fn elsewhere(error: &ApiError) -> String {
+    format!("names this as its own, but {error}: it sets this back only if that is this one by another name")
+}
+
 /// Whether it is the Application, first of all, that would undo a change.
 fn undoes(tracked: &str, owners: &[Owner]) -> bool {
     let first = owners.iter().find(|owner| owner.effect == OwnerEffect::Reverts);
@@ -127,6 +132,7 @@ fn by_parent(name: &str, target: &Target, read: Result<App, ApiError>) -> Owner 
             OwnerEffect::MayRevert,
             "applies this Application: its next sync turns auto-sync on again, and that rolls forward".to_owned(),
         ),
+        Err(error @ ApiError::Elsewhere(_)) => (OwnerEffect::MayRevert, elsewhere(&error)),
         Err(error) => (
             OwnerEffect::MayRevert,
             format!("applies this Application and may turn auto-sync on again: it could not be read ({error})"),

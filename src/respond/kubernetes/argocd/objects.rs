@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::respond::kubernetes::objects::{IgnoreDifference, Meta, or_default};
+use crate::respond::kubernetes::objects::{Destination, IgnoreDifference, Meta, or_default};
 
 /// `argoproj.io/v1alpha1` Application.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -32,16 +32,6 @@ pub(super) struct Spec {
     sources: Vec<Value>,
     #[serde(deserialize_with = "or_default")]
     pub(super) ignore_differences: Vec<IgnoreDifference>,
-}
-
-/// Its `spec.destination`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Destination {
-    pub(super) server: String,
-    /// The cluster's name, in the place of its address.
-    pub(super) name: String,
-    pub(super) namespace: String,
 }
 
 /// Its `spec.syncPolicy`.

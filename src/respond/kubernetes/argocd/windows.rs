@@ -12,12 +12,13 @@ use crate::model::plan::{Fact, Refusal};
 use crate::respond::guard::refusal;
 use crate::respond::kubernetes::client::{Api, ApiError};
 use crate::respond::kubernetes::draft::{fact, warning};
+use crate::respond::kubernetes::duration;
 use crate::respond::kubernetes::objects::or_default;
 use crate::respond::kubernetes::place::is_name;
 use crate::respond::kubernetes::said;
 use crate::text::Safe;
 
-use super::cron::{Cron, duration};
+use super::cron::Cron;
 use super::objects::App;
 
 /// The label of what windows come to.
@@ -89,8 +90,11 @@ impl Windows {
         let windows = match &self.read {
             Ok(windows) => windows,
             Err(error) if error.is(StatusCode::NOT_FOUND) => {
-                let words = format!("AppProject {project} was not found, so its sync windows are not known");
-                return Ok(vec![fact(LABEL, &words)]);
+                let words = format!(
+                    "AppProject {project} was not found, so its sync windows are not known, and without it Argo CD \
+                     syncs nothing"
+                );
+                return Ok(vec![warning(LABEL, &words)]);
             }
             Err(error) => {
                 let words =
@@ -201,16 +205,16 @@ impl Window {
     fn concerns(&self, target: &Target, app: &App) -> Result<bool, String> {
         let to = &app.spec.destination;
         let name = target.path.name.as_str();
-        let lists: [(&[String], &[&str]); 3] = [
-            (&self.applications, &[name]),
-            (&self.namespaces, &[&to.namespace]),
-            (&self.clusters, &[&to.server, &to.name]),
-        ];
+        // Of a cluster one of address and name is not said; a namespace may be left out, and `*` is
+        // any.
+        let clusters: Vec<_> = [to.server.as_str(), &to.name].into_iter().filter(|said| !said.is_empty()).collect();
+        let lists: [(&[String], &[&str]); 3] =
+            [(&self.applications, &[name]), (&self.namespaces, &[&to.namespace]), (&self.clusters, &clusters)];
         let mut fits = Vec::new();
         for (patterns, texts) in lists.iter().filter(|(patterns, _)| !patterns.is_empty()) {
             let mut any = false;
             for pattern in *patterns {
-                for text in texts.iter().filter(|text| !text.is_empty()) {
+                for text in *texts {
                     any |= glob(pattern, text)?;
                 }
             }
@@ -225,7 +229,13 @@ impl Window {
             "" => Tz::UTC,
             zone => zone.parse().map_err(|_| format!("`{zone}` is not a time zone that is known"))?,
         };
-        let (cron, length) = (Cron::parse(&self.schedule)?, duration(&self.duration)?);
+        let (cron, length) = (Cron::parse(&self.schedule)?, duration::parse(&self.duration)?);
+        if cron.never() {
+            return Err("it never begins, and Argo CD takes that for active".to_owned());
+        }
+        // As Argo CD does it (`SyncWindow.active`): on the wall clock of the zone, with the difference
+        // from UTC that it has now. In a night in which the clocks change a window ends at the same
+        // time on the wall as in every other, an hour sooner or later than its length says.
         let here = now.with_timezone(&zone).naive_local();
         Ok(Some(match cron.last(here, length) {
             Some(begin) => Active::Until(format!("{} {zone}", (begin + length).format("%Y-%m-%d %H:%M"))),
@@ -265,6 +275,34 @@ fn glob(pattern: &str, text: &str) -> Result<bool, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    /// Until when a window of a night in Berlin is active.
+    fn until(now: &str) -> Option<String> {
+        let window = json!({ "kind": "deny", "schedule": "0 22 * * *", "duration": "8h", "timeZone": "Europe/Berlin" });
+        let window: Window = serde_json::from_value(window).unwrap();
+        match window.active(now.parse().unwrap()).unwrap() {
+            Some(Active::Until(until)) => Some(until),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_window_ends_by_the_wall_clock_of_its_zone_also_when_the_clocks_change() {
+        for (day, last) in [
+            // From ten to six by the same clock: eight hours, nine when it is put back, seven when
+            // it is put forward.
+            ("2026-11-21", "2026-11-21T04:59:59Z"),
+            ("2026-10-25", "2026-10-25T04:59:59Z"),
+            ("2026-03-29", "2026-03-29T03:59:59Z"),
+        ] {
+            assert_eq!(until(last).as_deref(), Some(&*format!("{day} 06:00 Europe/Berlin")), "{last}");
+            let end = last.parse::<World>().unwrap() + chrono::TimeDelta::seconds(1);
+            assert_eq!(until(&end.to_rfc3339()), None, "{end}");
+        }
+        assert_eq!(until("2026-10-24T20:00:01Z").as_deref(), Some("2026-10-25 06:00 Europe/Berlin"));
+        assert_eq!(until("2026-10-24T19:59:59Z"), None);
+    }
 
     #[test]
     fn patterns_take_runs_and_single_characters() {
