@@ -82,6 +82,11 @@ fn print(text: &str) -> std::io::Result<()> {
     out.flush()
 }
 
+/// Writes one sentence to standard error.
+fn tell(text: &crate::text::Safe) -> std::io::Result<()> {
+    writeln!(std::io::stderr(), "warroom: {text}")
+}
+
 fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         #[cfg(feature = "operator")]
@@ -96,7 +101,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         #[cfg(feature = "operator")]
         Some(Subcommand::Snapshot(shot)) => snapshot::run(&shot, &arguments.session),
         Some(Subcommand::Watch { incident }) => watch::run(incident.as_deref(), &arguments.session),
-        Some(Subcommand::Incident(incident)) => incident::run(incident),
+        Some(Subcommand::Incident(incident)) => incident::run(incident, arguments.session.env.as_deref()),
         Some(Subcommand::Export(export)) => export::run(&export, arguments.session.tz.as_deref()),
         Some(Subcommand::Config(config)) => config::run(&config),
         Some(Subcommand::Completions { shell }) => {

@@ -113,9 +113,9 @@ pub struct Span {
 }
 
 impl Span {
-    /// The `length` before `to`.
+    /// The `length` before `to`, as far as the calendar goes back.
     pub fn before(to: World, length: TimeDelta) -> Self {
-        Self { from: to - length, to }
+        Self { from: to.checked_sub_signed(length).unwrap_or(World::MIN_UTC), to }
     }
 
     /// Whether `at` lies inside.
@@ -126,5 +126,17 @@ impl Span {
     /// How long it is; negative if it ends before it starts.
     pub fn length(&self) -> TimeDelta {
         self.to - self.from
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_reaches_as_far_back_as_the_calendar_and_no_further() {
+        let span = Span::before(World::UNIX_EPOCH, TimeDelta::days(400_000_000));
+        assert_eq!(span, Span { from: World::MIN_UTC, to: World::UNIX_EPOCH });
+        assert_eq!(Span::before(World::UNIX_EPOCH, TimeDelta::hours(1)).length(), TimeDelta::hours(1));
     }
 }

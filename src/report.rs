@@ -50,17 +50,25 @@ pub enum ReportError {
     /// The template is wrong.
     #[error("the postmortem's template cannot be filled in: {0}; compare it with the shipped one")]
     Template(Safe),
+    /// There is a file already, of a flavour in which nothing marks what people wrote.
+    #[error(
+        "could not write the postmortem to {0}: there is a file already, and in this flavour nothing tells what people \
+         wrote in it; give another name, or move it away"
+    )]
+    Taken(Safe),
     /// The file could not be read or written.
     #[error("could not write the postmortem to {0}: {1}")]
     File(Safe, Safe),
 }
 
 /// Writes the postmortem of `record` to the file `path`, readable by its owner alone. If there is
-/// one already, what people wrote in it stays.
+/// one already, what people wrote in it stays; in a flavour without markers that cannot be told, and
+/// the file is left as it is.
 pub fn write(record: &IncidentRecord, options: &Options, path: &Path) -> Result<(), ReportError> {
     let fresh = postmortem(record, options)?;
     let failed = |error: std::io::Error| ReportError::File(path.display().to_string().into(), error.to_string().into());
     let text = match std::fs::read_to_string(path) {
+        Ok(_) if options.flavor != Flavor::Github => return Err(ReportError::Taken(path.display().to_string().into())),
         Ok(existing) => renew(&existing, &fresh),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => fresh,
         Err(error) => return Err(failed(error)),

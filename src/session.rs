@@ -7,6 +7,7 @@ mod autopilot;
 pub mod commands;
 mod core;
 mod effect;
+mod facing;
 mod front;
 mod ledger;
 mod message;
@@ -23,11 +24,12 @@ mod update;
 mod vitals;
 
 pub use self::core::{
-    Action, ActionState, Consent, Core, Facing, Grant, IncidentView, Notice, NoticeKind, PlanView, ResumeOffer,
-    RunbookState, RunbookView, WriteWindow,
+    Action, ActionState, Consent, Core, Grant, IncidentView, Notice, NoticeKind, PlanView, ResumeOffer, RunbookState,
+    RunbookView, WriteWindow,
 };
 pub use autopilot::{Autopilot, Step};
 pub use effect::Effect;
+pub use facing::Facing;
 pub use front::{Front, FrontError, Input};
 pub use ledger::{Bearings, Ledger};
 pub use message::{Dated, Envelope, Message};

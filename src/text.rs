@@ -10,7 +10,7 @@ mod lines;
 mod redact;
 mod safe;
 
-pub use clean::{LINE_CAP, TEXT_CAP, clean, clean_block, clean_capped, clean_into};
+pub use clean::{BLOCK_CAP, LINE_CAP, TEXT_CAP, clean, clean_block, clean_capped, clean_into, titled};
 pub use lines::Lines;
 pub use redact::{redact, redact_safe};
 pub use safe::Safe;

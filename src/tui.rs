@@ -21,6 +21,8 @@ mod overlay;
 mod panes;
 mod position;
 #[cfg(feature = "operator")]
+mod saving;
+#[cfg(feature = "operator")]
 mod scene;
 #[cfg(feature = "operator")]
 mod screen;

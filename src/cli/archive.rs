@@ -25,16 +25,21 @@ pub(super) fn archive(config: &Config) -> Result<Archive, Failure> {
     Ok(Archive::shared(&config.record.dir, sharing))
 }
 
-/// The directory of an incident, given by id or by path. A path needs no configuration.
+/// The directory of an incident, given by id or by path, and the archive that writes to it: what
+/// is added to a record that was named by its path is shared as that directory is. A path needs no
+/// configuration.
 pub(super) fn incident_dir(id: &str) -> Result<(Archive, PathBuf), Failure> {
     if id.contains('/') || id == "." {
-        let path = Path::new(id);
-        let root = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-        let archive = Archive::new(root);
-        let dir = archive.find(id)?;
-        return Ok((archive, dir));
+        let root = Path::new(id).parent().map_or_else(PathBuf::new, Path::to_path_buf);
+        return Ok(beside(Archive::new(root).find(id)?));
     }
     let archive = archive(&configured()?.0)?;
     let dir = archive.find(id)?;
-    Ok((archive, dir))
+    // A plain name may be that of a directory here, of which the archive knows nothing.
+    if dir == archive.root.join(id) { Ok((archive, dir)) } else { Ok(beside(dir)) }
+}
+
+fn beside(dir: PathBuf) -> (Archive, PathBuf) {
+    let root = dir.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+    (Archive::shared(root, Sharing::like(&dir)), dir)
 }

@@ -1,6 +1,7 @@
 //! The arguments, declared once for parsing, help, completions and the manual page.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser};
 
@@ -31,9 +32,9 @@ pub(super) struct SessionArguments {
     /// Take up this open incident
     #[arg(global = true, long, value_name = "ID")]
     pub(super) incident: Option<String>,
-    /// How far back to read what happened before, such as 1h or 90m
-    #[arg(global = true, long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
-    pub(super) since: Option<std::time::Duration>,
+    /// How far back to read what happened before, such as 1h or 90m; 30 days at most
+    #[arg(global = true, long, value_name = "DURATION", default_value = "1h", value_parser = at_most(30))]
+    pub(super) since: Option<Duration>,
     /// Show times in this zone, such as Europe/Berlin; UTC if not given
     #[arg(global = true, long, value_name = "ZONE")]
     pub(super) tz: Option<String>,
@@ -105,8 +106,8 @@ pub(super) struct SnapshotArguments {
     #[arg(long, value_name = "SCENARIO")]
     pub(super) drill: Option<String>,
     /// The drill's moment: this long after its opening
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
-    pub(super) after: std::time::Duration,
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = at_most(7))]
+    pub(super) after: Duration,
     /// Run the drill's time this many times as fast as the wall's, at most
     #[arg(long, value_name = "N", default_value_t = 60.0, value_parser = speed)]
     pub(super) speed: f64,
@@ -147,8 +148,17 @@ pub(super) struct DrillArguments {
     #[arg(long)]
     pub(super) serve: bool,
     /// Open the session this long after the scenario's own opening
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
-    pub(super) join_after: std::time::Duration,
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = at_most(7))]
+    pub(super) join_after: Duration,
+}
+
+/// A length of time of so many days at most.
+fn at_most(days: u64) -> impl Fn(&str) -> Result<Duration, String> + Clone {
+    move |text| match humantime::parse_duration(text) {
+        Ok(length) if length <= Duration::from_secs(days * 24 * 60 * 60) => Ok(length),
+        Ok(_) => Err(format!("{days} days at most")),
+        Err(error) => Err(format!("{error}; one reads like 1h or 90m")),
+    }
 }
 
 #[cfg(feature = "operator")]
@@ -225,7 +235,8 @@ pub(super) enum IncidentArguments {
 pub(super) struct ExportArguments {
     /// An incident's id or the path of its directory
     pub(super) id: String,
-    /// The file to write; standard output if not given. What people wrote in it stays
+    /// The file to write; standard output if not given. What people wrote in one of the flavor
+    /// github stays; one of another flavor is not written over
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// What the document is pasted into

@@ -15,10 +15,9 @@ use crate::config::{
 };
 use crate::drill::{self, Drill, Endpoints, Pace, SHIPPED, Scenario};
 use crate::model::entry::{Actor, ActorKind};
-use crate::model::name::IncidentId;
-use crate::record::{Archive, read_incident};
+use crate::record::{Archive, IncidentRecord, read_incident};
 use crate::report;
-use crate::session::{AskFn, Autopilot, Core, Done, Plain, Signals, Step};
+use crate::session::{AskFn, Autopilot, Core, Plain, Signals, Step};
 use crate::text::Safe;
 
 use super::arguments::{DrillArguments, SessionArguments};
@@ -117,7 +116,7 @@ async fn rehearse(
     let archive = Archive::new(arguments.out.clone().unwrap_or_else(|| places.incidents.clone()));
     let incident = named(&archive, session)?;
     let opens = match &incident {
-        Some(id) => left_at(&archive, id, opening(&scenario, arguments))?,
+        Some(record) => left_at(record, opening(&scenario, arguments))?,
         None => opening(&scenario, arguments),
     };
     let (clock, driver) = Clock::driven(opens);
@@ -146,7 +145,7 @@ async fn rehearse(
     env = Environment { write: env.write, ..environment(&scenario, Some(&drill.endpoints)) };
     let drill = Arc::new(drill);
     let opening = Opening {
-        incident,
+        incident: incident.map(|record| record.id),
         env,
         policies: policies.unwrap_or_default(),
         catalogue,
@@ -177,12 +176,7 @@ async fn rehearse(
     if let Some(out) = &arguments.out {
         postmortem(&archive, &core, tz, out)?;
     }
-    Ok(finish(&done, &core))
-}
-
-/// The exit code: a drill that was not recorded whole did not succeed.
-fn finish(done: &Done, core: &Core) -> Exit {
-    if core.journal_failed.is_some() { Exit::Failed } else { super::live::ended(done) }
+    super::live::ended(&done, &core, headless)
 }
 
 fn postmortem(archive: &Archive, core: &Core, tz: Option<Tz>, out: &Path) -> Result<(), Failure> {
@@ -203,9 +197,9 @@ fn postmortem(archive: &Archive, core: &Core, tz: Option<Tz>, out: &Path) -> Res
 
 /// When the world of a record that is taken up opens: where the record stops, or it would run
 /// backwards.
-fn left_at(archive: &Archive, id: &IncidentId, opens: World) -> Result<World, Failure> {
-    let record = archive.read(id).map_err(Failure::usage)?;
+fn left_at(record: &IncidentRecord, opens: World) -> Result<World, Failure> {
     if !record.drill() {
+        let id = &record.id;
         return Err(Failure::usage(anyhow::anyhow!("{id} is no drill: `warroom --incident {id}` takes it up")));
     }
     Ok(record.last_at().map_or(opens, |last| last.max(opens)))
@@ -335,11 +329,11 @@ mod tests {
             let journal = archive.journal_for(&id, info).expect("there is room");
             let note = journal.append(draft(EntryKind::Note, "x"), at(20, 0), at(20, 0), Durability::Now);
             wait(note).expect("it is kept");
-            id
+            archive.read(&id).expect("it can be read")
         };
-        let id = written(true);
-        assert_eq!(left_at(&archive, &id, at(10, 0)).ok(), Some(at(20, 0)));
-        assert_eq!(left_at(&archive, &id, at(30, 0)).ok(), Some(at(30, 0)), "--join-after is later");
-        assert!(left_at(&archive, &written(false), at(10, 0)).is_err(), "a real one is no drill's");
+        let record = written(true);
+        assert_eq!(left_at(&record, at(10, 0)).ok(), Some(at(20, 0)));
+        assert_eq!(left_at(&record, at(30, 0)).ok(), Some(at(30, 0)), "--join-after is later");
+        assert!(left_at(&written(false), at(10, 0)).is_err(), "a real one is no drill's");
     }
 }

@@ -2,32 +2,41 @@
 
 mod consent;
 
-use chrono::SecondsFormat;
+use chrono::{SecondsFormat, TimeDelta};
 
 use crate::clock::{Clock, World};
 use crate::config::ProcessEnv;
 use crate::model::entry::{Actor, Body, Draft, EntryKind, EntryOrigin};
-use crate::model::name::IncidentId;
 use crate::record::{
     Archive, Durability, IncidentRecord, Journal, StartInfo, begun, how_to_settle, leftovers, open_intents,
     read_incident, verify,
 };
-use crate::text::Safe;
+use crate::text::{BLOCK_CAP, Safe, titled};
 
 use super::archive::{archive, configured, incident_dir};
 use super::arguments::IncidentArguments;
-use super::{Exit, Failure, print};
+use super::{Exit, Failure, print, tell};
 
-pub(super) fn run(what: IncidentArguments) -> Result<Exit, Failure> {
+/// The environment of a record that was opened without one: any may take it up.
+pub(super) const NO_ENV: &str = "none";
+
+/// `env`: the environment that an incident is opened for.
+pub(super) fn run(what: IncidentArguments, env: Option<&str>) -> Result<Exit, Failure> {
     match what {
         IncidentArguments::List { json } => list(json),
         IncidentArguments::Show { id, json } => show(&id, json),
         IncidentArguments::Verify { id, json } => check(&id, json),
-        IncidentArguments::Open { title } => open(&title),
+        IncidentArguments::Open { title } => open(&title, env),
         IncidentArguments::Note { id, text } => {
+            if text.len() > BLOCK_CAP {
+                return Err(Failure::usage(anyhow::anyhow!(
+                    "the note is longer than {BLOCK_CAP} bytes: nothing was written; write it in parts"
+                )));
+            }
             let (archive, record) = to_write(&id)?;
-            let draft = said(EntryKind::Note, &record.id.0, Safe::from(text), None);
-            write(&archive, &record.id, &record, vec![draft])
+            let (title, detail) = titled(&text);
+            let draft = Draft { detail, ..said(EntryKind::Note, &record.id.0, title, None) };
+            write(&archive, &record, draft)
         }
         IncidentArguments::Consent { id, hash, yes } => consent::run(&id, &hash, yes),
         IncidentArguments::Own { id, which, name } => own(&id, &which, &name),
@@ -62,15 +71,16 @@ pub(super) fn run(what: IncidentArguments) -> Result<Exit, Failure> {
                 .into());
             }
             let draft = said(EntryKind::Closed, &record.id.0, Safe::fixed("incident closed"), None);
-            write(&archive, &record.id, &record, vec![draft])
+            write(&archive, &record, draft)
         }
     }
 }
 
-/// What is now for a record: a drill's world has a clock of its own.
+/// What is now for a record: a drill's world has a clock of its own, which stands a moment after
+/// all that was written in it.
 fn now(record: &IncidentRecord) -> World {
-    let now = Clock::real().now();
-    if record.drill() { record.last_at().unwrap_or(now) } else { now }
+    let last = record.last_at().filter(|_| record.drill());
+    last.and_then(|last| last.checked_add_signed(TimeDelta::milliseconds(1))).unwrap_or_else(|| Clock::real().now())
 }
 
 fn own(id: &str, which: &str, name: &str) -> Result<Exit, Failure> {
@@ -88,7 +98,7 @@ fn own(id: &str, which: &str, name: &str) -> Result<Exit, Failure> {
     let title = Safe::from(format!("{owner} owns what is left over: {}", one.words()));
     let body = Body::Owned { plan: one.plan.id.clone(), owner };
     let subject = Safe::from(one.plan.target.path.to_string());
-    write(&archive, &record.id, &record, vec![said(EntryKind::Owned, &subject, title, Some(body))])
+    write(&archive, &record, said(EntryKind::Owned, &subject, title, Some(body)))
 }
 
 fn list(json: bool) -> Result<Exit, Failure> {
@@ -171,17 +181,20 @@ fn check(id: &str, json: bool) -> Result<Exit, Failure> {
     Ok(if verified.faults.is_empty() { Exit::Done } else { Exit::Found })
 }
 
-fn open(title: &str) -> Result<Exit, Failure> {
+fn open(title: &str, env: Option<&str>) -> Result<Exit, Failure> {
     let (config, ..) = configured()?;
+    let env = match (env, config.environment(env)) {
+        (_, Ok(env)) => env.name.0.clone(),
+        (Some(_), Err(unknown)) => return Err(Failure::usage(unknown)),
+        (None, Err(_)) => Safe::fixed(NO_ENV),
+    };
     let archive = archive(&config)?;
     let title = Safe::from(title);
     let now = Clock::real().now();
     let id = archive.create(&title, now)?;
-    let env = config.environment(None).map_or_else(|_| Safe::fixed("none"), |env| env.name.0.clone());
     let body = Body::Opened { incident: id.clone(), title: title.clone() };
     let draft = said(EntryKind::Opened, &id.0, Safe::from(format!("incident declared: {title}")), Some(body));
-    let journal = archive.journal_for(&id, start(env, false))?;
-    append(journal, vec![draft])?;
+    append(archive.journal_for(&id, start(env, false, now))?, draft, now)?;
     print(&format!("{id}\n"))?;
     Ok(Exit::Done)
 }
@@ -192,33 +205,32 @@ fn to_write(id: &str) -> Result<(Archive, IncidentRecord), Failure> {
     Ok((archive, read_incident(&dir)?))
 }
 
-fn write(archive: &Archive, id: &IncidentId, record: &IncidentRecord, drafts: Vec<Draft>) -> Result<Exit, Failure> {
-    let env = record.writers.first().map_or_else(|| Safe::fixed("none"), |writer| writer.env.clone());
-    append(archive.journal_for(id, start(env, record.drill()))?, drafts)?;
+/// Writes where the record was read.
+fn write(archive: &Archive, record: &IncidentRecord, draft: Draft) -> Result<Exit, Failure> {
+    let env = record.writers.first().map_or_else(|| Safe::fixed(NO_ENV), |writer| writer.env.clone());
+    let at = now(record);
+    append(archive.journal_at(&record.dir, &record.id, start(env, record.drill(), at))?, draft, at)?;
     Ok(Exit::Done)
 }
 
-fn start(env: Safe, drill: bool) -> StartInfo {
+fn start(env: Safe, drill: bool, at: World) -> StartInfo {
     StartInfo {
         titles: Default::default(),
         incident: None,
         version: Safe::fixed(env!("CARGO_PKG_VERSION")),
         drill,
         env,
-        actor: ProcessEnv::read().person(),
-        at: Clock::real().now(),
+        actor: actor(),
+        at,
     }
 }
 
 /// Writes, waits until it is durable, and seals the file.
-fn append(journal: Journal, drafts: Vec<Draft>) -> Result<(), Failure> {
+fn append(journal: Journal, draft: Draft, at: World) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     runtime.block_on(async {
-        let now = Clock::real().now();
-        for draft in drafts {
-            journal.append(draft, now, now, Durability::Now).await?;
-        }
-        journal.close(now).await?;
+        journal.append(draft, at, at, Durability::Now).await?;
+        journal.close(at).await?;
         Ok(())
     })
 }
@@ -244,10 +256,4 @@ fn said(kind: EntryKind, subject: &Safe, title: Safe, body: Option<Body>) -> Dra
 
 fn actor() -> Actor {
     ProcessEnv::read().person()
-}
-
-fn tell(problem: &Safe) -> Result<(), Failure> {
-    use std::io::Write as _;
-    writeln!(std::io::stderr(), "warroom: {problem}")?;
-    Ok(())
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use crate::clock::Clock;
-use crate::session::{Done, Plain, Signals};
+use crate::session::{Core, Done, Plain, Signals};
 
 use crate::text::Safe;
 
 use super::archive::{archive, configured};
 use super::arguments::SessionArguments;
 use super::look::local;
-use super::start::{Opening, named, narrowed, prepare};
+use super::start::{Opening, named, narrowed, prepare, taken_up};
 use super::{Exit, Failure};
 
 pub(super) fn run(arguments: SessionArguments) -> Result<Exit, Failure> {
@@ -22,8 +22,9 @@ pub(super) fn run(arguments: SessionArguments) -> Result<Exit, Failure> {
     let catalogue = Arc::new(config.catalogue());
     let (clock, actor) = (Clock::real(), process.person());
     let archive = archive(&config)?;
+    let incident = named(&archive, &arguments)?.map(|record| taken_up(&record, &env)).transpose()?;
     let opening = Opening {
-        incident: named(&archive, &arguments)?,
+        incident,
         archive,
         catalogue: Arc::clone(&catalogue),
         actor: actor.clone(),
@@ -41,7 +42,7 @@ pub(super) fn run(arguments: SessionArguments) -> Result<Exit, Failure> {
         core.greet(&[Safe::fixed("a test of a policy fails: warroom config check says which")]);
     }
     let runtime = tokio::runtime::Runtime::new()?;
-    let (done, _) = runtime.block_on(async {
+    let (done, core) = runtime.block_on(async {
         let signals = Signals::listen();
         if arguments.plain {
             let mut front = Plain::new(tokio::io::stdin(), std::io::stdout());
@@ -55,13 +56,20 @@ pub(super) fn run(arguments: SessionArguments) -> Result<Exit, Failure> {
     })?;
     // A read of standard input that nobody ends must not keep the process.
     runtime.shutdown_background();
-    Ok(ended(&done))
+    ended(&done, &core, arguments.plain)
 }
 
-/// The exit code of an ended session.
-pub(super) fn ended(done: &Done) -> Exit {
-    match done {
+/// The exit code of an ended session: one that was not recorded whole did not succeed. Without a
+/// screen that is said on standard error too, which a script keeps.
+pub(super) fn ended(done: &Done, core: &Core, headless: bool) -> Result<Exit, Failure> {
+    if let Some(why) = &core.journal_failed {
+        if headless {
+            super::tell(&Safe::from(format!("not everything was recorded: {why}")))?;
+        }
+        return Ok(Exit::Failed);
+    }
+    Ok(match done {
         Done::Left | Done::Told(_) => Exit::Done,
         Done::FrontGone(_) => Exit::Failed,
-    }
+    })
 }

@@ -12,13 +12,14 @@ use crate::config::{Catalogue, Environment, Places, Policy, ProcessEnv, WritePol
 use crate::connect::{self, Follow, Histories, Inbox};
 use crate::model::entry::{Actor, ActorKind};
 use crate::model::name::IncidentId;
-use crate::record::Archive;
+use crate::record::{Archive, IncidentRecord, read_incident};
 use crate::respond::Engine;
-use crate::session::{AskFn, Bearings, Core, Done, Effect, Front, Ledger, Means, Message, Runner, Setup, Signals};
+use crate::session::{AskFn, Bearings, Core, Done, Front, Ledger, Means, Message, Runner, Setup, Signals};
 use crate::text::Safe;
 
 use super::Failure;
 use super::arguments::SessionArguments;
+use super::incident::NO_ENV;
 
 /// What a session is opened with.
 pub(super) struct Opening {
@@ -86,7 +87,8 @@ impl Opening {
             runner.beside(could(env.clone(), places));
         }
         if let Some(id) = incident {
-            runner.perform(Effect::TakeUp(id));
+            let effect = core.take_up(id);
+            runner.perform(effect);
         }
         runner.beside(async move {
             let found = tokio::task::spawn_blocking(left_open).await.ok().flatten();
@@ -147,11 +149,46 @@ async fn could(env: Environment, places: BTreeSet<Safe>) -> Vec<Message> {
     if told.is_empty() { Vec::new() } else { vec![Message::Powers(told)] }
 }
 
-/// The incident that `--incident` names: it has to be there.
-pub(super) fn named(archive: &Archive, arguments: &SessionArguments) -> Result<Option<IncidentId>, Failure> {
+/// The incident that `--incident` names: it has to be there, and to be the archive's own, since
+/// that is what is written to.
+pub(super) fn named(archive: &Archive, arguments: &SessionArguments) -> Result<Option<IncidentRecord>, Failure> {
     let Some(name) = &arguments.incident else { return Ok(None) };
     let dir = archive.find(name).map_err(Failure::usage)?;
-    Ok(dir.file_name().and_then(|id| id.to_str()).map(IncidentId::from))
+    let record = read_incident(&dir).map_err(Failure::usage)?;
+    let own = archive.dir(&record.id);
+    if dir != own && own.canonicalize().ok() != dir.canonicalize().ok() {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "{} is not where the archive has {}, which is {}: a session writes there alone; `warroom incident note` \
+             writes to a copy",
+            dir.display(),
+            record.id,
+            own.display()
+        )));
+    }
+    Ok(Some(record))
+}
+
+/// The same for a session on real systems: neither a drill's record nor that of another
+/// environment, whose entries would be taken for this one's.
+pub(super) fn taken_up(record: &IncidentRecord, env: &Environment) -> Result<IncidentId, Failure> {
+    let id = &record.id;
+    if record.drill() {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "{id} is a drill's record, which says that no real user was affected: `warroom drill SCENARIO --incident \
+             {id}` takes it up"
+        )));
+    }
+    let of: BTreeSet<&str> = record.writers.iter().map(|writer| writer.env.as_str()).collect();
+    if !of.is_empty() && !of.contains(env.name.as_str()) && of != BTreeSet::from([NO_ENV]) {
+        let names: Vec<_> = of.into_iter().filter(|name| *name != NO_ENV).collect();
+        return Err(Failure::usage(anyhow::anyhow!(
+            "{id} is of the environment {}, and this session faces {}: `warroom --env {} --incident {id}` takes it up",
+            names.join(" and "),
+            env.name,
+            names.first().unwrap_or(&"NAME")
+        )));
+    }
+    Ok(id.clone())
 }
 
 /// The environment as the arguments narrow it.

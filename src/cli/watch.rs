@@ -1,5 +1,7 @@
 //! `warroom watch`.
 
+use std::collections::BTreeMap;
+use std::mem::discriminant;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +9,10 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, World};
 use crate::record::{Follower, IncidentRecord};
 use crate::report::{Briefing, Standing, briefing};
+use crate::text::Safe;
 use crate::tui::term::Tty;
 use crate::tui::watch::{Wanted, WatchScreen};
 
@@ -137,26 +140,104 @@ async fn told(mut page: Page) -> Result<Exit, Failure> {
     }
 }
 
-/// Everything at first; then the moments that came, with what they changed.
+/// Everything at first; then the moments that came, wherever in the timeline they belong, with what
+/// they changed, and whether anybody still writes the record.
 fn news(before: Option<&Briefing>, briefing: &Briefing) -> String {
-    let known = before.map_or(0, |before| before.moments.len());
-    let moved = before.is_none_or(|before| before.moments != briefing.moments || before.title != briefing.title);
-    if !moved {
-        return String::new();
+    let mut known: BTreeMap<(World, &Safe), usize> = BTreeMap::new();
+    for moment in before.map_or(&[][..], |before| before.moments.as_slice()) {
+        *known.entry((moment.when, &moment.text)).or_default() += 1;
     }
+    let mut came = Vec::new();
+    for moment in &briefing.moments {
+        match known.get_mut(&(moment.when, &moment.text)) {
+            Some(left) if *left > 0 => *left -= 1,
+            _ => came.push(moment),
+        }
+    }
+    let titled = before.is_none_or(|before| before.title != briefing.title);
+    let turned = before.is_none_or(|before| discriminant(&before.standing) != discriminant(&briefing.standing));
     let mut out = String::new();
-    if before.is_none_or(|before| before.title != briefing.title) {
+    if titled {
         let drill = if briefing.drill { "Drill. " } else { "" };
         out += &format!("{drill}{}\n", briefing.title);
     }
-    for moment in briefing.moments.iter().skip(known.min(briefing.moments.len())) {
+    for moment in &came {
         out += &format!("{:<10}{}\n", moment.at, moment.text);
     }
-    for (label, texts) in [("Affected", &briefing.affected), ("Now", &briefing.now), ("Next", &briefing.next)] {
-        for text in texts {
-            out += &format!("{label:<10}{text}\n");
+    if titled || !came.is_empty() {
+        for (label, texts) in [("Affected", &briefing.affected), ("Now", &briefing.now), ("Next", &briefing.next)] {
+            for text in texts {
+                out += &format!("{label:<10}{text}\n");
+            }
         }
     }
-    out.push('\n');
+    if turned {
+        out += &format!("{:<10}{}\n", "Record", stands(&briefing.standing));
+    }
+    if !out.is_empty() {
+        out.push('\n');
+    }
     out
+}
+
+fn stands(standing: &Standing) -> String {
+    match standing {
+        Standing::Live => "the team writes it now".to_owned(),
+        Standing::Left { since } => format!("nobody writes it: {since}"),
+        Standing::Closed { at } => format!("closed at {at}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::testing::at;
+    use crate::report::Moment;
+
+    fn told(minutes: &[u32], standing: Standing) -> Briefing {
+        let moment = |minute: &u32| Moment {
+            when: at(*minute, 0),
+            at: Safe::from(format!("03:{minute:02}Z")),
+            text: Safe::from(format!("Moment {minute}.")),
+        };
+        Briefing {
+            title: Safe::fixed("Severity 2: x"),
+            drill: false,
+            clock: Safe::fixed("03:30Z"),
+            standing,
+            affected: vec![Safe::fixed("shop: about 7 of 100 attempts fail.")],
+            now: Vec::new(),
+            next: Vec::new(),
+            moments: minutes.iter().map(moment).collect(),
+        }
+    }
+
+    #[test]
+    fn a_moment_that_is_told_late_is_not_lost_and_no_other_is_told_twice() {
+        let before = told(&[14, 16, 16, 20], Standing::Live);
+        assert_eq!(news(Some(&before), &before), "");
+        let said = news(Some(&before), &told(&[4, 14, 16, 16, 16, 20], Standing::Live));
+        let moments: Vec<_> = said.lines().filter(|line| line.starts_with("03:")).collect();
+        assert_eq!(moments, ["03:04Z    Moment 4.", "03:16Z    Moment 16."], "{said}");
+        assert!(said.contains("Affected  shop"), "{said}");
+    }
+
+    #[test]
+    fn that_a_second_day_begins_is_no_news() {
+        let before = told(&[14], Standing::Live);
+        let mut later = before.clone();
+        later.moments[0].at = Safe::fixed("11-21 03:14Z");
+        assert_eq!(news(Some(&before), &later), "");
+    }
+
+    #[test]
+    fn whether_anybody_writes_the_record_is_said_at_first_and_when_it_changes() {
+        let left = |since: &'static str| told(&[14], Standing::Left { since: Safe::fixed(since) });
+        let live = told(&[14], Standing::Live);
+        assert!(news(None, &live).contains("Record    the team writes it now\n"));
+        let said = news(Some(&live), &left("last written at 03:20Z, 1 min ago"));
+        assert_eq!(said, "Record    nobody writes it: last written at 03:20Z, 1 min ago\n\n");
+        let minute_later = news(Some(&left("1 min ago")), &left("2 min ago"));
+        assert_eq!(minute_later, "", "that it grows older is no news");
+    }
 }

@@ -54,6 +54,17 @@ impl Environment {
         let signals = self.prometheus.iter().map(|access| (access.name.as_str(), SourceKind::Signals));
         fixed.chain(alerts).chain(signals).map(|(name, kind)| (SourceId::from(name), kind)).collect()
     }
+
+    /// How often the sources are read whose reads have an interval of their own, by their names.
+    pub fn intervals(&self) -> BTreeMap<SourceId, Duration> {
+        let usage = self.kubernetes.iter().map(|access| ("usage", access.usage_every));
+        let account = self
+            .aws
+            .iter()
+            .flat_map(|access| [("cloudwatch", access.alarms_every), ("cloudwatch-logs", access.logs.every)]);
+        let http = self.alertmanager.iter().chain(&self.prometheus).map(|access| (access.name.as_str(), access.every));
+        usage.chain(account).chain(http).map(|(name, every)| (SourceId::from(name), every)).collect()
+    }
 }
 
 /// Whether an environment may be changed.

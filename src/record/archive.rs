@@ -183,7 +183,13 @@ impl Archive {
 
     /// Starts a journal file of this process in an incident's directory.
     pub fn journal_for(&self, id: &IncidentId, info: StartInfo) -> Result<Journal, JournalError> {
-        Journal::create(&self.dir(id), StartInfo { incident: Some(id.clone()), ..info }, Arc::clone(&self.disk))
+        self.journal_at(&self.dir(id), id, info)
+    }
+
+    /// Starts a journal file of this process in the directory where an incident was read: that of
+    /// a copy is another than the archive's own.
+    pub fn journal_at(&self, dir: &Path, id: &IncidentId, info: StartInfo) -> Result<Journal, JournalError> {
+        Journal::create(dir, StartInfo { incident: Some(id.clone()), ..info }, Arc::clone(&self.disk))
     }
 
     /// Starts a journal file of this process beside those of the record that `holder` names: what

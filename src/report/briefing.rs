@@ -43,6 +43,8 @@ pub struct Briefing {
 /// One line of the timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
+    /// When, to tell it from others: how that is written changes when a second day begins.
+    pub when: World,
     /// `05:14Z`, or with the date where the incident spans several days.
     pub at: Safe,
     /// What happened.

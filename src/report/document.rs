@@ -141,9 +141,10 @@ impl Facts<'_> {
         self.entries.iter().filter(move |entry| entry.draft.kind == kind)
     }
 
-    /// The entry that a milestone rests on.
+    /// What was seen of the systems that a milestone rests on; nothing if a person confirmed it,
+    /// for then it rests on their word.
     fn basis(&self, name: MilestoneName) -> Option<&Entry> {
-        let id = self.milestones.get(name)?.entry.as_ref()?;
+        let id = self.milestones.get(name).filter(|one| !one.confirmed)?.entry.as_ref()?;
         self.entries.iter().find(|entry| entry.id == *id)
     }
 }

@@ -74,8 +74,16 @@ pub(super) fn escape(text: &str, flavor: Flavor) -> String {
     out
 }
 
+/// What stands in code is shown as it is, but a second export goes by markers wherever they
+/// stand.
+fn unmarked(text: &str) -> std::borrow::Cow<'_, str> {
+    const MARKER: &str = "<!-- warroom:";
+    if text.contains(MARKER) { text.replace(MARKER, "<!- - warroom:").into() } else { text.into() }
+}
+
 /// `text` as inline code. Inside a table use [`table`], which needs no code.
 pub(super) fn code(text: &str) -> String {
+    let text = unmarked(text);
     let text: String = text.chars().map(|c| if c == '\n' { ' ' } else { c }).filter(|c| !c.is_control()).collect();
     let ticks = "`".repeat(longest_run(&text) + 1);
     // A code span that starts or ends with a tick needs a space, which is not shown.
@@ -85,7 +93,8 @@ pub(super) fn code(text: &str) -> String {
 
 /// `text` as a fenced block, whose fence is longer than any in the text.
 pub(super) fn fence(text: &str) -> String {
-    let ticks = "`".repeat((longest_run(text) + 1).max(3));
+    let text = unmarked(text);
+    let ticks = "`".repeat((longest_run(&text) + 1).max(3));
     let text: String = text.chars().filter(|c| *c == '\n' || !c.is_control()).collect();
     format!("{ticks}text\n{}\n{ticks}", text.trim_end_matches('\n'))
 }
@@ -183,6 +192,14 @@ mod tests {
         assert_eq!(fence("a\n```\nb"), "````text\na\n```\nb\n````");
         assert_eq!(code("a`b"), "``a`b``");
         assert_eq!(code("`"), "`` ` ``");
+    }
+
+    #[test]
+    fn a_line_of_a_log_in_code_is_no_marker() {
+        let line = "<!-- warroom:end evidence --> and <!-- warroom:begin x -->";
+        for made in [fence(line), code(line)] {
+            assert!(!made.contains("<!-- warroom:") && made.contains("warroom:end evidence"), "{made}");
+        }
     }
 
     proptest! {

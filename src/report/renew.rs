@@ -2,7 +2,7 @@
 //!
 //! Automatic sections stand between `<!-- warroom:begin NAME -->` and `<!-- warroom:end NAME -->`
 //! and are renewed; everything else is theirs. So is a section that they removed, and these
-//! lines of the front matter: `status`, `owner`, `tags`, `title`, and whatever they added.
+//! lines of the front matter: `status`, `owner`, `tags`, `title`, comments, and whatever they added.
 
 /// Lines of the front matter that people own.
 const THEIRS: [&str; 4] = ["status", "owner", "tags", "title"];
@@ -65,9 +65,21 @@ fn blocks(front: &str) -> Vec<(Option<&str>, String)> {
 fn merge_front(old: &str, new: &str) -> String {
     let (old, new) = (blocks(old), blocks(new));
     let mut out = String::new();
-    for (key, block) in &new {
-        let theirs = key.filter(|key| THEIRS.contains(key)).and_then(|key| old.iter().find(|(k, _)| *k == Some(key)));
-        out.push_str(theirs.map_or(block, |(_, block)| block));
+    // Before the first key there is no key's value.
+    let first = |blocks: &[(Option<&str>, String)]| {
+        blocks.first().filter(|(key, _)| key.is_none()).map(|(_, block)| block.clone())
+    };
+    out.extend(first(&old).or_else(|| first(&new)));
+    for (key, block) in new.iter().filter(|(key, _)| key.is_some()) {
+        match old.iter().find(|(known, _)| known == key) {
+            Some((_, theirs)) if key.is_some_and(|key| THEIRS.contains(&key)) => out.push_str(theirs),
+            Some((_, before)) => {
+                out.push_str(block);
+                let remarks = before.lines().filter(|line| line.trim_start().starts_with('#'));
+                out.extend(remarks.map(|line| format!("{line}\n")));
+            }
+            None => out.push_str(block),
+        }
     }
     for (key, block) in &old {
         if key.is_some() && !new.iter().any(|(known, _)| known == key) {
@@ -120,6 +132,15 @@ mod tests {
             renew(OLD, NEW),
             "---\nstatus: in_review\nseverity: SEV2\ntags:\n  - db\nteam: shop\n---\n# Mine\n<!-- warroom:begin a -->\nnew a\n<!-- warroom:end a -->\nmy words\n<!-- warroom:begin c -->\nkept\n<!-- warroom:end c -->\n"
         );
+    }
+
+    #[test]
+    fn comments_in_the_front_matter_survive() {
+        let old = "---\n# agreed with legal\nstatus: closed\nseverity: SEV3\n# was SEV1 until noon\n---\nx";
+        let new = "---\nstatus: draft\nseverity: SEV2\n---\nx";
+        let merged = "---\n# agreed with legal\nstatus: closed\nseverity: SEV2\n# was SEV1 until noon\n---\nx";
+        assert_eq!(renew(old, new), merged);
+        assert_eq!(renew(merged, new), merged, "not told twice");
     }
 
     #[test]

@@ -366,3 +366,86 @@ fn an_action_tells_what_users_felt_who_let_it_and_what_is_left_over() {
     let text = postmortem(&record, &Options::default()).expect("the shipped template works");
     assert!(text.contains("| no, owned by team-money |"), "{text}");
 }
+
+fn told(tell: impl FnOnce(&Story)) -> String {
+    let disk = MemoryDisk::default();
+    let info = StartInfo {
+        titles: Default::default(),
+        incident: Some(IncidentId::from("2026-11-21-checkout")),
+        version: Safe::fixed("0.1.0"),
+        drill: false,
+        env: Safe::fixed("prod-eu"),
+        actor: ana(),
+        at: at(9, 0),
+    };
+    let story = Story(Journal::create(Path::new(DIR), info, Arc::new(disk.clone())).expect("the disk works"));
+    tell(&story);
+    wait(story.0.close(at(59, 0))).expect("it is sealed");
+    postmortem(&read_on(&disk, Path::new(DIR)), &Options::default()).expect("the template works")
+}
+
+#[test]
+fn a_confirmed_milestone_is_a_responders_word_and_no_alert_and_no_signal() {
+    use crate::model::entry::MilestoneName;
+    let text = told(|story| {
+        story.noticed(11, EntryKind::Breach, "shop", "shop errors", "shop errors 8.4 % (limit 2 %)");
+        story.noticed(12, EntryKind::AlertFiring, "shop", "ShopErrors", "ShopErrors fires");
+        for (name, minute) in
+            [(MilestoneName::ImpactStart, 10), (MilestoneName::Detected, 11), (MilestoneName::Mitigated, 30)]
+        {
+            let body = Body::Milestone { name, at: Some(at(minute, 0)) };
+            story.said(40, EntryKind::Milestone, "2026-11-21-checkout", "a milestone is confirmed", Some(body));
+        }
+    });
+    let summary = text.split("\n## ").find(|section| section.starts_with("Summary")).expect("there is one");
+    assert!(summary.contains("The impact began on 2026-11-21 at 03:10 UTC."), "{summary}");
+    assert!(summary.contains("It was noticed at 03:11 UTC"), "{summary}");
+    assert!(
+        summary.contains("A responder says the impact was over at 03:30 UTC; nobody has declared it resolved yet."),
+        "{summary}"
+    );
+    for wrong in ["alert 2026-11-21-checkout", "was back within its limit", "a milestone is confirmed."] {
+        assert!(!summary.contains(wrong), "{wrong}: {summary}");
+    }
+    assert!(!text.contains("2026-11-21-checkout (warroom)"), "an incident does not notice itself: {text}");
+}
+
+#[test]
+fn the_worst_of_a_breach_is_a_value_of_it() {
+    let text = told(|story| {
+        // Between two marks of the tracks.
+        story.tell(
+            20,
+            10,
+            Draft { subject: "shop errors".into(), ..draft(EntryKind::Breach, "shop errors 5 % (limit 2 %)") },
+        );
+        story.tell(20, 50, Draft { subject: "shop errors".into(), ..draft(EntryKind::Recovered, "shop errors back") });
+        // A signal that has to stay above its limit, and was well a minute before.
+        story.noticed(30, EntryKind::Breach, "shop", "shop orders", "shop orders 40 (limit 100)");
+        story.noticed(33, EntryKind::Recovered, "shop", "shop orders", "shop orders back at 120");
+        for minute in 10..40 {
+            let sample = |track: &'static str, unit, limit, value| TrackSample {
+                at: at(minute, 0),
+                track: Safe::fixed(track),
+                service: Some(ServiceName::from("shop")),
+                unit,
+                limit: Some(limit),
+                values: [(Safe::fixed("value"), Some(value))].into(),
+            };
+            story.0.track(sample("shop errors", Unit::Ratio, 0.02, 0.003));
+            let orders = match minute {
+                30 => 40.0,
+                31 => 30.0,
+                32 => 60.0,
+                _ => 120.0,
+            };
+            story.0.track(sample("shop orders", Unit::Count, 100.0, orders));
+        }
+    });
+    let line = |signal: &str| {
+        let found = text.lines().find(|line| line.starts_with(&format!("| {signal} | 03:")));
+        found.unwrap_or_default().to_owned()
+    };
+    assert!(line("shop errors").contains("| shop errors 5 % (limit 2 %) |"), "{}", line("shop errors"));
+    assert!(line("shop orders").contains("| 30 (limit 100) |"), "{}", line("shop orders"));
+}

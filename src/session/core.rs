@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use crate::clock::World;
 use crate::config::{Catalogue, Environment, WritePolicy};
-use crate::model::card::Place;
 use crate::model::entry::{Actor, Entry, EntryKind, Phase, Severity};
 use crate::model::finding::Finding;
-use crate::model::name::{EnvId, IncidentId, ServiceName, SourceId, SourceKind};
+use crate::model::name::{IncidentId, ServiceName, SourceId};
 use crate::model::plan::{Outcome, Plan, PlanId};
 use crate::model::runbook::Runbook;
 use crate::model::signal::{Signal, Stamped};
@@ -24,6 +23,7 @@ use super::Effect;
 use super::message::Dated;
 use super::sampled::Sampled;
 use super::scans::Scans;
+use super::{Effect, Facing};
 
 /// All state of a session. Fronts read it; only `update` changes it.
 #[derive(Debug)]
@@ -182,15 +182,7 @@ impl Core {
         }
         Self {
             now,
-            facing: Facing {
-                env: env.name.clone(),
-                production: env.production,
-                color: env.color.clone(),
-                drill: env.drill,
-                write: env.write,
-                window: chrono::TimeDelta::from_std(env.write_window).unwrap_or(chrono::TimeDelta::minutes(15)),
-                sources: env.source_kinds(),
-            },
+            facing: Facing::of(env),
             picture,
             scans: Scans::default(),
             incident: None,
@@ -220,7 +212,7 @@ impl Core {
     /// Takes note of what the environment has by now: a drill's servers are there only after the
     /// first frame.
     pub fn reaches(&mut self, env: &Environment) {
-        self.facing.sources = env.source_kinds();
+        (self.facing.sources, self.facing.intervals) = (env.source_kinds(), env.intervals());
         self.alertmanagers = env.alertmanager.iter().map(|access| SourceId::from(access.name.as_str())).collect();
     }
 
@@ -242,6 +234,12 @@ impl Core {
         self.desk.pass.withdraw();
         self.desk.planning = None;
         self.consent.take().map(|_| Effect::StopAwaiting)
+    }
+
+    /// What takes up an incident that is there. Until that is done no other is declared.
+    pub fn take_up(&mut self, id: IncidentId) -> Effect {
+        self.desk.declaring = true;
+        Effect::TakeUp(id)
     }
 
     /// The plan that is shown, if one is.
@@ -279,36 +277,6 @@ impl Core {
     pub(super) fn next_ticket(&mut self) -> u64 {
         self.desk.ticket += 1;
         self.desk.ticket
-    }
-}
-
-/// The environment that is faced.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Facing {
-    /// Its name.
-    pub env: EnvId,
-    /// Whether it counts as production.
-    pub production: bool,
-    /// The colour the configuration names for it.
-    pub color: Option<Safe>,
-    /// Whether its world is a drill's.
-    pub drill: bool,
-    /// Whether actions may be planned at all.
-    pub write: WritePolicy,
-    /// How long a write window stays open.
-    pub window: chrono::TimeDelta,
-    /// What each of its sources tells of.
-    pub sources: BTreeMap<SourceId, SourceKind>,
-}
-
-impl Facing {
-    /// What kind of place it is.
-    pub fn place(&self) -> Place {
-        match (self.drill, self.production) {
-            (true, _) => Place::Drill,
-            (false, true) => Place::Production,
-            (false, false) => Place::Other,
-        }
     }
 }
 

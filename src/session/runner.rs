@@ -332,7 +332,9 @@ impl Runner {
             Ok(Err(error)) => Safe::from(error.to_string()),
         };
         tracing::error!(%why, "leaving without a whole record");
-        core.journal_failed.get_or_insert(why);
+        if core.journal_failed.is_none() {
+            core.cannot_record(why);
+        }
     }
 }
 

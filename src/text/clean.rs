@@ -11,6 +11,8 @@ use super::Safe;
 pub const TEXT_CAP: usize = 4 * 1024;
 /// Longest kept log line, in bytes. The rest is counted in a marker at its end.
 pub const LINE_CAP: usize = 16 * 1024;
+/// Longest kept text of several lines, in bytes.
+pub const BLOCK_CAP: usize = 16 * TEXT_CAP;
 /// More combining marks and joiners than this on one character are decoration, not language.
 const MARKS_CAP: u32 = 6;
 
@@ -26,12 +28,19 @@ pub fn clean_capped(raw: &str, cap: usize) -> Safe {
     Safe::trusted(out)
 }
 
-/// Several lines: line feeds stay, everything else as in [`clean`], with room for 16 times the
-/// text.
+/// Several lines of at most [`BLOCK_CAP`] bytes: line feeds stay, everything else as in [`clean`].
 pub fn clean_block(raw: &str) -> Safe {
     let mut out = String::with_capacity(raw.len().min(TEXT_CAP));
-    append(&mut out, raw, 16 * TEXT_CAP, true);
+    append(&mut out, raw, BLOCK_CAP, true);
     Safe::trusted(out)
+}
+
+/// A text as a title, which is its first line, and the rest of it, if there is one. A title that
+/// has no room for its line leaves nothing out: the whole text is the rest then.
+pub fn titled(raw: &str) -> (Safe, Option<Safe>) {
+    let (first, rest) = raw.split_once('\n').unwrap_or((raw, ""));
+    let rest = if first.len() > TEXT_CAP { raw } else { rest };
+    (clean(first), Some(clean_block(rest.trim())).filter(|rest| !rest.is_empty()))
 }
 
 /// Appends one cleaned line to `out`: the form for callers that keep many lines in one buffer.
@@ -216,6 +225,17 @@ mod tests {
         let joined = format!("a{}b", "\u{301}\u{301}\u{301}\u{200d}".repeat(50));
         assert_eq!(clean(&joined).chars().count(), 2 + MARKS_CAP as usize);
         assert_eq!(clean("❤\u{fe0f}\u{200d}🔥"), "❤\u{fe0f}\u{200d}🔥");
+    }
+
+    #[test]
+    fn a_title_is_the_first_line_and_nothing_is_left_out() {
+        let both = |title: &str, rest: Option<&str>| (Safe::from(title), rest.map(clean_block));
+        assert_eq!(titled("pool is full"), both("pool is full", None));
+        assert_eq!(titled("pool\n\n is full\nsince 3\n"), both("pool", Some("is full\nsince 3")));
+        let long = "x".repeat(TEXT_CAP + 1);
+        let (title, rest) = titled(&format!("{long}\nmore"));
+        assert!(title.ends_with("[1 more bytes]"), "{title}");
+        assert_eq!(rest, Some(clean_block(&format!("{long}\nmore"))));
     }
 
     #[test]

@@ -13,10 +13,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use crate::clock::wall;
-use crate::text::{Safe, clean_block};
+use crate::text::{BLOCK_CAP, Safe, clean_block};
 
-/// Bytes of a text that are read; a note is none of a megabyte.
-const TEXT: u64 = 64 * 1024;
+/// Bytes of a text that are taken; a note is none of a megabyte.
+const TEXT: u64 = BLOCK_CAP as u64;
 /// An editor that is told to end is given this long.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// Variables of the process that no editor needs and no editor's plugin should see.
@@ -40,7 +40,8 @@ pub(super) enum Edited {
     Written(Safe),
     /// Nothing was left: the person thought better of it.
     Empty,
-    /// The editor failed; the text as it stood in the file then.
+    /// The editor failed, or its text is too long: the text as it stood in the file then, or
+    /// before, if the file is kept.
     Failed { why: String, text: Safe },
 }
 
@@ -64,6 +65,13 @@ impl Editing {
     pub(super) async fn ended(&mut self) -> Edited {
         let ended = self.child.wait().await;
         let text = read(&self.file);
+        if text.as_ref().is_ok_and(|text| text.len() as u64 > TEXT) {
+            let why = format!(
+                "not noted: the text is longer than {TEXT} bytes; it is kept in {}, to be noted in parts",
+                self.file.display()
+            );
+            return Edited::Failed { why, text: Safe::from(self.before.as_str()) };
+        }
         let edited = self.judge(ended, text);
         let _ = std::fs::remove_dir_all(&self.folder);
         edited
@@ -103,9 +111,10 @@ fn spawn(editor: &str, file: &Path) -> io::Result<Child> {
     command.spawn()
 }
 
+/// One byte more than is taken tells that there is more.
 fn read(file: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
-    std::fs::File::open(file)?.take(TEXT).read_to_end(&mut bytes)?;
+    std::fs::File::open(file)?.take(TEXT + 1).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -168,6 +177,18 @@ mod tests {
         assert!(!folder.exists());
         let Edited::Failed { why, .. } = edited("no-such-editor-anywhere", "").await.0 else { panic!() };
         assert!(why.contains("no-such-editor-anywhere"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn a_text_that_is_too_long_stays_in_its_file_and_is_told_where() {
+        let (text, folder) = edited("head -c 70000 /dev/zero | tr '\\0' x >", "").await;
+        let Edited::Failed { why, text } = text else { panic!("{text:?}") };
+        let file = folder.join("note.txt");
+        assert!(why.contains(&file.display().to_string()) && text.is_empty(), "{why}");
+        assert_eq!(std::fs::metadata(&file).unwrap().len(), 70_000);
+        std::fs::remove_dir_all(folder).unwrap();
+        let (whole, folder) = edited("head -c 65536 /dev/zero | tr '\\0' x >", "").await;
+        assert!(matches!(whole, Edited::Written(text) if text.len() == 65_536) && !folder.exists());
     }
 
     #[tokio::test]

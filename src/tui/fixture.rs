@@ -105,6 +105,7 @@ impl Fixture {
             facing: Facing {
                 window: chrono::TimeDelta::minutes(15),
                 sources: sources(),
+                intervals: Default::default(),
                 env: EnvId::from("prod-eu"),
                 production: true,
                 color: None,

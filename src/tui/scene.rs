@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use chrono::TimeDelta;
+
 use crate::clock::World;
 use crate::config::Catalogue;
 use crate::model::cluster::NamedPod;
@@ -185,12 +187,10 @@ impl<'a> Scene<'a> {
         failing.min().or_else(|| firing.min())
     }
 
-    /// How what a pane shows comes in.
-    pub(super) fn feed(&self, pane: Pane, rows: &[&Origin]) -> Feed {
-        if pane == Pane::Timeline {
-            return Feed::default();
-        }
-        let feeds = |row: &&SourceRow| {
+    /// The sources that tell of what a pane shows: by what they are, or because its rows came from
+    /// them.
+    fn feeding<'s>(&'s self, pane: Pane, rows: &'s [&'s Origin]) -> impl Iterator<Item = &'a SourceRow> + 's {
+        self.sources.iter().filter(move |row| {
             let kind = match pane {
                 Pane::Alerts => SourceKind::Alerts,
                 Pane::Services => SourceKind::Signals,
@@ -201,10 +201,29 @@ impl<'a> Scene<'a> {
                 Pane::Timeline => return false,
             };
             rows.contains(&&row.origin) || self.facing.sources.get(&row.origin.source) == Some(&kind)
-        };
-        let sources: Vec<_> = self.sources.iter().filter(feeds).collect();
+        })
+    }
+
+    /// Whether a source of what a pane shows was ever read: else nothing is known of it.
+    pub(super) fn was_read(&self, pane: Pane) -> bool {
+        self.feeding(pane, &[]).any(|row| row.last_read.is_some())
+    }
+
+    /// How a source is.
+    pub(super) fn told(&self, row: &SourceRow) -> Told {
+        let every = self.facing.intervals.get(&row.origin.source);
+        let late = every.and_then(|every| TimeDelta::from_std(*every).ok()).map_or(LATE, |every| LATE.max(every * 3));
+        Told::of(row, self.now, late)
+    }
+
+    /// How what a pane shows comes in.
+    pub(super) fn feed(&self, pane: Pane, rows: &[&Origin]) -> Feed {
+        if pane == Pane::Timeline {
+            return Feed::default();
+        }
+        let sources: Vec<_> = self.feeding(pane, rows).collect();
         let dropped: u64 = sources.iter().map(|row| row.dropped).sum();
-        let told: Vec<_> = sources.iter().map(|row| Told::of(row, self.now)).collect();
+        let told: Vec<_> = sources.iter().map(|row| self.told(row)).collect();
         let live = told.iter().filter(|told| told.freshness <= Freshness::Limited).count();
         // Once in full, and once as short as it can be said.
         let (mut full, mut brief): (Vec<String>, Vec<String>) = Default::default();
@@ -255,7 +274,7 @@ impl<'a> Scene<'a> {
     /// Whether nothing new comes from there.
     pub(super) fn is_stale(&self, origin: &Origin) -> bool {
         let row = self.sources.iter().find(|row| row.origin == *origin);
-        row.is_some_and(|row| Told::of(row, self.now).freshness >= Freshness::Late)
+        row.is_some_and(|row| self.told(row).freshness >= Freshness::Late)
     }
 }
 
@@ -286,8 +305,8 @@ pub(super) enum Freshness {
 
 /// A source that is read and tells nothing for so long is said to be silent.
 const SILENT: i64 = 30;
-/// A live source that was not read for so long is late: polls of all kinds are shorter.
-const LATE_SECONDS: i64 = 90;
+/// A live source that was not read for so long is late, unless three of its reads take longer.
+const LATE: TimeDelta = TimeDelta::seconds(90);
 
 /// How one source is, in words with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -305,7 +324,7 @@ impl Told {
         self.long.split_once(' ').map_or(self.long.as_str(), |(_, words)| words).to_owned()
     }
 
-    pub(super) fn of(row: &SourceRow, now: World) -> Self {
+    fn of(row: &SourceRow, now: World, late: TimeDelta) -> Self {
         let name = row.origin.source.as_str();
         let read = |what: &str| match row.last_read {
             Some(at) => (
@@ -315,7 +334,7 @@ impl Told {
             None => (format!("{name}{what} never read"), format!("{name}{what} never read")),
         };
         let same = |text: String| (text.clone(), text);
-        let late = row.last_read.is_some_and(|at| (now - at).num_seconds() >= LATE_SECONDS);
+        let late = row.last_read.is_some_and(|at| now - at >= late);
         let (freshness, (short, long)) = match &row.state {
             SourceState::Connecting => (Freshness::Limited, same(format!("{name} connecting"))),
             SourceState::Live { .. } if late => (Freshness::Late, read("")),

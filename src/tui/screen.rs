@@ -20,6 +20,7 @@ use super::ScreenError;
 use super::chrome::{self, Brush};
 use super::editor::{Edited, Editing};
 use super::keymap::Keymap;
+use super::saving::{Saved, Saving};
 use super::scene::Scene;
 use super::state::{State, Wish};
 use super::term::{Depth, Device, Terminal, heard};
@@ -98,6 +99,9 @@ pub struct Screen {
     /// The editor that has the terminal, and what came of it.
     editing: Option<Editing>,
     edited: Option<Edited>,
+    /// The view that is being saved, and what became of it.
+    saving: Option<Saving>,
+    saved: Option<Saved>,
     continued: Option<Signal>,
     dirty: bool,
     /// How long the last frame took to draw.
@@ -133,6 +137,8 @@ impl Screen {
             terminal,
             editing: None,
             edited: None,
+            saving: None,
+            saved: None,
             continued: None,
             dirty: true,
             cost: Duration::ZERO,
@@ -158,8 +164,12 @@ impl Screen {
         kept
     }
 
-    /// Waits until the terminal took the last frame, at most `patience`.
+    /// Waits until a view that is being saved is written and the terminal took the last frame, at
+    /// most `patience` each.
     pub fn settle(&self, patience: Duration) -> bool {
+        if let Some(saving) = &self.saving {
+            saving.settle(patience);
+        }
         self.terminal.settle(patience)
     }
 
@@ -174,6 +184,7 @@ impl Screen {
     pub(super) fn handle_in(&mut self, input: Input, scene: &Scene<'_>) -> Vec<Command> {
         let now = wall();
         self.dirty = true;
+        self.note_written();
         let commands = match input {
             Input::Terminal(Event::Resize(columns, rows)) => {
                 self.terminal.resize(columns, rows);
@@ -182,6 +193,14 @@ impl Screen {
             Input::Terminal(event) => self.state.event(&event, scene, now),
             Input::Command(command) => self.state.command(command, scene, now),
             Input::Ended => vec![Command::Quit],
+            Input::Continued if self.saved.is_some() => {
+                match self.saved.take() {
+                    Some(Ok(path)) => self.state.say(NoticeKind::Done, format!("saved to {path}"), now),
+                    Some(Err(why)) => self.state.say(NoticeKind::Error, why, now),
+                    None => {}
+                }
+                Vec::new()
+            }
             Input::Continued => {
                 // Whoever stopped us may have left the terminal in any state.
                 let edited = self.edited.take();
@@ -237,12 +256,16 @@ impl Screen {
             Wish::Save(pane) => {
                 let text = self.state.text_of(pane, scene);
                 let name = format!("{}-{}.txt", pane.title().to_lowercase(), scene.now.format("%Y%m%dT%H%M%SZ"));
-                let said = match &self.options.save_dir {
-                    None => Err("there is no folder to save to".to_owned()),
-                    Some(folder) => save(folder, &name, &text),
+                let started = match (&self.options.save_dir, &self.saving) {
+                    (None, _) => Err("there is no folder to save to".to_owned()),
+                    (_, Some(_)) => Err("not saved: the disk has not taken the last view yet".to_owned()),
+                    (Some(folder), None) => {
+                        let folder = folder.clone();
+                        Saving::start(move || save(&folder, &name, &text))
+                    }
                 };
-                match said {
-                    Ok(path) => self.state.say(NoticeKind::Done, format!("saved to {path}"), now),
+                match started {
+                    Ok(saving) => self.saving = Some(saving),
                     Err(why) => self.state.say(NoticeKind::Error, why, now),
                 }
             }
@@ -312,9 +335,18 @@ impl Screen {
         // On a screen that is too small nobody has read a plan.
         let area = self.terminal.area();
         if !self.dirty && area.width >= chrome::SMALLEST.0 && area.height >= chrome::SMALLEST.1 {
-            self.state.note_drawn(scene, now);
+            // The frame before was taken, or this one would not have been.
+            self.note_written();
+            if self.state.note_drawn(scene, now) {
+                self.state.on_its_way = Some(self.terminal.sent());
+            }
         }
         Ok(())
+    }
+
+    fn note_written(&mut self) {
+        let (frame, at) = self.terminal.written();
+        self.state.note_written(frame, at);
     }
 }
 
@@ -334,6 +366,14 @@ fn save(folder: &std::path::Path, name: &str, text: &str) -> Result<String, Stri
     match written {
         Ok(()) => Ok(path.display().to_string()),
         Err(error) => Err(format!("cannot save the view to {}: {error}", path.display())),
+    }
+}
+
+/// What became of a view that is being saved; for ever if none is.
+async fn ended(saving: &mut Option<Saving>) -> Saved {
+    match saving {
+        Some(saving) => saving.ended().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -360,6 +400,10 @@ impl Front for Screen {
         tokio::select! {
             biased;
             () = heard(&mut self.continued) => Input::Continued,
+            saved = ended(&mut self.saving) => {
+                (self.saving, self.saved) = (None, Some(saved));
+                Input::Continued
+            }
             event = self.terminal.event() => match event {
                 Ok(event) => Input::Terminal(event),
                 Err(error) => {

@@ -17,7 +17,7 @@ use crate::model::name::{IncidentId, ServiceName};
 use crate::model::plan::{Plan, PlanId, Tier};
 use crate::observe::alerts::Claim;
 use crate::observe::logs::{LineId, LogFilter, LogPattern};
-use crate::session::{Consent, Grant, NoticeKind, PlanView, Wanted};
+use crate::session::{Consent, Grant, Notice, NoticeKind, PlanView, Wanted};
 use crate::text::Safe;
 
 pub(super) use keys::BREAK_GLASS;
@@ -62,8 +62,10 @@ pub(super) struct State {
     pub(super) zone: usize,
     pub(super) said: Option<Said>,
     pub(super) pending: Vec<KeyCombination>,
-    /// The plan that was drawn, and when its first frame left.
+    /// The plan that was drawn, and when its first frame was written.
     pub(super) drawn: Option<(PlanId, Wall)>,
+    /// The number of that frame, as long as the terminal has not taken it.
+    pub(super) on_its_way: Option<u64>,
     /// Keys sooner than this after the first frame of a plan were typed before it was read.
     pub(super) arm: Duration,
     /// The incident whose resumption was put off.
@@ -73,10 +75,10 @@ pub(super) struct State {
     pub(super) rects: Vec<(Pane, Rect)>,
     /// What only the screen can do.
     pub(super) wishes: Vec<Wish>,
-    notice_put_away: Option<crate::clock::World>,
+    notice_put_away: Option<Notice>,
     /// The session's notice that was drawn last, and when that was first: by the wall, because
     /// nobody reads faster in a drill whose time runs faster.
-    notice_drawn: Option<(crate::clock::World, Wall)>,
+    notice_drawn: Option<(Notice, Wall)>,
 }
 
 /// What only the screen can do.
@@ -203,6 +205,7 @@ impl State {
             said: None,
             pending: Vec::new(),
             drawn: None,
+            on_its_way: None,
             arm,
             later: None,
             history: Vec::new(),
@@ -267,9 +270,9 @@ impl State {
         if let Some(said) = own {
             return Some((said.kind, &said.text));
         }
-        let notice = scene.notice.filter(|notice| Some(notice.at) != self.notice_put_away)?;
+        let notice = scene.notice.filter(|notice| Some(*notice) != self.notice_put_away.as_ref())?;
         // An error stays until it is put away; news pass by themselves.
-        let drawn = self.notice_drawn.filter(|(at, _)| *at == notice.at).map_or(now, |(_, drawn)| drawn);
+        let drawn = self.notice_drawn.as_ref().filter(|(it, _)| it == notice).map_or(now, |(_, drawn)| *drawn);
         let fresh = notice.kind == NoticeKind::Error || now.saturating_duration_since(drawn) < NOTICE_FOR;
         fresh.then_some((notice.kind, notice.text.as_str()))
     }
@@ -281,7 +284,19 @@ impl State {
 
     /// Whether a plan was on the screen long enough to have been read by who presses a key now.
     pub(super) fn armed(&self, plan: &Plan, now: Wall) -> bool {
-        self.drawn.as_ref().is_some_and(|(id, at)| *id == plan.id && now.saturating_duration_since(*at) >= self.arm)
+        let long_enough = |at: Wall| now.saturating_duration_since(at) >= self.arm;
+        self.on_its_way.is_none() && self.drawn.as_ref().is_some_and(|(id, at)| *id == plan.id && long_enough(*at))
+    }
+
+    /// The terminal has taken the frame of this number: over a slow link that is later than it was
+    /// sent, and what is read before it is the frame before.
+    pub(super) fn note_written(&mut self, frame: u64, at: Wall) {
+        if self.on_its_way.is_some_and(|awaited| awaited <= frame) {
+            self.on_its_way = None;
+            if let Some((_, drawn)) = &mut self.drawn {
+                *drawn = at.max(*drawn);
+            }
+        }
     }
 
     /// Whether a plan's confirmation is the target's name.
@@ -295,16 +310,18 @@ impl State {
         plan.tier == Tier::Grave && !scene.consent.is_some_and(given)
     }
 
-    /// A frame with this plan and this notice was handed to the terminal.
-    pub(super) fn note_drawn(&mut self, scene: &Scene<'_>, now: Wall) {
+    /// A frame with this plan and this notice was handed to the terminal. Whether it is the first
+    /// one with this plan.
+    pub(super) fn note_drawn(&mut self, scene: &Scene<'_>, now: Wall) -> bool {
         if let Some(notice) = scene.notice
-            && self.notice_drawn.is_none_or(|(at, _)| at != notice.at)
+            && self.notice_drawn.as_ref().is_none_or(|(drawn, _)| drawn != notice)
         {
-            self.notice_drawn = Some((notice.at, now));
+            self.notice_drawn = Some((notice.clone(), now));
         }
         match scene.plan {
             Some(PlanView::Shown { plan, .. }) => {
-                if self.drawn.as_ref().is_none_or(|(id, _)| *id != plan.id) {
+                let first = self.drawn.as_ref().is_none_or(|(id, _)| *id != plan.id);
+                if first {
                     self.drawn = Some((plan.id.clone(), now));
                     let meaning = plan.meaning();
                     if meaning != self.meaning {
@@ -312,12 +329,14 @@ impl State {
                         (self.glass, self.plan_scroll, self.meaning) = (None, 0, meaning);
                     }
                 }
+                first
             }
             Some(PlanView::Planning { .. } | PlanView::Refused { .. }) | None => {
-                self.drawn = None;
+                (self.drawn, self.on_its_way) = (None, None);
                 self.typed.reset();
                 self.glass = None;
                 self.meaning.clear();
+                false
             }
         }
     }

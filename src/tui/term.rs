@@ -184,6 +184,16 @@ impl Terminal {
         true
     }
 
+    /// The number of the last frame that was sent: what is on its way, or on the terminal.
+    pub(super) fn sent(&self) -> u64 {
+        self.writer.sent()
+    }
+
+    /// The number of the last frame that the terminal took, and when it had taken it.
+    pub(super) fn written(&self) -> (u64, crate::clock::Wall) {
+        self.writer.shared().written()
+    }
+
     /// Hands `text` to the terminal's clipboard with the next frame. Says how many bytes went.
     pub fn copy(&mut self, text: &str, tmux: bool) -> clipboard::Sent {
         clipboard::osc52(&mut self.extra, text, tmux)

@@ -35,7 +35,7 @@ pub(super) fn run(id: &str, hash: &str, yes: bool) -> Result<Exit, Failure> {
         Sharing::Private => archive,
         shared => Archive::shared(archive.root, shared),
     };
-    write(&archive, &record.id, &record, vec![said(EntryKind::Consented, &subject, title, Some(body))])?;
+    write(&archive, &record, said(EntryKind::Consented, &subject, title, Some(body)))?;
     print("The consent is in the record. It counts if this is another user than the one who asked.\n")?;
     Ok(Exit::Done)
 }

@@ -62,8 +62,13 @@ impl Sharing {
     /// As the directory `dir` is shared: for whoever adds to a record without its configuration.
     pub fn like(dir: &Path) -> Self {
         const GROUP_READS: u32 = 0o040;
+        const GROUP_WRITES: u32 = 0o020;
         let mode = std::fs::metadata(dir).map_or(0, |facts| facts.permissions().mode());
-        if mode & GROUP_READS == 0 { Self::Private } else { Self::Group { id: None } }
+        match (mode & GROUP_READS != 0, mode & GROUP_WRITES != 0) {
+            (false, _) => Self::Private,
+            (true, false) => Self::Group { id: None },
+            (true, true) => Self::Writers { id: None },
+        }
     }
 
     fn dir_mode(self) -> u32 {

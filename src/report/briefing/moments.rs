@@ -25,8 +25,9 @@ pub(super) fn moments(facts: &Facts<'_>) -> Vec<Moment> {
     let mut moments: Vec<Moment> = Vec::new();
     for entry in &facts.entries {
         let Some(text) = words(facts, entry, &hurt, &mut told) else { continue };
-        let moment = Moment { at: sentence(facts.time(entry.occurred_at)), text: sentence(text) };
-        if moments.last() != Some(&moment) {
+        let when = entry.occurred_at;
+        let moment = Moment { when, at: sentence(facts.time(when)), text: sentence(text) };
+        if moments.last().is_none_or(|last| (&last.at, &last.text) != (&moment.at, &moment.text)) {
             moments.push(moment);
         }
     }

@@ -1,6 +1,6 @@
 //! What users feel, as far as the services' signals and alerts tell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::World;
 use crate::model::entry::{Entry, EntryKind};
@@ -78,6 +78,8 @@ pub(super) fn of_hundred(share: f64) -> String {
 #[derive(Debug, Default)]
 struct Trouble<'a> {
     breaches: BTreeMap<&'a Safe, World>,
+    /// Those of them that users feel.
+    felt: BTreeSet<&'a Safe>,
     /// By their numbers in the record.
     alerts: BTreeMap<usize, World>,
     /// From when to when it was last in trouble that users felt, if that is over.
@@ -92,11 +94,13 @@ impl<'a> Trouble<'a> {
             EntryKind::Breach => {
                 self.breaches.entry(subject).or_insert(at);
                 if felt {
+                    self.felt.insert(subject);
                     self.felt_since = Some(self.felt_since.map_or(at, |since| since.min(at)));
                 }
             }
             EntryKind::Recovered => {
                 self.breaches.remove(subject);
+                self.felt.remove(subject);
             }
             EntryKind::AlertFiring => {
                 alert.map(|alert| self.alerts.entry(alert).or_insert(at));
@@ -106,7 +110,7 @@ impl<'a> Trouble<'a> {
             }
             _ => {}
         }
-        if self.breaches.is_empty()
+        if self.felt.is_empty()
             && let Some(since) = self.felt_since.take()
         {
             self.over = Some((since, at));
@@ -145,10 +149,10 @@ fn line(facts: &Facts<'_>, service: &ServiceName, trouble: &Trouble<'_>) -> Opti
     {
         return Some(sentence(format!("{name}: {}, {}.", words.join("; "), since(at))));
     }
-    if let Some((from, to)) = trouble.over {
-        let lasted = length(to - from);
-        return Some(sentence(format!("{name}: back to normal since {}, after {lasted}.", facts.time(to))));
+    // Whatever is over: nothing is normal while something is wrong.
+    if let Some(first) = trouble.alerts.values().chain(trouble.breaches.values()).min() {
+        return Some(sentence(format!("{name}: monitoring reports trouble, {}.", since(*first))));
     }
-    let first = trouble.alerts.values().chain(trouble.breaches.values()).min()?;
-    Some(sentence(format!("{name}: monitoring reports trouble, {}.", since(*first))))
+    let (from, to) = trouble.over?;
+    Some(sentence(format!("{name}: back to normal since {}, after {}.", facts.time(to), length(to - from))))
 }

@@ -206,3 +206,30 @@ fn what_is_left_over_is_told_to_those_who_wait_until_it_is_over() {
     assert_eq!(told(&entries, 10).as_deref(), Some("1 temporary change is still in force; it ends by itself."));
     assert_eq!(told(&entries, 30), None);
 }
+
+#[test]
+fn nothing_is_back_to_normal_while_an_alert_fires_or_a_limit_is_broken() {
+    let affected = |minute: u32, entries: &[Entry]| {
+        let told =
+            briefing(&record(entries.to_vec(), vec![sample("shop errors", Unit::Ratio, 1, 0.07)]), at(minute, 0), None);
+        told.affected[0].to_string()
+    };
+    let mut entries = vec![
+        of("shop", "shop errors", entry("01", EntryKind::Breach, at(1, 0), "")),
+        of("shop", "ShopErrors", entry("02", EntryKind::AlertFiring, at(2, 0), "")),
+        of("shop", "shop cpu", entry("03", EntryKind::Breach, at(3, 0), "")),
+        of("shop", "shop errors", entry("04", EntryKind::Recovered, at(10, 0), "")),
+    ];
+    assert_eq!(affected(11, &entries), "shop: monitoring reports trouble, since 03:02Z, 9 min.");
+    entries.push(of("shop", "ShopErrors", entry("05", EntryKind::AlertResolved, at(12, 0), "")));
+    assert_eq!(affected(13, &entries), "shop: monitoring reports trouble, since 03:03Z, 10 min.");
+    entries.push(of("shop", "shop cpu", entry("06", EntryKind::Recovered, at(20, 0), "")));
+    assert_eq!(
+        affected(21, &entries),
+        "shop: back to normal since 03:10Z, after 9 min.",
+        "what users felt ended with what they felt"
+    );
+    // It comes back: the time before does not count.
+    entries.push(of("shop", "shop errors", entry("07", EntryKind::Breach, at(30, 0), "")));
+    assert!(affected(34, &entries).ends_with("attempts fail, since 03:30Z, 4 min."), "{}", affected(34, &entries));
+}

@@ -122,20 +122,20 @@ pub(super) fn summary(
             if good == number { format!("{taken} and verified") } else { format!("{taken}, {good} of them verified") }
         }
     };
+    let confirmed = facts.milestones.get(MilestoneName::Mitigated).is_some_and(|one| one.confirmed);
+    let over =
+        if confirmed { "A responder says the impact was over" } else { "The last signal was back within its limit" };
     let ended = match (facts.at(MilestoneName::Mitigated), facts.at(MilestoneName::Resolved)) {
         (Some(mitigated), Some(resolved)) => {
             let after = facts.from.map(|from| format!(", {} after it began", length(mitigated - from)));
             format!(
-                "The last signal was back within its limit at {}{}; a responder declared it resolved at {}.",
+                "{over} at {}{}; a responder declared it resolved at {}.",
                 minute(mitigated),
                 after.unwrap_or_default(),
                 minute(resolved)
             )
         }
-        (Some(mitigated), None) => format!(
-            "The last signal was back within its limit at {}; nobody has declared it resolved yet.",
-            minute(mitigated)
-        ),
+        (Some(mitigated), None) => format!("{over} at {}; nobody has declared it resolved yet.", minute(mitigated)),
         (None, Some(resolved)) => format!(
             "A responder declared it resolved at {}; when the impact ended is not known from the signals.",
             minute(resolved)

@@ -1,11 +1,13 @@
 //! What users felt, as far as signals tell, and the charts.
 
+use std::cmp::Ordering;
+
 use chrono::TimeDelta;
 use serde::Serialize;
 
 use crate::clock::World;
 use crate::model::entry::EntryKind;
-use crate::model::service::Unit;
+use crate::model::service::{Side, Unit};
 use crate::model::track::TrackSample;
 use crate::report::words::{length, trend};
 use crate::text::Safe;
@@ -62,18 +64,15 @@ pub(super) fn impact(facts: &Facts<'_>) -> Impact {
             .map(|entry| entry.occurred_at);
         let to = back.or(facts.to).unwrap_or(from);
         covered.push((subject, back.unwrap_or(World::MAX_UTC)));
-        let samples: Vec<_> = facts
-            .record
-            .tracks
-            .iter()
-            .filter(|sample| sample.track == *subject && sample.at >= from - TimeDelta::minutes(1) && sample.at <= to)
-            .collect();
+        let of = facts.record.tracks.iter().filter(|sample| sample.track == *subject);
+        let (samples, well): (Vec<_>, Vec<_>) =
+            of.partition(|sample| sample.at >= from - TimeDelta::minutes(1) && sample.at <= to);
         breaches.push(Breach {
             signal: subject.to_string(),
             from: facts.times.minute(from),
             to: back.map_or_else(|| "not recovered".into(), |at| facts.times.minute(at)),
             lasted: back.map_or_else(|| "unknown".into(), |at| length(at - from)),
-            worst: worst(&samples).unwrap_or_else(|| super::rows::headline(breach)),
+            worst: worst(&samples, &well).unwrap_or_else(|| super::rows::headline(breach)),
             trend: trend(&samples.iter().map(|sample| main_value(sample)).collect::<Vec<_>>()),
         });
     }
@@ -92,17 +91,41 @@ fn main_value(sample: &TrackSample) -> Option<f64> {
     *sample.values.get("value").or_else(|| sample.values.values().next())?
 }
 
-fn worst(samples: &[&TrackSample]) -> Option<String> {
+/// The worst value of a breach whose samples are `samples`, beside those of other times; none if
+/// no sample fell into it: the tracks have one a minute, and a breach may be shorter.
+fn worst(samples: &[&TrackSample], well: &[&TrackSample]) -> Option<String> {
     let sample = samples.first()?;
-    let values = samples.iter().filter_map(|sample| main_value(sample)).filter(|value| value.is_finite());
-    let (low, high) = bounds(values)?;
-    let worst = match sample.limit {
-        // The side of the breach shows by which value lies beyond the limit.
-        Some(limit) if high <= limit => low,
-        _ => high,
+    let Some(limit) = sample.limit else {
+        return bounds(values(samples)).map(|(_, high)| sample.unit.write(high));
     };
-    let limit = sample.limit.map(|limit| format!(" (limit {})", sample.unit.write(limit)));
-    Some(format!("{}{}", sample.unit.write(worst), limit.unwrap_or_default()))
+    let side = side(well, limit).or_else(|| side(samples, limit).map(other))?;
+    let beyond = |value: &f64| if side == Side::Above { *value > limit } else { *value < limit };
+    let (low, high) = bounds(values(samples).filter(beyond))?;
+    let worst = if side == Side::Above { high } else { low };
+    Some(format!("{} (limit {})", sample.unit.write(worst), sample.unit.write(limit)))
+}
+
+fn other(side: Side) -> Side {
+    match side {
+        Side::Above => Side::Below,
+        Side::Below => Side::Above,
+    }
+}
+
+fn values(samples: &[&TrackSample]) -> impl Iterator<Item = f64> {
+    samples.iter().filter_map(|sample| main_value(sample)).filter(|value| value.is_finite())
+}
+
+/// On which side of the limit a signal is bad, by where it mostly is while it is well.
+fn side(well: &[&TrackSample], limit: f64) -> Option<Side> {
+    let (below, above) = values(well).fold((0_usize, 0_usize), |(below, above), value| {
+        (below + usize::from(value < limit), above + usize::from(value > limit))
+    });
+    match below.cmp(&above) {
+        Ordering::Greater => Some(Side::Above),
+        Ordering::Less => Some(Side::Below),
+        Ordering::Equal => None,
+    }
 }
 
 fn bounds(mut values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {

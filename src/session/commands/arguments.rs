@@ -9,7 +9,7 @@ use crate::model::command::{AlertChoice, Command, Due, MilestoneTime, Pane, Sile
 use crate::model::entry::{MilestoneName, Phase, Severity};
 use crate::model::name::{Kind, ServiceName, SourceId};
 use crate::model::plan::{Matcher, Replicas, Revision, Share};
-use crate::text::Safe;
+use crate::text::{Safe, clean_block};
 
 pub(super) fn none(given: &str) -> Result<(), String> {
     if given.is_empty() { Ok(()) } else { Err(format!("`{given}` is not expected")) }
@@ -28,7 +28,7 @@ pub(super) fn open(given: &str) -> Result<Command, String> {
 }
 
 pub(super) fn note(given: &str) -> Result<Command, String> {
-    text(given, "the note").map(|text| Command::Note { text })
+    text(given, "the note").map(|_| Command::Note { text: clean_block(given.trim()) })
 }
 
 /// The text, then `--next` and a time, in this order: a text may hold anything else.

@@ -107,3 +107,10 @@ fn a_wrong_line_says_what_is_wrong() {
     assert!(parse("abort checkout now").is_err_and(|why| why.contains("`now` is not expected")));
     assert!(parse("phase done").is_err_and(|why| why.contains("`done` is not a phase")));
 }
+
+#[test]
+fn a_long_note_is_taken_whole() {
+    let long = "word ".repeat(2_000);
+    let Ok(Command::Note { text }) = parse(&format!("note {long}")) else { panic!("it is a note") };
+    assert_eq!(&*text, long.trim());
+}

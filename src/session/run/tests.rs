@@ -21,6 +21,10 @@ use crate::session::{Bearings, Input, Ledger, Means, Wanted};
 const DEADLINE: Duration = Duration::from_secs(20);
 
 fn setup(root: &Path) -> Setup {
+    on(Archive::new(root))
+}
+
+fn on(archive: Archive) -> Setup {
     let env = Environment {
         name: "prod-eu".into(),
         production: true,
@@ -44,7 +48,7 @@ fn setup(root: &Path) -> Setup {
     };
     let (runner, answers) = Runner::new(Means {
         clock: clock.clone(),
-        ledger: Ledger::open(Archive::new(root), bearings),
+        ledger: Ledger::open(archive, bearings),
         engine: Err(Refusal { why: "read-only".into() }),
         ask: None,
         follow: watch::channel(Follow::default()).0,
@@ -251,4 +255,41 @@ async fn a_filter_is_answered_beside_the_loop() {
     let (done, _) = tokio::time::timeout(DEADLINE, run(setup, &mut front)).await.unwrap();
     assert_eq!((done, front.seen.last()), (Done::Left, Some(&500)));
     assert!(front.seen.is_sorted());
+}
+
+/// Leaves, and keeps what it was shown last.
+struct Leaves(Option<crate::session::Notice>);
+
+impl Front for Leaves {
+    async fn input(&mut self) -> Input {
+        Input::Ended
+    }
+
+    fn handle(&mut self, _input: Input, _core: &Core) -> Vec<Command> {
+        vec![Command::Quit]
+    }
+
+    fn show(&mut self, core: &Core) -> Result<(), FrontError> {
+        self.0.clone_from(&core.notice);
+        Ok(())
+    }
+
+    fn pace(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_could_not_be_closed_is_told_at_the_end() {
+    let disk = crate::record::testing::MemoryDisk::default();
+    let setup = on(Archive::on("/records", Arc::new(disk.clone())));
+    // The disk fills up after the last entry: only the seal is lost.
+    disk.fill_up(0);
+    let mut front = Leaves(None);
+    let (done, core) = tokio::time::timeout(DEADLINE, run(setup, &mut front)).await.unwrap();
+    assert_eq!(done, Done::Left);
+    assert!(core.journal_failed.is_some() && !core.may_act());
+    let notice = front.0.expect("the last picture says it");
+    assert_eq!(notice.kind, crate::session::NoticeKind::Error);
+    assert!(notice.text.starts_with("not recorded: "), "{}", notice.text);
 }

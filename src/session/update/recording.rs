@@ -312,10 +312,7 @@ pub(super) fn resume(core: &mut Core) -> Vec<Effect> {
             );
             Vec::new()
         }
-        Some(offer) => {
-            core.desk.declaring = true;
-            vec![Effect::TakeUp(offer.id)]
-        }
+        Some(offer) => vec![core.take_up(offer.id)],
         None => {
             core.say(NoticeKind::Error, "no earlier process left an incident open: there is nothing to resume");
             Vec::new()
@@ -324,10 +321,9 @@ pub(super) fn resume(core: &mut Core) -> Vec<Effect> {
 }
 
 pub(super) fn note(core: &mut Core, text: Safe) -> Vec<Effect> {
-    // Of a note of several lines the first is its title.
-    let (title, rest) = text.split_once('\n').unwrap_or((&text, ""));
-    let mut draft = said(core, EntryKind::Note, core.actor.name.clone(), Safe::from(title));
-    draft.detail = Some(crate::text::clean_block(rest.trim())).filter(|rest| !rest.is_empty());
+    let (title, detail) = crate::text::titled(&text);
+    let mut draft = said(core, EntryKind::Note, core.actor.name.clone(), title);
+    draft.detail = detail;
     draft.pinned = true;
     vec![record_now(core, draft, Durability::Now, Next::Nothing)]
 }

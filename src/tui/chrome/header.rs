@@ -9,7 +9,7 @@ use crate::config::WritePolicy;
 use crate::observe::situation::Clause;
 use crate::session::{ActionState, Facing, WriteWindow};
 use crate::tui::panes::Ink;
-use crate::tui::scene::{Freshness, Scene, Told};
+use crate::tui::scene::{Freshness, Scene};
 use crate::tui::state::State;
 use crate::tui::theme::Role;
 use crate::tui::words;
@@ -160,7 +160,7 @@ fn sources(scene: &Scene<'_>, brush: &Brush<'_>, width: u16) -> Option<Part> {
     if scene.sources.is_empty() {
         return part(50, Role::Dim, "no sources".into());
     }
-    let told: Vec<_> = scene.sources.iter().map(|row| Told::of(row, scene.now)).collect();
+    let told: Vec<_> = scene.sources.iter().map(|row| scene.told(row)).collect();
     let all = told.len();
     let mut troubled: Vec<_> = told.into_iter().filter(|told| told.freshness != Freshness::Live).collect();
     troubled.sort_by_key(|told| std::cmp::Reverse(told.freshness));

@@ -165,7 +165,7 @@ fn nothing(pane: Pane, state: &State, scene: &Scene<'_>) -> String {
     if let Some(service) = state.chip.as_ref().filter(|_| pane != Pane::Services) {
         return format!("nothing here belongs to {service}; u shows all");
     }
-    let read = scene.sources.iter().any(|row| row.last_read.is_some());
+    let read = scene.was_read(pane);
     let text = match pane {
         Pane::Alerts if read => "no alert fires in what was read",
         Pane::Services => "no service is declared; see `warroom config init`",

@@ -8,7 +8,7 @@ use crate::model::signal::SourceState;
 use crate::observe::sources::SourceRow;
 use crate::tui::chrome::Brush;
 use crate::tui::keymap::Where;
-use crate::tui::scene::{Freshness, Scene, Told};
+use crate::tui::scene::{Freshness, Scene};
 use crate::tui::state::{Overlay, State};
 use crate::tui::theme::Role;
 use crate::tui::words;
@@ -22,7 +22,7 @@ pub(super) fn draw(state: &mut State, scene: &Scene<'_>, brush: &Brush<'_>, body
         card.text("There is none: `warroom config check` says what the configuration names.", Role::Warn);
     }
     let mut rows: Vec<(Freshness, &SourceRow)> =
-        scene.sources.iter().map(|row| (Told::of(row, scene.now).freshness, row)).collect();
+        scene.sources.iter().map(|row| (scene.told(row).freshness, row)).collect();
     // What needs a look first.
     rows.sort_by_key(|(freshness, _)| std::cmp::Reverse(*freshness));
     for (freshness, row) in rows {

@@ -59,12 +59,13 @@ impl LogView {
         self.held.is_some()
     }
 
-    /// The line that is looked at; while following, the newest.
+    /// The line that is looked at; while following, the newest. One that passes the filter: that
+    /// which is marked, also where the line that somebody went to is hidden by now.
     pub(in crate::tui) fn cursor(&self, logs: &dyn Lines, chip: Option<&ServiceName>) -> Option<LineId> {
-        match self.held {
-            Some(held) => Some(held.cursor),
-            None => logs.before(&self.filter.for_logs(chip), None, 1).last().map(|line| line.id),
-        }
+        let filter = self.filter.for_logs(chip);
+        let upto = self.held.map(|held| held.cursor);
+        let before = logs.before(&filter, upto, 1).last().map(|line| line.id);
+        before.or_else(|| logs.after(&filter, upto?, 1).first().map(|line| line.id))
     }
 
     /// Lines that came since the log was paused: `+12 new`.
@@ -170,10 +171,11 @@ impl LogView {
         let Some(held) = self.held else { return (logs.before(&filter, None, height), None) };
         let row = held.row.min(height.saturating_sub(1));
         let mut lines = logs.before(&filter, Some(held.cursor), row + 1);
-        let at = lines.len().checked_sub(1);
+        let at = lines.len().saturating_sub(1);
         let below = height.saturating_sub(lines.len());
         lines.extend(logs.after(&filter, held.cursor, below));
-        (lines, at)
+        let marked = (!lines.is_empty()).then_some(at);
+        (lines, marked)
     }
 }
 
@@ -265,5 +267,35 @@ pub(in crate::tui) fn detail(line: &LogLine<'_>, paint: &Paint<'_>) -> Detail {
             })
             .fact("line", line.text),
         None => detail.fact("line", line.text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::fixture::Fixture;
+
+    #[test]
+    fn what_keys_act_on_is_the_line_that_is_marked_also_when_a_filter_hides_the_one_before() {
+        let log = Fixture::burning().logs;
+        let mut view = LogView { height: 20, ..LogView::default() };
+        let marked = |view: &mut LogView| {
+            let (lines, at) = view.shown(&log, None, 20);
+            (at.and_then(|at| lines.get(at)).map(|line| line.id), lines.first().map(|line| line.id))
+        };
+        view.go(Move::By(-7), &log, None);
+        let went = view.cursor(&log, None);
+        assert_eq!(marked(&mut view).0, went);
+        view.filter = Filter::new("retry 3");
+        let (now, _) = marked(&mut view);
+        assert_eq!(view.cursor(&log, None), now);
+        assert!(now.is_some() && now < went, "the line itself does not pass: {now:?} {went:?}");
+        // Nothing before it passes: the first one after it.
+        view.go(Move::First, &log, None);
+        view.filter = Filter::new("request=4115");
+        view.held = view.held.map(|held| Held { cursor: LineId(0), ..held });
+        let (now, first) = marked(&mut view);
+        assert_eq!(view.cursor(&log, None), first);
+        assert!(now == first && first.is_some(), "{now:?} {first:?}");
     }
 }

@@ -241,8 +241,8 @@ impl State {
         if self.said.take().is_some() {
             return Vec::new();
         }
-        if let Some(notice) = scene.notice.filter(|notice| Some(notice.at) != self.notice_put_away) {
-            self.notice_put_away = Some(notice.at);
+        if let Some(notice) = scene.notice.filter(|notice| Some(*notice) != self.notice_put_away.as_ref()) {
+            self.notice_put_away = Some(notice.clone());
             if notice.kind == NoticeKind::Error {
                 return Vec::new();
             }

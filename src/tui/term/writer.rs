@@ -28,6 +28,8 @@ pub(super) struct Shared {
     mouse: AtomicBool,
     busy: Mutex<bool>,
     idle: Condvar,
+    /// The number of the last frame that was written, and when.
+    written: Mutex<(u64, Wall)>,
     /// Held while bytes go out, so that a restore never stands inside a frame.
     output: Mutex<()>,
     gone: Mutex<Option<Safe>>,
@@ -122,17 +124,23 @@ impl Shared {
         self.idle.notify_all();
     }
 
-    fn put(&self, bytes: &[u8]) {
+    /// The number of the last frame that the device took, and when it had taken it.
+    pub(super) fn written(&self) -> (u64, Wall) {
+        *self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, number: u64, bytes: &[u8]) {
         let _out = self.output.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.entered.load(Ordering::SeqCst) {
             return;
         }
-        let written = self.device.write(bytes, None);
-        // What a restore threw away is no fault of the terminal's.
-        if let Err(error) = written
-            && self.entered.load(Ordering::SeqCst)
-        {
-            *self.gone.lock().unwrap_or_else(PoisonError::into_inner) = Some(Safe::from(error.to_string()));
+        match self.device.write(bytes, None) {
+            Ok(()) => *self.written.lock().unwrap_or_else(PoisonError::into_inner) = (number, wall()),
+            Err(error) if self.entered.load(Ordering::SeqCst) => {
+                *self.gone.lock().unwrap_or_else(PoisonError::into_inner) = Some(Safe::from(error.to_string()));
+            }
+            // What a restore threw away is no fault of the terminal's.
+            Err(_) => {}
         }
     }
 }
@@ -141,7 +149,9 @@ impl Shared {
 #[derive(Debug)]
 pub(super) struct Writer {
     shared: Arc<Shared>,
-    frames: SyncSender<Vec<u8>>,
+    frames: SyncSender<(u64, Vec<u8>)>,
+    /// How many frames were handed over: the number of the last.
+    sent: u64,
 }
 
 impl Writer {
@@ -152,22 +162,23 @@ impl Writer {
             mouse: AtomicBool::new(false),
             busy: Mutex::new(false),
             idle: Condvar::new(),
+            written: Mutex::new((0, wall())),
             output: Mutex::new(()),
             gone: Mutex::new(None),
             drawing: Mutex::new(None),
         });
-        let (frames, taken) = sync_channel::<Vec<u8>>(1);
+        let (frames, taken) = sync_channel::<(u64, Vec<u8>)>(1);
         let writing = Arc::clone(&shared);
         std::thread::Builder::new()
             .name("terminal".into())
             .spawn(move || {
-                for bytes in taken {
-                    writing.put(&bytes);
+                for (number, bytes) in taken {
+                    writing.put(number, &bytes);
                     writing.set_busy(false);
                 }
             })
             .map_err(|why| TermError::Refused { what: "start a thread for", why })?;
-        Ok(Self { shared, frames })
+        Ok(Self { shared, frames, sent: 0 })
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -179,11 +190,17 @@ impl Writer {
     }
 
     /// Hands a frame over. Only called when `ready`, so there is room for it.
-    pub(super) fn send(&self, bytes: Vec<u8>) {
+    pub(super) fn send(&mut self, bytes: Vec<u8>) {
         self.shared.set_busy(true);
-        if self.frames.try_send(bytes).is_err() {
+        self.sent += 1;
+        if self.frames.try_send((self.sent, bytes)).is_err() {
             self.shared.set_busy(false);
         }
+    }
+
+    /// The number of the last frame that was handed over.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
     }
 
     pub(super) fn settle(&self, patience: Duration) -> bool {

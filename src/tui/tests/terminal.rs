@@ -244,3 +244,152 @@ fn rows_of_a_source_that_is_late_are_dimmed_and_the_others_are_not() {
             || parser.screen().contents().contains("alertmanager 9m ago")
     );
 }
+
+fn key(c: char) -> Input {
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    let modifiers = if c.is_uppercase() { KeyModifiers::SHIFT } else { KeyModifiers::NONE };
+    Input::Terminal(Event::Key(KeyEvent::new(KeyCode::Char(c), modifiers)))
+}
+
+#[test]
+fn a_plan_that_is_still_on_its_way_over_a_slow_link_is_not_confirmed() {
+    use crate::model::plan::{PlanId, Tier};
+    use crate::session::PlanView;
+    use crate::tui::fixture::plan;
+
+    let device = Arc::new(Capture::new(80, 24));
+    let options = Options { arm: Duration::ZERO, ..Options::shipped().unwrap() };
+    let mut screen = Screen::new(options, device.clone()).unwrap();
+    let mut fixture = Fixture::burning();
+    let shown = |id: &'static str| {
+        let plan = crate::model::plan::Plan { id: PlanId(Safe::fixed(id)), ..plan(12, Tier::Reversible) };
+        Some(PlanView::Shown { plan: Box::new(plan), blocked: None })
+    };
+    fixture.plan = shown("a");
+    show(&mut screen, &fixture);
+    // The frame of another plan is sent and stands in the link: what is seen is the first one.
+    fixture.plan = shown("b");
+    fixture.now += chrono::TimeDelta::seconds(1);
+    let stalled = device.block();
+    screen.show_scene(&fixture.scene()).unwrap();
+    assert_eq!(screen.handle_in(key('y'), &fixture.scene()), []);
+    drop(stalled);
+    assert!(screen.settle(PATIENCE));
+    assert_eq!(screen.handle_in(key('y'), &fixture.scene()).len(), 1);
+}
+
+#[test]
+fn a_plan_is_read_from_when_its_frame_was_written_and_not_from_when_it_was_sent() {
+    use crate::model::plan::Tier;
+    use crate::session::PlanView;
+    use crate::tui::fixture::plan;
+    use crate::tui::state::State;
+
+    let options = Options::shipped().unwrap();
+    let mut state = State::new(options.keymap, options.zones, options.arm);
+    let mut fixture = Fixture::burning();
+    let plan = plan(12, Tier::Reversible);
+    fixture.plan = Some(PlanView::Shown { plan: Box::new(plan.clone()), blocked: None });
+    let sent = crate::clock::wall();
+    assert!(state.note_drawn(&fixture.scene(), sent), "the first frame of this plan");
+    state.on_its_way = Some(7);
+    let written = sent + Duration::from_secs(2);
+    state.note_written(6, written);
+    assert!(!state.armed(&plan, written + options.arm), "that was the frame before");
+    state.note_written(7, written);
+    assert!(!state.armed(&plan, written + options.arm / 2));
+    assert!(state.armed(&plan, written + options.arm));
+    assert!(!state.note_drawn(&fixture.scene(), written), "it is on the screen");
+}
+
+#[test]
+fn a_second_sentence_of_the_same_second_is_shown() {
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    let (mut screen, device) = open(120, 40);
+    let mut fixture = Fixture::burning();
+    let says = |text: &'static str| Some(Notice { kind: NoticeKind::Error, text: text.into(), at: at(29, 50) });
+    fixture.notice = says("the first of two");
+    show(&mut screen, &fixture);
+    assert!(emulate(&device, 120, 40).screen().contents().contains("the first of two"));
+    let esc = Input::Terminal(Event::Key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)));
+    screen.handle_in(esc, &fixture.scene());
+    show(&mut screen, &fixture);
+    assert!(!emulate(&device, 120, 40).screen().contents().contains("the first of two"), "it was put away");
+    fixture.notice = says("and the second");
+    show(&mut screen, &fixture);
+    assert!(emulate(&device, 120, 40).screen().contents().contains("and the second"));
+}
+
+#[test]
+fn no_alert_fires_is_said_only_of_what_tells_of_alerts() {
+    let (mut screen, device) = open(120, 40);
+    let mut fixture = Fixture::burning();
+    fixture.alerts.clear();
+    for source in &mut fixture.sources {
+        if fixture.facing.sources.get(&source.origin.source) == Some(&crate::model::name::SourceKind::Alerts) {
+            source.last_read = None;
+        }
+    }
+    assert!(fixture.sources.iter().any(|source| source.last_read.is_some()));
+    show(&mut screen, &fixture);
+    let text = emulate(&device, 120, 40).screen().contents();
+    assert!(text.contains("nothing read yet") && !text.contains("no alert fires"), "{text}");
+}
+
+#[test]
+fn a_source_that_is_read_seldom_is_not_late_before_three_of_its_reads() {
+    use crate::tui::scene::Freshness;
+    let mut fixture = Fixture::burning();
+    let name = fixture.sources[0].origin.source.clone();
+    fixture.sources[0].state = crate::model::signal::SourceState::Live { limited: None };
+    let mut freshness = |minutes| {
+        fixture.sources[0].last_read = Some(fixture.now - chrono::TimeDelta::minutes(minutes));
+        fixture.facing.intervals = [(name.clone(), Duration::from_secs(600))].into();
+        fixture.scene().told(&fixture.sources[0]).freshness
+    };
+    assert_eq!(freshness(29), Freshness::Live);
+    assert_eq!(freshness(30), Freshness::Late);
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_does_not_keep_the_keys() {
+    use crate::session::Front as _;
+    use std::io::Read as _;
+    use std::sync::mpsc::channel;
+
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { save_dir: Some(folder.path().to_owned()), ..Options::shipped().unwrap() };
+    let mut screen = Screen::new(options, Arc::new(Capture::new(80, 24))).unwrap();
+    let fixture = Fixture::burning();
+    // A file that nobody takes anything from.
+    let file = folder.path().join(format!("alerts-{}.txt", fixture.now.format("%Y%m%dT%H%M%SZ")));
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &file,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+    let (go_on, awaited) = channel();
+    let reader = std::thread::spawn({
+        let file = file.clone();
+        move || {
+            let in_time = awaited.recv_timeout(PATIENCE).is_ok();
+            let mut text = String::new();
+            std::fs::File::open(file).unwrap().read_to_string(&mut text).unwrap();
+            (in_time, text)
+        }
+    });
+    assert_eq!(screen.handle_in(key('S'), &fixture.scene()), []);
+    assert_eq!(screen.handle_in(key('S'), &fixture.scene()), [], "one at a time");
+    go_on.send(()).unwrap();
+    let told = tokio::time::timeout(PATIENCE, screen.input()).await.unwrap();
+    assert!(matches!(told, Input::Continued));
+    screen.handle_in(told, &fixture.scene());
+    let (in_time, text) = reader.join().unwrap();
+    assert!(in_time, "the key waited for the disk");
+    assert!(text.contains("CheckoutErrorRate"), "{text}");
+    screen.show_scene(&fixture.scene()).unwrap();
+    assert!(screen.settle(PATIENCE));
+}

@@ -8,6 +8,7 @@ use crate::tui::term::Capture;
 
 fn told() -> Briefing {
     let moment = |minute: u32| Moment {
+        when: crate::record::testing::at(minute, 0),
         at: Safe::from(format!("05:{minute:02} CEST")),
         text: Safe::from(format!("Moment {minute} of a long night.")),
     };
