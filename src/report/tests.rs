@@ -432,14 +432,14 @@ fn the_worst_of_a_breach_is_a_value_of_it() {
                 limit: Some(limit),
                 values: [(Safe::fixed("value"), Some(value))].into(),
             };
-            story.0.track(sample("shop errors", Unit::Ratio, 0.02, 0.003));
+            story.0.track(vec![sample("shop errors", Unit::Ratio, 0.02, 0.003)]);
             let orders = match minute {
                 30 => 40.0,
                 31 => 30.0,
                 32 => 60.0,
                 _ => 120.0,
             };
-            story.0.track(sample("shop orders", Unit::Count, 100.0, orders));
+            story.0.track(vec![sample("shop orders", Unit::Count, 100.0, orders)]);
         }
     });
     let line = |signal: &str| {

@@ -19,7 +19,6 @@ use crate::record::{Leftover, Milestones, OpenIntent, milestones};
 use crate::respond::{Pass, Warrant};
 use crate::text::Safe;
 
-use super::Effect;
 use super::message::Dated;
 use super::sampled::Sampled;
 use super::scans::Scans;
