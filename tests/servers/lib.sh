@@ -57,15 +57,45 @@ packages() {
     fi
 }
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# free_port: a loopback port that nobody listens on. No other run is given it as long as this shell
+# lives ($$ is its number in a subshell, too), and it lies below those that the system hands out by
+# itself, so that no client's connection takes it before the server does.
+free_port() {
+    local ports=$cache/ports port
+    mkdir -p "$ports"
+    exec 8>"$ports/lock"
+    flock 8
+    while port=$(python3 -c '
+import random, socket
+while True:
+    port = random.randrange(20000, 32000)
+    try:
+        socket.socket().bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    print(port)
+    break') && [[ -e $ports/$port ]] && kill -0 "$(<"$ports/$port")" 2>/dev/null; do :; done
+    printf '%s\n' $$ >"$ports/$port"
+    exec 8>&-
+    printf '%s\n' "$port"
+}
 
-# From here on what `start` started is ended when this shell ends, and the folder of logs goes.
-started=()
+# From here on what `start` started is ended when this shell ends, its ports are given back, and the
+# folder of logs goes.
+declare -A started=()
 serving() {
     logs=$(mktemp -d)
-    trap 'for pid in "${started[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done; rm -rf "$logs"' EXIT
+    trap 'ended' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
+}
+ended() {
+    local pid port
+    for pid in "${started[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
+    for port in "$cache"/ports/[0-9]*; do
+        if [[ -e $port && $(<"$port") == $$ ]]; then rm -f "$port"; fi
+    done
+    rm -rf "$logs"
 }
 
 # start NAME PROGRAM [ARGUMENT]...: in the background, its output in $logs/NAME.log.
@@ -73,17 +103,25 @@ start() {
     local name=$1
     shift
     "$@" >"$logs/$name.log" 2>&1 </dev/null &
-    started+=($!)
+    started[$name]=$!
 }
 
 # answers NAME URL: any HTTP answer will do; only a refused connection means that it is not there yet.
+# One that has ended does not answer, whoever else does there.
 answers() {
-    local deadline=$((SECONDS + 60))
-    until curl -s -o /dev/null --noproxy '*' --max-time 2 "$2"; do
-        if ((SECONDS >= deadline)); then
+    local deadline=$((SECONDS + 60)) answered=
+    while [[ -z $answered ]]; do
+        if curl -s -o /dev/null --noproxy '*' --max-time 2 "$2"; then answered=1; fi
+        if ! kill -0 "${started[$1]}" 2>/dev/null; then
             cat "$logs/$1.log" >&2
-            fail "$1 does not answer at $2"
+            fail "$1 has ended before it answered at $2"
         fi
-        sleep 0.1
+        if [[ -z $answered ]]; then
+            if ((SECONDS >= deadline)); then
+                cat "$logs/$1.log" >&2
+                fail "$1 does not answer at $2"
+            fi
+            sleep 0.1
+        fi
     done
 }
