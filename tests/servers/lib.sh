@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by tests/servers/*/build and tests/servers/*/run. A folder here is one system:
 #
 #   build            makes what is missing of its programs, outside the tree; can be repeated and
@@ -7,6 +8,7 @@
 #                    ends as COMMAND did.
 set -euo pipefail
 
+# shellcheck disable=SC2034 # for those that include this
 servers=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${WARROOM_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/warroom-tests}
 mkdir -p "$cache"
@@ -40,7 +42,7 @@ packages() {
     ((EUID == 0)) || fail "install it first: sudo apt-get install --no-install-recommends $*"
     # They start services of their own, which a test machine does not need; a policy-rc.d is how
     # Debian is told so.
-    local policy=/usr/sbin/policy-rc.d made= status=0
+    local policy=/usr/sbin/policy-rc.d made='' status=0
     if [[ ! -e $policy ]]; then
         printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && made=$policy
         # shellcheck disable=SC2064
@@ -91,9 +93,11 @@ serving() {
 }
 ended() {
     local pid port
-    for pid in "${started[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
+    for pid in "${started[@]}"; do
+        if kill "$pid" 2>/dev/null; then wait "$pid" 2>/dev/null || true; fi
+    done
     for port in "$cache"/ports/[0-9]*; do
-        if [[ -e $port && $(<"$port") == $$ ]]; then rm -f "$port"; fi
+        if [[ -e $port && $(<"$port") == "$$" ]]; then rm -f "$port"; fi
     done
     rm -rf "$logs"
 }
