@@ -25,4 +25,5 @@ mod weights;
 pub use engine::{Cluster, Ended, Engine};
 pub use intent::{Ack, Actuator, Intent, Seen, WriteError};
 pub use recorder::Recorder;
+pub(crate) use steps::stopping;
 pub use warrant::{By, Warrant};
