@@ -22,9 +22,9 @@ mod track;
 mod verify;
 
 pub(crate) use alerts::Alerts;
-pub use archive::{Archive, Carried, IncidentSummary, Unfinished};
+pub use archive::{Archive, Beside, Carried, HeldPlan, IncidentSummary, Said, Unfinished, said};
 pub use consent::{Asked, Voice, awaiting, consent_hash, short, voices};
-pub use disk::{Disk, DiskFile, Member, RealDisk, Sharing};
+pub use disk::{Disk, DiskFile, Held, Member, RealDisk, Sharing};
 pub use durable::{Durability, Durable, JournalError, Receipt};
 pub use follow::Follower;
 pub use journal::{Journal, StartInfo};

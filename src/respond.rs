@@ -27,4 +27,5 @@ pub use engine::{Cluster, Confirmed, Ended, Engine};
 pub use intent::{Ack, Actuator, Intent, Seen, WriteError};
 pub use pass::Pass;
 pub use recorder::Recorder;
+pub(crate) use steps::stopping;
 pub use warrant::{By, Warrant};

@@ -13,6 +13,15 @@ use crate::text::Safe;
 #[serde(transparent)]
 pub struct AlertKey(pub Safe);
 
+/// Who took an alert on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// The name.
+    pub by: Safe,
+    /// When.
+    pub at: World,
+}
+
 /// One alert as its source tells it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alert {

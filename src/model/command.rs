@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::clock::World;
 use crate::text::Safe;
 
-use super::alert::AlertKey;
+use super::alert::{AlertKey, Claim};
 use super::entry::{MilestoneName, Phase, Severity};
 use super::name::{Origin, ServiceName, SourceId, WorkloadKey};
 use super::plan::{Matcher, PlanId, Replicas, Revision, Share};
@@ -20,7 +20,12 @@ pub enum Command {
     /// Take an alert on that nobody has.
     Claim(AlertChoice),
     /// Take an alert on that somebody else has.
-    TakeOver(AlertChoice),
+    TakeOver {
+        /// Which.
+        alert: AlertChoice,
+        /// Whose it was when that was decided: from nobody else it is taken. `None`: from whoever has it.
+        from: Option<Claim>,
+    },
     /// Declare an incident.
     Open {
         /// Its title.

@@ -9,6 +9,9 @@ pub const STEP_LIMIT: Duration = Duration::from_secs(60);
 /// How long a block may say that it takes.
 pub const LONGEST_STEP: Duration = Duration::from_secs(15 * 60);
 
+/// How long a step that is stopped may take, with all that it started, before it is killed.
+pub const STOP_GRACE: Duration = Duration::from_secs(5);
+
 /// One runbook.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Runbook {

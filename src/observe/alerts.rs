@@ -6,11 +6,11 @@
 mod book;
 mod group;
 
-use crate::clock::World;
 use crate::model::alert::{Alert, AlertKey, AlertState};
 use crate::model::name::{Origin, ServiceName};
 use crate::text::Safe;
 
+pub use crate::model::alert::Claim;
 pub use book::AlertBook;
 
 /// One row of the book: one alert, however many sources tell it.
@@ -44,15 +44,6 @@ impl AlertRow {
         (self.origin == *origin && self.alert.key == *key)
             || self.also.iter().any(|(other, its)| other == origin && its == key)
     }
-}
-
-/// Who took an alert on.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Claim {
-    /// The name.
-    pub by: Safe,
-    /// When.
-    pub at: World,
 }
 
 /// How many alerts are in which state.

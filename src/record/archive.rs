@@ -3,6 +3,8 @@
 //! Owns: ids, directories, the choice of what to resume, the rolling journals beside the incidents,
 //! and what all of them together have not told to its end. Must not: decide whether to resume.
 
+mod beside;
+mod held;
 mod rolling;
 mod unsettled;
 
@@ -21,6 +23,8 @@ use super::open::Holder;
 use super::read::{IncidentRecord, RecordError, read_incident_on};
 use super::{Durability, Journal, JournalError, StartInfo, layout};
 
+pub use beside::{Beside, Said, said};
+pub use held::HeldPlan;
 pub use rolling::Carried;
 
 /// Longest part of an id that comes from a title.

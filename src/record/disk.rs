@@ -29,8 +29,12 @@ pub trait Disk: Debug + Send + Sync {
     fn read(&self, path: &Path, cap: u64) -> io::Result<Vec<u8>>;
     /// The members of a directory, in the order of their names.
     fn list(&self, path: &Path) -> io::Result<Vec<Member>>;
-    /// Whether a process holds the lock of a file that [`Disk::create`] made.
+    /// Whether a process holds the lock of a file that [`Disk::create`] or [`Disk::hold`] made.
     fn is_locked(&self, path: &Path) -> bool;
+    /// Takes the lock of a file, which is made if it is not there; `None` if somebody else has it.
+    /// Dropping what is given back releases it and removes the file. The end of a process, however
+    /// it comes, releases it as well: the file stays then, and says nothing.
+    fn hold(&self, path: &Path) -> io::Result<Option<Box<dyn Held>>>;
     /// When a file was last written, by the calendar.
     fn modified(&self, path: &Path) -> io::Result<crate::clock::World>;
     /// Removes a directory with all that is in it.
@@ -45,6 +49,9 @@ pub trait DiskFile: Debug + Send {
     /// assumed about what was appended since the last success.
     fn sync(&mut self) -> io::Result<()>;
 }
+
+/// A lock that is held, until this is dropped.
+pub trait Held: Debug + Send {}
 
 /// One member of a directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,5 +8,7 @@ pub(super) const TRACKS: &str = "tracks";
 pub(super) const EVIDENCE: &str = "evidence";
 /// No file of the record is read beyond this many bytes.
 pub(super) const FILE_CAP: u64 = 512 * 1024 * 1024;
+/// The hidden directory, beside the incidents, of the locks of plans.
+pub(super) const HELD: &str = ".held";
 /// The hidden directory, beside the incidents, of journals that belong to none.
 pub(super) const ROLLING: &str = ".rolling";

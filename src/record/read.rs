@@ -1,7 +1,7 @@
 //! Reading an incident's directory: tolerant, so that a damaged record is still told as far as
 //! it goes, and honest about what is damaged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::clock::World;
 use crate::model::entry::{Body, Entry, EntryId, EntryKind, Phase, Predecessor, Severity};
 use crate::model::name::{IncidentId, ServiceName};
-use crate::model::plan::{Plan, PlanId};
+use crate::model::plan::Plan;
 use crate::text::Safe;
 
 use super::chain::{JOURNAL, Scan, TRACKS, scan};
@@ -35,6 +35,8 @@ pub struct IncidentRecord {
     pub writers: Vec<WriterFile>,
     /// What could not be read, or is not as it was written. [`verify`](fn@super::verify) tells more.
     pub problems: Vec<Safe>,
+    /// Files and whole lines of journals that could not be read: what they tell is not known.
+    pub unread: usize,
 }
 
 /// One writer's file.
@@ -56,8 +58,6 @@ pub struct WriterFile {
     pub sealed: bool,
     /// Whether a process is still writing it.
     pub open: bool,
-    /// The plans whose intent stands in it.
-    pub begun: Vec<PlanId>,
 }
 
 /// Why a record cannot be read or made.
@@ -77,6 +77,16 @@ pub fn read_incident(dir: &Path) -> Result<IncidentRecord, RecordError> {
 }
 
 pub(super) fn read_incident_on(disk: &dyn Disk, dir: &Path) -> Result<IncidentRecord, RecordError> {
+    read_parted(disk, dir, None).map(|(record, _)| record)
+}
+
+/// The same, with the entries that stand in the file `own`.
+pub(super) fn read_parted(
+    disk: &dyn Disk,
+    dir: &Path,
+    own: Option<&Path>,
+) -> Result<(IncidentRecord, HashSet<EntryId>), RecordError> {
+    let mut mine = HashSet::new();
     let files = chained_files(disk, dir)?;
     let mut record = IncidentRecord {
         id: IncidentId::from(dir.file_name().map(|name| name.to_string_lossy()).unwrap_or_default().as_ref()),
@@ -85,10 +95,17 @@ pub(super) fn read_incident_on(disk: &dyn Disk, dir: &Path) -> Result<IncidentRe
         tracks: Vec::new(),
         writers: Vec::new(),
         problems: Vec::new(),
+        unread: 0,
     };
     for file in &files {
         match file.kind {
-            FileKind::Journal => record.take_journal(disk, file),
+            FileKind::Journal => {
+                let before = record.entries.len();
+                record.take_journal(disk, file);
+                if own == Some(&*file.path) {
+                    mine.extend(record.entries.iter().skip(before).map(|entry| entry.id.clone()));
+                }
+            }
             FileKind::Tracks => record.take_tracks(file),
         }
     }
@@ -107,7 +124,7 @@ pub(super) fn read_incident_on(disk: &dyn Disk, dir: &Path) -> Result<IncidentRe
     if let Some(id) = record.named_by_writers() {
         record.id = id;
     }
-    Ok(record)
+    Ok((record, mine))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +201,7 @@ pub(super) fn chained_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<ChainedFi
 impl IncidentRecord {
     fn take_journal(&mut self, disk: &dyn Disk, file: &ChainedFile) {
         self.complain(file);
+        self.unread += usize::from(file.unreadable.is_some());
         let mut writer = WriterFile {
             file: Safe::from(file.name.as_str()),
             entries: 0,
@@ -193,26 +211,24 @@ impl IncidentRecord {
             predecessor: None,
             sealed: false,
             open: disk.is_locked(&file.path),
-            begun: Vec::new(),
         };
         for (number, entry) in file.parsed::<Entry>() {
             match entry {
                 Ok(entry) => {
                     writer.entries += 1;
                     writer.sealed |= entry.draft.kind == EntryKind::Sealed;
-                    match &entry.draft.body {
-                        Some(Body::Started { version, drill, predecessor, env, .. }) => {
-                            writer.env = env.clone();
-                            writer.version = version.clone();
-                            writer.drill = *drill;
-                            writer.predecessor = predecessor.clone();
-                        }
-                        Some(Body::Intent(plan)) => writer.begun.push(plan.id.clone()),
-                        _ => {}
+                    if let Some(Body::Started { version, drill, predecessor, env, .. }) = &entry.draft.body {
+                        writer.env = env.clone();
+                        writer.version = version.clone();
+                        writer.drill = *drill;
+                        writer.predecessor = predecessor.clone();
                     }
                     self.entries.push(entry);
                 }
-                Err(why) => self.problem(format!("{} line {number} is not an entry: {why}", file.short())),
+                Err(why) => {
+                    self.unread += 1;
+                    self.problem(format!("{} line {number} is not an entry: {why}", file.short()));
+                }
             }
         }
         self.writers.push(writer);

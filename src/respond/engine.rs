@@ -264,16 +264,19 @@ impl Engine {
     /// Re-reads the system for an intent without an outcome that an earlier process left, and
     /// makes the outcome durable. Never writes.
     pub async fn settle(&self, plan: Plan, actor: &Actor, journal: &dyn Recorder) -> Result<Ended, Refusal> {
+        if plan.target.origin.env != self.env {
+            return Err(self.elsewhere(&plan.target.origin.env));
+        }
         let place = self.places.enter(&plan, &self.env)?;
         self.spend(&plan)?;
-        // Its system was taken out of the configuration: nobody can tell any more.
-        let actuator = match self.actuator(&plan.target.origin.env, plan.target.kind) {
-            Ok(actuator) => actuator,
-            Err(refusal) if plan.target.origin.env != self.env => return Err(refusal),
-            Err(refusal) => {
-                let why = format!("whether it was made cannot be read any more: {}", refusal.why);
-                return self.end(plan, actor, journal, Outcome::Unknown { why: Safe::from(why) }).await;
-            }
+        let Ok(actuator) = self.actuator(&plan.target.origin.env, plan.target.kind) else {
+            // Its system was taken out of the configuration: nobody can tell any more.
+            let why = format!(
+                "whether it was made cannot be read any more: nothing in the configuration of {} serves a {}; look at {} by \
+                 other means, and write what you find with `:note`",
+                self.env, plan.target.kind, plan.target
+            );
+            return self.end(plan, actor, journal, Outcome::Unknown { why: Safe::from(why) }).await;
         };
         let why = Safe::fixed("the program ended between the intent and its outcome");
         let mut told = Told::new(&|_| ());
@@ -299,8 +302,14 @@ impl Engine {
         if !evidence.is_empty() {
             draft.evidence = evidence;
         }
-        match journal.append(draft, now, now, Durability::Now).await {
-            Ok(_) => Ok(Ended { plan, outcome }),
+        let kept = match journal.ready().await {
+            Ok(()) => {
+                journal.append(draft, now, now, Durability::Now).await.map(drop).map_err(|error| error.to_string())
+            }
+            Err(refusal) => Err(refusal.why.to_string()),
+        };
+        match kept {
+            Ok(()) => Ok(Ended { plan, outcome }),
             Err(error) => Err(refusal(format!(
                 "{} ended {} ({}), but that could not be recorded ({error}); the intent is in the record",
                 plan.title,
@@ -312,10 +321,7 @@ impl Engine {
 
     fn actuator(&self, env: &EnvId, kind: Kind) -> Result<&dyn Actuator, Refusal> {
         if *env != self.env {
-            return Err(refusal(format!(
-                "the target is in {env}, but this session acts on {}: nothing was done",
-                self.env
-            )));
+            return Err(self.elsewhere(env));
         }
         self.actuators.iter().find(|actuator| actuator.serves(kind)).map(AsRef::as_ref).ok_or_else(|| {
             refusal(format!(
@@ -324,6 +330,10 @@ impl Engine {
                 self.env
             ))
         })
+    }
+
+    fn elsewhere(&self, env: &EnvId) -> Refusal {
+        refusal(format!("the target is in {env}, but this session acts on {}: nothing was done", self.env))
     }
 
     fn spend(&self, plan: &Plan) -> Result<(), Refusal> {

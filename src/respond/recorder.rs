@@ -1,8 +1,10 @@
 //! What the engine writes to the record: intents and outcomes.
 
+use futures::future::BoxFuture;
+
 use crate::clock::World;
 use crate::model::entry::{Actor, ActorKind, Body, Draft, EntryKind, EntryOrigin, Evidence};
-use crate::model::plan::{Outcome, Plan};
+use crate::model::plan::{Outcome, Plan, Refusal};
 use crate::record::{Durability, Journal, Receipt};
 use crate::text::{Safe, redact_safe};
 
@@ -11,6 +13,10 @@ use super::guard::POLICY;
 
 /// Where intents and outcomes go: the journal, or a test's stand-in that refuses or delays.
 pub trait Recorder: Send + Sync {
+    /// Makes what the first entry takes. Called when there is one to hand over, and awaited.
+    fn ready(&self) -> BoxFuture<'_, Result<(), Refusal>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
     /// Hands an entry over; it is durable when the receipt says so.
     fn append(&self, draft: Draft, occurred_at: World, observed_at: World, durability: Durability) -> Receipt;
 }

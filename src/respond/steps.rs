@@ -29,7 +29,7 @@ use crate::model::name::{Kind, ServiceName, Target, Uid};
 use crate::model::plan::{
     Blast, Ends, Fact, FieldChange, Permission, Plan, PlanId, Preview, Refusal, Request, Room, Tier,
 };
-use crate::model::runbook::Step;
+use crate::model::runbook::{STOP_GRACE, Step};
 use crate::text::Safe;
 
 use super::guard::{LIFETIME, refusal};
@@ -106,7 +106,13 @@ impl Steps {
         let mut facts = vec![
             fact("how", format!("{} -c, in {}, without the terminal", step.shell.as_str(), folder.display())),
             fact("sees", self.pinned.words()),
-            fact("limit", format!("{limit} s: it is killed then, with what it started; `:stop-step` ends it sooner")),
+            fact(
+                "limit",
+                format!(
+                    "{limit} s: it is killed then, with what it started; `:stop-step` ends it sooner ({})",
+                    stopping()
+                ),
+            ),
         ];
         if step.command.contains('\n') {
             // All of it is seen before it is confirmed.
@@ -188,11 +194,21 @@ impl Steps {
         };
         let told = run.told();
         match &told.end {
-            None => Seen::Under { words: Safe::from(format!("it runs, {}", told.words())) },
+            None => match &told.stopping {
+                None => Seen::Under { words: Safe::from(format!("it runs, {}", told.words())) },
+                Some(by) => {
+                    Seen::Under { words: Safe::from(format!("{by} has it stopped ({}), {}", stopping(), told.words())) }
+                }
+            },
             Some(End::Code(0)) => Seen::Live { words: Safe::from(format!("exit code 0, {}", told.words())) },
             Some(end) => Seen::Failed { why: Safe::from(format!("{end}, {}", told.words())) },
         }
     }
+}
+
+/// `SIGTERM, SIGKILL after 5 s`: to a step that is stopped, and to all that it started.
+pub(crate) fn stopping() -> String {
+    format!("SIGTERM, SIGKILL after {} s", STOP_GRACE.as_secs())
 }
 
 /// Which command it is: another text at the same place is another step.

@@ -98,6 +98,15 @@ pub(super) struct Desk {
     pub(super) declaring: bool,
     /// The word that closes the incident is on its way to the disk.
     pub(super) closing: bool,
+    /// The incident is to be closed when it is known what others do about it.
+    pub(super) close_asked: bool,
+    /// When it was last asked what others do about the incident.
+    pub(super) looked: Option<World>,
+    /// What other living processes have in flight, with its titles.
+    pub(super) under_way: Vec<(PlanId, Safe)>,
+    /// Outcomes of what processes that are gone had begun, as they came to be known: a record that
+    /// comes to hold the beginning is to tell the end, too.
+    pub(super) ends: Vec<Entry>,
     /// Entries came to be known since the milestones were weighed.
     pub(super) unweighed: bool,
     /// Exports that wait until the entry of that ticket, and so all before it, is on the disk.

@@ -77,13 +77,16 @@ pub enum Effect {
         /// In whose name.
         by: Safe,
     },
-    /// Read what became of a plan that an earlier process left in flight; answered with `Ended`.
+    /// Read what became of a plan that an earlier process left in flight, unless another one tells it
+    /// first; answered with `Ended`.
     Settle {
         /// What was about to be done, and which record holds that.
         open: Box<OpenIntent>,
         /// In whose name the outcome is written.
         actor: Actor,
     },
+    /// Look what others do about the incident that is written; answered with `Beside`.
+    LookBeside(IncidentId),
     /// Look for a second person's consent in an incident's record until it is found; answered with
     /// `Consented`. Ends what is looked for.
     AwaitConsent {

@@ -14,9 +14,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::clock::{Clock, World};
 use crate::model::entry::Actor;
 use crate::model::name::{EnvId, IncidentId, ServiceName};
+use crate::model::plan::PlanId;
 use crate::model::track::TrackSample;
 use crate::record::{
-    Archive, Carried, Durability, Journal, JournalError, Leftover, OpenIntent, Receipt, StartInfo, Voice, voices,
+    Archive, Beside, Carried, Durability, HeldPlan, Journal, JournalError, Leftover, OpenIntent, Receipt, StartInfo,
+    Voice, voices,
 };
 use crate::report;
 use crate::text::Safe;
@@ -24,7 +26,7 @@ use crate::text::Safe;
 use super::message::{Dated, Envelope};
 use super::vitals::Vitals;
 use super::{Message, ResumeOffer};
-pub(super) use recorder::{EngineJournal, Settling};
+pub(super) use recorder::{EngineJournal, Settling, Taken};
 
 /// So much of world time a rolling journal holds; then the next one is begun, so that a long
 /// session keeps the last hour and not every hour.
@@ -175,18 +177,36 @@ impl Ledger {
         }
     }
 
-    /// Where the outcome of an open intent goes: to the record that holds it, also where that is
-    /// none that this session writes. `None` if nothing can be recorded.
+    /// How an open intent comes to its outcome, which goes to the record that holds it, also where
+    /// that is none that this session writes. `None` if nothing can be recorded.
     pub(super) fn settling(&self, open: &OpenIntent, now: Arc<Mutex<Vitals>>) -> Option<Settling> {
-        let here = self.current.as_ref().map(|(id, _)| id);
-        let engine = self.recorder(None, Arc::clone(&now))?;
-        if open.held.incident().is_some_and(|id| Some(id) == here) {
-            return Some(Settling::here(engine, open, now));
+        Settling::of(self, open, now)
+    }
+
+    /// The work of taking a plan that is about to be applied: until its outcome is durable nobody
+    /// else looks into it. To be done off the loop.
+    pub(super) fn hold(&self, plan: &PlanId) -> impl FnOnce() -> Result<HeldPlan, Safe> + Send + 'static {
+        let (archive, plan) = (self.archive.clone(), plan.clone());
+        move || match archive.hold(&plan) {
+            Ok(Some(held)) => Ok(held),
+            Ok(None) => Err(Safe::fixed("another session has this plan")),
+            Err(error) => Err(error.0),
         }
-        let (archive, held) = (self.archive.clone(), open.held.clone());
-        let start = self.bearings.start(held.incident().cloned(), self.now());
-        let begin = move || archive.journal_beside(&held, start);
-        Some(Settling::beside(Box::new(begin), self.tell.clone()?, open, now))
+    }
+
+    /// The work of looking what others do about an incident that this session writes: off the loop.
+    /// A drill's world is its session's own.
+    pub(super) fn look_beside(&self, id: IncidentId) -> impl FnOnce() -> Beside + Send + 'static {
+        let written = self.current.as_ref().filter(|(current, _)| *current == id && !self.bearings.drill);
+        let own = written.map(|(_, journal)| journal.path());
+        let (archive, env, rolled) = (self.archive.clone(), EnvId(self.bearings.env.clone()), self.rolled.clone());
+        move || {
+            let Some(own) = own else { return Beside::default() };
+            archive.beside(&id, &env, false, &own, &rolled).unwrap_or_else(|error| {
+                tracing::warn!(%error, "could not look what others do beside");
+                Beside::default()
+            })
+        }
     }
 
     /// One look for a consent, as often as it is called: to be done off the loop. `None` if the
@@ -322,7 +342,7 @@ impl Ledger {
                     keep(&ready, id.clone(), journal);
                     let dated = |(draft, occurred_at, observed_at)| Dated { draft, occurred_at, observed_at };
                     let before = carried.drafts.into_iter().map(dated).collect();
-                    Message::IncidentReady { id, title, earlier: Vec::new(), before, shared: false }
+                    Message::IncidentReady { id, title, earlier: Vec::new(), before }
                 }
                 Err(why) => Message::IncidentRefused(why),
             }
@@ -342,17 +362,10 @@ impl Ledger {
                 let why = format!("{id} is closed and stays as it is: declare another incident with :open TITLE");
                 return Message::IncidentRefused(Safe::from(why));
             }
-            let shared = record.being_written();
             match archive.journal_for(&id, bearings.start(Some(id.clone()), at)) {
                 Ok(journal) => {
                     keep(&ready, id.clone(), journal);
-                    Message::IncidentReady {
-                        id,
-                        title: record.title(),
-                        earlier: record.entries,
-                        before: Vec::new(),
-                        shared,
-                    }
+                    Message::IncidentReady { id, title: record.title(), earlier: record.entries, before: Vec::new() }
                 }
                 Err(error) => Message::IncidentRefused(Safe::from(error.to_string())),
             }

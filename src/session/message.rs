@@ -10,7 +10,7 @@ use crate::model::name::{IncidentId, ServiceName};
 use crate::model::plan::{Outcome, Plan, PlanId, Refusal};
 use crate::model::runbook::Runbook;
 use crate::model::signal::{Signal, Stamped};
-use crate::record::{JournalError, Leftover, OpenIntent};
+use crate::record::{Beside, JournalError, Leftover, OpenIntent};
 use crate::text::Safe;
 
 use super::ResumeOffer;
@@ -54,8 +54,6 @@ pub enum Message {
         earlier: Vec<Entry>,
         /// What processes before this one noticed in the hour before it was declared.
         before: Vec<Dated>,
-        /// Whether another process writes to it now: what is in flight there is its own.
-        shared: bool,
     },
     /// No journal could be made for an incident.
     IncidentRefused(Safe),
@@ -93,9 +91,16 @@ pub enum Message {
     },
     /// All records were looked through for intents without an outcome, of processes that are gone.
     Open(Vec<OpenIntent>),
-    /// The outcome of one of them is durable, in the record that holds the intent: another one than
-    /// this session writes.
+    /// The outcome of one of them is durable, in a record that this session does not write, or beside
+    /// what it writes.
     Settled(Entry),
+    /// What others do about the incident that is written.
+    Beside {
+        /// The incident.
+        incident: IncidentId,
+        /// What they do.
+        beside: Box<Beside>,
+    },
     /// Somebody consented to a plan.
     Consented {
         /// What they named.

@@ -16,11 +16,11 @@ use crate::connect::{Follow, read_runbook};
 use crate::model::name::IncidentId;
 use crate::model::plan::{Outcome, Plan, Progress, Refusal};
 use crate::observe::Picture;
-use crate::record::{Durability, JournalError, Receipt, Voice};
+use crate::record::{Durability, HeldPlan, JournalError, Receipt, Voice};
 use crate::respond::{Confirmed, Ended, Engine};
 use crate::text::Safe;
 
-use super::ledger::{EngineJournal, Ledger};
+use super::ledger::{EngineJournal, Ledger, Taken};
 use super::message::Envelope;
 use super::scanner::Scanner;
 use super::vitals::Vitals;
@@ -151,17 +151,15 @@ impl Runner {
                 });
             }
             Effect::Apply { plan, warrant, actor, incident, pass } => {
-                let journal = self.recorder();
+                let (journal, hold) = (self.recorder(), self.ledger.hold(&plan.id));
                 let ended = journal.as_ref().map(EngineJournal::ended).unwrap_or_default();
                 self.act(plan, ended, move |engine, plan, told| {
                     Box::pin(async move {
-                        match journal {
-                            Some(journal) => {
-                                let confirmed = Confirmed { by: &actor, warrant: warrant.as_ref(), incident, pass };
-                                engine.apply_confirmed(plan, confirmed, &journal, &*told).await
-                            }
-                            None => Err(no_journal()),
-                        }
+                        let Some(journal) = journal else { return Err(no_journal()) };
+                        // From before the intent until the outcome is durable nobody else tells it.
+                        let _held = held(hold).await?;
+                        let confirmed = Confirmed { by: &actor, warrant: warrant.as_ref(), incident, pass };
+                        engine.apply_confirmed(plan, confirmed, &journal, &*told).await
                     })
                 });
             }
@@ -174,15 +172,26 @@ impl Runner {
             }
             Effect::Settle { open, actor } => {
                 let (settling, clock) = (self.ledger.settling(&open, Arc::clone(&self.vitals)), self.clock.clone());
-                self.act(open.plan.clone(), Arc::default(), move |engine, plan, _| {
+                self.act(open.plan.clone(), Arc::default(), move |engine, plan, told| {
                     Box::pin(async move {
                         let Some(settling) = settling else { return Err(no_journal()) };
-                        let settler = settling.open().await?;
+                        let waits = || told(Progress::Under { words: Safe::fixed(TAKEN) });
+                        let (settler, _held) = match settling.take(waits).await? {
+                            Taken::Told(outcome) => return Ok(Ended { plan, outcome }),
+                            Taken::Ours(settler, held) => (settler, held),
+                        };
+                        drop(told);
                         let result = engine.settle(plan, &actor, &settler).await;
                         settler.close(clock.now()).await;
                         result
                     })
                 });
+            }
+            Effect::LookBeside(incident) => {
+                let work = self.ledger.look_beside(incident.clone());
+                let none = incident.clone();
+                let look = move || Message::Beside { incident, beside: Box::new(work()) };
+                self.blocking(look, || Message::Beside { incident: none, beside: Box::default() });
             }
             Effect::AwaitConsent { incident, hash } => self.await_consent(&incident, hash),
             Effect::StopAwaiting => self.stop_awaiting(),
@@ -340,6 +349,7 @@ impl Runner {
 
 type Told = Box<dyn Fn(Progress) + Send + Sync>;
 
+const TAKEN: &str = "another session looks into it, or has it under way: its outcome is awaited";
 const DECLARING_CRASHED: &str = "the incident could not be declared or taken up, by a fault of this program: try again";
 const EXPORT_CRASHED: &str =
     "the postmortem could not be written, by a fault of this program: `warroom export` may still write it";
@@ -361,6 +371,12 @@ async fn await_receipts(mut receipts: UnboundedReceiver<Awaited>, tell: Unbounde
         }
         let _ = tell.send(Envelope { message: Message::Recorded { ticket, result }, hold });
     }
+}
+
+/// Does the work of taking a plan.
+async fn held(hold: impl FnOnce() -> Result<HeldPlan, Safe> + Send + 'static) -> Result<HeldPlan, Refusal> {
+    let taken = tokio::task::spawn_blocking(hold).await.unwrap_or_else(|_| Err(Safe::fixed("a fault of this program")));
+    taken.map_err(|why| Refusal { why: Safe::from(format!("nothing was changed: {why}")) })
 }
 
 fn no_journal() -> Refusal {

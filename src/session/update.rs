@@ -2,6 +2,7 @@
 
 mod acting;
 mod asking;
+mod beside;
 mod carrying;
 mod claiming;
 mod declared;
@@ -48,8 +49,8 @@ fn take(core: &mut Core, message: Message) -> Vec<Effect> {
         }
         Message::Recorded { ticket, result } => recording::recorded(core, ticket, result),
         Message::Written { entry, to } => recording::written(core, entry, to.as_ref()),
-        Message::IncidentReady { id, title, earlier, before, shared } => {
-            recording::incident_ready(core, id, title, earlier, before, shared)
+        Message::IncidentReady { id, title, earlier, before } => {
+            recording::incident_ready(core, id, title, earlier, before)
         }
         Message::IncidentRefused(why) => {
             core.desk.declaring = false;
@@ -66,6 +67,7 @@ fn take(core: &mut Core, message: Message) -> Vec<Effect> {
         Message::Unrecorded { plan, outcome, why } => acting::unrecorded(core, &plan, outcome, why),
         Message::Open(open) => settling::found(core, open),
         Message::Settled(entry) => settling::settled(core, &entry),
+        Message::Beside { incident, beside } => beside::seen(core, &incident, *beside),
         Message::Consented { hash, name, uid, void } => granting::consented(core, &hash, &name, uid, void.as_ref()),
         Message::LeftOver(left) => owning::found(core, left),
         Message::Added { plan, result } => owning::added(core, &plan, result),
@@ -89,8 +91,8 @@ fn obey(core: &mut Core, command: Command) -> Vec<Effect> {
     match command {
         // Fronts keep their own view; one that does not has nothing to change.
         Command::View(_) => Vec::new(),
-        Command::Claim(choice) => claiming::claim(core, &choice, false),
-        Command::TakeOver(choice) => claiming::claim(core, &choice, true),
+        Command::Claim(choice) => claiming::claim(core, &choice),
+        Command::TakeOver { alert, from } => claiming::take_over(core, &alert, from.as_ref()),
         Command::Open { title } => recording::open(core, title),
         Command::Note { text } => recording::note(core, text),
         Command::Update { text, next } => recording::tell(core, text, next),

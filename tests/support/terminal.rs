@@ -132,6 +132,22 @@ impl Terminal {
         self.keys.flush().unwrap();
     }
 
+    /// Presses keys again and again until the screen is as wanted.
+    pub fn press_until(&mut self, keys: &str, wanted: impl Fn(&vt100::Screen) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            self.press(keys);
+            let shown = self.shown();
+            let pause = Duration::from_millis(50);
+            let (shown, _) =
+                self.shown.1.wait_timeout_while(shown, pause, |shown| !wanted(shown.emulator.screen())).unwrap();
+            if wanted(shown.emulator.screen()) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{keys:?} did nothing:\n{}", shown.emulator.screen().contents());
+        }
+    }
+
     /// What a terminal with bracketed paste sends for a paste.
     pub fn paste(&mut self, text: &str) {
         self.press(&format!("\u{1b}[200~{text}\u{1b}[201~"));

@@ -11,6 +11,7 @@ mod kit;
 mod life;
 mod link;
 mod paste;
+mod runbook;
 mod shell;
 mod storm;
 #[path = "../support/terminal.rs"]

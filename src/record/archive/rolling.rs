@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -11,7 +11,6 @@ use ulid::Ulid;
 use crate::clock::{Clock, World};
 use crate::model::entry::{Body, Draft, Entry, EntryId, EntryKind, Evidence};
 use crate::model::name::EnvId;
-use crate::model::plan::PlanId;
 use crate::model::track::TrackSample;
 use crate::text::{Safe, clean_block};
 
@@ -22,11 +21,11 @@ use super::super::{Journal, JournalError, StartInfo, layout};
 use super::Archive;
 
 /// How far back entries are carried.
-const CARRY: i64 = 60;
+pub(super) const CARRY: i64 = 60;
 /// No text of evidence is longer than this many bytes.
 const EVIDENCE_CAP: u64 = 1024 * 1024;
-/// Rolling journals that nobody writes are removed after so many minutes without a write.
-const KEEP: i64 = 120;
+/// Rolling journals that nobody writes, and locks that nobody holds, are removed after so many minutes without a write.
+pub(super) const KEEP: i64 = 120;
 
 /// What the rolling journals have to give to an incident that is opened.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,21 +55,11 @@ impl Archive {
         let mut seen = BTreeSet::new();
         let mut minutes = BTreeMap::new();
         let from = now - TimeDelta::minutes(CARRY);
-        for (name, record) in self.rolling_records() {
-            let ours = record.writers.iter().all(|writer| writer.env == env.as_str() && writer.drill == drill);
-            let known = record
-                .writers
-                .iter()
-                .any(|writer| own.contains(&record.dir.join(layout::JOURNAL).join(writer.file.as_str())));
-            if !ours || known {
-                continue;
-            }
+        for (name, record) in self.rolling_of(env, drill, own) {
             // What a living process has in flight is its own: it is told with its outcome.
-            let theirs: HashSet<PlanId> =
-                record.writers.iter().filter(|writer| writer.open).flat_map(|writer| writer.begun.clone()).collect();
             let under_way: HashSet<EntryId> = open_intents(&record.entries)
                 .into_iter()
-                .filter(|(_, plan)| theirs.contains(&plan.id))
+                .filter(|(_, plan)| self.is_held(&plan.id))
                 .map(|(entry, _)| entry.id.clone())
                 .collect();
             for entry in record.entries {
@@ -93,19 +82,26 @@ impl Archive {
         carried
     }
 
-    fn rolling_records(&self) -> Vec<(String, IncidentRecord)> {
+    /// The rolling journals of an environment with their names, but for those in whose folders the
+    /// files `own` stand.
+    pub(super) fn rolling_of(&self, env: &EnvId, drill: bool, own: &[PathBuf]) -> Vec<(String, IncidentRecord)> {
         let root = self.root.join(layout::ROLLING);
+        let mine: HashSet<&Path> = own.iter().filter_map(|path| path.parent()?.parent()).collect();
         let members = self.disk.list(&root).unwrap_or_default();
-        let records = members.into_iter().filter(|member| member.is_dir).filter_map(|member| {
-            let record = read_incident_on(self.disk.as_ref(), &root.join(&member.name)).ok()?;
-            Some((member.name, record))
+        let others = members.into_iter().filter(|member| member.is_dir);
+        let records = others.map(|member| (root.join(&member.name), member.name)).filter_map(|(dir, name)| {
+            let record = if mine.contains(&*dir) { None } else { read_incident_on(self.disk.as_ref(), &dir).ok() };
+            record.map(|record| (name, record))
         });
-        records.collect()
+        let ours = |record: &IncidentRecord| {
+            record.writers.iter().all(|writer| writer.env == env.as_str() && writer.drill == drill)
+        };
+        records.filter(|(_, record)| ours(record)).collect()
     }
 
     /// The entry's draft, saying where it comes from, with what its evidence's files hold: the
     /// files themselves stay behind.
-    fn with_origin(&self, entry: Entry, name: &str) -> Draft {
+    pub(super) fn with_origin(&self, entry: Entry, name: &str) -> Draft {
         let id = entry.id.0;
         let mut draft = entry.draft;
         let folder = self.root.join(layout::ROLLING).join(name).join(layout::EVIDENCE);
@@ -125,6 +121,7 @@ impl Archive {
     /// nobody needs any more. That one cannot be removed is no reason not to start.
     fn sweep(&self) {
         let now = Clock::real().now();
+        self.sweep_locks(now);
         for dir in self.needless(self.old(now), now) {
             if let Err(error) = self.disk.remove_dir(&dir) {
                 tracing::warn!(dir = %dir.display(), %error, "an old rolling journal could not be removed");
@@ -154,7 +151,7 @@ impl Archive {
 }
 
 /// What the journal says of itself stays where it is.
-fn wanted(entry: &Entry) -> bool {
+pub(super) fn wanted(entry: &Entry) -> bool {
     !matches!(entry.draft.kind, EntryKind::Started | EntryKind::Sealed | EntryKind::Exported | EntryKind::Correction)
         && !matches!(entry.draft.body, Some(Body::Started { .. } | Body::Sealed { .. } | Body::Correction { .. }))
 }

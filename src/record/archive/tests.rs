@@ -1,5 +1,7 @@
 //! An on-call engineer finds an incident again, or opens a new one with the hour before it.
 
+mod several;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -258,6 +260,7 @@ fn open_intents_are_found_in_every_incident_that_is_not_closed_and_in_rolling_jo
     write(&closed, 7, EntryKind::Closed, "closed", None);
     let loose = archive.rolling(info()).expect("there is room");
     begun(&loose, 8, "p4", Ends::Stays);
+    let theirs = ["p1", "p2", "p4"].map(|id| archive.hold(&plan(id, "").id).expect("there is room"));
     let done = begun(&loose, 9, "p5", Ends::Stays);
     ended(&loose, 9, &done);
     assert_eq!(
@@ -265,6 +268,7 @@ fn open_intents_are_found_in_every_incident_that_is_not_closed_and_in_rolling_jo
         Ok(Vec::new()),
         "what a living process has in flight is its own"
     );
+    drop(theirs);
 
     let name = folder(&loose).file_name().expect("it has one").to_string_lossy().into_owned();
     let after = Archive::on("/records", Arc::new(disk.after_power_cut(0)));
@@ -353,6 +357,7 @@ fn what_tells_an_end_stays_as_long_as_what_tells_the_beginning() {
 fn what_a_living_process_has_in_flight_is_not_carried_into_another_ones_incident() {
     let (archive, disk) = archive();
     let theirs = archive.rolling(info()).expect("there is room");
+    let held = archive.hold(&plan("p1", "").id).expect("there is room");
     begun(&theirs, 30, "p1", Ends::Stays);
     write(&theirs, 31, EntryKind::Rollout, "payments 2.9.0", None);
     let kinds = |archive: &Archive| -> Vec<EntryKind> {
@@ -362,4 +367,6 @@ fn what_a_living_process_has_in_flight_is_not_carried_into_another_ones_incident
     assert_eq!(kinds(&archive), [EntryKind::Rollout]);
     let after = Archive::on("/records", Arc::new(disk.after_power_cut(0)));
     assert_eq!(kinds(&after), [EntryKind::Intent, EntryKind::Rollout]);
+    drop(held);
+    assert_eq!(kinds(&archive), [EntryKind::Intent, EntryKind::Rollout], "it lives, and lets go of it");
 }

@@ -19,7 +19,7 @@ use super::super::read::{IncidentRecord, RecordError, read_incident_on};
 use super::Archive;
 
 /// What stands in a record that tells of changes at all.
-const CHANGES: &[&[u8]] = &[b"\"intent\"", b"\"outcome\"", b"\"undone\"", b"\"owned\""];
+pub(super) const CHANGES: &[&[u8]] = &[b"\"intent\"", b"\"outcome\"", b"\"undone\"", b"\"owned\""];
 /// What stands in one that tells of changes for a time, or of their end.
 const ENDS: &[&[u8]] = &[b"\"reminder\"", b"\"by_system\"", b"\"undone\"", b"\"owned\""];
 
@@ -34,15 +34,20 @@ impl Archive {
         Ok(left_of(&self.telling(ENDS, |record| is_of(record, env, drill))?, now))
     }
 
-    /// Intents without an outcome in an environment, of processes that are gone, oldest first: of
-    /// all incidents that are not closed, and of what belongs to none. What a living process has
-    /// in flight is its own.
+    /// Intents without an outcome in an environment that nobody holds, oldest first: of all
+    /// incidents that are not closed, and of what belongs to none.
     pub fn open_intents(&self, env: &str, drill: bool) -> Result<Vec<OpenIntent>, RecordError> {
-        Ok(open_of(&self.telling(CHANGES, |record| is_of(record, env, drill))?))
+        let mut open = open_of(&self.telling(CHANGES, |record| is_of(record, env, drill))?);
+        open.retain(|one| !self.is_held(&one.plan.id));
+        Ok(open)
     }
 
     /// The records of this archive in which one of `words` stands and that are `ours`.
-    fn telling(&self, words: &[&[u8]], ours: impl Fn(&IncidentRecord) -> bool) -> Result<Vec<Held>, RecordError> {
+    pub(super) fn telling(
+        &self,
+        words: &[&[u8]],
+        ours: impl Fn(&IncidentRecord) -> bool,
+    ) -> Result<Vec<Held>, RecordError> {
         let mut held = Vec::new();
         for (root, rolling) in [(self.root.clone(), false), (self.root.join(layout::ROLLING), true)] {
             let members = match self.disk.list(&root) {
@@ -90,9 +95,13 @@ impl Archive {
         Ok(false)
     }
 
-    /// Whether it may tell of changes and cannot be read: what it holds is not known.
+    /// Whether it may tell of changes and cannot be read whole: what it holds is not known.
     fn is_unread(&self, dir: &Path) -> bool {
-        self.mentions(dir, CHANGES).unwrap_or(true) && read_incident_on(self.disk.as_ref(), dir).is_err()
+        match self.mentions(dir, CHANGES) {
+            Ok(false) => false,
+            Ok(true) => read_incident_on(self.disk.as_ref(), dir).map_or(true, |record| record.unread > 0),
+            Err(_) => true,
+        }
     }
 
     /// Those of the rolling journals `old` that nobody needs any more. One that alone holds an
@@ -141,7 +150,7 @@ impl Archive {
     }
 }
 
-fn is_of(record: &IncidentRecord, env: &str, drill: bool) -> bool {
+pub(super) fn is_of(record: &IncidentRecord, env: &str, drill: bool) -> bool {
     record.writers.iter().any(|writer| writer.env == env && writer.drill == drill)
 }
 
@@ -165,16 +174,15 @@ fn left_of(held: &[Held], now: World) -> Vec<Leftover> {
     left
 }
 
+/// Whoever holds them.
 fn open_of(held: &[Held]) -> Vec<OpenIntent> {
     let ended: HashSet<&PlanId> = held.iter().flat_map(|(_, record)| settled(&record.entries)).collect();
-    let writers = held.iter().flat_map(|(_, record)| &record.writers);
-    let theirs: HashSet<&PlanId> = writers.filter(|writer| writer.open).flat_map(|writer| &writer.begun).collect();
     let mut open = Vec::new();
     for (holder, record) in held.iter().filter(|(_, record)| record.closed_at().is_none()) {
         for (entry, plan) in open_intents(&record.entries) {
             // An incident's record is to tell the end itself: it outlives the others.
             let ended = holder.incident().is_none() && ended.contains(&plan.id);
-            if !ended && !theirs.contains(&plan.id) {
+            if !ended {
                 open.push(OpenIntent::of(entry, plan, holder.clone()));
             }
         }

@@ -1,13 +1,13 @@
 //! A disk for tests that forgets whatever was not synced, and fails when told to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::World;
 
-use super::{Disk, DiskFile, Member};
+use super::{Disk, DiskFile, Held, Member};
 
 /// A disk in memory. Clones are one disk.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,8 @@ struct State {
     /// Bytes that still fit, over all files.
     room: Option<usize>,
     sync_fails: bool,
+    /// Files that nobody may read.
+    closed: BTreeSet<PathBuf>,
     syncs: usize,
     /// Whether files are as young as the test is; else as old as the calendar.
     young: bool,
@@ -55,6 +57,11 @@ impl MemoryDisk {
     /// From now on only `room` more bytes fit.
     pub(crate) fn fill_up(&self, room: usize) {
         self.lock().room = Some(room);
+    }
+
+    /// From now on nobody may read a file.
+    pub(crate) fn close_to_readers(&self, path: &Path) {
+        self.lock().closed.insert(path.to_path_buf());
     }
 
     /// From now on no sync succeeds.
@@ -130,7 +137,9 @@ impl Disk for MemoryDisk {
     }
 
     fn read(&self, path: &Path, cap: u64) -> io::Result<Vec<u8>> {
-        match self.lock().nodes.get(path) {
+        let state = self.lock();
+        match state.nodes.get(path) {
+            _ if state.closed.contains(path) => Err(io::ErrorKind::PermissionDenied.into()),
             Some(Node::File { bytes, .. }) if bytes.len() as u64 > cap => Err(io::ErrorKind::FileTooLarge.into()),
             Some(Node::File { bytes, .. }) => Ok(bytes.clone()),
             _ => Err(io::ErrorKind::NotFound.into()),
@@ -153,6 +162,16 @@ impl Disk for MemoryDisk {
         matches!(self.lock().nodes.get(path), Some(Node::File { locked: true, .. }))
     }
 
+    fn hold(&self, path: &Path) -> io::Result<Option<Box<dyn Held>>> {
+        let mut state = self.lock();
+        match state.nodes.get_mut(path) {
+            Some(Node::File { locked: true, .. }) => return Ok(None),
+            Some(Node::File { locked, .. }) => *locked = true,
+            _ => state.add(path, Node::File { bytes: Vec::new(), synced: 0, locked: true })?,
+        }
+        Ok(Some(Box::new(MemoryLock { disk: self.clone(), path: path.to_path_buf() })))
+    }
+
     fn modified(&self, _path: &Path) -> io::Result<World> {
         Ok(if self.lock().young { crate::clock::Clock::real().now() } else { World::UNIX_EPOCH })
     }
@@ -160,6 +179,20 @@ impl Disk for MemoryDisk {
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
         self.lock().nodes.retain(|member, _| !member.starts_with(path));
         Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct MemoryLock {
+    disk: MemoryDisk,
+    path: PathBuf,
+}
+
+impl Held for MemoryLock {}
+
+impl Drop for MemoryLock {
+    fn drop(&mut self) {
+        self.disk.lock().nodes.remove(&self.path);
     }
 }
 

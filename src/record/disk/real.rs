@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -10,7 +10,10 @@ use rustix::fs::{FlockOperation, flock};
 use crate::clock::World;
 
 use super::super::read::RecordError;
-use super::{Disk, DiskFile, Member};
+use super::{Disk, DiskFile, Held, Member};
+
+/// So often the file of a lock is looked for anew when its last holder takes it away at that moment.
+const TRIES: usize = 20;
 
 /// Who else may read the record, and write to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -182,6 +185,39 @@ impl Disk for RealDisk {
         matches!(flock(&file, FlockOperation::NonBlockingLockShared), Err(rustix::io::Errno::WOULDBLOCK))
     }
 
+    fn hold(&self, path: &Path) -> io::Result<Option<Box<dyn Held>>> {
+        for _ in 0..TRIES {
+            let file = match OpenOptions::new().append(true).create_new(true).mode(0o600).open(path) {
+                Ok(file) => self.settle_file(&file).map(|()| file)?,
+                // Another user's may only be read, which is enough for its lock.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match File::open(path) {
+                    Ok(file) => file,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(error),
+                },
+                Err(error) => return Err(error),
+            };
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+            // Its last holder may have removed it after it was opened here: a file without a name
+            // keeps nobody out.
+            let identity = |facts: std::fs::Metadata| (facts.dev(), facts.ino());
+            let held = file.metadata().map(identity)?;
+            match std::fs::metadata(path).map(identity) {
+                Ok(named) if named == held => {
+                    return Ok(Some(Box::new(RealLock { path: path.to_path_buf(), _file: file })));
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
     fn modified(&self, path: &Path) -> io::Result<World> {
         Ok(std::fs::metadata(path)?.modified()?.into())
     }
@@ -201,6 +237,22 @@ impl DiskFile for RealFile {
 
     fn sync(&mut self) -> io::Result<()> {
         self.0.sync_data()
+    }
+}
+
+/// The lock of a file, which goes with its file.
+#[derive(Debug)]
+struct RealLock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Held for RealLock {}
+
+impl Drop for RealLock {
+    fn drop(&mut self) {
+        // Another user's in a shared folder stays, unlocked: it says nothing.
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 

@@ -33,10 +33,14 @@ pub(super) fn latest(facts: &Facts<'_>) -> Vec<Safe> {
 pub(super) fn left_over(facts: &Facts<'_>) -> Vec<Safe> {
     let left = leftovers(&facts.entries, None, facts.now);
     let itself = left.iter().filter(|one| matches!(one.plan.ends, Ends::BySystem { .. })).count();
-    let many = match left.len() {
-        0 => return Vec::new(),
-        1 => "1 temporary change is still in force".to_owned(),
-        n => format!("{n} temporary changes are still in force"),
+    // Nobody may say that it is in force of which nobody knows whether it was made.
+    let unsure = left.iter().any(|one| is_unknown(facts, &one.plan));
+    let many = match (left.len(), unsure) {
+        (0, _) => return Vec::new(),
+        (1, false) => "1 temporary change is still in force".to_owned(),
+        (1, true) => "1 temporary change may still be in force".to_owned(),
+        (n, false) => format!("{n} temporary changes are still in force"),
+        (n, true) => format!("{n} temporary changes may still be in force"),
     };
     vec![sentence(match (left.len(), itself) {
         (1, 0) => format!("{many} until the team takes it back."),
@@ -46,6 +50,15 @@ pub(super) fn left_over(facts: &Facts<'_>) -> Vec<Safe> {
         (_, 1) => format!("{many}; 1 of them ends by itself."),
         (_, n) => format!("{many}; {n} of them end by themselves."),
     })]
+}
+
+/// Whether the last that was told of a plan is that nobody knows.
+fn is_unknown(facts: &Facts<'_>, plan: &Plan) -> bool {
+    let last = facts.entries.iter().rev().find_map(|entry| match &entry.draft.body {
+        Some(Body::Outcome { plan: id, outcome }) if *id == plan.id => Some(outcome),
+        _ => None,
+    });
+    matches!(last, Some(Outcome::Unknown { .. }))
 }
 
 /// `Capacity was added to payments`, of the outcome of a change; nothing of other entries.

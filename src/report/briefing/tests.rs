@@ -40,6 +40,7 @@ fn record(entries: Vec<Entry>, tracks: Vec<TrackSample>) -> IncidentRecord {
         tracks,
         writers: Vec::new(),
         problems: Vec::new(),
+        unread: 0,
     }
 }
 
@@ -152,7 +153,6 @@ fn times_are_the_readers_own() {
 fn a_drill_is_told_by_its_own_clock() {
     let mut record = story();
     record.writers.push(crate::record::WriterFile {
-        begun: Vec::new(),
         file: Safe::fixed("a.jsonl"),
         entries: 1,
         env: Safe::fixed("prod-eu"),
@@ -178,10 +178,10 @@ fn shares_are_told_as_people_count() {
 
 #[test]
 fn what_is_left_over_is_told_to_those_who_wait_until_it_is_over() {
-    let applied = |id: &str, minute: u32, ends: Ends| {
+    let verified = Outcome::Verified { after_seconds: 1, words: Safe::fixed("live") };
+    let ended = |id: &str, minute: u32, ends: Ends, outcome: Outcome| {
         let plan = Plan { ends, ..plan(id, "kubectl") };
         let intent = Body::Intent(Box::new(plan.clone()));
-        let outcome = Outcome::Verified { after_seconds: 1, words: Safe::fixed("live") };
         [
             with(intent, entry(&format!("{minute}a"), EntryKind::Intent, at(minute, 0), "about to")),
             with(
@@ -190,6 +190,7 @@ fn what_is_left_over_is_told_to_those_who_wait_until_it_is_over() {
             ),
         ]
     };
+    let applied = |id: &str, minute: u32, ends: Ends| ended(id, minute, ends, verified.clone());
     let mut entries = applied("p1", 1, Ends::Reminder).to_vec();
     let told = |entries: &[Entry], minute| {
         let said = briefing(&record(entries.to_vec(), Vec::new()), at(minute, 0), None).now;
@@ -205,6 +206,26 @@ fn what_is_left_over_is_told_to_those_who_wait_until_it_is_over() {
     entries.push(with(owned, entry("9", EntryKind::Owned, at(9, 0), "owned")));
     assert_eq!(told(&entries, 10).as_deref(), Some("1 temporary change is still in force; it ends by itself."));
     assert_eq!(told(&entries, 30), None);
+
+    // A process died between the intent and the outcome, and its system could not tell.
+    let unknown = Outcome::Unknown { why: Safe::fixed("the cluster does not answer") };
+    entries.extend(ended("p3", 31, Ends::Reminder, unknown));
+    assert_eq!(
+        told(&entries, 40).as_deref(),
+        Some("1 temporary change may still be in force until the team takes it back.")
+    );
+    entries.extend(applied("p4", 41, Ends::Reminder));
+    assert_eq!(
+        told(&entries, 50).as_deref(),
+        Some("2 temporary changes may still be in force until the team takes them back.")
+    );
+    let gone = Outcome::Overridden { words: Safe::fixed("somebody set it back") };
+    let told_later = Body::Outcome { plan: PlanId("p3".into()), outcome: gone };
+    entries.push(with(told_later, entry("51", EntryKind::Outcome, at(51, 0), "settled")));
+    assert_eq!(
+        told(&entries, 55).as_deref(),
+        Some("1 temporary change is still in force until the team takes it back.")
+    );
 }
 
 #[test]

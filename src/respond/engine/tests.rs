@@ -16,6 +16,7 @@ mod aws;
 mod guards;
 mod promises;
 mod recording;
+mod renewed;
 mod rollouts;
 mod scaling;
 mod taking_back;

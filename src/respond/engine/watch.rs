@@ -183,6 +183,11 @@ mod tests {
 
     /// How it ends, and after how many seconds.
     async fn ended(lag: i64, seen: &[Seen]) -> (Outcome, i64) {
+        watched(lag, seen, Written::Yes).await
+    }
+
+    /// The same, of a write that was answered so.
+    async fn watched(lag: i64, seen: &[Seen], written: Written) -> (Outcome, i64) {
         let (clock, mut driver) = Clock::driven(World::from_timestamp(1_795_000_000, 0).unwrap());
         let since = clock.now();
         let world = tokio::spawn(async move {
@@ -196,7 +201,7 @@ mod tests {
         let tells = Tells { lag: TimeDelta::seconds(lag), seen: Mutex::new(seen.iter().cloned().collect()) };
         let (plan, places) = (plan("p1", "kubectl"), Places::default());
         let place = places.enter(&plan, &plan.target.origin.env).unwrap();
-        let watch = Watch { actuator: &tells, clock: &clock, plan: &plan, place: &place, since, written: Written::Yes };
+        let watch = Watch { actuator: &tells, clock: &clock, plan: &plan, place: &place, since, written };
         let outcome = watch.run(clock.hold(), &mut Told::new(&|_| ())).await;
         world.abort();
         (outcome, (clock.now() - since).num_seconds())
@@ -216,6 +221,43 @@ mod tests {
         assert!(matches!(outcome, Outcome::Overridden { .. }) && (60..70).contains(&after), "{outcome:?} {after}");
         let other = Seen::Other { words: "replicas is 9".into() };
         assert!(matches!(ended(60, &[other]).await, (Outcome::Overridden { .. }, ..2)), "a third value is no old one");
+    }
+
+    /// A write that nobody answered, or one that a process left behind which is gone.
+    fn unanswered() -> Written {
+        Written::Unknown("the program ended between the intent and its outcome".into())
+    }
+
+    #[tokio::test]
+    async fn a_write_that_nobody_answered_may_still_come_to_light_and_is_unknown_after_that() {
+        let (outcome, after) = watched(0, &[before()], unanswered()).await;
+        let why = "the program ended between the intent and its outcome; replicas is 6";
+        assert_eq!(outcome, Outcome::Unknown { why: why.into() }, "never failed, never overridden");
+        assert!((20..30).contains(&after), "it has its time: {after}");
+        let (outcome, after) = watched(60, &[before()], unanswered()).await;
+        assert!(matches!(outcome, Outcome::Unknown { .. }) && (60..70).contains(&after), "{outcome:?} {after}");
+        let live = Seen::Live { words: "12 of 12".into() };
+        let late = [before(), before(), before(), live];
+        assert!(matches!(watched(0, &late, unanswered()).await.0, Outcome::Verified { .. }));
+        let other = Seen::Other { words: "replicas is 9".into() };
+        assert!(matches!(watched(0, &[other], unanswered()).await.0, Outcome::Overridden { .. }));
+        let gone = Seen::Gone { why: "it was replaced".into() };
+        assert!(matches!(watched(0, &[gone], unanswered()).await.0, Outcome::Failed { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_system_that_cannot_be_read_is_asked_as_long_as_the_plan_is_patient() {
+        let unread = || Seen::Unread { why: "the cluster does not answer".into() };
+        let (outcome, after) = watched(0, &[unread()], unanswered()).await;
+        let why = "the program ended between the intent and its outcome; the cluster does not answer";
+        assert_eq!(outcome, Outcome::Unknown { why: why.into() });
+        assert!((300..310).contains(&after), "{after}");
+        let (outcome, after) = ended(0, &[unread()]).await;
+        let words = "it was written, but then the cluster does not answer";
+        assert_eq!(outcome, Outcome::TimedOut { words: words.into() }, "what was taken is not unknown");
+        assert!((300..310).contains(&after), "{after}");
+        let back = [unread(), unread(), Seen::Live { words: "12 of 12".into() }];
+        assert!(matches!(watched(0, &back, unanswered()).await.0, Outcome::Verified { .. }));
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 use crate::clock::{Wall, wall};
-use crate::model::runbook::Step;
+use crate::model::runbook::{STOP_GRACE, Step};
 use crate::text::{Safe, clean_block, redact_safe};
 
 use super::pinned::{Current, Pinned};
@@ -28,12 +28,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long output may still come after the child's end.
 const DRAIN: Duration = Duration::from_millis(500);
 
-/// How long a child that is asked to end may take, with what it started, before it is killed.
-#[cfg(not(test))]
-const GRACE: Duration = Duration::from_secs(5);
-/// See above.
-#[cfg(test)]
-const GRACE: Duration = Duration::from_millis(300);
+/// How long a child that is asked to end may take, and all that it started, before it is killed.
+const GRACE: Duration = if cfg!(test) { Duration::from_secs(2) } else { STOP_GRACE };
 
 /// How a child ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +59,7 @@ impl fmt::Display for End {
             Self::Late(limit) => write!(f, "killed after {} s, which was its limit", limit.as_secs()),
             Self::Stopped { by, killed: false } => write!(f, "stopped by {by} (SIGTERM)"),
             Self::Stopped { by, killed: true } => {
-                write!(f, "stopped by {by} (SIGTERM, and SIGKILL {} s later)", GRACE.as_secs())
+                write!(f, "stopped by {by} (SIGTERM, and SIGKILL {} s later)", STOP_GRACE.as_secs())
             }
             Self::Lost => f.write_str("how it ended could not be read"),
         }
@@ -74,6 +70,8 @@ impl fmt::Display for End {
 #[derive(Clone, Debug)]
 pub(super) struct Told {
     pub(super) end: Option<End>,
+    /// Who wants it stopped, as long as it still runs.
+    pub(super) stopping: Option<Safe>,
     took: Duration,
     lines: usize,
 }
@@ -151,7 +149,8 @@ impl Run {
         let state = self.state();
         let (end, took) = state.end.clone().unzip();
         let took = took.unwrap_or_else(|| wall().duration_since(self.began));
-        Told { end, took, lines: state.lines + usize::from(state.open_line) }
+        let stopping = self.stop.borrow().clone().filter(|_| end.is_none());
+        Told { end, stopping, took, lines: state.lines + usize::from(state.open_line) }
     }
 
     /// What it printed: clean, and with secrets taken out.
@@ -210,11 +209,44 @@ impl Group {
         }
     }
 
+    /// Returns when nothing of the group runs any more. It is looked for the group as the system
+    /// keeps it: the child itself may end long before what it started.
+    async fn empty(&self) {
+        let Some(pid) = self.pid() else { return };
+        // One that was just begun may have no group of its own yet.
+        while !self.has_ended() || tokio::task::spawn_blocking(move || has_members(pid)).await.unwrap_or(true) {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Whether the child itself has ended; it is not waited for yet, so that its number stays its.
     fn has_ended(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         self.pid().is_none_or(|pid| !matches!(rustix::process::waitid(WaitId::Pid(pid), options), Ok(None)))
     }
+}
+
+/// Whether a process of this group runs. One that has ended and was not waited for does not. Where
+/// there is no `/proc` nobody can tell: then something may.
+fn has_members(group: Pid) -> bool {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return true };
+    let group = group.as_raw_nonzero().to_string();
+    let belongs = |stat: String| {
+        // `PID (NAME) STATE PARENT GROUP …`; a name may hold anything.
+        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        let state = fields.next().unwrap_or_default();
+        !matches!(state, "Z" | "X") && fields.nth(1) == Some(group.as_str())
+    };
+    let mut found = false;
+    let any =
+        processes.flatten().filter(|entry| entry.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit()));
+    for process in any {
+        found = true;
+        if std::fs::read_to_string(process.path().join("stat")).is_ok_and(belongs) {
+            return true;
+        }
+    }
+    !found
 }
 
 impl Drop for Group {
@@ -276,36 +308,58 @@ async fn watched(run: Arc<Run>, mut group: Group, mut reader: Receiver, limit: D
             run.state().push(buffer.get(..read).unwrap_or_default());
         }
     };
-    let over = async {
-        while !group.has_ended() {
-            tokio::time::sleep(LOOK).await;
-        }
-    };
-    // By itself, unless something else is told.
+    tokio::pin!(reading);
+    // Whether all of its output is there.
+    let mut read = false;
     let other = {
-        tokio::pin!(reading, over);
-        let both = async {
-            tokio::select! {
-                // All of its output is there: its end is near, or it closed what it had.
-                () = &mut reading => over.await,
-                // Something that it started may hold its output for ever.
-                () = &mut over => drop(tokio::time::timeout(DRAIN, &mut reading).await),
+        let over = async {
+            while !group.has_ended() {
+                tokio::time::sleep(LOOK).await;
             }
         };
-        tokio::pin!(both);
+        let both = async {
+            tokio::pin!(over);
+            tokio::select! {
+                // All of its output is there: its end is near, or it closed what it had.
+                () = reading.as_mut() => {
+                    read = true;
+                    over.await;
+                }
+                // Something that it started may hold its output for ever.
+                () = &mut over => read = tokio::time::timeout(DRAIN, reading.as_mut()).await.is_ok(),
+            }
+        };
         tokio::select! {
             biased;
-            () = &mut both => None,
-            by = run.asked_to_stop() => {
-                group.signal(Signal::TERM);
-                let killed = tokio::time::timeout(GRACE, &mut both).await.is_err();
-                Some(End::Stopped { by, killed })
-            }
+            () = both => None,
+            by = run.asked_to_stop() => Some(End::Stopped { by, killed: false }),
             () = tokio::time::sleep(limit) => Some(End::Late(limit)),
         }
     };
+    // By itself, unless something else is told.
+    let other = match other {
+        Some(End::Stopped { by, .. }) => {
+            group.signal(Signal::TERM);
+            let ended = async {
+                let empty = group.empty();
+                tokio::pin!(empty);
+                loop {
+                    tokio::select! {
+                        () = &mut empty => return,
+                        () = reading.as_mut(), if !read => read = true,
+                    }
+                }
+            };
+            let killed = tokio::time::timeout(GRACE, ended).await.is_err();
+            Some(End::Stopped { by, killed })
+        }
+        other => other,
+    };
     // What it left running ends with it.
     group.kill();
+    if other.is_some() && !read {
+        let _ = tokio::time::timeout(DRAIN, reading).await;
+    }
     let status = group.0.wait().await;
     drop(current);
     let end = other.unwrap_or_else(|| end_of(status));

@@ -260,6 +260,31 @@ async fn a_step_may_clean_up_and_one_that_will_not_end_is_killed() {
     gone(pid.trim()).await;
 }
 
+/// A shell without a trap is gone at once: what it started has the whole time all the same.
+#[tokio::test]
+async fn what_a_stopped_step_started_may_clean_up_after_the_shell_is_gone() {
+    let shelf = Shelf::new();
+    let cleans = "(trap 'sleep 0.9; echo cleaned; exit 0' TERM; BEGUN; while :; do sleep 0.01; done) & wait";
+    let (ended, pid) = stopped(&shelf, cleans).await;
+    assert!(ended.outcome.words().starts_with("stopped by bob (SIGTERM), "), "{:?}", ended.outcome);
+    assert!(shelf.printed().ends_with("cleaned"), "{}", shelf.printed());
+    gone(pid.trim()).await;
+
+    let (ended, _) =
+        stopped(&shelf, "(trap '' TERM; echo $(exec sh -c 'echo $PPID'); BEGUN; while :; do sleep 1000; done) & wait")
+            .await;
+    assert!(ended.outcome.words().contains("(SIGTERM, and SIGKILL 5 s later)"), "{:?}", ended.outcome);
+    gone(shelf.printed().lines().next().unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_plan_says_how_a_step_is_stopped() {
+    let shelf = Shelf::new();
+    let plan = shelf.plan("sh", "true").await;
+    let words = &plan.facts.iter().find(|fact| *fact.label == *"limit").unwrap().words;
+    assert!(words.ends_with("`:stop-step` ends it sooner (SIGTERM, SIGKILL after 5 s)"), "{words}");
+}
+
 #[tokio::test]
 async fn what_it_prints_is_bounded_clean_and_without_secrets() {
     let shelf = Shelf::new();

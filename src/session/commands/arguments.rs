@@ -20,7 +20,7 @@ pub(super) fn claim(given: &str) -> Result<Command, String> {
 }
 
 pub(super) fn take_over(given: &str) -> Result<Command, String> {
-    text(given, "the alert's name").map(|name| Command::TakeOver(AlertChoice::Named(name)))
+    text(given, "the alert's name").map(|name| Command::TakeOver { alert: AlertChoice::Named(name), from: None })
 }
 
 pub(super) fn open(given: &str) -> Result<Command, String> {

@@ -1,5 +1,7 @@
 //! A long quiet night: the rolling record holds the last hour and not every hour.
 
+mod settling;
+
 use std::path::{Path, PathBuf};
 
 use super::*;
@@ -8,10 +10,14 @@ use crate::record::testing::{MemoryDisk, at, draft, journal_dirs, read_on, wait}
 use crate::respond::Recorder as _;
 
 fn ledger(disk: &MemoryDisk) -> Ledger {
+    on(Archive::on("/records", Arc::new(disk.clone())))
+}
+
+fn on(archive: Archive) -> Ledger {
     let actor = Actor { kind: ActorKind::Human, name: Safe::fixed("ana"), known_by: None };
     let bearings =
         Bearings { env: Safe::fixed("prod-eu"), titles: Default::default(), drill: false, actor, at: at(0, 0) };
-    Ledger::open(Archive::on("/records", Arc::new(disk.clone())), bearings)
+    Ledger::open(archive, bearings)
 }
 
 fn note(ledger: &mut Ledger, minute: u32, title: &str) {

@@ -1,9 +1,9 @@
 //! Who has taken an alert on. Nobody takes one over from somebody else by the way.
 
-use crate::model::alert::AlertState;
+use crate::model::alert::{AlertState, Claim};
 use crate::model::command::AlertChoice;
 use crate::model::entry::{Body, EntryKind};
-use crate::observe::alerts::{AlertRow, Claim};
+use crate::observe::alerts::AlertRow;
 use crate::record::Durability;
 use crate::session::core::{Core, Next};
 use crate::session::{Effect, NoticeKind};
@@ -11,8 +11,40 @@ use crate::text::Safe;
 
 use super::recording;
 
-/// Takes an alert on. `over`: also from somebody who has claimed it.
-pub(super) fn claim(core: &mut Core, choice: &AlertChoice, over: bool) -> Vec<Effect> {
+/// Takes an alert on that nobody has.
+pub(super) fn claim(core: &mut Core, choice: &AlertChoice) -> Vec<Effect> {
+    let Some(row) = claimable(core, choice) else { return Vec::new() };
+    match &row.claim {
+        Some(Claim { by, at }) => {
+            let (name, since) = (&row.alert.name, at.format("%H:%MZ"));
+            let text =
+                format!("{name} is already claimed by {by} since {since}: `:take-over {name}` takes it over from them");
+            core.say(NoticeKind::Error, text);
+            Vec::new()
+        }
+        None => claimed_now(core, row),
+    }
+}
+
+/// Takes an alert on, also from somebody who has claimed it: from whom it was decided to, if that
+/// was shown, and from nobody who took it meanwhile.
+pub(super) fn take_over(core: &mut Core, choice: &AlertChoice, from: Option<&Claim>) -> Vec<Effect> {
+    let Some(row) = claimable(core, choice) else { return Vec::new() };
+    let Some(from) = from.filter(|from| row.claim.as_ref() != Some(from)) else { return claimed_now(core, row) };
+    let name = &row.alert.name;
+    let now = match &row.claim {
+        Some(Claim { by, at }) => format!("{by} has it now, since {}", at.format("%H:%M:%SZ")),
+        None => "nobody has it now".to_owned(),
+    };
+    core.say(
+        NoticeKind::Error,
+        format!("{name} was not taken over from {}: {now}. Ask for it again if you still want it", from.by),
+    );
+    Vec::new()
+}
+
+/// The row of an alert that could be claimed; else why it cannot is said.
+fn claimable(core: &mut Core, choice: &AlertChoice) -> Option<AlertRow> {
     let row = match choice {
         AlertChoice::Exactly { origin, key } => core.picture.alerts.find(origin, key),
         AlertChoice::Named(name) => core.picture.alerts.named(name),
@@ -23,26 +55,24 @@ pub(super) fn claim(core: &mut Core, choice: &AlertChoice, over: bool) -> Vec<Ef
             AlertChoice::Named(name) => name,
         };
         core.say(NoticeKind::Error, format!("no alert `{what}` is known: nothing was claimed"));
-        return Vec::new();
+        return None;
     };
     let name = &row.alert.name;
     if row.alert.state == AlertState::Resolved {
         core.say(NoticeKind::Error, format!("{name} is resolved: there is nothing to claim"));
-        return Vec::new();
+        return None;
     }
-    if let Some(Claim { by, at }) = &row.claim {
-        let since = at.format("%H:%MZ");
-        if *by == core.actor.name {
-            core.say(NoticeKind::Info, format!("{name} is claimed by you already, since {since}"));
-            return Vec::new();
-        }
-        if !over {
-            let text =
-                format!("{name} is already claimed by {by} since {since}: `:take-over {name}` takes it over from them");
-            core.say(NoticeKind::Error, text);
-            return Vec::new();
-        }
+    if let Some(Claim { by, at }) = &row.claim
+        && *by == core.actor.name
+    {
+        core.say(NoticeKind::Info, format!("{name} is claimed by you already, since {}", at.format("%H:%MZ")));
+        return None;
     }
+    Some(row)
+}
+
+fn claimed_now(core: &mut Core, row: AlertRow) -> Vec<Effect> {
+    let name = &row.alert.name;
     let mut effects = Vec::new();
     if core.incident.is_none() && !core.desk.declaring {
         effects.extend(recording::declare(core, title_of(&row), row.service.clone().map(|service| service.0)));
@@ -69,8 +99,12 @@ fn title_of(row: &AlertRow) -> Safe {
     }
 }
 
-/// A claim is durable: from now on the alert is theirs, whoever had it.
+/// A claim is durable: from now on the alert is theirs, whoever had it. One that comes to be known
+/// late, from another session, takes nothing from who claimed it after.
 pub(super) fn claimed(core: &mut Core, keys: &[Safe], claim: Claim) {
+    if core.desk.claims.iter().any(|(known, other)| share(known, keys) && other.at > claim.at) {
+        return;
+    }
     core.desk.claims.retain(|(known, _)| !share(known, keys));
     let rows = core.picture.alerts.rows().iter();
     let before = rows.filter(|row| row.claim.is_some() && row.keys().any(|key| keys.contains(key)));

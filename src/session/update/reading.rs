@@ -9,6 +9,7 @@ use crate::model::name::{Kind, ObjectPath, Origin, ServiceName, SourceId, Target
 use crate::model::plan::Request;
 use crate::model::runbook::Runbook;
 use crate::record::Durability;
+use crate::respond::stopping;
 use crate::session::core::{Core, Next, RunbookState, RunbookView};
 use crate::session::message::Dated;
 use crate::session::{ActionState, Effect, NoticeKind};
@@ -117,7 +118,10 @@ pub(super) fn stop_step(core: &mut Core, number: Option<u32>) -> Vec<Effect> {
     };
     match found {
         Ok((plan, title)) => {
-            core.say(NoticeKind::Info, format!("{title}: it is asked to end; its outcome tells how it did"));
+            core.say(
+                NoticeKind::Info,
+                format!("{title}: it and all that it started are stopped ({}); its outcome tells how", stopping()),
+            );
             vec![Effect::Stop { plan, by: core.actor.name.clone() }]
         }
         Err(why) => {

@@ -6,7 +6,7 @@ use crate::model::command::{Due, MilestoneTime};
 use crate::model::entry::{Body, Draft, Entry, EntryKind, EntryOrigin, MilestoneName, Phase, Severity};
 use crate::model::name::IncidentId;
 use crate::observe::alerts::Claim;
-use crate::record::{Durability, Holder, JournalError, milestones};
+use crate::record::{Durability, Holder, JournalError, Said, milestones, said as said_by};
 use crate::respond::Pass;
 use crate::session::core::{Core, Mark, Next};
 use crate::session::effect::carried;
@@ -14,7 +14,7 @@ use crate::session::message::Dated;
 use crate::session::{Effect, IncidentView, NoticeKind, WriteWindow};
 use crate::text::Safe;
 
-use super::{acting, asking, carrying, claiming, granting, owning, settling};
+use super::{acting, asking, beside, carrying, claiming, granting, owning, settling};
 
 /// A draft of something that the person here says or does.
 pub(super) fn said(core: &Core, kind: EntryKind, subject: impl Into<Safe>, title: impl Into<Safe>) -> Draft {
@@ -67,7 +67,11 @@ pub(super) fn recorded(core: &mut Core, ticket: u64, result: Result<Entry, Journ
 }
 
 fn follow_up(core: &mut Core, entry: Entry, next: Next) -> Vec<Effect> {
+    let begins = matches!(entry.draft.body, Some(Body::Intent(_)));
     let mut effects = keep(core, entry);
+    if begins {
+        effects.extend(settling::tell_ends(core));
+    }
     match next {
         Next::Nothing => {}
         // With the disk gone nothing opens, whatever became durable before.
@@ -128,7 +132,7 @@ pub(super) fn keep(core: &mut Core, entry: Entry) -> Vec<Effect> {
             if let Some(incident) = core.incident.take() {
                 core.say(NoticeKind::Done, format!("{} is closed; :export writes its postmortem", incident.id));
                 core.closed = Some(incident.id.clone());
-                core.desk.closing = false;
+                (core.desk.closing, core.desk.close_asked) = (false, false);
                 effects.push(Effect::Seal(incident.id));
                 effects.extend(acting::incident_closed(core));
             }
@@ -210,15 +214,18 @@ pub(super) fn incident_ready(
     title: Safe,
     earlier: Vec<Entry>,
     before: Vec<Dated>,
-    shared: bool,
 ) -> Vec<Effect> {
     core.desk.declaring = false;
     core.resume = None;
+    core.desk.looked = Some(core.now);
+    core.desk.under_way.clear();
     let mut carried = carrying::carry(core);
     let known: HashSet<_> = earlier.iter().map(told).collect();
-    carried.retain(|(dated, _)| {
-        let key = dated.draft.dedupe.clone();
-        key.is_none_or(|key| !known.contains(&(dated.draft.kind, key, dated.occurred_at)))
+    // Whoever writes to it already may have brought what was done here.
+    let brought: HashSet<Said> = earlier.iter().map(|entry| said_by(&entry.draft, entry.occurred_at)).collect();
+    carried.retain(|(dated, _)| match dated.draft.dedupe.clone() {
+        Some(key) => !known.contains(&(dated.draft.kind, key, dated.occurred_at)),
+        None => !brought.contains(&said_by(&dated.draft, dated.occurred_at)),
     });
     // What an earlier process noticed and this one as well is told once.
     let mine: HashSet<_> = carried.iter().filter_map(|(dated, _)| noticed(dated)).collect();
@@ -241,7 +248,7 @@ pub(super) fn incident_ready(
         since: core.now,
     });
     let resumed = !earlier.is_empty();
-    let open = if shared { Vec::new() } else { earlier.clone() };
+    let open = earlier.clone();
     for action in settling::actions_of(&earlier) {
         if !core.actions.iter().any(|known| known.plan.id == action.plan.id) {
             core.actions.push(action);
@@ -285,7 +292,7 @@ fn noticed(dated: &Dated) -> Option<Mark> {
     Some((dated.draft.kind, dated.draft.dedupe.clone()?, dated.occurred_at))
 }
 
-fn told(entry: &Entry) -> Mark {
+pub(super) fn told(entry: &Entry) -> Mark {
     (entry.draft.kind, entry.draft.dedupe.clone().unwrap_or_default(), entry.occurred_at)
 }
 
@@ -384,18 +391,37 @@ pub(super) fn milestone(core: &mut Core, name: MilestoneName, at: Option<Milesto
 }
 
 pub(super) fn close(core: &mut Core) -> Vec<Effect> {
-    let Some(incident) = needs_incident(core, "closing") else { return Vec::new() };
-    if core.desk.closing {
+    if needs_incident(core, "closing").is_none() {
+        return Vec::new();
+    }
+    if core.desk.closing || core.desk.close_asked {
         core.say(NoticeKind::Info, "the incident is being closed already");
         return Vec::new();
     }
+    if core.facing.drill {
+        return close_now(core);
+    }
+    // Others may have written to its record, or acted without it.
+    core.desk.close_asked = true;
+    beside::look(core)
+}
+
+/// What others did is known: writes the word that closes the incident, if nothing is open in it.
+pub(super) fn close_now(core: &mut Core) -> Vec<Effect> {
+    let Some(incident) = needs_incident(core, "closing") else { return Vec::new() };
     if let Some(action) = core.acting() {
         // A sealed record could not tell how it ended.
         let title = action.plan.title.clone();
         core.say(NoticeKind::Error, format!("not closed: {title} is under way; close it when its outcome is known"));
         return Vec::new();
     }
-    if let Some(why) = settling::why_not_close(core).or_else(|| owning::why_not_close(core)) {
+    if let Some(why) = settling::why_not_close(core) {
+        let again = settling::again(core);
+        let more = if again.is_empty() { "" } else { ". It is being read again: close it when that has ended" };
+        core.say(NoticeKind::Error, format!("{why}{more}"));
+        return again;
+    }
+    if let Some(why) = owning::why_not_close(core) {
         core.say(NoticeKind::Error, why);
         return Vec::new();
     }

@@ -13,7 +13,7 @@ use crate::session::message::Dated;
 use crate::session::{Effect, NoticeKind, WriteWindow};
 use crate::text::Safe;
 
-use super::{acting, carrying, claiming, granting, owning, recording, settling};
+use super::{acting, beside, carrying, claiming, granting, owning, recording, settling};
 
 /// Replicas that an action set are seen to be set within this long.
 const OWN: TimeDelta = TimeDelta::minutes(5);
@@ -49,6 +49,9 @@ pub(super) fn tick(core: &mut Core, now: World) -> Vec<Effect> {
     effects.extend(acting::refresh_if_expired(core));
     effects.extend(granting::tick(core));
     owning::tick(core);
+    if core.incident.is_some() {
+        effects.extend(beside::tick(core));
+    }
     if core.incident.is_none() && !core.desk.declaring && core.desk.forgotten + FORGET < core.now {
         core.desk.forgotten = core.now;
         owning::keep(core);

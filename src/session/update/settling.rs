@@ -12,6 +12,9 @@ use crate::text::Safe;
 
 use super::{acting, owning, recording};
 
+/// How far a change is that is being settled.
+const READ: &str = "left in flight by an earlier process: the system is being read";
+
 /// All records were looked through. What the past felt like is read first: an outcome tells what
 /// users feel by then.
 pub(super) fn found(core: &mut Core, open: Vec<OpenIntent>) -> Vec<Effect> {
@@ -42,6 +45,22 @@ pub(super) fn carried_over(core: &mut Core, held: &Holder, before: &[Dated]) -> 
     });
     know(core, open.collect());
     settle(core)
+}
+
+/// Others left it in flight: `brought` comes into the incident's record by now, and what that holds
+/// open is nobody's any more, unless it is under way.
+pub(super) fn left_by_others(core: &mut Core, held: &Holder, brought: &[Dated]) -> Vec<Effect> {
+    let theirs = |plan: &Plan| core.desk.under_way.iter().any(|(id, _)| *id == plan.id);
+    let open = open_intents(core.current_entries());
+    let open = open.into_iter().filter(|(_, plan)| !theirs(plan));
+    let open: Vec<_> = open.map(|(entry, plan)| OpenIntent::of(entry, plan, held.clone())).collect();
+    let before = core.open_intents.len();
+    know(core, open);
+    let mut effects = if core.open_intents.len() > before { settle(core) } else { Vec::new() };
+    if brought.iter().any(|dated| matches!(dated.draft.body, Some(Body::Intent(_)))) {
+        effects.extend(carried_over(core, held, brought));
+    }
+    effects
 }
 
 fn know(core: &mut Core, open: Vec<OpenIntent>) {
@@ -80,7 +99,7 @@ pub(super) fn settle(core: &mut Core) -> Vec<Effect> {
         core.actions.push(Action {
             plan: open.plan.clone(),
             at: open.at,
-            state: ActionState::Under(Safe::fixed("left in flight by an earlier process: the system is being read")),
+            state: ActionState::Under(Safe::fixed(READ)),
             undone_by: None,
         });
         effects.push(Effect::Settle { open: Box::new(open), actor: actor.clone() });
@@ -88,20 +107,58 @@ pub(super) fn settle(core: &mut Core) -> Vec<Effect> {
     effects
 }
 
-/// The outcome is durable where the intent is. If that was carried into the record that is written
-/// now, the outcome follows it.
+/// What could not be settled before is tried again: what stood in its way may be gone.
+pub(super) fn again(core: &mut Core) -> Vec<Effect> {
+    let (mut effects, actor) = (Vec::new(), core.actor.clone());
+    for open in core.open_intents.clone() {
+        let stuck = core.actions.iter_mut().find(|action| {
+            action.plan.id == open.plan.id && matches!(action.state, ActionState::Ended(Outcome::Unknown { .. }))
+        });
+        if let Some(action) = stuck {
+            action.state = ActionState::Under(Safe::fixed(READ));
+            effects.push(Effect::Settle { open: Box::new(open), actor: actor.clone() });
+        }
+    }
+    effects
+}
+
+/// The outcome is durable, in the record that holds the intent or in another one.
 pub(super) fn settled(core: &mut Core, entry: &Entry) -> Vec<Effect> {
     let Some(Body::Outcome { plan: id, .. }) = &entry.draft.body else { return Vec::new() };
-    if !open_intents(core.current_entries()).iter().any(|(_, plan)| plan.id == *id) {
-        return Vec::new();
-    }
     let here = core.incident.as_ref().map(|incident| &incident.id);
     let held = core.open_intents.iter().find(|open| open.plan.id == *id).and_then(|open| open.held.incident());
     if here.is_some() && held == here {
-        // Taken up while its intent was being settled beside: the record has it.
-        return recording::keep(core, entry.clone());
+        // It stands beside what this session writes: the record has it.
+        let known = core.entries.iter().any(|known| known.id == entry.id);
+        return if known { Vec::new() } else { recording::keep(core, entry.clone()) };
     }
-    vec![recording::record(core, carried(entry), Durability::Now, Next::Nothing)]
+    core.desk.ends.push(entry.clone());
+    tell_ends(core)
+}
+
+/// Brings the outcomes that other records tell into the one that is written now, if it tells their
+/// beginning: that may have been carried into it while they were read.
+pub(super) fn tell_ends(core: &mut Core) -> Vec<Effect> {
+    let on_its_way = |id: &PlanId| {
+        let mut bodies = core.desk.in_flight.values().map(|(dated, _)| &dated.draft.body);
+        bodies.any(|body| matches!(body, Some(Body::Outcome { plan, .. }) if plan == id))
+    };
+    let open: Vec<PlanId> = open_intents(core.current_entries())
+        .into_iter()
+        .map(|(_, plan)| plan.id.clone())
+        .filter(|id| !on_its_way(id))
+        .collect();
+    let lacking = core
+        .desk
+        .ends
+        .iter()
+        .filter(|end| matches!(&end.draft.body, Some(Body::Outcome { plan, .. }) if open.contains(plan)));
+    let lacking: Vec<Dated> = lacking.map(carried).collect();
+    let mut effects = Vec::new();
+    for dated in lacking {
+        effects.push(recording::record(core, dated, Durability::Now, Next::Nothing));
+    }
+    effects
 }
 
 /// An outcome is known and durable. A change for a time that no entry here tells of is left over
@@ -118,6 +175,11 @@ pub(super) fn over(core: &mut Core, plan: &Plan, outcome: &Outcome) {
 
 /// Why the incident cannot be closed yet, if so: a sealed record could not tell how it ended.
 pub(super) fn why_not_close(core: &Core) -> Option<String> {
+    if let [(_, title), ..] = core.desk.under_way.as_slice() {
+        return Some(format!(
+            "not closed: {title} is under way in another session; close it when its outcome is known"
+        ));
+    }
     let open: Vec<_> = open_intents(core.current_entries())
         .into_iter()
         .map(|(entry, plan)| crate::record::begun(plan, entry.occurred_at))

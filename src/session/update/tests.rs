@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 
 mod act;
 mod autoscaled;
+mod beside;
 mod declared;
 mod grave;
 mod incident;
@@ -26,7 +27,7 @@ use crate::model::entry::{Actor, Entry, EntryId, EntryKind, MilestoneName, Phase
 use crate::model::name::{EnvId, Origin, SourceId};
 use crate::model::plan::{Instead, Outcome, Plan, Replicas, Revision};
 use crate::model::signal::{Delta, Signal, Stamped};
-use crate::record::{JournalError, testing};
+use crate::record::{Beside, JournalError, testing};
 use crate::session::{ActionState, Core, Effect, Message, NoticeKind, PlanView, WriteWindow};
 use crate::text::Safe;
 
@@ -52,15 +53,18 @@ fn environment() -> Environment {
 struct Story {
     core: Core,
     effects: Vec<Effect>,
+    /// What others do, as often as it is looked.
+    beside: Beside,
 }
 
 impl Story {
     fn begin() -> Self {
         let core = Core::new(&environment(), Arc::new(Catalogue::default()), Actor::system(), at(0), 0);
-        Self { core, effects: Vec::new() }
+        Self { core, effects: Vec::new(), beside: Beside::default() }
     }
 
-    /// Sends a message; every entry that is handed over becomes durable at once.
+    /// Sends a message; every entry that is handed over becomes durable at once, and whoever asks
+    /// what others do is answered.
     fn send(&mut self, message: Message) -> &mut Self {
         let mut todo = update(&mut self.core, message);
         while !todo.is_empty() {
@@ -73,6 +77,10 @@ impl Story {
                     draft: dated.draft.clone(),
                 };
                 todo.extend(update(&mut self.core, Message::Recorded { ticket: *ticket, result: Ok(entry) }));
+            }
+            if let Effect::LookBeside(incident) = &effect {
+                let beside = Box::new(self.beside.clone());
+                todo.extend(update(&mut self.core, Message::Beside { incident: incident.clone(), beside }));
             }
             self.effects.push(effect);
         }
@@ -91,7 +99,7 @@ impl Story {
     /// The incident that was asked for stands ready.
     fn ready(&mut self, id: &str, title: &str) -> &mut Self {
         let (id, title) = (id.into(), title.into());
-        self.send(Message::IncidentReady { id, title, earlier: Vec::new(), before: Vec::new(), shared: false })
+        self.send(Message::IncidentReady { id, title, earlier: Vec::new(), before: Vec::new() })
     }
 
     fn hears(&mut self, alerts: Vec<Alert>) -> &mut Self {

@@ -66,6 +66,10 @@ impl State {
                     _ => vec![Command::Quit],
                 }
             }
+            Command::TakeOver { ref alert, from: None } => {
+                self.overlay = claimed_by_another(alert, scene);
+                if self.overlay.is_some() { Vec::new() } else { vec![command] }
+            }
             Command::Claim(choice) => {
                 self.overlay = claimed_by_another(&choice, scene);
                 if self.overlay.is_some() { Vec::new() } else { vec![Command::Claim(choice)] }

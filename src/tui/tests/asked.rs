@@ -84,6 +84,30 @@ fn each_change_is_undone_or_owned_and_then_one_key_closes() {
     assert_eq!(lines(&ana.sees(), "Close the incident"), 0);
 }
 
+/// While a name is typed the list moves under it: another change comes first, or this one is gone.
+#[test]
+fn the_owner_that_is_typed_is_the_owner_of_the_change_that_was_shown() {
+    let mut ana = left_over();
+    line(&mut ana, "close");
+    ana.presses(KeyCode::Char('o'));
+    let here = ana.fixture.incident.as_ref().map(|incident| incident.id.clone());
+    let earlier = Leftover {
+        plan: Plan { id: PlanId("p-cccc".into()), ends: Ends::Reminder, ..plan(3, Tier::Reversible) },
+        at: at(19, 0),
+        incident: here,
+    };
+    ana.fixture.left_over.insert(0, earlier);
+    let owned = ana.presses(KeyCode::Enter);
+    assert_eq!(owned, [Command::Own { which: "aaaa".into(), owner: "ana".into() }]);
+
+    let mut ana = left_over();
+    line(&mut ana, "close");
+    ana.presses(KeyCode::Char('o'));
+    ana.fixture.left_over.remove(1);
+    assert_eq!(ana.presses(KeyCode::Enter), [], "the next one is not hers by that");
+    assert!(ana.sees().contains("not left over any more"), "{}", ana.sees());
+}
+
 #[test]
 fn the_incident_can_be_left_open_and_a_closed_window_is_opened_from_there() {
     let mut ana = left_over();
@@ -121,8 +145,18 @@ fn an_alert_that_somebody_else_has_is_taken_over_with_one_key_more() {
 
     assert_eq!(line(&mut ana, "claim PaymentsCPUHigh"), [], "asked here, too");
     let taken = ana.presses(KeyCode::Enter);
-    assert!(matches!(taken.as_slice(), [Command::TakeOver(AlertChoice::Exactly { .. })]), "{taken:?}");
+    let shown = ana.fixture.alerts[0].claim.clone();
+    let [Command::TakeOver { alert: AlertChoice::Exactly { .. }, from }] = taken.as_slice() else {
+        panic!("{taken:?}")
+    };
+    assert_eq!(*from, shown, "from whom it was shown to be");
     assert!(!ana.sees().contains("Already claimed"));
+
+    // Who takes it meanwhile is not who was shown.
+    assert_eq!(line(&mut ana, "take-over PaymentsCPUHigh"), [], "asked here, too");
+    ana.fixture.alerts[0].claim.as_mut().unwrap().by = "carol".into();
+    let taken = ana.presses(KeyCode::Enter);
+    assert!(matches!(taken.as_slice(), [Command::TakeOver { from, .. }] if *from == shown), "{taken:?}");
 
     // One's own is no question: the session says so.
     ana.fixture.alerts[0].claim.as_mut().unwrap().by = "ana".into();

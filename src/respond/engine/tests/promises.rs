@@ -22,7 +22,7 @@ const DIR: &str = "/records/2026-11-21-checkout";
 
 /// Tries every action, some at a time: a server that does not answer costs time by the wall. One
 /// that fails does not hide another.
-async fn each<F: Future<Output = ()>>(check: impl Fn(&'static Action) -> F) {
+pub(super) async fn each<F: Future<Output = ()>>(check: impl Fn(&'static Action) -> F) {
     let tried = |action: &'static Action| {
         let tried = AssertUnwindSafe(check(action)).catch_unwind();
         async move { tried.await.err().map(|_| action.name) }

@@ -48,28 +48,6 @@ async fn nothing_is_written_while_the_intent_is_not_durable() {
 }
 
 #[tokio::test]
-async fn a_disk_that_takes_longer_than_the_plan_lives_stops_the_action() {
-    let fake = Fake::start().await;
-    let (clock, mut driver) = Clock::driven(World::from_timestamp(1_795_000_000, 0).unwrap());
-    let env = fake.environment();
-    let engine = Engine::new(&env, clock.clone()).unwrap();
-    let plan = engine.plan(&scale(12), &Cluster::default()).await.unwrap();
-    let (owed, mut owing) = tokio::sync::mpsc::unbounded_channel();
-    let pad = Pad { owed: Some(owed), ..Pad::of(&fake) };
-    let slow_disk = async {
-        for _ in 0..2 {
-            let (draft, tell) = owing.recv().await.unwrap();
-            driver.advance(clock.now() + TimeDelta::seconds(91));
-            tell.send(Ok(durable(draft, clock.now()))).unwrap();
-        }
-    };
-    let actor = ana();
-    let (ended, ()) = tokio::join!(engine.apply(plan, &actor, &pad, &|_| ()), slow_disk);
-    assert!(matches!(ended.unwrap().outcome, Outcome::Refused { why } if why.contains("nothing was written")));
-    assert!(fake.state().writes().is_empty());
-}
-
-#[tokio::test]
 async fn an_outcome_that_cannot_be_recorded_is_not_done() {
     let fake = Fake::start().await;
     let room = room(&fake);
@@ -107,4 +85,74 @@ async fn an_open_intent_is_settled_by_what_is_there() {
         let again = room.engine.settle(plan, &ana(), &pad).await.unwrap_err();
         assert!(again.why.contains("writes once"), "settled once: {again}");
     }
+}
+
+/// Its section was taken out of the configuration after the process died.
+#[tokio::test]
+async fn what_no_system_of_the_configuration_serves_any_more_is_unknown_and_says_what_to_do() {
+    let fake = Fake::start().await;
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    let plan = room.plan(&scale(12)).await;
+    let without = Engine::of(fake.env(), room.clock.clone(), Vec::new());
+    let ended = without.settle(plan.clone(), &ana(), &pad).await.unwrap();
+    let Outcome::Unknown { why } = &ended.outcome else { panic!("{:?}", ended.outcome) };
+    for part in ["cannot be read any more", "serves a Deployment", "shop/payments", "by other means", "`:note`"] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    assert_eq!(pad.kinds(), [EntryKind::Outcome], "it is on the record");
+
+    let elsewhere = Engine::of("prod-us".into(), room.clock.clone(), Vec::new());
+    let why = elsewhere.settle(plan, &ana(), &pad).await.unwrap_err().why;
+    assert!(why.contains("this session acts on prod-us"), "{why}");
+    assert_eq!(pad.kinds().len(), 1, "another session's to tell");
+}
+
+/// A file that is begun for the outcome.
+struct Beside {
+    pad: Pad,
+    begun: std::sync::atomic::AtomicUsize,
+    room: bool,
+}
+
+impl Recorder for Beside {
+    fn ready(&self) -> futures::future::BoxFuture<'_, Result<(), Refusal>> {
+        self.begun.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let ready = if self.room { Ok(()) } else { Err(guard::refusal("the disk is full")) };
+        Box::pin(std::future::ready(ready))
+    }
+
+    fn append(
+        &self,
+        draft: crate::model::entry::Draft,
+        at: World,
+        observed: World,
+        how: Durability,
+    ) -> crate::record::Receipt {
+        self.pad.append(draft, at, observed, how)
+    }
+}
+
+#[tokio::test]
+async fn a_file_for_an_outcome_is_begun_when_there_is_one_and_not_before_the_engine_refuses() {
+    let fake = Fake::start().await;
+    let room = room(&fake);
+    let beside = |room| Beside { pad: Pad::of(&fake), begun: Default::default(), room };
+    let begun = |beside: &Beside| beside.begun.load(std::sync::atomic::Ordering::SeqCst);
+    let plan = room.plan(&scale(12)).await;
+    let busy = room.engine.enter(&plan).unwrap();
+    let refused = beside(true);
+    let why = room.engine.settle(plan.clone(), &ana(), &refused).await.unwrap_err().why;
+    assert!(why.contains("another action"), "{why}");
+    assert_eq!((begun(&refused), refused.pad.kinds().len()), (0, 0));
+    drop(busy);
+
+    let full = beside(false);
+    let why = room.engine.settle(plan, &ana(), &full).await.unwrap_err().why;
+    assert!(why.contains("ended unknown (") && why.contains("could not be recorded (the disk is full)"), "{why}");
+    assert_eq!((begun(&full), full.pad.kinds().len()), (1, 0));
+
+    let plan = room.plan(&scale(12)).await;
+    let told = beside(true);
+    room.engine.settle(plan, &ana(), &told).await.unwrap();
+    assert_eq!((begun(&told), told.pad.kinds()), (1, vec![EntryKind::Outcome]));
 }

@@ -5,7 +5,7 @@ use super::*;
 use crate::config::{Freeze, Policy, Rule};
 use crate::respond::pad::durable;
 
-fn policy(name: &str, rule: Rule) -> Policy {
+pub(super) fn policy(name: &str, rule: Rule) -> Policy {
     Policy {
         name: name.into(),
         say: "the team says so".into(),
@@ -190,26 +190,30 @@ async fn a_plan_that_was_only_warned_of_is_voided_once_the_incident_is_closed() 
 }
 
 #[tokio::test]
-async fn a_disk_that_takes_until_the_freeze_begins_stops_the_write() {
-    let fake = Fake::start().await;
-    let (clock, mut driver) = Clock::driven(World::from_timestamp(1_795_000_000, 0).unwrap());
-    let policies = vec![policy("evening", Rule::Freeze(soon()))];
-    let engine = Engine::new(&fake.environment(), clock.clone()).unwrap().with_policies(policies);
-    let plan = engine.plan(&scale(12), &Cluster::default()).await.unwrap();
-    let (owed, mut owing) = tokio::sync::mpsc::unbounded_channel();
-    let pad = Pad { owed: Some(owed), ..Pad::of(&fake) };
-    let slow_disk = async {
-        for _ in 0..2 {
-            let (draft, tell) = owing.recv().await.unwrap();
-            driver.advance(clock.now() + TimeDelta::seconds(31));
-            tell.send(Ok(durable(draft, clock.now()))).unwrap();
-        }
-    };
-    let actor = ana();
-    let (ended, ()) = tokio::join!(engine.apply(plan, &actor, &pad, &|_| ()), slow_disk);
-    let Outcome::Refused { why } = ended.unwrap().outcome else { panic!("it was written") };
-    assert!(why.starts_with("nothing was written: a policy denies it"), "{why}");
-    assert!(fake.state().writes().is_empty());
+async fn a_disk_that_takes_longer_than_the_plan_lives_or_until_a_freeze_begins_stops_the_write() {
+    for (policies, seconds, words) in [
+        (Vec::new(), 91, "nothing was written: scale Deployment payments was planned"),
+        (vec![policy("evening", Rule::Freeze(soon()))], 31, "nothing was written: a policy denies it"),
+    ] {
+        let fake = Fake::start().await;
+        let (clock, mut driver) = Clock::driven(World::from_timestamp(1_795_000_000, 0).unwrap());
+        let engine = Engine::new(&fake.environment(), clock.clone()).unwrap().with_policies(policies);
+        let plan = engine.plan(&scale(12), &Cluster::default()).await.unwrap();
+        let (owed, mut owing) = tokio::sync::mpsc::unbounded_channel();
+        let pad = Pad { owed: Some(owed), ..Pad::of(&fake) };
+        let slow_disk = async {
+            for _ in 0..2 {
+                let (draft, tell) = owing.recv().await.unwrap();
+                driver.advance(clock.now() + TimeDelta::seconds(seconds));
+                tell.send(Ok(durable(draft, clock.now()))).unwrap();
+            }
+        };
+        let actor = ana();
+        let (ended, ()) = tokio::join!(engine.apply(plan, &actor, &pad, &|_| ()), slow_disk);
+        let Outcome::Refused { why } = ended.unwrap().outcome else { panic!("it was written") };
+        assert!(why.starts_with(words), "{why}");
+        assert!(fake.state().writes().is_empty());
+    }
 }
 
 #[tokio::test]

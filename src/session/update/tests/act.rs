@@ -218,7 +218,7 @@ fn routed() -> Story {
         service("mail", &[]),
     ]);
     let core = Core::new(&environment(), Arc::new(catalogue), Actor::system(), at(0), 0);
-    let mut story = Story { core, effects: Vec::new() };
+    let mut story = Story { core, effects: Vec::new(), beside: Beside::default() };
     story.command("write prod-eu storm");
     story
 }

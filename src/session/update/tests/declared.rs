@@ -26,7 +26,7 @@ fn story() -> Story {
     };
     let catalogue = Catalogue::new(vec![service("invoices", "prod"), service("old-invoices", "legacy")]);
     let core = Core::new(&environment(), Arc::new(catalogue), Actor::system(), at(0), 0);
-    let mut story = Story { core, effects: Vec::new() };
+    let mut story = Story { core, effects: Vec::new(), beside: Beside::default() };
     story.command("write prod-eu storm");
     story
 }

@@ -13,7 +13,6 @@ fn what_was_noted_before_is_carried_into_the_incident() {
         title: "Checkout fails".into(),
         earlier: Vec::new(),
         before: Vec::new(),
-        shared: false,
     });
     assert_eq!(story.kinds(), [EntryKind::Opened, EntryKind::Note]);
     assert_eq!(story.core.entries[1].occurred_at, at(0), "its own time stays");
@@ -27,13 +26,7 @@ fn an_entry_in_flight_while_the_incident_is_declared_is_neither_lost_nor_doubled
     let handed = update(&mut story.core, Message::Command(Command::Note { text: "early".into() }));
     let Some(Effect::Record { ticket, dated, .. }) = handed.into_iter().next() else { unreachable!() };
     story.command("open Checkout");
-    story.send(Message::IncidentReady {
-        id: "i".into(),
-        title: "t".into(),
-        earlier: Vec::new(),
-        before: Vec::new(),
-        shared: false,
-    });
+    story.send(Message::IncidentReady { id: "i".into(), title: "t".into(), earlier: Vec::new(), before: Vec::new() });
     // The rolling journal's answer comes late.
     let entry = Entry {
         id: EntryId("late".into()),
@@ -54,7 +47,6 @@ fn closing_seals_the_record_and_a_new_incident_starts_clean() {
         title: "x".into(),
         earlier: Vec::new(),
         before: Vec::new(),
-        shared: false,
     });
     story.command("note one").command("close");
     assert!(story.core.incident.is_none());
@@ -64,7 +56,6 @@ fn closing_seals_the_record_and_a_new_incident_starts_clean() {
         title: "y".into(),
         earlier: Vec::new(),
         before: Vec::new(),
-        shared: false,
     });
     let titles: Vec<_> = story.core.entries.iter().map(|entry| entry.draft.title.to_string()).collect();
     assert_eq!(titles, ["incident declared: y", "two"]);
@@ -78,7 +69,6 @@ fn what_an_earlier_process_wrote_is_not_told_twice() {
         title: "x".into(),
         earlier: Vec::new(),
         before: Vec::new(),
-        shared: false,
     });
     earlier.command("note one");
     let mut story = Story::begin();
@@ -87,7 +77,6 @@ fn what_an_earlier_process_wrote_is_not_told_twice() {
         title: "x".into(),
         earlier: earlier.core.entries.clone(),
         before: Vec::new(),
-        shared: false,
     });
     assert_eq!(story.kinds(), [EntryKind::Opened, EntryKind::Note, EntryKind::Note]);
     assert_eq!(story.core.entries[2].draft.title, "incident taken up again");
@@ -138,21 +127,11 @@ fn an_incident_is_not_closed_while_an_action_is_under_way_nor_twice() {
     let outcome = Outcome::Verified { after_seconds: 5, words: "12 of 12 ready".into() };
     story.send(Message::Ended { plan: testing::plan("p", "").id, result: Ok(outcome) });
     let first = update(&mut story.core, Message::Command(Command::Close));
-    assert_eq!(first.len(), 1);
+    assert_eq!(first, [Effect::LookBeside("i".into())]);
     assert_eq!(update(&mut story.core, Message::Command(Command::Close)), [], "one word is enough");
-}
-
-#[test]
-fn what_another_living_process_has_in_flight_is_its_own() {
-    let mut intent = testing::by("ben", testing::entry("I", EntryKind::Intent, at(-20), "about to scale"));
-    intent.draft.body = Some(crate::model::entry::Body::Intent(Box::new(testing::plan("p", "kubectl"))));
-    for (shared, settles) in [(true, 0), (false, 1)] {
-        let mut story = Story::begin();
-        let earlier = vec![intent.clone()];
-        story.send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier, before: Vec::new(), shared });
-        let asked = story.effects.iter().filter(|effect| matches!(effect, Effect::Settle { .. })).count();
-        assert_eq!(asked, settles);
-    }
+    let seen = Message::Beside { incident: "i".into(), beside: Box::default() };
+    assert!(matches!(update(&mut story.core, seen)[..], [Effect::Record { .. }]));
+    assert_eq!(update(&mut story.core, Message::Command(Command::Close)), [], "it is on its way");
 }
 
 #[test]
@@ -161,13 +140,7 @@ fn a_read_only_session_says_that_it_cannot_settle_what_was_left_in_flight() {
     intent.draft.body = Some(crate::model::entry::Body::Intent(Box::new(testing::plan("p", "kubectl"))));
     let mut story = Story::begin();
     story.core.facing.write = WritePolicy::Deny;
-    story.send(Message::IncidentReady {
-        id: "i".into(),
-        title: "x".into(),
-        earlier: vec![intent],
-        before: Vec::new(),
-        shared: false,
-    });
+    story.send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier: vec![intent], before: Vec::new() });
     assert!(story.core.actions.is_empty());
     assert!(story.notice().contains("read-only by its configuration"), "{}", story.notice());
 }

@@ -1,6 +1,7 @@
 //! What is said, and what becomes durable.
 
 use super::*;
+use crate::model::alert::Claim;
 use crate::model::entry::{ActorKind, Body};
 
 #[test]
@@ -45,7 +46,6 @@ fn a_milestone_by_time_of_day_is_never_in_the_future() {
         title: "x".into(),
         earlier: Vec::new(),
         before: Vec::new(),
-        shared: false,
     });
     let now = at(0);
     let later = (now + TimeDelta::minutes(5)).time();
@@ -127,7 +127,6 @@ fn a_claim_of_one_alert_is_none_of_another_of_its_name() {
         title: "x".into(),
         earlier: earlier.core.entries.clone(),
         before: Vec::new(),
-        shared: false,
     });
     let claimed = |story: &Story| {
         let rows = story.core.picture.alerts.rows().iter().filter(|row| row.claim.is_some());
@@ -173,7 +172,6 @@ fn an_update_for_stakeholders_carries_its_promise() {
         title: "x".into(),
         earlier: Vec::new(),
         before: Vec::new(),
-        shared: false,
     });
     story.command("update 7 of 100 fail -- still --next 20m");
     let entry = story.core.entries.last().unwrap().clone();
@@ -218,6 +216,22 @@ fn a_claim_of_somebody_else_is_told_and_taken_over_only_when_that_is_asked_for()
     assert_eq!((entry.draft.kind, entry.draft.title.as_str()), (EntryKind::Claimed, "CheckoutSlow taken over"));
     assert_eq!((entry.draft.before.as_deref(), entry.draft.after.as_deref()), (Some("bob"), Some("ana")));
     assert_eq!((entry.draft.actor.name.as_str(), story.core.desk.claims.len()), ("ana", 1));
+    // Somebody else took it meanwhile: it is not taken from whom nobody meant.
+    let from = Some(Claim { by: "bob".into(), at: at(0) });
+    let choice = AlertChoice::Named("CheckoutSlow".into());
+    story.core.actor = person("carol");
+    story.send(Message::Command(Command::TakeOver { alert: choice.clone(), from }));
+    assert_eq!(
+        story.notice(),
+        "CheckoutSlow was not taken over from bob: ana has it now, since 11:07:40Z. Ask for it again if you still want it"
+    );
+    assert_eq!(by(&story), "ana");
+    let from = story.core.picture.alerts.named("CheckoutSlow").unwrap().claim.clone();
+    story.send(Message::Command(Command::TakeOver { alert: choice, from }));
+    assert_eq!(by(&story), "carol");
+    story.core.actor = person("ana");
+    story.send(Message::Tick(at(61))).command("take-over CheckoutSlow");
+
     // A source tells of the alert again: it stays with who has it now.
     story.hears(vec![alert("CheckoutSlow", "c", at(-60))]);
     assert_eq!(by(&story), "ana");

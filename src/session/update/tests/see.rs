@@ -65,7 +65,7 @@ fn a_past_with_a_senseless_time_does_not_keep_the_program() {
 #[test]
 fn a_cluster_is_shown_while_the_past_is_still_being_read() {
     let core = Core::new(&environment(), Arc::new(Catalogue::default()), Actor::system(), at(0), 1);
-    let mut story = Story { core, effects: Vec::new() };
+    let mut story = Story { core, effects: Vec::new(), beside: Beside::default() };
     let pod = Pod {
         path: ObjectPath::new("shop", "web-1"),
         uid: "u".into(),

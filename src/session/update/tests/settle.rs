@@ -43,13 +43,7 @@ fn settled(story: &Story) -> Vec<&OpenIntent> {
 }
 
 fn taken_up(story: &mut Story, earlier: Vec<Entry>) {
-    story.send(Message::IncidentReady {
-        id: "i".into(),
-        title: "x".into(),
-        earlier,
-        before: Vec::new(),
-        shared: false,
-    });
+    story.send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier, before: Vec::new() });
 }
 
 #[test]
@@ -147,7 +141,6 @@ fn an_intent_that_was_carried_into_an_incident_is_settled_in_its_record_too() {
         title: "x".into(),
         earlier: Vec::new(),
         before: vec![dated.clone()],
-        shared: false,
     });
     assert_eq!(settled(&story).len(), 1, "it is being read already");
     story.send(Message::Settled(outcome("O", &one.plan, verified())));
@@ -159,13 +152,7 @@ fn an_intent_that_was_carried_into_an_incident_is_settled_in_its_record_too() {
     // Its process died after this one had looked: it is found in what is carried.
     let mut story = Story::begin();
     story.command("open x");
-    story.send(Message::IncidentReady {
-        id: "i".into(),
-        title: "x".into(),
-        earlier: Vec::new(),
-        before: vec![dated],
-        shared: false,
-    });
+    story.send(Message::IncidentReady { id: "i".into(), title: "x".into(), earlier: Vec::new(), before: vec![dated] });
     assert_eq!(settled(&story)[0].held, Holder::Incident("i".into()));
 }
 

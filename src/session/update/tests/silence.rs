@@ -44,7 +44,7 @@ fn facing(names: &[&str]) -> Story {
         service("mail", None),
     ];
     let core = Core::new(&env, Arc::new(Catalogue::new(services)), Actor::system(), at(0), 0);
-    let mut story = Story { core, effects: Vec::new() };
+    let mut story = Story { core, effects: Vec::new(), beside: Beside::default() };
     story.command("write prod-eu storm");
     story
 }

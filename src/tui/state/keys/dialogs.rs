@@ -48,7 +48,10 @@ impl State {
             return self.command(Command::View(view), scene, now);
         }
         match (view, self.overlay.take()) {
-            (Some(View::Accept), Some(Overlay::TakeOver { alert, .. })) => vec![Command::TakeOver(alert)],
+            (Some(View::Accept), Some(Overlay::TakeOver { alert, claim, .. })) => {
+                // From whom it is taken is who was shown.
+                vec![Command::TakeOver { alert, from: Some(claim) }]
+            }
             (Some(View::Back), _) => Vec::new(),
             (_, asked) => {
                 self.overlay = asked;
