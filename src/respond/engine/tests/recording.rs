@@ -139,7 +139,7 @@ async fn a_file_for_an_outcome_is_begun_when_there_is_one_and_not_before_the_eng
     let beside = |room| Beside { pad: Pad::of(&fake), begun: Default::default(), room };
     let begun = |beside: &Beside| beside.begun.load(std::sync::atomic::Ordering::SeqCst);
     let plan = room.plan(&scale(12)).await;
-    let busy = room.engine.enter(&plan).unwrap();
+    let busy = room.engine.places.enter(&plan, &plan.target.origin.env).unwrap();
     let refused = beside(true);
     let why = room.engine.settle(plan.clone(), &ana(), &refused).await.unwrap_err().why;
     assert!(why.contains("another action"), "{why}");

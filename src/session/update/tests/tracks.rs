@@ -27,7 +27,7 @@ fn story() -> Story {
     };
     let catalogue = Arc::new(Catalogue::new(vec![payments]));
     let core = Core::new(&environment(), catalogue, Actor::system(), after(0, 0), 0);
-    let mut story = Story { core, effects: Vec::new() };
+    let mut story = Story { core, effects: Vec::new(), beside: Default::default() };
     story.send(Message::Tick(after(0, 1)));
     story
 }
