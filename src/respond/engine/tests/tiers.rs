@@ -90,7 +90,9 @@ async fn what_a_policy_says_of_one_service_holds_for_all_that_share_a_target() {
     let start = room.clock.now();
     let plan = room.engine.plan(&scale(8), &shared).await.unwrap();
     drop(room.clock.due(start + TimeDelta::seconds(31)).await);
-    let why = room.apply(plan, &pad).await.unwrap_err().why;
+    let let_by = warrant(&plan);
+    let late = room.engine.apply_with(plan, let_by.as_ref(), &ana(), &pad, &|_| ()).await;
+    let why = late.unwrap_err().why;
     assert!(why.starts_with("a policy denies it that did not"), "{why}");
     assert!(pad.kinds().is_empty() && fake.state().writes().is_empty());
 }

@@ -114,7 +114,8 @@ pub(super) async fn holder(api: &Api, plan: &Plan) -> Result<Rollout, Stray> {
 /// Whether the write of `plan` still reaches the Rollout that it is meant for, where it is of what a
 /// Rollout refers to; if not, why.
 pub(in crate::respond::kubernetes) async fn check(api: &Api, plan: &Plan) -> Result<(), Safe> {
-    if plan.request.origin().target().kind != Kind::Rollout || plan.target.kind == Kind::Rollout {
+    // Of a Rollout's own and of its autoscaler's fields there is no such question.
+    if plan.request.origin().target().kind != Kind::Rollout || plan.target.kind != Kind::Deployment {
         return Ok(());
     }
     match holder(api, plan).await {

@@ -205,7 +205,11 @@ fn an_open_incident_that_is_opened_again_gets_a_better_title_once_that_is_durabl
 fn closing(plan: Plan) -> (Story, Effect) {
     let mut story = Story::begin();
     story.ready("2026-11-21-checkout", "checkout").planned(plan);
-    let mut effects = update(&mut story.core, Message::Command(Command::Close));
+    // What others do about it is looked for first.
+    let looks = update(&mut story.core, Message::Command(Command::Close));
+    let [Effect::LookBeside(incident)] = looks.as_slice() else { panic!("{looks:?}") };
+    let beside = Message::Beside { incident: incident.clone(), beside: Box::default() };
+    let mut effects = update(&mut story.core, beside);
     assert_eq!(effects.len(), 1, "{}", story.notice());
     (story, effects.remove(0))
 }
