@@ -83,6 +83,8 @@ pub struct Core {
 pub(super) struct Desk {
     /// The number of the last effect that wants an answer.
     pub(super) ticket: u64,
+    /// How many notices there were.
+    pub(super) said: u64,
     /// Entries handed to the journal, by ticket, and what follows when they are durable.
     pub(super) in_flight: BTreeMap<u64, (Dated, Next)>,
     /// The right to write: withdrawn with the window that it came with.
@@ -264,7 +266,8 @@ impl Core {
     }
 
     pub(super) fn say(&mut self, kind: NoticeKind, text: impl Into<Safe>) {
-        self.notice = Some(Notice { kind, text: text.into(), at: self.now });
+        self.desk.said += 1;
+        self.notice = Some(Notice { kind, text: text.into(), at: self.now, number: self.desk.said });
     }
 
     /// Whether something is under way that the record should still tell of.
@@ -461,6 +464,8 @@ pub struct Notice {
     pub text: Safe,
     /// When it was said.
     pub at: World,
+    /// Which one of the session it is: the same may have to be said twice in one moment.
+    pub number: u64,
 }
 
 /// How a notice is meant.

@@ -12,7 +12,7 @@ use crate::config::{Catalogue, Environment, WritePolicy};
 use crate::model::entry::Actor;
 use crate::model::plan::{Ends, Fact, Owner, OwnerEffect, Plan, Tier};
 use crate::record::testing;
-use crate::session::{PlanView, WriteWindow};
+use crate::session::{NoticeKind, PlanView, WriteWindow};
 
 #[derive(Clone, Default)]
 struct Pipe(Arc<Mutex<Vec<u8>>>);
@@ -152,4 +152,15 @@ fn what_was_left_in_flight_is_told_with_its_words() {
     let text = printed(&plain, &pipe);
     let told = text.matches("no outcome is recorded of scale Deployment payments in drill: replicas 6 → 12").count();
     assert_eq!(told, 1, "{text}");
+}
+
+#[test]
+fn who_asks_twice_in_one_moment_is_answered_twice() {
+    let (mut plain, pipe) = front();
+    let mut core = core(WritePolicy::Deny);
+    for told in 1..=2 {
+        core.say(NoticeKind::Error, "no workload `shop/mail` is known: nothing was planned");
+        plain.show(&core).unwrap();
+        assert_eq!(printed(&plain, &pipe).matches("no workload `shop/mail`").count(), told);
+    }
 }

@@ -107,6 +107,7 @@ fn a_drill_that_cannot_record_says_so() {
         kind: NoticeKind::Error,
         text: "The record cannot be written: the disk is full. Actions are off until it can.".into(),
         at: at(29, 50),
+        number: 1,
     });
     insta::assert_snapshot!(shot(&fixture, 100, 30, None, false));
 }

@@ -74,7 +74,7 @@ fn hostile_text_in_every_field_leaves_the_terminal_as_it_is() {
     fixture.alerts = vec![alert(evil, AlertSeverity::Critical, 12, evil, Some(evil), evil)];
     fixture.timeline = vec![row("e", EntryKind::Note, 12, evil, evil, Some(evil), 3)];
     fixture.facing.env = evil.into();
-    fixture.notice = Some(Notice { kind: NoticeKind::Error, text: evil.into(), at: at(29, 50) });
+    fixture.notice = Some(Notice { kind: NoticeKind::Error, text: evil.into(), at: at(29, 50), number: 1 });
     fixture.clauses.iter_mut().for_each(|clause| clause.text = evil.into());
     fixture.services.iter_mut().for_each(|service| (service.name, service.why) = (evil.into(), evil.into()));
     fixture.workloads.iter_mut().for_each(|workload| workload.trouble = Some(evil.into()));
@@ -307,7 +307,8 @@ fn a_second_sentence_of_the_same_second_is_shown() {
     use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
     let (mut screen, device) = open(120, 40);
     let mut fixture = Fixture::burning();
-    let says = |text: &'static str| Some(Notice { kind: NoticeKind::Error, text: text.into(), at: at(29, 50) });
+    let says =
+        |text: &'static str| Some(Notice { kind: NoticeKind::Error, text: text.into(), at: at(29, 50), number: 1 });
     fixture.notice = says("the first of two");
     show(&mut screen, &fixture);
     assert!(emulate(&device, 120, 40).screen().contents().contains("the first of two"));
