@@ -136,7 +136,8 @@ fn is_stale(how: &str, session: &Session) {
     for source in SOURCES {
         let row = session.row(source).unwrap();
         let age = row.age(session.core.now).unwrap().num_seconds();
-        assert!(!row.is_live() && (28..50).contains(&age), "{how}: {row:?}");
+        // And before that a watch without news may have been heard a minute earlier.
+        assert!(!row.is_live() && (28..110).contains(&age), "{how}: {row:?}");
     }
     let lost = session.entries(&[EntryKind::SourceLost]);
     assert_eq!(lost.len(), SOURCES.len(), "{how}: {lost:?}");

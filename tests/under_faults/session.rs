@@ -143,7 +143,8 @@ impl Session {
     /// Until every source has read something after now.
     pub(crate) async fn all_live(&mut self, patience: Duration) {
         let now = self.core.now;
-        self.until("all sources live", patience, |session| {
+        // A watch that has no news is heard by its bookmarks, about once a minute.
+        self.until("all sources live", patience + Duration::from_secs(75), |session| {
             SOURCES.iter().all(|name| session.row(name).is_some_and(|row| row.is_live() && row.last_read > Some(now)))
         })
         .await;

@@ -135,11 +135,10 @@ impl<T: Object> Watch<'_, T> {
 
 /// The complete events, the version that they end at, and the end of the stream if one of them is
 /// it.
-fn events<T: Object>(
-    frames: &mut Frames,
-    framing: Framing,
-    doing: &str,
-) -> (Vec<Change<T>>, Option<String>, Option<Result<Over, SourceError>>) {
+type Events<T> = (Vec<Change<T>>, Option<String>, Option<Result<Over, SourceError>>);
+
+/// Reads the events that are complete.
+fn events<T: Object>(frames: &mut Frames, framing: Framing, doing: &str) -> Events<T> {
     let (mut changes, mut version) = (Vec::new(), None);
     let end = loop {
         let event = match frames.next() {

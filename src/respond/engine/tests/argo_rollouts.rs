@@ -198,8 +198,9 @@ async fn a_scale_is_told_by_the_versions_that_count_and_not_by_all_pods_there_ar
     }
 }
 
-/// What becomes of a Rollout between plan and write, or between write and look.
-const STRAYS: [(fn(&mut State), &str); 3] = [
+/// What becomes of a Rollout between plan and write, or between write and look, and what is said then.
+type Strayed = (fn(&mut State), &'static str);
+const STRAYS: [Strayed; 3] = [
     (|state| state.argo.get_mut(ROLLOUT).unwrap()["metadata"]["uid"] = json!("uid-other"), "was replaced by another"),
     (
         |state| state.argo.get_mut(ROLLOUT).unwrap()["spec"]["workloadRef"]["name"] = json!("checkout-next"),

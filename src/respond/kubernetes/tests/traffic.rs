@@ -267,11 +267,12 @@ async fn an_exception_for_the_weights_alone_is_enough_for_who_heals_itself() {
         let mut ignored = json!({ "kind": kind.as_str() });
         ignored.as_object_mut().unwrap().extend(exception.as_object().unwrap().clone());
         let tracking = json!({ "argocd.argoproj.io/tracking-id": format!("shop:x/{kind}:shop/partner") });
-        let mut state = fake.state();
-        state.objects.at(mesh::path(kind))["metadata"]["annotations"] = tracking;
-        state.application = Some(json!({ "spec": {
-            "syncPolicy": { "automated": { "selfHeal": true } }, "ignoreDifferences": [ignored] } }));
-        drop(state);
+        {
+            let mut state = fake.state();
+            state.objects.at(mesh::path(kind))["metadata"]["annotations"] = tracking;
+            state.application = Some(json!({ "spec": {
+                "syncPolicy": { "automated": { "selfHeal": true } }, "ignoreDifferences": [ignored] } }));
+        }
         plan(&fake, &mesh::wish(kind)).await.unwrap().owners[0].effect
     };
     let (both, one) = ("/spec/http/0/route/0/weight", "/spec/http/0/route/1/weight");
