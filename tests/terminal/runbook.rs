@@ -15,7 +15,7 @@ echo one; echo two; echo "three of $((1 + 2))"
 Then wait. It cleans up when it is stopped, after its shell is gone:
 
 ```sh
-(trap 'sleep 1; echo "cleaned up"; exit 0' TERM; echo begun; while :; do sleep 0.05; done) & wait
+(trap 'sleep 3; echo "cleaned up"; exit 0' TERM; echo begun; while :; do sleep 0.05; done) & wait
 ```
 "#;
 
