@@ -91,7 +91,9 @@ impl Kept {
             }
             Behind::Real(Follower { shop, .. }) => {
                 let get = |what: &[&str]| {
-                    serde_json::from_str(&shop.kubectl(&[&["get", "--output=json"], what].concat())).unwrap()
+                    let told = shop.kubectl(&[&["get", "--ignore-not-found", "--output=json"], what].concat());
+                    // Nothing is printed of what is not there yet.
+                    serde_json::from_str(&told).unwrap_or_default()
                 };
                 (get(&["application", "--namespace=argocd", &self.app]), get(&["deployment", "payments"]))
             }
@@ -114,7 +116,8 @@ impl Kept {
     async fn follows(&self, version: &str) {
         self.until(version, |app, deployment| {
             let status = &app["status"];
-            image(deployment).ends_with(version)
+            !deployment.is_null()
+                && image(deployment).ends_with(version)
                 && (&status["sync"]["status"], &status["health"]["status"]) == (&json!("Synced"), &json!("Healthy"))
                 && status["operationState"]["phase"] != "Running"
         })
