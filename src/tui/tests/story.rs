@@ -11,7 +11,7 @@ use crate::model::log::Level;
 use crate::model::name::{Kind, ObjectPath, Target};
 use crate::model::plan::{Fact, FieldChange, Instead, Plan, Request, Revision, Tier};
 use crate::model::service::{Route, Service};
-use crate::session::{Action, ActionState, Core, PlanView, WriteWindow};
+use crate::session::{Action, ActionState, Core, Notice, NoticeKind, PlanView, WriteWindow};
 use crate::tui::fixture::{Fixture, alert, at, plan};
 use crate::tui::state::Wish;
 
@@ -385,12 +385,7 @@ fn a_long_error_is_read_whole_and_goes_when_it_is_put_away() {
     let mut fixture = Fixture::burning();
     let why = "the record cannot be written to /var/lib/warroom/incidents/2026-11-21-checkout/journal: no space is \
                left on the device; actions are off until it can be written again; free some space, then restart";
-    fixture.notice = Some(crate::session::Notice {
-        kind: crate::session::NoticeKind::Error,
-        text: why.into(),
-        at: fixture.now,
-        number: 1,
-    });
+    fixture.notice = Some(Notice { kind: NoticeKind::Error, text: why.into(), at: fixture.now, number: 1 });
     let mut ana = Person::at(fixture);
     assert!(ana.sees().contains("then restart"), "{}", ana.sees());
     ana.presses(KeyCode::Esc);
