@@ -166,7 +166,9 @@ impl Runner {
             Effect::Stop { plan, by } => {
                 let running = self.engine.as_ref().is_ok_and(|engine| engine.stop(&plan, &by));
                 if !running {
-                    let text = Safe::fixed("nothing was stopped: the command is over, or was not started here");
+                    let text = Safe::fixed(
+                        "nothing was stopped: the command is over, has not begun yet, or was not started here",
+                    );
                     self.beside(async move { vec![Message::Say(text)] });
                 }
             }
