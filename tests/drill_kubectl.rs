@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 use warroom::clock::World;
 use warroom::drill::kube::{AutoscalerSpec, CanaryStep, Cluster, ClusterSpec, NodeSpec, WorkloadKind, WorkloadSpec};
 
@@ -87,21 +87,28 @@ async fn kubectl(home: &Path, line: &str) -> (bool, String) {
     (output.status.success(), String::from_utf8(text).unwrap())
 }
 
-/// Starts a command that goes on, waits for `lines` lines of its output, and ends it.
-async fn following(home: &Path, line: &str, lines: usize) -> Vec<String> {
-    let mut child = command(home, line)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("kubectl is on the path");
-    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut out = Vec::new();
-    while out.len() < lines {
-        out.push(output.next_line().await.unwrap().expect("the command goes on"));
+/// A command that goes on until it is dropped.
+struct Following {
+    _child: Child,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Following {
+    fn start(home: &Path, line: &str) -> Self {
+        let mut child = command(home, line)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("kubectl is on the path");
+        let output = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { _child: child, output }
     }
-    child.kill().await.unwrap();
-    out
+
+    /// The next line of its output.
+    async fn line(&mut self) -> String {
+        self.output.next_line().await.unwrap().expect("the command goes on")
+    }
 }
 
 async fn stock_kubectl_reads_watches_scales_and_rolls_back() {
@@ -204,16 +211,23 @@ async fn stock_kubectl_reads_watches_scales_and_rolls_back() {
         assert!(gone.0 && deleted.0, "{gone:?} {deleted:?}");
     });
     watching.await.unwrap();
-    let followed = following(home.path(), "logs -f deployment/catalog --tail=2", 6).await;
-    assert!(followed.iter().all(|line| line == "level=info served"));
-    let (watched, deleted) = tokio::join!(following(home.path(), "get pods -w -l app=catalog", 7), async {
-        let victim = cluster.pods("shop", "catalog")[0].name.clone();
-        kubectl(home.path(), &format!("delete pod {victim} --wait=false")).await
-    });
-    assert!(deleted.0, "{deleted:?}");
-    assert!(watched[0].starts_with("NAME"), "{watched:?}");
-    let tells = |word: &str| watched.iter().any(|line| line.contains(word));
-    assert!(tells("Terminating") || tells("ContainerCreating") || tells("Pending"), "{watched:?}");
+    let mut followed = Following::start(home.path(), "logs -f deployment/catalog --tail=2");
+    for _ in 0..6 {
+        assert_eq!(followed.line().await, "level=info served");
+    }
+    let mut watched = Following::start(home.path(), "get pods -w -l app=catalog");
+    assert!(watched.line().await.starts_with("NAME"));
+    // Its list has been answered: what comes now is told by its watch.
+    watched.line().await;
+    let victim = cluster.pods("shop", "catalog")[0].name.clone();
+    let (deleted, text) = kubectl(home.path(), &format!("delete pod {victim} --wait=false")).await;
+    assert!(deleted, "{text}");
+    loop {
+        let line = watched.line().await;
+        if line.starts_with(&victim) && line.contains("Terminating") {
+            break;
+        }
+    }
     cluster.deny("patch", "deployments/scale");
     let (done, text) = kubectl(home.path(), "scale deployment payments --replicas=3").await;
     assert!(!done && text.contains("cannot patch resource \"deployments/scale\""), "{text}");

@@ -133,9 +133,11 @@ pub(super) async fn silences_are_made_changed_and_ended(mut side: impl Side) {
     assert_eq!((&one["status"]["state"], &one["createdBy"]), (&json!("active"), &json!("ana")));
     assert_eq!(one["matchers"], equal("alertname", "CheckoutErrors"));
 
-    // With the same matchers it stays the same silence; with others it ends and there is a new one.
+    // With the same matchers and start it stays the same silence; with others it ends and there is a
+    // new one. A start that had passed when the server heard of it became the moment it did.
     let mut same = wanted(&equal("alertname", "CheckoutErrors"), now);
     same["id"] = json!(id);
+    same["startsAt"] = one["startsAt"].clone();
     same["comment"] = json!("still known");
     assert_eq!(post(&side, &same).await.1["silenceID"], json!(id));
     let mut changed = wanted(&equal("alertname", "Other"), now);
