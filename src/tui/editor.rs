@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 use crate::clock::wall;
 use crate::text::{BLOCK_CAP, Safe, clean_block};
@@ -23,11 +24,27 @@ const FAREWELL: Duration = Duration::from_millis(500);
 const SECRETS: [&str; 4] =
     ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
 
-/// An editor that has the terminal.
+/// An editor that has the terminal. The disk is waited for beside the loop.
 #[derive(Debug)]
 pub(super) struct Editing {
+    text: Text,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The file is being written.
+    Preparing(JoinHandle<io::Result<()>>),
+    /// The person writes.
+    Open(Child),
+    /// The file is being read.
+    Reading(JoinHandle<Edited>),
+}
+
+/// What is written, where and with what.
+#[derive(Clone, Debug)]
+struct Text {
     editor: String,
-    child: Child,
     folder: PathBuf,
     file: PathBuf,
     before: String,
@@ -46,31 +63,62 @@ pub(super) enum Edited {
 }
 
 impl Editing {
-    /// Writes `text` to a file that nobody else can read and starts `editor`, a line for the
-    /// shell as `$VISUAL` is, on it. Needs a runtime.
-    pub(super) fn start(editor: &str, text: &str) -> Result<Self, String> {
+    /// Has `text` written to a file that nobody else can read, to be opened by `editor`, a line for
+    /// the shell as `$VISUAL` is. Needs a runtime.
+    pub(super) fn start(editor: &str, text: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("warroom-note-{}", ulid::Ulid::generate()));
         let file = folder.join("note.txt");
-        let started = prepare(&folder, &file, text).and_then(|()| spawn(editor, &file));
-        match started {
-            Ok(child) => Ok(Self { editor: editor.to_owned(), child, folder, file, before: text.to_owned() }),
-            Err(error) => {
-                let _ = std::fs::remove_dir_all(&folder);
-                Err(format!("cannot start the editor `{editor}` on {}: {error}", file.display()))
-            }
-        }
+        let text = Text { editor: editor.to_owned(), folder, file, before: text.to_owned() };
+        let preparing = text.clone();
+        Self { text, stage: Stage::Preparing(tokio::task::spawn_blocking(move || preparing.prepare())) }
     }
 
-    /// Waits for its end, and reads and removes the file. Cancelled and called again at will.
+    /// Starts the editor as soon as its file is there, waits for its end, and reads and removes the
+    /// file. Cancelled and called again at will, until it was answered.
     pub(super) async fn ended(&mut self) -> Edited {
-        let ended = self.child.wait().await;
+        loop {
+            self.stage = match &mut self.stage {
+                Stage::Preparing(prepared) => {
+                    let prepared = prepared.await.unwrap_or_else(|crash| Err(io::Error::other(crash)));
+                    match prepared.and_then(|()| spawn(&self.text.editor, &self.text.file)) {
+                        Ok(child) => Stage::Open(child),
+                        Err(error) => Stage::Reading(self.text.beside(move |text| text.unopened(&error))),
+                    }
+                }
+                Stage::Open(child) => {
+                    let ended = child.wait().await;
+                    Stage::Reading(self.text.beside(move |text| text.taken(ended)))
+                }
+                Stage::Reading(read) => {
+                    return read.await.unwrap_or_else(|crash| self.text.failed(format!("nothing was noted: {crash}")));
+                }
+            };
+        }
+    }
+}
+
+impl Text {
+    fn beside(&self, work: impl FnOnce(&Self) -> Edited + Send + 'static) -> JoinHandle<Edited> {
+        let text = self.clone();
+        tokio::task::spawn_blocking(move || work(&text))
+    }
+
+    fn failed(&self, why: String) -> Edited {
+        Edited::Failed { why, text: Safe::from(self.before.as_str()) }
+    }
+
+    fn unopened(&self, error: &io::Error) -> Edited {
+        let _ = std::fs::remove_dir_all(&self.folder);
+        self.failed(format!("cannot start the editor `{}` on {}: {error}", self.editor, self.file.display()))
+    }
+
+    fn taken(&self, ended: io::Result<ExitStatus>) -> Edited {
         let text = read(&self.file);
         if text.as_ref().is_ok_and(|text| text.len() as u64 > TEXT) {
-            let why = format!(
+            return self.failed(format!(
                 "not noted: the text is longer than {TEXT} bytes; it is kept in {}, to be noted in parts",
                 self.file.display()
-            );
-            return Edited::Failed { why, text: Safe::from(self.before.as_str()) };
+            ));
         }
         let edited = self.judge(ended, text);
         let _ = std::fs::remove_dir_all(&self.folder);
@@ -78,26 +126,27 @@ impl Editing {
     }
 
     fn judge(&self, ended: io::Result<ExitStatus>, text: io::Result<String>) -> Edited {
-        let (editor, before) = (&self.editor, Safe::from(self.before.as_str()));
-        let failed = |why: String, text: Safe| Edited::Failed { why, text };
+        let editor = &self.editor;
         let text = match text {
             Ok(text) => clean_block(text.trim()),
-            Err(error) => return failed(format!("cannot read what the editor `{editor}` wrote: {error}"), before),
+            Err(error) => return self.failed(format!("cannot read what the editor `{editor}` wrote: {error}")),
         };
         match ended {
             Ok(status) if status.success() && text.is_empty() => Edited::Empty,
             Ok(status) if status.success() => Edited::Written(text),
-            Ok(status) => failed(format!("the editor `{editor}` failed, {status}: nothing was noted"), text),
-            Err(error) => failed(format!("cannot tell how the editor `{editor}` ended: {error}"), text),
+            Ok(status) => {
+                Edited::Failed { why: format!("the editor `{editor}` failed, {status}: nothing was noted"), text }
+            }
+            Err(error) => Edited::Failed { why: format!("cannot tell how the editor `{editor}` ended: {error}"), text },
         }
     }
-}
 
-fn prepare(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
-    std::fs::DirBuilder::new().mode(0o700).create(folder)?;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-    file.write_all(text.as_bytes())?;
-    if text.is_empty() { Ok(()) } else { file.write_all(b"\n") }
+    fn prepare(&self) -> io::Result<()> {
+        std::fs::DirBuilder::new().mode(0o700).create(&self.folder)?;
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.file)?;
+        file.write_all(self.before.as_bytes())?;
+        if self.before.is_empty() { Ok(()) } else { file.write_all(b"\n") }
+    }
 }
 
 fn spawn(editor: &str, file: &Path) -> io::Result<Child> {
@@ -121,23 +170,25 @@ fn read(file: &Path) -> io::Result<String> {
 impl Editing {
     /// The session ends while somebody writes: the editor is told to end. Where the text is, if
     /// more was saved than there was before; else nothing is left.
-    pub(super) fn end(mut self) -> Option<PathBuf> {
-        let id = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        if let Some(id) = id {
-            let _ = kill_process(id, Signal::TERM);
-        }
-        let deadline = wall() + FAREWELL;
-        while matches!(self.child.try_wait(), Ok(None)) {
-            if wall() >= deadline {
-                let _ = self.child.start_kill();
-                break;
+    pub(super) fn end(self) -> Option<PathBuf> {
+        let Self { text, stage } = self;
+        if let Stage::Open(mut child) = stage {
+            if let Some(id) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+                let _ = kill_process(id, Signal::TERM);
             }
-            std::thread::sleep(Duration::from_millis(10));
+            let deadline = wall() + FAREWELL;
+            while matches!(child.try_wait(), Ok(None)) {
+                if wall() >= deadline {
+                    let _ = child.start_kill();
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
         }
-        match read(&self.file) {
-            Ok(text) if text.trim() != self.before.trim() => Some(self.file.clone()),
+        match read(&text.file) {
+            Ok(saved) if saved.trim() != text.before.trim() => Some(text.file),
             _ => {
-                let _ = std::fs::remove_dir_all(&self.folder);
+                let _ = std::fs::remove_dir_all(&text.folder);
                 None
             }
         }
@@ -149,8 +200,8 @@ mod tests {
     use super::*;
 
     async fn edited(editor: &str, text: &str) -> (Edited, PathBuf) {
-        let mut editing = Editing::start(editor, text).unwrap();
-        let folder = editing.folder.clone();
+        let mut editing = Editing::start(editor, text);
+        let folder = editing.text.folder.clone();
         (editing.ended().await, folder)
     }
 
@@ -193,16 +244,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_session_that_ends_tells_the_editor_and_keeps_only_what_was_saved() {
-        let waits = |text: &str| {
-            let mut editing = Editing::start(r#"f() { exec sleep 600; }; f"#, "draft").unwrap();
-            std::fs::write(&editing.file, text).unwrap();
-            let (folder, running) = (editing.folder.clone(), editing.child.try_wait().unwrap().is_none());
-            assert!(running);
-            assert_eq!(editing.end().is_some(), text != "draft");
+        let waits = async |saved: &str| {
+            let place = tempfile::tempdir().unwrap();
+            let begun = place.path().join("begun");
+            assert!(std::process::Command::new("mkfifo").arg(&begun).status().unwrap().success());
+            let editor = format!("f() {{ echo > {}; exec sleep 600; }}; f", begun.display());
+            let mut editing = Editing::start(&editor, "draft");
+            tokio::select! {
+                edited = editing.ended() => panic!("{edited:?}"),
+                begun = tokio::fs::read(&begun) => assert_eq!(begun.unwrap(), b"\n"),
+            }
+            std::fs::write(&editing.text.file, saved).unwrap();
+            let folder = editing.text.folder.clone();
+            assert_eq!(editing.end().is_some(), saved != "draft");
             folder
         };
-        assert!(!waits("draft").exists());
-        let kept = waits("draft and more");
+        assert!(!waits("draft").await.exists());
+        let kept = waits("draft and more").await;
         assert_eq!(std::fs::read_to_string(kept.join("note.txt")).unwrap(), "draft and more");
         std::fs::remove_dir_all(kept).unwrap();
     }

@@ -274,21 +274,14 @@ impl Screen {
 
     /// Gives the terminal over to the person's editor. Nobody reads keys here until it has ended.
     fn edit(&mut self, text: &str) {
-        let started = match self.options.editor.clone() {
+        match self.options.editor.clone() {
             Some(editor) => {
                 self.lend();
-                Editing::start(&editor, text)
+                self.editing = Some(Editing::start(&editor, text));
             }
-            None => Err("no editor is set: set $VISUAL or $EDITOR, or type the note here".to_owned()),
-        };
-        match started {
-            Ok(editing) => self.editing = Some(editing),
-            Err(why) => {
-                let text = text.into();
-                self.state.edited(Edited::Failed { why, text }, wall());
-                if let Err(error) = self.terminal.enter_again() {
-                    tracing::error!(%error, "the terminal cannot be taken again");
-                }
+            None => {
+                let why = "no editor is set: set $VISUAL or $EDITOR, or type the note here".to_owned();
+                self.state.edited(Edited::Failed { why, text: text.into() }, wall());
             }
         }
     }

@@ -74,7 +74,7 @@ fn the_menu_offers_the_undo_that_the_command_would_plan() {
         undone_by: None,
     };
     fixture.actions = vec![
-        ended("scale A", Outcome::Verified { after_seconds: 1, words: "live".into() }),
+        ended("scale A", Outcome::Verified { after_seconds: Some(1), words: "live".into() }),
         ended("scale B", Outcome::Refused { why: "denied".into() }),
     ];
     let mut ana = Person::at(fixture);

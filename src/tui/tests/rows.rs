@@ -37,7 +37,7 @@ fn outcome(detail: &str, ended: Outcome) -> Fixture {
 }
 
 fn verified() -> Outcome {
-    Outcome::Verified { after_seconds: 71, words: "12 of 12 ready".into() }
+    Outcome::Verified { after_seconds: Some(71), words: "12 of 12 ready".into() }
 }
 
 #[test]
