@@ -115,7 +115,7 @@ mod tests {
     }
 
     fn verified() -> Outcome {
-        Outcome::Verified { after_seconds: 3, words: "live".into() }
+        Outcome::Verified { after_seconds: Some(3), words: "live".into() }
     }
 
     fn ids(entries: &[Entry], now: World) -> Vec<String> {

@@ -115,7 +115,7 @@ fn incident() -> crate::record::IncidentRecord {
         "about to scale Deployment payments",
         Some(Body::Intent(Box::new(intent))),
     );
-    let outcome = Outcome::Verified { after_seconds: 71, words: Safe::fixed("12 of 12 ready") };
+    let outcome = Outcome::Verified { after_seconds: Some(71), words: Safe::fixed("12 of 12 ready") };
     story.said(
         25,
         EntryKind::Outcome,
@@ -354,7 +354,7 @@ fn an_action_tells_what_users_felt_who_let_it_and_what_is_left_over() {
     // Read again meanwhile: the same plan under another name.
     let applied = Plan { id: PlanId(Safe::fixed("p9b")), ..grave };
     add(33, EntryKind::Intent, "about to", Some("checkout errors 9.1 %"), Body::Intent(Box::new(applied.clone())));
-    let outcome = Outcome::Verified { after_seconds: 5, words: Safe::fixed("0 of 0 ready") };
+    let outcome = Outcome::Verified { after_seconds: Some(5), words: Safe::fixed("0 of 0 ready") };
     let ended = Body::Outcome { plan: applied.id.clone(), outcome };
     add(34, EntryKind::Outcome, "ended", Some("checkout errors 9.1 % → 0.4 %"), ended);
     let text = postmortem(&record, &Options::default()).expect("the shipped template works");

@@ -11,9 +11,9 @@ mod watch;
 mod tests;
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, World};
 use crate::config::{Environment, Policy, WritePolicy};
 use crate::model::alert::AlertKey;
 use crate::model::entry::Actor;
@@ -28,7 +28,7 @@ use super::guard::{self, refusal};
 use super::kubernetes::Kubernetes;
 use super::steps::Steps;
 use super::{Actuator, Intent, Pass, Recorder, Warrant, WriteError, recorder, warrant};
-use places::Places;
+use places::{Entered, Places};
 use watch::{Told, Watch, Written};
 
 /// What the session knows that a plan needs: taken when the plan is asked for.
@@ -256,19 +256,45 @@ impl Engine {
             Err(WriteError::Refused(why)) => return self.end(plan, actor, journal, Outcome::Refused { why }).await,
             Err(WriteError::Unknown(why)) => Written::Unknown(why),
         };
-        let watch = Watch { actuator, clock: &self.clock, plan: &plan, place: &place, since: written_at, written };
-        let outcome = watch.run(hold, &mut told).await;
+        let (clock, since) = (&self.clock, written_at);
+        let watch = Watch { actuator, clock, plan: &plan, place: &place, since, looking: since, written };
+        let outcome = watch.run(hold, &mut told).await.unwrap_or_else(|why| Outcome::Unknown { why });
         self.end(plan, actor, journal, outcome).await
     }
 
-    /// Re-reads the system for an intent without an outcome that an earlier process left, and
-    /// makes the outcome durable. Never writes.
-    pub async fn settle(&self, plan: Plan, actor: &Actor, journal: &dyn Recorder) -> Result<Ended, Refusal> {
+    /// Re-reads the system for an intent without an outcome that an earlier process left at `begun`,
+    /// and makes the outcome durable. Never writes. Waits until no other action goes on there: of one
+    /// place only one tells at a time.
+    ///
+    /// A refusal means that no outcome was recorded, and that it may be tried again: what could not
+    /// be read stays open.
+    pub async fn settle(
+        &self,
+        plan: Plan,
+        begun: World,
+        actor: &Actor,
+        journal: &dyn Recorder,
+    ) -> Result<Ended, Refusal> {
         if plan.target.origin.env != self.env {
             return Err(self.elsewhere(&plan.target.origin.env));
         }
-        let place = self.places.enter(&plan, &self.env)?;
-        self.spend(&plan)?;
+        let place = self.places.enter_when_free(&plan).await;
+        if self.spent().contains(&plan.id) {
+            return Err(used(&plan));
+        }
+        let ended = self.find_out(plan, begun, &place, actor, journal).await?;
+        self.spent().insert(ended.plan.id.clone());
+        Ok(ended)
+    }
+
+    async fn find_out(
+        &self,
+        plan: Plan,
+        since: World,
+        place: &Entered<'_>,
+        actor: &Actor,
+        journal: &dyn Recorder,
+    ) -> Result<Ended, Refusal> {
         let Ok(actuator) = self.actuator(&plan.target.origin.env, plan.target.kind) else {
             // Its system was taken out of the configuration: nobody can tell any more.
             let why = format!(
@@ -278,16 +304,16 @@ impl Engine {
             );
             return self.end(plan, actor, journal, Outcome::Unknown { why: Safe::from(why) }).await;
         };
-        let why = Safe::fixed("the program ended between the intent and its outcome");
-        let mut told = Told::new(&|_| ());
-        let written = Written::Unknown(why);
-        let watch = Watch { actuator, clock: &self.clock, plan: &plan, place: &place, since: plan.read_at, written };
-        let outcome = watch.run(self.clock.hold(), &mut told).await;
+        let (clock, looking, written) = (&self.clock, self.clock.now(), Written::Left);
+        let watch = Watch { actuator, clock, plan: &plan, place, since, looking, written };
+        let outcome = watch.run(clock.hold(), &mut Told::new(&|_| ())).await.map_err(|why| {
+            refusal(format!("{} was left in flight, and what became of it could not be read: {why}", plan.title))
+        })?;
         self.end(plan, actor, journal, outcome).await
     }
 
-    /// Ends what an applied plan started on this machine and still runs: a runbook's step. Its
-    /// outcome then says by whom. Whether there was something to end.
+    /// Ends what an applied plan started on this machine and still runs: a runbook's step. One that
+    /// has not begun yet will not. Its outcome then says by whom. Whether something ran.
     pub fn stop(&self, plan: &PlanId, by: &Safe) -> bool {
         self.actuators.iter().any(|actuator| actuator.stop(plan, by))
     }
@@ -337,9 +363,14 @@ impl Engine {
     }
 
     fn spend(&self, plan: &Plan) -> Result<(), Refusal> {
-        if !self.spent.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.id.clone()) {
-            return Err(refusal(format!("{} was confirmed before: a plan writes once, make a new one", plan.title)));
-        }
-        Ok(())
+        if self.spent().insert(plan.id.clone()) { Ok(()) } else { Err(used(plan)) }
     }
+
+    fn spent(&self) -> MutexGuard<'_, HashSet<PlanId>> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn used(plan: &Plan) -> Refusal {
+    refusal(format!("{} was confirmed before: a plan writes once, make a new one", plan.title))
 }

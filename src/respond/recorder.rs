@@ -45,7 +45,8 @@ pub(super) fn intent(plan: &Plan, warrant: Option<&Warrant>, actor: &Actor) -> D
 /// The entry that has to be durable before anybody is told how it ended.
 pub(super) fn outcome(plan: &Plan, actor: &Actor, outcome: &Outcome) -> Draft {
     let ended = match outcome {
-        Outcome::Verified { after_seconds, words } => format!("{words} after {after_seconds} s"),
+        Outcome::Verified { after_seconds: Some(seconds), words } => format!("{words} after {seconds} s"),
+        Outcome::Verified { after_seconds: None, words } => format!("{words}, as a later look found"),
         other => format!("{}, {}", other.as_str(), other.words()),
     };
     let title = format!("{}: {}, {ended}", plan.title, plan.changed());

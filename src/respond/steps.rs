@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -45,8 +45,14 @@ pub(super) struct Steps {
     drill: bool,
     clock: Clock,
     pinned: Pinned,
-    /// What was started by this process, by its plan.
-    runs: Mutex<HashMap<PlanId, Arc<Run>>>,
+    /// What was started by this process, or is not to be, by its plan.
+    runs: Mutex<HashMap<PlanId, Slot>>,
+}
+
+enum Slot {
+    Run(Arc<Run>),
+    /// Who had it stopped before it began.
+    Stopped(Safe),
 }
 
 impl Steps {
@@ -177,15 +183,30 @@ impl Steps {
             return Err(nothing(&"the runbook changed since the plan was made: open it again and look"));
         };
         let folder = Path::new(path.as_str()).parent().unwrap_or(Path::new("/"));
-        let run = child::start(step, folder, &self.pinned).map_err(|why| nothing(&why))?;
+        let run = {
+            // Whoever stops it does so before it begins, or while it runs: there is nothing between.
+            let mut runs = self.runs();
+            if let Some(Slot::Stopped(by)) = runs.get(&plan.id) {
+                return Err(nothing(&format!("{by} had it stopped before it began")));
+            }
+            let run = child::start(step, folder, &self.pinned).map_err(|why| nothing(&why))?;
+            runs.insert(plan.id.clone(), Slot::Run(Arc::clone(&run)));
+            run
+        };
         let identity = Safe::from(format!("process {}", run.pid()));
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.id.clone(), Arc::clone(&run));
         let _ = tokio::time::timeout(SOON, run.ended()).await;
         Ok(Ack { identity })
     }
 
+    fn runs(&self) -> MutexGuard<'_, HashMap<PlanId, Slot>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn run(&self, plan: &Plan) -> Option<Arc<Run>> {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(&plan.id).cloned()
+        match self.runs().get(&plan.id) {
+            Some(Slot::Run(run)) => Some(Arc::clone(run)),
+            Some(Slot::Stopped(_)) | None => None,
+        }
     }
 
     fn look(&self, plan: &Plan) -> Seen {
@@ -249,8 +270,10 @@ impl Actuator for Steps {
     }
 
     fn stop(&self, plan: &PlanId, by: &Safe) -> bool {
-        let run = self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(plan).cloned();
-        run.is_some_and(|run| run.stop(by))
+        match self.runs().entry(plan.clone()).or_insert_with(|| Slot::Stopped(by.clone())) {
+            Slot::Run(run) => run.stop(by),
+            Slot::Stopped(_) => false,
+        }
     }
 
     fn evidence(&self, plan: &Plan) -> Vec<Evidence> {

@@ -167,13 +167,14 @@ impl Runner {
                 let running = self.engine.as_ref().is_ok_and(|engine| engine.stop(&plan, &by));
                 if !running {
                     let text = Safe::fixed(
-                        "nothing was stopped: the command is over, has not begun yet, or was not started here",
+                        "no command of it runs here now: it is over, or, if it has not begun yet, it will not begin",
                     );
                     self.beside(async move { vec![Message::Say(text)] });
                 }
             }
             Effect::Settle { open, actor } => {
                 let (settling, clock) = (self.ledger.settling(&open, Arc::clone(&self.vitals)), self.clock.clone());
+                let begun = open.at;
                 self.act(open.plan.clone(), Arc::default(), move |engine, plan, told| {
                     Box::pin(async move {
                         let Some(settling) = settling else { return Err(no_journal()) };
@@ -183,7 +184,7 @@ impl Runner {
                             Taken::Ours(settler, held) => (settler, held),
                         };
                         drop(told);
-                        let result = engine.settle(plan, &actor, &settler).await;
+                        let result = engine.settle(plan, begun, &actor, &settler).await;
                         settler.close(clock.now()).await;
                         result
                     })

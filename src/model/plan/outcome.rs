@@ -12,8 +12,10 @@ use crate::text::Safe;
 pub enum Outcome {
     /// The target identity is live.
     Verified {
-        /// Seconds from write to verification.
-        after_seconds: u32,
+        /// Seconds from write to verification; `None` where a later process found it live, and how
+        /// long it took is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after_seconds: Option<u32>,
         /// What is live now: `12 of 12 ready`.
         words: Safe,
     },

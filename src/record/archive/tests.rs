@@ -187,7 +187,7 @@ fn what_closed_incidents_left_over_is_found_until_any_record_tells_its_end() {
     let applied = |journal: &Journal, minute: u32, id: &str, ends: Ends| {
         let plan = Plan { ends, ..plan(id, "kubectl") };
         write(journal, minute, EntryKind::Intent, "about to", Some(Body::Intent(Box::new(plan.clone()))));
-        let outcome = Outcome::Verified { after_seconds: 1, words: Safe::fixed("live") };
+        let outcome = Outcome::Verified { after_seconds: Some(1), words: Safe::fixed("live") };
         let ended = Body::Outcome { plan: plan.id.clone(), outcome };
         write(journal, minute, EntryKind::Outcome, "ended", Some(ended));
         plan
@@ -217,7 +217,7 @@ fn what_closed_incidents_left_over_is_found_until_any_record_tells_its_end() {
     let (_, journal) = open(&archive, "search", 31);
     let undo = Plan { request: Request::Undo { plan: Box::new(weights) }, ..plan("u1", "kubectl") };
     write(&journal, 32, EntryKind::Intent, "about to", Some(Body::Intent(Box::new(undo.clone()))));
-    let outcome = Outcome::Verified { after_seconds: 1, words: Safe::fixed("live") };
+    let outcome = Outcome::Verified { after_seconds: Some(1), words: Safe::fixed("live") };
     write(&journal, 32, EntryKind::Outcome, "ended", Some(Body::Outcome { plan: undo.id, outcome }));
     let body = Body::Owned { plan: floor.id, owner: Safe::fixed("team-money") };
     let owned = crate::model::entry::Draft { body: Some(body), ..draft(EntryKind::Owned, "team-money owns it") };
@@ -234,7 +234,7 @@ fn begun(journal: &Journal, minute: u32, id: &str, ends: Ends) -> Plan {
 }
 
 fn ended(journal: &Journal, minute: u32, plan: &Plan) {
-    let outcome = Outcome::Verified { after_seconds: 1, words: Safe::fixed("live") };
+    let outcome = Outcome::Verified { after_seconds: Some(1), words: Safe::fixed("live") };
     write(journal, minute, EntryKind::Outcome, "ended", Some(Body::Outcome { plan: plan.id.clone(), outcome }));
 }
 

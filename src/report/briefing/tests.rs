@@ -56,7 +56,7 @@ fn story() -> IncidentRecord {
     };
     let opened = Body::Opened { incident: "x".into(), title: Safe::fixed("payments are slow") };
     let severity = Body::Severity(Severity::parse("2").expect("it is one"));
-    let ended = Outcome::Verified { after_seconds: 71, words: Safe::fixed("12 of 12 ready") };
+    let ended = Outcome::Verified { after_seconds: Some(71), words: Safe::fixed("12 of 12 ready") };
     let outcome = Body::Outcome { plan: PlanId(Safe::fixed("p")), outcome: ended };
     let update = Body::Update { next: Some(at(40, 0)) };
     let entries = vec![
@@ -178,7 +178,7 @@ fn shares_are_told_as_people_count() {
 
 #[test]
 fn what_is_left_over_is_told_to_those_who_wait_until_it_is_over() {
-    let verified = Outcome::Verified { after_seconds: 1, words: Safe::fixed("live") };
+    let verified = Outcome::Verified { after_seconds: Some(1), words: Safe::fixed("live") };
     let ended = |id: &str, minute: u32, ends: Ends, outcome: Outcome| {
         let plan = Plan { ends, ..plan(id, "kubectl") };
         let intent = Body::Intent(Box::new(plan.clone()));

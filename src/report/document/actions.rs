@@ -139,10 +139,11 @@ fn line(facts: &Facts<'_>, entry: &Entry, plan: &Plan) -> ActionLine {
         change: plan.changed(),
         command: plan.command.to_string(),
         outcome: match ended {
-            Some(Outcome::Verified { after_seconds, words }) => {
-                let after = crate::report::words::length(chrono::TimeDelta::seconds(i64::from(*after_seconds)));
+            Some(Outcome::Verified { after_seconds: Some(seconds), words }) => {
+                let after = crate::report::words::length(chrono::TimeDelta::seconds(i64::from(*seconds)));
                 format!("verified after {after}: {words}")
             }
+            Some(Outcome::Verified { after_seconds: None, words }) => format!("verified by a later look: {words}"),
             Some(other) => format!("{}: {}", other.as_str(), other.words()),
             None => "no outcome is recorded: whether it was made is not known".into(),
         },

@@ -66,6 +66,11 @@ impl Room {
         self.engine.plan(want, &Cluster { service: Some("payments".into()), ..Cluster::default() }).await
     }
 
+    async fn settle(&self, plan: Plan) -> Result<Ended, Refusal> {
+        let begun = plan.read_at;
+        self.engine.settle(plan, begun, &ana(), &self.pad).await
+    }
+
     async fn plan(&self, want: &Request) -> Plan {
         self.try_plan(want).await.unwrap()
     }
@@ -343,7 +348,7 @@ async fn an_open_intent_is_settled_by_the_mark_of_its_plan() {
         let plan = dead.plan(&silence(CPU, 120)).await;
         fake.state().silences = left(&|state, id| made(state, id, &plan));
         let next = room(&fake.environment());
-        let ended = next.engine.settle(plan, &ana(), &next.pad).await.unwrap().outcome;
+        let ended = next.settle(plan).await.unwrap().outcome;
         assert_eq!(ended.as_str(), outcome, "{ended:?}");
         assert!(ended.words().contains(words), "{ended:?}");
         assert!(fake.state().writes().is_empty(), "settling writes nothing");
@@ -353,7 +358,7 @@ async fn an_open_intent_is_settled_by_the_mark_of_its_plan() {
     let plan = late.plan(&silence(CPU, 1)).await;
     fake.state().silences = vec![made("expired", "a", &plan)];
     drop(late.clock.due(plan.read_at + TimeDelta::minutes(2)).await);
-    let ended = late.engine.settle(plan, &ana(), &late.pad).await.unwrap().outcome;
+    let ended = late.settle(plan).await.unwrap().outcome;
     assert!(ended.as_str() == "overridden" && ended.words().contains("has ended at its time"), "{ended:?}");
 }
 

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::clock::World;
 use crate::model::name::{EnvId, Kind, ObjectPath, Target};
 use crate::model::plan::{Plan, PlanId, Refusal, Request};
@@ -18,6 +20,8 @@ pub(super) struct Places {
     held: Mutex<Vec<Held>>,
     /// When something was last written that changes a place, and what that was a change of.
     written: Mutex<HashMap<Place, (World, Place)>>,
+    /// Heard by who waits for a place.
+    freed: Notify,
 }
 
 fn place(target: &Target) -> Place {
@@ -80,6 +84,20 @@ impl Places {
         Ok(Entered { places: self, plan: plan.id.clone() })
     }
 
+    /// Takes the places of `plan` as soon as no other action is under way there.
+    pub(super) async fn enter_when_free(&self, plan: &Plan) -> Entered<'_> {
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            // From here on nothing is missed.
+            freed.as_mut().enable();
+            if let Ok(entered) = self.enter(plan, &plan.target.origin.env) {
+                return entered;
+            }
+            freed.await;
+        }
+    }
+
     /// Why what a plan shows is not how it is any more, if so: something else was changed since it was
     /// read that changes what it does. What its own target holds is read again before the write.
     pub(super) fn outdated(&self, plan: &Plan) -> Option<String> {
@@ -135,5 +153,6 @@ impl Entered<'_> {
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         self.places.held().retain(|held| held.plan != self.plan);
+        self.places.freed.notify_waiters();
     }
 }

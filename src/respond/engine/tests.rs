@@ -106,6 +106,12 @@ impl Room {
         self.engine.plan(want, &Cluster::default()).await
     }
 
+    /// As the next process does, of a plan that was confirmed as soon as it was made.
+    async fn settle(&self, plan: Plan, journal: &dyn Recorder) -> Result<Ended, Refusal> {
+        let begun = plan.read_at;
+        self.engine.settle(plan, begun, &ana(), journal).await
+    }
+
     async fn apply(&self, plan: Plan, journal: &dyn Recorder) -> Result<Ended, Refusal> {
         self.engine.apply(plan, &ana(), journal, &|_| ()).await
     }

@@ -21,6 +21,19 @@ pub(super) enum Written {
     Yes,
     /// It may have been taken or not; why that is not known.
     Unknown(Safe),
+    /// The same, of an earlier process, which ended between the intent and the outcome.
+    Left,
+}
+
+impl Written {
+    /// Why it is not known, if so.
+    fn unknown(&self) -> Option<Safe> {
+        match self {
+            Self::Yes => None,
+            Self::Unknown(why) => Some(why.clone()),
+            Self::Left => Some(Safe::fixed("the program ended between the intent and its outcome")),
+        }
+    }
 }
 
 /// One change that is watched.
@@ -30,15 +43,19 @@ pub(super) struct Watch<'a> {
     pub(super) plan: &'a Plan,
     /// Where it goes on.
     pub(super) place: &'a Entered<'a>,
-    /// When the write was sent.
+    /// When the write was sent, or, of an earlier process, when it was about to be.
     pub(super) since: World,
+    /// From when on it is looked.
+    pub(super) looking: World,
     pub(super) written: Written,
 }
 
 impl Watch<'_> {
     /// Looks until the change is live, failed, overridden or timed out. The first look is at once,
-    /// under the hold of the write: after a crash, or on a fast system, it may be the last.
-    pub(super) async fn run(&self, mut hold: Hold, told: &mut Told<'_>) -> Outcome {
+    /// under the hold of the write: after a crash, or on a fast system, it may be the last. The error
+    /// says why nobody can tell: the system could not be read for as long as the plan is patient, and
+    /// whether it took the write is not known.
+    pub(super) async fn run(&self, mut hold: Hold, told: &mut Told<'_>) -> Result<Outcome, Safe> {
         loop {
             let seen = self.actuator.progress(self.plan).await;
             // A write that nobody answered was taken all the same.
@@ -46,8 +63,8 @@ impl Watch<'_> {
                 self.place.written(self.plan);
             }
             let now = self.clock.now();
-            match self.judge(seen, now) {
-                Progress::Ended(outcome) => return outcome,
+            match self.judge(seen, now)? {
+                Progress::Ended(outcome) => return Ok(outcome),
                 Progress::Under { words } => told.say(words),
             }
             drop(hold);
@@ -60,41 +77,42 @@ impl Watch<'_> {
         let lag = self.actuator.lag();
         match self.written {
             Written::Yes => lag,
-            Written::Unknown(_) => lag.max(GRACE),
+            Written::Unknown(_) | Written::Left => lag.max(GRACE),
         }
     }
 
-    fn judge(&self, seen: Seen, now: World) -> Progress {
-        let age = now - self.since;
-        let patient = age < TimeDelta::seconds(i64::from(self.plan.patience_seconds));
+    /// How long it took until it was live at `now`, if that is known.
+    fn took(&self, now: World) -> Option<u32> {
+        let seconds = u32::try_from((now - self.since).num_seconds().max(0)).unwrap_or(u32::MAX);
+        (!matches!(self.written, Written::Left)).then_some(seconds)
+    }
+
+    fn judge(&self, seen: Seen, now: World) -> Result<Progress, Safe> {
+        let patient = now - self.looking < TimeDelta::seconds(i64::from(self.plan.patience_seconds));
         if let Some(undo) = self.place.undone_by() {
-            return Progress::Ended(undone(seen, &undo));
+            return Ok(Progress::Ended(undone(seen, &undo)));
         }
-        match (seen, &self.written) {
-            (Seen::Live { words }, _) => Progress::Ended(Outcome::Verified {
-                after_seconds: u32::try_from(age.num_seconds().max(0)).unwrap_or(u32::MAX),
-                words,
-            }),
-            (Seen::Written { words }, _) => Progress::Ended(Outcome::Written { words }),
-            (Seen::Under { words }, _) if patient => Progress::Under { words },
-            (Seen::Under { words }, _) => Progress::Ended(Outcome::TimedOut { words }),
-            (Seen::Gone { why } | Seen::Failed { why }, _) => Progress::Ended(Outcome::Failed { why }),
-            (Seen::Other { words }, _) => Progress::Ended(Outcome::Overridden { words }),
-            (Seen::AsBefore { words }, _) if age < self.grace() => {
-                Progress::Under { words: Safe::from(format!("{words}; the write may still come to light")) }
+        let ended = match (seen, self.written.unknown()) {
+            (Seen::Live { words }, _) => Outcome::Verified { after_seconds: self.took(now), words },
+            (Seen::Written { words }, _) => Outcome::Written { words },
+            (Seen::Under { words } | Seen::Unread { why: words }, _) if patient => {
+                return Ok(Progress::Under { words });
             }
-            (Seen::AsBefore { words }, Written::Yes) => Progress::Ended(Outcome::Overridden { words }),
-            (Seen::AsBefore { words }, Written::Unknown(why)) => {
-                Progress::Ended(Outcome::Unknown { why: Safe::from(format!("{why}; {words}")) })
+            (Seen::Under { words }, _) => Outcome::TimedOut { words },
+            (Seen::Gone { why } | Seen::Failed { why }, _) => Outcome::Failed { why },
+            (Seen::Other { words }, _) => Outcome::Overridden { words },
+            (Seen::AsBefore { words }, _) if now - self.since < self.grace() => {
+                let words = Safe::from(format!("{words}; the write may still come to light"));
+                return Ok(Progress::Under { words });
             }
-            (Seen::Unread { why }, _) if patient => Progress::Under { words: why },
-            (Seen::Unread { why }, Written::Yes) => {
-                Progress::Ended(Outcome::TimedOut { words: Safe::from(format!("it was written, but then {why}")) })
+            (Seen::AsBefore { words }, None) => Outcome::Overridden { words },
+            (Seen::AsBefore { words }, Some(why)) => Outcome::Unknown { why: Safe::from(format!("{why}; {words}")) },
+            (Seen::Unread { why }, None) => {
+                Outcome::TimedOut { words: Safe::from(format!("it was written, but then {why}")) }
             }
-            (Seen::Unread { why: unread }, Written::Unknown(why)) => {
-                Progress::Ended(Outcome::Unknown { why: Safe::from(format!("{why}; {unread}")) })
-            }
-        }
+            (Seen::Unread { why: unread }, Some(why)) => return Err(Safe::from(format!("{why}; {unread}"))),
+        };
+        Ok(Progress::Ended(ended))
     }
 }
 
@@ -188,8 +206,14 @@ mod tests {
 
     /// The same, of a write that was answered so.
     async fn watched(lag: i64, seen: &[Seen], written: Written) -> (Outcome, i64) {
+        let (outcome, after) = looked(lag, seen, written, TimeDelta::zero()).await;
+        (outcome.unwrap(), after)
+    }
+
+    /// The same, of a write so long ago. What nobody can tell is an error.
+    async fn looked(lag: i64, seen: &[Seen], written: Written, ago: TimeDelta) -> (Result<Outcome, Safe>, i64) {
         let (clock, mut driver) = Clock::driven(World::from_timestamp(1_795_000_000, 0).unwrap());
-        let since = clock.now();
+        let looking = clock.now();
         let world = tokio::spawn(async move {
             loop {
                 driver.settled().await;
@@ -201,10 +225,11 @@ mod tests {
         let tells = Tells { lag: TimeDelta::seconds(lag), seen: Mutex::new(seen.iter().cloned().collect()) };
         let (plan, places) = (plan("p1", "kubectl"), Places::default());
         let place = places.enter(&plan, &plan.target.origin.env).unwrap();
-        let watch = Watch { actuator: &tells, clock: &clock, plan: &plan, place: &place, since, written };
+        let since = looking - ago;
+        let watch = Watch { actuator: &tells, clock: &clock, plan: &plan, place: &place, since, looking, written };
         let outcome = watch.run(clock.hold(), &mut Told::new(&|_| ())).await;
         world.abort();
-        (outcome, (clock.now() - since).num_seconds())
+        (outcome, (clock.now() - looking).num_seconds())
     }
 
     fn before() -> Seen {
@@ -223,15 +248,15 @@ mod tests {
         assert!(matches!(ended(60, &[other]).await, (Outcome::Overridden { .. }, ..2)), "a third value is no old one");
     }
 
-    /// A write that nobody answered, or one that a process left behind which is gone.
+    /// A write that nobody answered.
     fn unanswered() -> Written {
-        Written::Unknown("the program ended between the intent and its outcome".into())
+        Written::Unknown("no answer came".into())
     }
 
     #[tokio::test]
     async fn a_write_that_nobody_answered_may_still_come_to_light_and_is_unknown_after_that() {
         let (outcome, after) = watched(0, &[before()], unanswered()).await;
-        let why = "the program ended between the intent and its outcome; replicas is 6";
+        let why = "no answer came; replicas is 6";
         assert_eq!(outcome, Outcome::Unknown { why: why.into() }, "never failed, never overridden");
         assert!((20..30).contains(&after), "it has its time: {after}");
         let (outcome, after) = watched(60, &[before()], unanswered()).await;
@@ -248,9 +273,8 @@ mod tests {
     #[tokio::test]
     async fn a_system_that_cannot_be_read_is_asked_as_long_as_the_plan_is_patient() {
         let unread = || Seen::Unread { why: "the cluster does not answer".into() };
-        let (outcome, after) = watched(0, &[unread()], unanswered()).await;
-        let why = "the program ended between the intent and its outcome; the cluster does not answer";
-        assert_eq!(outcome, Outcome::Unknown { why: why.into() });
+        let (outcome, after) = looked(0, &[unread()], unanswered(), TimeDelta::zero()).await;
+        assert_eq!(outcome, Err("no answer came; the cluster does not answer".into()));
         assert!((300..310).contains(&after), "{after}");
         let (outcome, after) = ended(0, &[unread()]).await;
         let words = "it was written, but then the cluster does not answer";
@@ -258,6 +282,25 @@ mod tests {
         assert!((300..310).contains(&after), "{after}");
         let back = [unread(), unread(), Seen::Live { words: "12 of 12".into() }];
         assert!(matches!(watched(0, &back, unanswered()).await.0, Outcome::Verified { .. }));
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_process_left_long_ago_is_looked_for_as_patiently_as_any_other() {
+        let ago = TimeDelta::hours(14);
+        let unread = || Seen::Unread { why: "the cluster does not answer".into() };
+        let live = || Seen::Live { words: "12 of 12".into() };
+        let under = Seen::Under { words: "9 of 12".into() };
+        for seen in [vec![live()], vec![unread(), unread(), under, live()]] {
+            let (outcome, _) = looked(0, &seen, Written::Left, ago).await;
+            let found = Outcome::Verified { after_seconds: None, words: "12 of 12".into() };
+            assert_eq!(outcome, Ok(found), "nobody knows how long it took");
+        }
+        let (outcome, after) = looked(60, &[before()], Written::Left, ago).await;
+        assert!(matches!(outcome, Ok(Outcome::Unknown { .. })) && after < 2, "what came to light has: {outcome:?}");
+        let (outcome, after) = looked(0, &[unread()], Written::Left, ago).await;
+        let why = "the program ended between the intent and its outcome; the cluster does not answer";
+        assert_eq!(outcome, Err(why.into()));
+        assert!((300..310).contains(&after), "{after}");
     }
 
     #[tokio::test]

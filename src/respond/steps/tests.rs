@@ -221,7 +221,6 @@ async fn stopped(shelf: &Shelf, command: &str) -> (Ended, String) {
     }
     let plan = shelf.plan("sh", &command.replace("BEGUN", &format!("echo $$ > {fifo}"))).await;
     let (id, bob) = (plan.id.clone(), Safe::fixed("bob"));
-    assert!(!shelf.engine.stop(&id, &bob), "it does not run yet");
     let stopping = async {
         let pid = tokio::task::spawn_blocking(move || std::fs::read_to_string(fifo).unwrap()).await.unwrap();
         assert!(shelf.engine.stop(&id, &bob) && shelf.engine.stop(&id, &Safe::fixed("ana")), "the first one is named");
@@ -244,6 +243,19 @@ async fn a_step_that_is_stopped_says_by_whom_and_what_it_printed_so_far() {
     assert_eq!(first, "one");
     gone(pid.trim()).await;
     gone(child.trim()).await;
+}
+
+#[tokio::test]
+async fn a_step_that_is_stopped_before_it_began_does_not_begin() {
+    let shelf = Shelf::new();
+    let plan = shelf.plan("sh", "echo done > done").await;
+    assert!(!shelf.engine.stop(&plan.id, &Safe::fixed("bob")), "nothing runs yet");
+    assert!(!shelf.engine.stop(&plan.id, &Safe::fixed("ana")));
+    let ended = shelf.apply(plan).await;
+    let Outcome::Refused { why } = &ended.outcome else { panic!("{:?}", ended.outcome) };
+    assert!(why.ends_with("nothing was run, bob had it stopped before it began"), "{why}");
+    assert_eq!(shelf.pad.kinds(), [EntryKind::Intent, EntryKind::Outcome]);
+    assert!(!std::path::Path::new(&shelf.at("done")).exists());
 }
 
 #[tokio::test]
@@ -357,7 +369,8 @@ async fn after_a_crash_whether_it_ran_is_not_known_and_it_is_not_run_again() {
     // The process died half a minute ago.
     plan.read_at -= chrono::TimeDelta::seconds(30);
     let next = Engine::new(&environment(), Clock::real()).unwrap();
-    let ended = next.settle(plan, &ana(), &shelf.pad).await.unwrap().outcome;
+    let begun = plan.read_at;
+    let ended = next.settle(plan, begun, &ana(), &shelf.pad).await.unwrap().outcome;
     let Outcome::Unknown { why } = &ended else { panic!("{ended:?}") };
     assert!(why.contains("whether the command ran, and how far, is not known"), "{why}");
     assert!(!shelf.folder.path().join("ran").exists());

@@ -27,12 +27,15 @@ pub(super) fn found(core: &mut Core, left: Vec<Leftover>) -> Vec<Effect> {
 pub(super) fn weigh(core: &mut Core) {
     let seen = crate::record::seen_to(&core.entries);
     let now = core.now;
-    let incident = core.incident.as_ref().map(|incident| incident.id.clone()).or_else(|| core.closed.clone());
-    let here = leftovers(&core.entries, incident.as_ref(), now);
+    // What was done since an incident was closed is in no incident's record.
+    let (closed, current) = core.entries.split_at(core.entries.len() - core.current_entries().len());
+    let open = core.incident.as_ref().map(|incident| &incident.id);
+    let mut here = leftovers(closed, core.closed.as_ref(), now);
+    here.extend(leftovers(current, open, now));
     let mut all = core.desk.left_before.clone();
-    all.retain(|one| !seen.contains(&one.plan.id) && one.lasts(now));
     all.retain(|one| !here.iter().any(|other| other.plan.id == one.plan.id));
     all.extend(here);
+    all.retain(|one| !seen.contains(&one.plan.id) && one.lasts(now));
     all.sort_by_key(|one| one.at);
     core.left_over = all;
 }

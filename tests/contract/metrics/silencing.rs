@@ -132,10 +132,11 @@ pub(super) async fn a_silence_keeps_the_promises_of_the_gateway(mut side: impl S
     // The process dies between its intent and the outcome: the next one finds what stands there.
     let done = apply(odd).await;
     let next = Engine::new(&env, side.clock()).unwrap();
-    let settled = next.settle(done.plan.clone(), &actor, &journal).await.unwrap().outcome;
+    let settled = next.settle(done.plan.clone(), done.plan.read_at, &actor, &journal).await.unwrap().outcome;
     assert_eq!(settled.as_str(), "verified", "{settled:?}");
     assert_eq!(apply(plan(&undo(&done.plan)).await.unwrap()).await.outcome.as_str(), "verified");
     let never = plan(&want(r#"{alertname="CheckoutErrors"}"#)).await.unwrap();
-    let settled = next.settle(never, &actor, &journal).await.unwrap().outcome;
+    let begun = never.read_at;
+    let settled = next.settle(never, begun, &actor, &journal).await.unwrap().outcome;
     assert!(matches!(&settled, Outcome::Unknown { why } if why.contains("no silence of this plan")), "{settled:?}");
 }

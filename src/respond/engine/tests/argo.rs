@@ -126,7 +126,7 @@ async fn an_intent_that_a_kill_left_after_the_write_is_settled_as_it_ended() {
         let kept = recorded(&plan);
         assert_eq!(want == application(""), kept.changes != plan.changes, "{}", plan.title);
         let next = self::room(&fake);
-        let ended = next.engine.settle(kept, &ana(), &pad).await.unwrap();
+        let ended = next.settle(kept, &pad).await.unwrap();
         assert_eq!(ended.outcome.as_str(), "verified", "{}: {:?}", plan.title, ended.outcome);
         assert_eq!(fake.state().writes().len(), 1);
     }
@@ -240,7 +240,7 @@ async fn what_fails_or_is_set_back_is_told_so() {
     let plan = one.plan(&application("current")).await;
     one.apply(plan.clone(), &pad).await.unwrap();
     change(&fake, APPLICATION, |app| app["spec"]["syncPolicy"]["automated"] = json!({}));
-    let ended = room(&fake).engine.settle(plan, &ana(), &pad).await.unwrap();
+    let ended = room(&fake).settle(plan, &pad).await.unwrap();
     assert_eq!(ended.outcome.as_str(), "overridden", "{:?}", ended.outcome);
 
     // A version that does not come up, and a controller that is not there.
@@ -255,7 +255,7 @@ async fn what_fails_or_is_set_back_is_told_so() {
         it["status"]["observedGeneration"] = json!("8");
         (it["status"]["phase"], it["status"]["message"]) = (json!("Degraded"), json!("ProgressDeadlineExceeded: …"));
     });
-    let ended = room(&fake).engine.settle(ended.plan, &ana(), &pad).await.unwrap();
+    let ended = room(&fake).settle(ended.plan, &pad).await.unwrap();
     assert_eq!(ended.outcome.as_str(), "failed", "{:?}", ended.outcome);
 }
 
@@ -270,7 +270,7 @@ async fn healthy_as_it_was_before_is_no_success() {
     change(&fake, APPLICATION, |app| {
         app["status"]["reconciledAt"] = app["status"]["operationState"]["finishedAt"].clone();
     });
-    let ended = room(&fake).engine.settle(plan, &ana(), &pad).await.unwrap();
+    let ended = room(&fake).settle(plan, &pad).await.unwrap();
     let Outcome::TimedOut { words } = &ended.outcome else { panic!("{:?}", ended.outcome) };
     assert_eq!(*words, "2222222 is synced, Healthy, as it was before");
 }

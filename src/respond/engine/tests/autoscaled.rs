@@ -241,7 +241,7 @@ async fn what_somebody_else_set_at_an_autoscaler_is_never_overwritten() {
     let Outcome::Refused { why } = &ended.outcome else { panic!("{:?}", ended.outcome) };
     assert_eq!(*why, "nothing was changed: floor went from 2 to 5 since the plan was made; look again");
     let next = self::room(&fake);
-    let settled = next.engine.settle(plan, &ana(), &Pad::of(&fake)).await.unwrap();
+    let settled = next.settle(plan, &Pad::of(&fake)).await.unwrap();
     assert_eq!(settled.outcome.as_str(), "overridden");
     assert!(settled.outcome.words().contains("floor is 5, set by kubectl-edit"), "{}", settled.outcome.words());
 

@@ -198,7 +198,7 @@ async fn killed(action: &'static Action, at: At, after: &serde_json::Value) -> b
     for (_, plan) in open {
         let next = Room::after(&first, &*server);
         let successor = Paper::on(disk.clone(), &*server);
-        let settled = next.engine.settle(plan, &ana(), &successor).await.unwrap();
+        let settled = next.settle(plan, &successor).await.unwrap();
         let is_done = server.holds() == *after;
         match (at, settled.outcome.as_str()) {
             (At::Sent(Fault::HangAfter) | At::Outcome(_), said) => {
@@ -367,7 +367,7 @@ async fn what_somebody_else_set_is_never_overwritten() {
         assert!(planned.is_err(), "{}: {planned:?}", action.name);
         // Nor does the next process say that it is as it was to be.
         let next = Room::after(&first, &*server);
-        let settled = next.engine.settle(ended.plan, &ana(), &Pad::of(&*server)).await.unwrap();
+        let settled = next.settle(ended.plan, &Pad::of(&*server)).await.unwrap();
         assert_ne!(settled.outcome.as_str(), "verified", "{}: {:?}", action.name, settled.outcome);
         assert_eq!(server.holds(), theirs, "{}", action.name);
     })

@@ -78,11 +78,11 @@ async fn an_open_intent_is_settled_by_what_is_there() {
         let (room, pad) = (room(&fake), Pad::of(&fake));
         let plan = room.plan(&scale(12)).await;
         meanwhile(&fake);
-        let ended = room.engine.settle(plan.clone(), &ana(), &pad).await.unwrap();
+        let ended = room.settle(plan.clone(), &pad).await.unwrap();
         assert_eq!((ended.outcome.as_str(), ended.outcome.words().as_str()), (outcome, words));
         assert_eq!(pad.kinds(), [EntryKind::Outcome]);
         assert!(fake.state().writes().is_empty());
-        let again = room.engine.settle(plan, &ana(), &pad).await.unwrap_err();
+        let again = room.settle(plan, &pad).await.unwrap_err();
         assert!(again.why.contains("writes once"), "settled once: {again}");
     }
 }
@@ -94,7 +94,7 @@ async fn what_no_system_of_the_configuration_serves_any_more_is_unknown_and_says
     let (room, pad) = (room(&fake), Pad::of(&fake));
     let plan = room.plan(&scale(12)).await;
     let without = Engine::of(fake.env(), room.clock.clone(), Vec::new());
-    let ended = without.settle(plan.clone(), &ana(), &pad).await.unwrap();
+    let ended = without.settle(plan.clone(), plan.read_at, &ana(), &pad).await.unwrap();
     let Outcome::Unknown { why } = &ended.outcome else { panic!("{:?}", ended.outcome) };
     for part in ["cannot be read any more", "serves a Deployment", "shop/payments", "by other means", "`:note`"] {
         assert!(why.contains(part), "{part}: {why}");
@@ -102,7 +102,8 @@ async fn what_no_system_of_the_configuration_serves_any_more_is_unknown_and_says
     assert_eq!(pad.kinds(), [EntryKind::Outcome], "it is on the record");
 
     let elsewhere = Engine::of("prod-us".into(), room.clock.clone(), Vec::new());
-    let why = elsewhere.settle(plan, &ana(), &pad).await.unwrap_err().why;
+    let begun = plan.read_at;
+    let why = elsewhere.settle(plan, begun, &ana(), &pad).await.unwrap_err().why;
     assert!(why.contains("this session acts on prod-us"), "{why}");
     assert_eq!(pad.kinds().len(), 1, "another session's to tell");
 }
@@ -133,26 +134,55 @@ impl Recorder for Beside {
 }
 
 #[tokio::test]
-async fn a_file_for_an_outcome_is_begun_when_there_is_one_and_not_before_the_engine_refuses() {
+async fn a_file_for_an_outcome_is_begun_when_there_is_one_and_not_while_another_action_goes_on_there() {
     let fake = Fake::start().await;
     let room = room(&fake);
     let beside = |room| Beside { pad: Pad::of(&fake), begun: Default::default(), room };
     let begun = |beside: &Beside| beside.begun.load(std::sync::atomic::Ordering::SeqCst);
     let plan = room.plan(&scale(12)).await;
     let busy = room.engine.places.enter(&plan, &plan.target.origin.env).unwrap();
-    let refused = beside(true);
-    let why = room.engine.settle(plan.clone(), &ana(), &refused).await.unwrap_err().why;
-    assert!(why.contains("another action"), "{why}");
-    assert_eq!((begun(&refused), refused.pad.kinds().len()), (0, 0));
-    drop(busy);
-
     let full = beside(false);
-    let why = room.engine.settle(plan, &ana(), &full).await.unwrap_err().why;
+    let (waiting, ()) = futures::join!(room.settle(plan.clone(), &full), async {
+        tokio::task::yield_now().await;
+        assert_eq!((begun(&full), full.pad.kinds().len()), (0, 0));
+        drop(busy);
+    });
+    let why = waiting.unwrap_err().why;
     assert!(why.contains("ended unknown (") && why.contains("could not be recorded (the disk is full)"), "{why}");
     assert_eq!((begun(&full), full.pad.kinds().len()), (1, 0));
 
-    let plan = room.plan(&scale(12)).await;
+    // There is room again.
     let told = beside(true);
-    room.engine.settle(plan, &ana(), &told).await.unwrap();
+    room.settle(plan, &told).await.unwrap();
     assert_eq!((begun(&told), told.pad.kinds()), (1, vec![EntryKind::Outcome]));
+}
+
+#[tokio::test]
+async fn each_of_two_open_intents_on_one_target_is_settled() {
+    let fake = Fake::start().await;
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    let (first, second) = (room.plan(&scale(9)).await, room.plan(&scale(12)).await);
+    fake.state().set_by("warroom", 12);
+    let (one, two) = futures::join!(room.settle(first, &pad), room.settle(second, &pad));
+    assert_eq!((one.unwrap().outcome.as_str(), two.unwrap().outcome.as_str()), ("overridden", "verified"));
+    assert_eq!(pad.kinds(), [EntryKind::Outcome, EntryKind::Outcome]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_for_as_long_as_its_plan_is_patient_stays_open_and_may_be_read_later() {
+    let fake = Fake::start().await;
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    let plan = room.plan(&scale(12)).await;
+    fake.state().set_by("warroom", 12);
+    fake.state().forbidden = vec!["/apis/apps/v1/namespaces/shop/deployments/payments"];
+    let why = room.settle(plan.clone(), &pad).await.unwrap_err().why;
+    for part in ["scale Deployment payments", "was left in flight", "could not be read", "between the intent"] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    assert_eq!(pad.kinds(), [], "nobody knows how it ended");
+    fake.state().forbidden.clear();
+    let ended = room.settle(plan, &pad).await.unwrap();
+    assert_eq!(ended.outcome, Outcome::Verified { after_seconds: None, words: "12 of 12 ready".into() });
+    let title = pad.last().title;
+    assert!(title.ends_with("replicas 6 → 12, 12 of 12 ready, as a later look found"), "{title}");
 }

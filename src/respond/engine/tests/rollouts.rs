@@ -297,7 +297,7 @@ async fn a_plan_whose_secrets_the_record_took_out_is_settled_and_undone_from_a_r
         }
         assert!(!format!("{kept:?}").contains("nter2") && format!("{kept:?}").contains("[redacted secret]"));
         let next = room(&fake);
-        let settled = next.engine.settle(kept.clone(), &ana(), &pad).await.unwrap();
+        let settled = next.settle(kept.clone(), &pad).await.unwrap();
         assert_eq!(settled.outcome.as_str(), "verified", "{kind}: {:?}", settled.outcome);
 
         let undo = Request::Undo { plan: Box::new(kept) };

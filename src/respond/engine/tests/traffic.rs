@@ -178,7 +178,7 @@ async fn an_open_intent_is_settled_by_what_is_there_also_after_the_record_took_s
         change.after = crate::text::redact_safe(change.after.clone());
     }
     assert!(!kept.changes[1].after.contains("abcdefghijk"), "{}", kept.changes[1].after);
-    let settled = self::room(&fake).engine.settle(kept.clone(), &ana(), &pad).await.unwrap();
+    let settled = self::room(&fake).settle(kept.clone(), &pad).await.unwrap();
     assert_eq!(settled.outcome.as_str(), "verified");
     // An undo of it puts the weights back and leaves the secret as it is.
     let undo = self::room(&fake);

@@ -53,7 +53,7 @@ impl Session {
 }
 
 fn verified() -> Outcome {
-    Outcome::Verified { after_seconds: 1, words: Safe::fixed("live") }
+    Outcome::Verified { after_seconds: Some(1), words: Safe::fixed("live") }
 }
 
 fn ended(plan: &Plan) -> Body {

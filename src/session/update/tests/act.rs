@@ -271,7 +271,7 @@ fn an_undo_is_of_the_action_under_way_and_not_of_the_one_before_it() {
     story.command("write prod-eu storm");
     let (first, second) = (plan("p1", at(0)), plan("p2", at(0)));
     story.planned(first.clone()).command("confirm");
-    let outcome = Outcome::Verified { after_seconds: 20, words: "9 of 9 ready".into() };
+    let outcome = Outcome::Verified { after_seconds: Some(20), words: "9 of 9 ready".into() };
     story.send(Message::Ended { plan: first.id, result: Ok(outcome) });
     story.planned(second.clone()).command("confirm").command("undo");
     let Some(Effect::Plan { request: Request::Undo { plan }, .. }) = story.effects.last() else {

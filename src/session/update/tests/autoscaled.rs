@@ -114,7 +114,7 @@ fn an_undo_at_the_autoscaler_is_asked_with_the_room_of_its_workload() {
         words: None,
     }];
     story.planned(applied.clone()).command("confirm");
-    let outcome = Outcome::Verified { after_seconds: 20, words: "3 of 3 ready".into() };
+    let outcome = Outcome::Verified { after_seconds: Some(20), words: "3 of 3 ready".into() };
     story.send(Message::Ended { plan: applied.id.clone(), result: Ok(outcome) });
     story.command("undo");
     let (request, cluster) = asked(&story);

@@ -8,7 +8,7 @@ use crate::record::{Holder, OpenIntent};
 use crate::session::message::Dated;
 
 fn verified() -> Outcome {
-    Outcome::Verified { after_seconds: 5, words: "12 of 12 ready".into() }
+    Outcome::Verified { after_seconds: Some(5), words: "12 of 12 ready".into() }
 }
 
 fn tells(id: &str, kind: EntryKind, seconds: i64, body: Option<Body>) -> Entry {

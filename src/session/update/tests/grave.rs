@@ -177,7 +177,7 @@ fn lower_tiers_have_no_glass_and_a_closed_window_ends_the_asking() {
 
 /// The engine's entries of an applied plan.
 fn applies(story: &mut Story, plan: &Plan) {
-    let ended = Outcome::Verified { after_seconds: 1, words: "live".into() };
+    let ended = Outcome::Verified { after_seconds: Some(1), words: "live".into() };
     let bodies = [
         (EntryKind::Intent, Body::Intent(Box::new(plan.clone()))),
         (EntryKind::Outcome, Body::Outcome { plan: plan.id.clone(), outcome: ended }),
@@ -222,6 +222,22 @@ fn closing_asks_for_each_change_that_is_left_over_to_be_undone_or_owned() {
 }
 
 #[test]
+fn what_is_done_after_an_incident_was_closed_is_told_in_none() {
+    let mut story = Story::begin();
+    story.ready("2026-11-21-checkout", "checkout");
+    story.command("close");
+    assert_eq!(story.core.closed, Some("2026-11-21-checkout".into()), "{}", story.notice());
+    applies(&mut story, &Plan { ends: Ends::Reminder, ..plan("p-aaaa", at(0)) });
+    let left: Vec<_> = story.core.left_over.iter().map(|one| one.incident.clone()).collect();
+    assert_eq!(left, [None]);
+    story.command("own aaaa team-money");
+    assert!(!story.effects.iter().any(|effect| matches!(effect, Effect::Add { .. })), "the closed record stays");
+    let Some(Effect::Record { dated, .. }) = story.effects.last() else { panic!("{:?}", story.effects) };
+    assert_eq!(dated.draft.kind, EntryKind::Owned);
+    assert!(story.core.left_over.is_empty());
+}
+
+#[test]
 fn what_an_earlier_incident_left_over_is_shown_and_told_there_when_it_is_seen_to() {
     let mut story = Story::begin();
     let old = |id: &str| Leftover {
@@ -252,7 +268,7 @@ fn what_an_earlier_incident_left_over_is_shown_and_told_there_when_it_is_seen_to
     story.core.desk.planning = Some(7);
     story.send(Message::Planned { ticket: 7, result: Ok(undo.clone()) }).command("confirm");
     applies(&mut story, &undo);
-    let outcome = Outcome::Verified { after_seconds: 1, words: "live".into() };
+    let outcome = Outcome::Verified { after_seconds: Some(1), words: "live".into() };
     story.send(Message::Ended { plan: undo.id, result: Ok(outcome) });
     assert!(story.core.left_over.is_empty());
     assert!(

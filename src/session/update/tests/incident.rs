@@ -124,7 +124,7 @@ fn an_incident_is_not_closed_while_an_action_is_under_way_nor_twice() {
     story.command("close");
     assert!(story.core.incident.is_some());
     assert!(story.notice().contains("is under way"), "{}", story.notice());
-    let outcome = Outcome::Verified { after_seconds: 5, words: "12 of 12 ready".into() };
+    let outcome = Outcome::Verified { after_seconds: Some(5), words: "12 of 12 ready".into() };
     story.send(Message::Ended { plan: testing::plan("p", "").id, result: Ok(outcome) });
     let first = update(&mut story.core, Message::Command(Command::Close));
     assert_eq!(first, [Effect::LookBeside("i".into())]);

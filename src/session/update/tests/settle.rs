@@ -15,7 +15,7 @@ fn rolling(plan: Plan) -> OpenIntent {
 }
 
 fn verified() -> Outcome {
-    Outcome::Verified { after_seconds: 5, words: "12 of 12 ready".into() }
+    Outcome::Verified { after_seconds: Some(5), words: "12 of 12 ready".into() }
 }
 
 fn written() -> Outcome {
