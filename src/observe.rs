@@ -97,6 +97,23 @@ impl Picture {
         self.past = Some(workloads::Workloads::default());
     }
 
+    /// While the past is still being read: alerts as they are now, to be shown. Nothing is noticed of
+    /// them before they are told again, after [`Picture::replay`].
+    pub fn preview(&mut self, alerts: Stamped<Signal>) {
+        let _ = self.apply(alerts);
+    }
+
+    /// The past was read, and is told from here on. What was shown meanwhile of alerts makes room for
+    /// it: how they are now says nothing of then.
+    pub fn replay(&mut self) {
+        self.alerts = alerts::AlertBook::default();
+    }
+
+    /// Whether the past is still being read or told: what is not known of it may be there.
+    pub fn is_recalling(&self) -> bool {
+        self.past.is_some()
+    }
+
     /// The past was told.
     pub fn recalled(&mut self, now: World) {
         if self.past.take().is_some() {

@@ -47,17 +47,17 @@ impl Clause {
 }
 
 /// What users feel, since when, what changed just before, what the failing things share; or that
-/// nothing of it is known. Never empty.
-pub fn situation(picture: &Picture, now: World) -> Vec<Clause> {
+/// nothing of it is known. Never empty. `alerts`: whether a source of alerts was read by now.
+pub fn situation(picture: &Picture, now: World, alerts: bool) -> Vec<Clause> {
     let mut clauses = felt(picture, now);
     if clauses.is_empty() {
-        clauses.extend(calm(picture));
+        clauses.extend(calm(picture, alerts));
     } else {
         let affected = affected(picture);
         let since = since(picture).unwrap_or(now);
         let change = change(picture, &affected, since);
         let shared = shared(picture, &affected, change);
-        let known = change.is_some() || shared.is_some();
+        let known = change.is_some() || shared.is_some() || picture.is_recalling();
         clauses.push(match change {
             Some(row) => {
                 let (at, before) = (words::time(row.change.at), words::long(since - row.change.at));
@@ -72,11 +72,22 @@ pub fn situation(picture: &Picture, now: World) -> Vec<Clause> {
             clauses.push(Clause::new(Pane::Timeline, None, "cause unknown").going_on());
         }
     }
-    clauses.extend(picture.sources.lost().map(|(row, since)| {
-        let text = format!("cannot see {} for {}", row.origin.source, words::long(now - since));
-        Clause::new(Pane::Timeline, None, text)
-    }));
+    clauses.extend(unseen(picture, now));
     clauses
+}
+
+/// The sources that are lost, and for how long the first of them has been.
+fn unseen(picture: &Picture, now: World) -> Option<Clause> {
+    let lost: Vec<_> = picture.sources.lost().collect();
+    let since = lost.iter().map(|(_, since)| *since).min()?;
+    let names: Vec<_> = lost.iter().map(|(row, _)| row.origin.source.as_str()).collect();
+    let which = match names.as_slice() {
+        [one] => (*one).to_owned(),
+        [one, other] => format!("{one} and {other}"),
+        [one, other, more @ ..] => format!("{one}, {other} and {} more", more.len()),
+        [] => return None,
+    };
+    Some(Clause::new(Pane::Timeline, None, format!("cannot see {which} for {}", words::long(now - since))))
 }
 
 /// What users or machines feel: failing services, else alerts, else hurt services and workloads.
@@ -136,9 +147,10 @@ fn breach(row: &ServiceRow, now: World) -> Clause {
 }
 
 /// Nothing is wrong as far as can be seen.
-fn calm(picture: &Picture) -> Vec<Clause> {
+fn calm(picture: &Picture, alerts: bool) -> Vec<Clause> {
     let counts = picture.services.counts();
-    let mut clauses = vec![Clause::new(Pane::Alerts, None, "nothing fires")];
+    let fires = if alerts { "nothing fires" } else { "what fires is not known: no source of alerts was read" };
+    let mut clauses = vec![Clause::new(Pane::Alerts, None, fires)];
     if counts.fine > 0 {
         clauses.push(Clause::new(Pane::Services, None, format!("{} fine", words::many(counts.fine, "service"))));
     }
@@ -184,6 +196,9 @@ fn change<'a>(picture: &'a Picture, affected: &[&ServiceName], since: World) -> 
 }
 
 fn no_change(picture: &Picture) -> &'static str {
+    if picture.is_recalling() {
+        return "what changed before is still being read";
+    }
     // With a source lost, or none that reads workloads, a change may have gone unseen.
     let lost = picture.sources.lost().next().is_some();
     let read = picture.workloads.rows().iter().any(|row| row.workload.is_some()) || !picture.changes.rows().is_empty();

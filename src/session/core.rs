@@ -352,6 +352,8 @@ pub enum PlanView {
     Planning {
         /// What for.
         what: Safe,
+        /// Since when.
+        since: World,
     },
     /// Complete, to be judged.
     Shown {

@@ -128,8 +128,9 @@ pub(super) struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// The core as it is, with its entries as rows.
     pub(super) fn of(core: &'a Core, timeline: &'a [Row]) -> Self {
-        let clauses = Cow::Owned(situation(&core.picture, core.now));
-        Self { clauses, ..Self::untold(core, timeline) }
+        let scene = Self::untold(core, timeline);
+        let clauses = Cow::Owned(situation(&core.picture, core.now, scene.was_read(Pane::Alerts)));
+        Self { clauses, ..scene }
     }
 
     /// The same without the sentence of the situation, which takes longer than all the rest.
@@ -267,8 +268,17 @@ impl<'a> Scene<'a> {
         if sources.is_empty() && !self.sources.is_empty() {
             full.push("no source".into());
         }
+        if self.awaits_the_past(pane) {
+            full.insert(0, READING.into());
+            brief = vec![READING.into()];
+        }
         let freshness = told.iter().map(|told| told.freshness).max().unwrap_or_default();
         Feed { words: full.join(", "), brief: brief.join(", "), freshness, stale: live == 0 && !told.is_empty() }
+    }
+
+    /// Whether what a pane shows is taken in only after what happened before was read.
+    pub(super) fn awaits_the_past(&self, pane: Pane) -> bool {
+        self.backfilling > 0 && matches!(pane, Pane::Services | Pane::Logs | Pane::Changes)
     }
 
     /// Whether nothing new comes from there.
@@ -303,6 +313,8 @@ pub(super) enum Freshness {
     Lost,
 }
 
+/// What a pane says that shows nothing new before the past was read.
+const READING: &str = "reading the past";
 /// A source that is read and tells nothing for so long is said to be silent.
 const SILENT: i64 = 30;
 /// A live source that was not read for so long is late, unless three of its reads take longer.

@@ -7,19 +7,13 @@ mod rollouts;
 mod windows;
 mod workload_ref;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use warroom::clock::Clock;
-use warroom::model::entry::{Actor, ActorKind};
 use warroom::model::name::{Kind, ObjectPath, Origin, Target};
-use warroom::model::plan::{Outcome, Permission, Plan, Preview, Refusal, Request};
-use warroom::record::{Journal, RealDisk, StartInfo};
-use warroom::respond::{Cluster, Engine};
+use warroom::model::plan::{Plan, Refusal, Request};
 
-use crate::kit::configured;
+use crate::desk::Desk;
 use crate::kubernetes::Shop;
 
 /// Registers cases against the drill's cluster and the real controllers.
@@ -49,12 +43,7 @@ use cases;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A gateway to the cluster, with a record.
-struct Gateway {
-    engine: Engine,
-    journal: Journal,
-    actor: Actor,
-    _folder: tempfile::TempDir,
-}
+struct Gateway(Desk);
 
 impl Gateway {
     fn open(shop: &Shop) -> Self {
@@ -65,48 +54,23 @@ impl Gateway {
     }
 
     fn on(config: &str) -> Self {
-        // Another test may have installed it: there is one for the process.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let config = configured(config);
-        let folder = tempfile::tempdir().unwrap();
-        let actor = Actor { kind: ActorKind::Human, name: "ana".into(), known_by: None };
-        let start = StartInfo {
-            incident: None,
-            version: "0".into(),
-            drill: false,
-            env: "real".into(),
-            titles: BTreeMap::new(),
-            actor: actor.clone(),
-            at: Clock::real().now(),
-        };
-        Self {
-            engine: Engine::new(&config.environments[0], Clock::real()).unwrap(),
-            journal: Journal::create(folder.path(), start, Arc::new(RealDisk::default())).unwrap(),
-            actor,
-            _folder: folder,
-        }
+        Self(Desk::of(config))
     }
 
     async fn try_plan(&self, want: &Request) -> Result<Plan, Refusal> {
-        self.engine.plan(want, &Cluster::default()).await
+        self.0.try_plan(want).await
     }
 
     /// A plan that the cluster would take.
     async fn plan(&self, want: &Request) -> Plan {
-        let plan = self.try_plan(want).await.unwrap_or_else(|why| panic!("{want:?}: {why}"));
-        assert_eq!((&plan.permission, &plan.preview), (&Permission::Allowed, &Preview::Accepted), "{}", plan.title);
-        plan
+        self.0.allowed(want).await
     }
 
     /// What an applied plan verified, in words.
     async fn apply(&self, plan: Plan) -> (Plan, String) {
-        let title = plan.title.clone();
-        let ended = self.engine.apply(plan, &self.actor, &self.journal, &|_| ()).await;
-        let ended = ended.unwrap_or_else(|why| panic!("{title}: {why}"));
-        match &ended.outcome {
-            Outcome::Verified { words, .. } => (ended.plan.clone(), words.to_string()),
-            other => panic!("{title}: {other:?}"),
-        }
+        let ended = self.0.done(plan).await;
+        let words = ended.outcome.words().to_string();
+        (ended.plan, words)
     }
 
     /// Plans, applies and verifies.

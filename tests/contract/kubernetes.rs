@@ -194,7 +194,8 @@ async fn logs_of_a_services_pods_are_followed_without_loss_or_doubles() {
 }
 
 async fn a_node_that_falls_silent_is_told_and_so_is_its_return() {
-    let shop = Shop::open().await;
+    // Others have pods there.
+    let shop = Shop::alone().await;
     let mut session = Session::start(&configured(&shop.config()));
     session.until("nodes", |s| s.picture.workloads.nodes().iter().filter(|row| row.node.ready).count() >= 3).await;
     plane(&["node-down", "node-2"]).await;

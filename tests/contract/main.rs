@@ -10,6 +10,7 @@
 
 mod argo;
 mod aws;
+mod desk;
 mod kit;
 mod kubernetes;
 mod kubernetes_denied;

@@ -5,7 +5,7 @@ use warroom::observe::situation::{Clause, situation};
 use crate::kit::*;
 
 fn sentence(picture: &Picture, now: &str) -> String {
-    let clauses = situation(picture, at(now));
+    let clauses = situation(picture, at(now), true);
     let said: Vec<_> =
         clauses.iter().zip(Clause::stops(&clauses)).map(|(clause, stop)| format!("{}{stop}", clause.text)).collect();
     said.join(" ")
@@ -24,6 +24,15 @@ fn a_calm_night() {
     play(&mut picture, series("payments", "03:00:00", &[0.002; 8]));
     picture.tick(at("03:02"));
     assert_eq!(sentence(&picture, "03:02"), "nothing fires. 2 services fine; 1 unknown.");
+}
+
+#[test]
+fn a_night_of_which_no_source_of_alerts_was_read_is_not_calm() {
+    let mut picture = picture();
+    play(&mut picture, [link("prometheus", "03:01", live())]);
+    play(&mut picture, series("checkout", "03:00:00", &[0.002; 8]));
+    let clauses = situation(&picture, at("03:02"), false);
+    assert_eq!(clauses[0].text, "what fires is not known: no source of alerts was read");
 }
 
 #[test]
@@ -86,6 +95,10 @@ fn a_shared_node_is_a_fact_and_a_lost_source_is_said() {
         "payments: 2 of 3 pods: not ready 0/1. no change seen in the hour before. \
          all 2 hurt payments pods are on node node-b. cannot see cw-logs for 4 min."
     );
+    play(&mut picture, ["cloudwatch", "pods", "usage"].map(|source| link(source, "03:15", retrying("throttled"))));
+    picture.tick(at("03:17"));
+    let said = sentence(&picture, "03:17");
+    assert!(said.ends_with("cannot see cw-logs, pods and 2 more for 6 min."), "{said}");
 }
 
 #[test]

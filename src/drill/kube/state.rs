@@ -68,7 +68,7 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Runs every second after the last one up to `now`.
+    /// Runs every second after the last one up to `now`, and what is left of one.
     pub(super) fn tick(&mut self, now: World) {
         while self.now < now {
             self.now = now.min(self.now + chrono::TimeDelta::seconds(1));

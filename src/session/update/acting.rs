@@ -217,7 +217,7 @@ fn plan(core: &mut Core, request: Request) -> Vec<Effect> {
         Some(PlanView::Shown { plan, blocked }) if plan.request == request => {
             *blocked = Some(Safe::fixed("it is being read again"));
         }
-        shown => *shown = Some(PlanView::Planning { what: what.into() }),
+        shown => *shown = Some(PlanView::Planning { what: what.into(), since: core.now }),
     }
     let cluster = Cluster { by: core.actor.name.clone(), ..cluster(core, &request) };
     effects.push(Effect::Plan { ticket, request, cluster, incident: core.incident.is_some() });

@@ -107,8 +107,8 @@ fn jumped(core: &mut Core, now: World) -> Vec<Effect> {
 }
 
 /// Sources speak. While the past is still being read, only their states are taken in at once, and
-/// what a cluster is like now, to be shown: detectors must meet what happened before first, so
-/// what they make of it waits.
+/// what a cluster is like now and which alerts fire, to be shown: detectors must meet what happened
+/// before first, so what they make of it waits.
 pub(super) fn signals(core: &mut Core, signals: Vec<Stamped<Signal>>) -> Vec<Effect> {
     if core.backfilling == 0 {
         return take(core, signals);
@@ -126,12 +126,14 @@ pub(super) fn signals(core: &mut Core, signals: Vec<Stamped<Signal>>) -> Vec<Eff
                 let findings = core.picture.apply(signal);
                 core.desk.held.extend(findings);
             }
-            Signal::Alerts(_)
-            | Signal::Logs(_)
-            | Signal::Event(_)
-            | Signal::Samples(_)
-            | Signal::Change(_)
-            | Signal::Gap(_) => core.desk.deferred.push(signal),
+            Signal::Alerts(_) => {
+                core.picture.preview(signal.clone());
+                claiming::claim_again(core);
+                core.desk.deferred.push(signal);
+            }
+            Signal::Logs(_) | Signal::Event(_) | Signal::Samples(_) | Signal::Change(_) | Signal::Gap(_) => {
+                core.desk.deferred.push(signal)
+            }
         }
     }
     effects
@@ -141,6 +143,7 @@ pub(super) fn signals(core: &mut Core, signals: Vec<Stamped<Signal>>) -> Vec<Eff
 /// and said meanwhile.
 pub(super) fn back_filled(core: &mut Core, past: Vec<Stamped<Signal>>) -> Vec<Effect> {
     let mut effects = Vec::new();
+    core.picture.replay();
     let earliest = core.now - REPLAYED;
     let mut next = past.first().map(|first| first.occurred.max(earliest) + REPLAY_STEP);
     for signal in past {

@@ -167,6 +167,9 @@ fn nothing(pane: Pane, state: &State, scene: &Scene<'_>) -> String {
     }
     let read = scene.was_read(pane);
     let text = match pane {
+        Pane::Logs | Pane::Changes if scene.awaits_the_past(pane) => {
+            "the past is being read; what is new comes with it"
+        }
         Pane::Alerts if read => "no alert fires in what was read",
         Pane::Services => "no service is declared; see `warroom config init`",
         Pane::Logs if read => "no lines yet",

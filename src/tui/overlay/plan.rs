@@ -1,5 +1,6 @@
 //! A plan as a tired person has to judge it, and its confirmation by tier.
 
+use chrono::TimeDelta;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
@@ -18,6 +19,8 @@ use crate::tui::words;
 
 use super::Card;
 
+/// A plan that is read for so long says for how long.
+const TOLD: TimeDelta = TimeDelta::seconds(3);
 /// Lines that the command may take: it is there to be copied, and the facts to be read.
 const COMMAND_LINES: usize = 3;
 
@@ -56,10 +59,15 @@ pub(super) fn draw(
     buffer: &mut Buffer,
 ) -> Option<Position> {
     match view {
-        PlanView::Planning { what } => {
+        PlanView::Planning { what, since } => {
             let mut card = Card::new(brush, Role::Dialog, body, 80, 10);
             card.title(Role::TitleFocus, "Plan").title(Role::Text, format!("  {what}"));
-            card.text("reading the system; nothing is changed", Role::Dim);
+            // Over a slow link it takes a while.
+            let took = match scene.now - *since {
+                short if short < TOLD => String::new(),
+                long => format!(" for {}", words::long_age(long)),
+            };
+            card.text(&format!("reading the system{took}; nothing is changed"), Role::Dim);
             card.foot = vec![hints(&card, state, Where::Dialog, &[("back", "leave")])];
             card.draw(body, &mut 0, buffer);
             None

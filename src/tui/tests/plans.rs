@@ -23,6 +23,8 @@ use crate::tui::term::Depth;
 use crate::tui::theme::Themes;
 use crate::tui::words::Zone;
 
+use super::person::Person;
+
 /// The smallest screen that a plan has to be judged on.
 const SIZE: (u16, u16) = (80, 24);
 /// Characters of a command that are there at least. The rest of a long one is copied.
@@ -198,4 +200,15 @@ fn what_is_not_drawn_is_missed() {
     let drawn = squeezed(&frames(&bare, None).concat());
     let missing: Vec<_> = telling(&whole).into_iter().filter(|told| !drawn.contains(&squeezed(told))).collect();
     assert_eq!(missing.len(), 3, "{missing:?}");
+}
+
+#[test]
+fn a_system_that_takes_long_to_be_read_is_no_silence() {
+    let mut fixture = Fixture::burning();
+    let since = fixture.now;
+    fixture.plan = Some(PlanView::Planning { what: "scale payments".into(), since });
+    let mut ana = Person::at(fixture);
+    assert!(ana.sees().contains("reading the system; nothing is changed"));
+    ana.fixture.now = since + TimeDelta::seconds(14);
+    assert!(ana.sees().contains("reading the system for 14 s; nothing is changed"));
 }

@@ -240,7 +240,7 @@ async fn a_sync_that_fails_is_told_as_it_failed() {
     // Meanwhile it is put into a project that is not there.
     let patch = json!({ "spec": { "project": "gone" } }).to_string();
     it.shop.kubectl(&["patch", "application", "--namespace=argocd", &it.app, "--type=merge", "-p", &patch]);
-    let ended = gateway.engine.apply(plan, &gateway.actor, &gateway.journal, &|_| ()).await.unwrap();
+    let ended = gateway.0.apply(plan).await;
     assert_eq!(ended.outcome.as_str(), "failed", "{:?}", ended.outcome);
     assert!(ended.outcome.words().contains("project"), "{:?}", ended.outcome);
 }

@@ -158,7 +158,7 @@ async fn an_earlier_revision_is_rolled_out_and_undone_to_the_very_template(side:
     let stale = gateway.plan(&to("2")).await;
     let (done, words) = gateway.act(&to("1")).await;
     assert_eq!((words.as_str(), images(side).await), ("4 of 4 ready", vec!["1.0.0".to_owned(); 4]));
-    let refused = gateway.engine.apply(stale, &gateway.actor, &gateway.journal, &|_| ()).await.unwrap().outcome;
+    let refused = gateway.0.apply(stale).await.outcome;
     assert!(refused.words().contains("template was changed since the plan was made"), "{refused:?}");
     settled(side, "it is healthy", healthy).await;
     let (_, words) = gateway.undo(done).await;

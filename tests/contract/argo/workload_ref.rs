@@ -63,7 +63,7 @@ async fn a_template_that_stands_in_a_deployment_goes_back_there_and_forward_agai
     let plan = gateway.plan(&back).await;
     let other = json!({ "spec": { "workloadRef": { "name": "checkout-next" } } });
     assert_eq!(side.send("PATCH", &path(side), MERGE, other).await.code, 200);
-    let ended = gateway.engine.apply(plan, &gateway.actor, &gateway.journal, &|_| ()).await.unwrap().outcome;
+    let ended = gateway.0.apply(plan).await.outcome;
     assert_eq!(ended.as_str(), "refused", "{ended:?}");
     assert!(ended.words().contains("does not take its template from Deployment"), "{ended:?}");
     assert_eq!(side.get(&base).await["spec"], before);

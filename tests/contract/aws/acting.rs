@@ -1,28 +1,19 @@
 //! The program's writes against servers of others: what boto3 reads afterwards is what the plan
 //! said, and the undo is the inverse.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use warroom::clock::Clock;
 use warroom::config::AwsCredentials;
 use warroom::drill::{Drill, Options, Pace, Scenario};
-use warroom::model::entry::{Actor, ActorKind};
 use warroom::model::name::{Kind, ObjectPath, Origin, Target};
-use warroom::model::plan::{Outcome, Plan, Progress, Replicas, Request, Revision, Share};
-use warroom::record::{Journal, RealDisk, StartInfo};
-use warroom::respond::{Cluster, Engine};
+use warroom::model::plan::{Plan, Progress, Replicas, Request, Revision, Share};
+use warroom::respond::Cluster;
 
 use super::side::Real;
+use crate::desk::Desk;
 use crate::kit::{configured, said};
 
-/// An engine over one server, and its record.
-struct Site {
-    engine: Engine,
-    journal: Journal,
-    actor: Actor,
-    _folder: tempfile::TempDir,
-}
+/// A gateway to one server, and its record.
+struct Site(Desk);
 
 impl Site {
     fn open(variable: &str) -> Self {
@@ -30,7 +21,6 @@ impl Site {
     }
 
     fn at(url: &str, credentials: AwsCredentials, clock: Clock) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let services =
             ["ecs", "application_auto_scaling", "elastic_load_balancing_v2", "route_53", "arc_zonal_shift", "ec2"];
         let endpoints: String = services.iter().map(|service| format!("{service} = \"{url}\"\n")).collect();
@@ -39,32 +29,16 @@ impl Site {
              [environments.real.aws.endpoints]\n{endpoints}"
         ));
         config.environments[0].aws.as_mut().unwrap().credentials = credentials;
-        let folder = tempfile::tempdir().unwrap();
-        let actor = Actor { kind: ActorKind::Human, name: "ana".into(), known_by: None };
-        let info = StartInfo {
-            incident: None,
-            version: "0".into(),
-            drill: false,
-            env: "real".into(),
-            titles: BTreeMap::new(),
-            actor: actor.clone(),
-            at: clock.now(),
-        };
-        let journal = Journal::create(folder.path(), info, Arc::new(RealDisk::default())).unwrap();
-        let engine = Engine::new(&config.environments[0], clock).unwrap();
-        Self { engine, journal, actor, _folder: folder }
+        Self(Desk::at(&config.environments[0], clock))
     }
 
     async fn plan(&self, want: &Request) -> Plan {
-        self.engine.plan(want, &Cluster::default()).await.unwrap()
+        self.0.plan(want).await
     }
 
     /// Does it; then says what was done.
     async fn act(&self, want: &Request) -> Plan {
-        let plan = self.plan(want).await;
-        let ended = self.engine.apply(plan, &self.actor, &self.journal, &|_| ()).await.unwrap();
-        assert!(matches!(ended.outcome, Outcome::Verified { .. }), "{}: {:?}", ended.plan.title, ended.outcome);
-        ended.plan
+        self.0.done(self.plan(want).await).await.plan
     }
 
     async fn undo(&self, plan: Plan) {
@@ -139,7 +113,7 @@ pub(super) async fn weighted_records_are_diverted(real: Real) {
     let (done, stale) = (divert(records.clone(), "b", 25), site.plan(&divert(records.clone(), "b", 50)).await);
     let done = site.act(&done).await;
     assert_eq!(read(), ["a=75:192.0.2.1", "b=25:192.0.2.2"]);
-    let ended = site.engine.apply(stale, &site.actor, &site.journal, &|_| ()).await.unwrap();
+    let ended = site.0.apply(stale).await;
     assert!(ended.outcome.words().contains("since the plan was made"), "{:?}", ended.outcome);
     site.undo(done).await;
     assert_eq!(read(), ["a=10:192.0.2.1", "b=0:192.0.2.2"]);
@@ -196,7 +170,7 @@ pub(super) async fn all_of_it_is_acted_on(drill: Drilled) {
     let site = Site::at(&drill.drill.endpoints.aws, AwsCredentials::Drill, drill.clock.clone());
     let service = target(Kind::EcsService, "prod", "invoices");
     let scale = |to| Request::Scale { target: service.clone(), to: Replicas::Exactly(to) };
-    let refused = async |want: Request| site.engine.plan(&want, &Cluster::default()).await.unwrap_err().why.to_string();
+    let refused = async |want: Request| site.0.try_plan(&want).await.unwrap_err().why.to_string();
 
     let up = site.act(&scale(5)).await;
     assert_eq!(up.owners[0].name.as_str(), "scalable target 2–8");
@@ -221,7 +195,7 @@ pub(super) async fn all_of_it_is_acted_on(drill: Drilled) {
     tokio::select! {
         biased;
         () = started.notified() => {}
-        ended = site.engine.apply(plan, &site.actor, &site.journal, &told) => panic!("{ended:?}"),
+        ended = site.0.engine.apply(plan, &site.0.actor, &site.0.journal, &told) => panic!("{ended:?}"),
     }
     let stopped = site.act(&back()).await;
     assert_eq!(stopped.changed(), "deployment of invoices:1 under way → rolled back to invoices:2");
@@ -236,7 +210,7 @@ pub(super) async fn all_of_it_is_acted_on(drill: Drilled) {
     assert!(refused(divert(rule(), "storefront-next", 10)).await.contains("already: there is nothing to change"));
     site.undo(diverted).await;
     let ecs = Cluster { ecs: vec![ObjectPath::new("pro*", "*")], ..Cluster::default() };
-    let looked = site.engine.plan(&divert(rule(), "storefront-next", 10), &ecs).await.unwrap();
+    let looked = site.0.engine.plan(&divert(rule(), "storefront-next", 10), &ecs).await.unwrap();
     let deploys = looked.facts.iter().find(|fact| fact.label == "deploys").unwrap();
     assert_eq!(deploys.words.as_str(), "none of EcsService prod/invoices (ECS) divides it");
 

@@ -1,46 +1,23 @@
 //! Scaling what an autoscaler scales, on a real controller manager: its bounds are moved, the
 //! replicas follow, and what is set beside it is taken back.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use serde_json::{Value, json};
-use warroom::clock::Clock;
-use warroom::model::entry::{Actor, ActorKind};
 use warroom::model::name::{Kind, ObjectPath, Origin, Target};
 use warroom::model::plan::{OwnerEffect, Permission, Plan, Preview, Refusal, Replicas, Request, Tier};
-use warroom::record::{Journal, RealDisk, StartInfo};
-use warroom::respond::{Cluster, Ended, Engine};
+use warroom::respond::Ended;
 
 use super::side::{JSON, MERGE, Side};
-use crate::kit::configured;
+use crate::desk::Desk;
 
 /// Somebody who acts on a side, with a record of it.
 struct Responder<'s> {
     side: &'s Side,
-    engine: Engine,
-    journal: Journal,
-    actor: Actor,
-    _folder: tempfile::TempDir,
+    desk: Desk,
 }
 
 impl<'s> Responder<'s> {
     fn on(side: &'s Side) -> Self {
-        let config = configured(&side.config());
-        let folder = tempfile::tempdir().unwrap();
-        let actor = Actor { kind: ActorKind::Human, name: "ana".into(), known_by: None };
-        let start = StartInfo {
-            incident: None,
-            version: "0".into(),
-            drill: false,
-            env: "real".into(),
-            titles: BTreeMap::new(),
-            actor: actor.clone(),
-            at: Clock::real().now(),
-        };
-        let journal = Journal::create(folder.path(), start, Arc::new(RealDisk::default())).unwrap();
-        let engine = Engine::new(&config.environments[0], Clock::real()).unwrap();
-        Self { side, engine, journal, actor, _folder: folder }
+        Self { side, desk: Desk::of(&side.config()) }
     }
 
     fn target(&self, kind: Kind, name: &str) -> Target {
@@ -57,12 +34,12 @@ impl<'s> Responder<'s> {
     }
 
     async fn plan(&self, want: &Request) -> Result<Plan, Refusal> {
-        self.engine.plan(want, &Cluster::default()).await
+        self.desk.try_plan(want).await
     }
 
     async fn apply(&self, plan: Plan) -> Ended {
         assert_eq!((&plan.permission, &plan.preview), (&Permission::Allowed, &Preview::Accepted), "{}", plan.title);
-        self.engine.apply(plan, &self.actor, &self.journal, &|_| ()).await.unwrap()
+        self.desk.apply(plan).await
     }
 
     fn hpas(&self) -> String {

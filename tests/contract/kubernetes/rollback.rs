@@ -1,69 +1,16 @@
 //! Rolling back and restarting every kind that has revisions: on both servers through the program's
-//! own gateway, and on a real one against `kubectl rollout undo` and `restart`.
+//! own desk, and on a real one against `kubectl rollout undo` and `restart`.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
-use warroom::clock::Clock;
 use warroom::drill::kube::WorkloadKind;
-use warroom::model::entry::{Actor, ActorKind};
 use warroom::model::name::{Kind, ObjectPath, Origin, Target};
-use warroom::model::plan::{Permission, Plan, Preview, Progress, Replicas, Request, Revision};
-use warroom::record::{Journal, RealDisk, StartInfo};
-use warroom::respond::{Cluster, Ended, Engine};
+use warroom::model::plan::{Plan, Progress, Replicas, Request, Revision};
 
 use super::Shop;
 use super::side::{STRATEGIC, Side, cases};
-use crate::kit::configured;
-
-/// The gateway of a session that acts, with a journal.
-struct Gateway {
-    engine: Engine,
-    actor: Actor,
-    journal: Journal,
-    _folder: tempfile::TempDir,
-}
-
-impl Gateway {
-    fn open(config: &str) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let engine = Engine::new(&configured(config).environments[0], Clock::real()).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let actor = Actor { kind: ActorKind::Human, name: "ana".into(), known_by: None };
-        let start = StartInfo {
-            incident: None,
-            version: "0".into(),
-            drill: false,
-            env: "real".into(),
-            titles: BTreeMap::new(),
-            actor: actor.clone(),
-            at: Clock::real().now(),
-        };
-        let journal = Journal::create(folder.path(), start, Arc::new(RealDisk::default())).unwrap();
-        Self { engine, actor, journal, _folder: folder }
-    }
-
-    async fn plan(&self, want: &Request) -> Plan {
-        let plan = self.engine.plan(want, &Cluster::default()).await.unwrap_or_else(|refusal| panic!("{refusal}"));
-        assert_eq!((&plan.permission, &plan.preview), (&Permission::Allowed, &Preview::Accepted), "{}", plan.title);
-        plan
-    }
-
-    async fn apply(&self, plan: Plan) -> Ended {
-        let ended = self.engine.apply(plan, &self.actor, &self.journal, &|_| ()).await.unwrap();
-        assert_eq!(ended.outcome.as_str(), "verified", "{:?}", ended.outcome);
-        ended
-    }
-
-    async fn made(&self, want: &Request) -> Ended {
-        self.apply(self.plan(want).await).await
-    }
-
-    async fn undone(&self, done: Ended) -> Ended {
-        self.made(&Request::Undo { plan: Box::new(done.plan) }).await
-    }
-}
+use crate::desk::Desk;
 
 fn target(kind: Kind, namespace: &str, name: &str) -> Target {
     let origin = Origin { env: "real".into(), source: "kubernetes".into() };
@@ -71,7 +18,7 @@ fn target(kind: Kind, namespace: &str, name: &str) -> Target {
 }
 
 async fn a_rollback_its_undo_and_a_restart_keep_the_promises_of_the_gateway(side: &Side) {
-    let gateway = Gateway::open(&side.config());
+    let desk = Desk::of(&side.config());
     let path = side.apps("deployments/payments");
     let image = async || side.get(&path).await["spec"]["template"]["spec"]["containers"][0]["image"].clone();
     let rolled = json!({"metadata": {"annotations": {"kubernetes.io/change-cause": "ci/payments"}},
@@ -87,19 +34,19 @@ async fn a_rollback_its_undo_and_a_restart_keep_the_promises_of_the_gateway(side
     let before = side.get(&path).await;
     let of = || target(Kind::Deployment, &side.namespace, "payments");
     let back = Request::RollBack { target: of(), to: Revision::Previous };
-    let done = gateway.made(&back).await;
+    let done = desk.made(&back).await;
     assert_eq!(done.outcome.words().as_str(), "4 of 4 replaced, 4 of 4 available");
     assert_eq!(image().await, "registry.example/payments:1.0.0");
     let cause = async || side.get(&path).await["metadata"]["annotations"]["kubernetes.io/change-cause"].clone();
     assert_eq!(cause().await, Value::Null, "it goes back with the template");
-    gateway.undone(done).await;
+    desk.undone(done).await;
     assert_eq!((side.get(&path).await["spec"].clone(), cause().await), (before["spec"].clone(), json!("ci/payments")));
 
     let pods = side.pods("payments").await;
     let restart = Request::Restart { target: of() };
     // On the second one the annotation is there already. The drill's pods take their time.
     for _ in 0..if side.is_drill() { 1 } else { 2 } {
-        gateway.made(&restart).await;
+        desk.made(&restart).await;
     }
     assert!(side.pods("payments").await.iter().all(|pod| !pods.contains(pod)), "every pod is another one");
     assert_eq!(image().await, "registry.example/payments:1.1.0");
@@ -121,7 +68,8 @@ async fn released(side: &Side, path: &str, version: &str, annotations: Value) {
 }
 
 async fn goes_back_forward_and_anew(side: &Side, kind: Kind, of: WorkloadKind) {
-    let gateway = Gateway::open(&side.config());
+    side.hurry();
+    let desk = Desk::of(&side.config());
     let path = side.of(&of, "ledger");
     side.add(of, "ledger", 3).await;
     let first = side.get(&path).await;
@@ -141,11 +89,11 @@ async fn goes_back_forward_and_anew(side: &Side, kind: Kind, of: WorkloadKind) {
     let second = side.get(&path).await;
     let of = || target(kind, &side.namespace, "ledger");
     let back = Request::RollBack { target: of(), to: Revision::Previous };
-    let done = gateway.made(&back).await;
+    let done = desk.made(&back).await;
     let words = done.outcome.words().to_string();
     assert!(words.contains("replaced") && words.contains("available"), "{words}");
     assert_eq!(side.get(&path).await["spec"], first["spec"]);
-    gateway.undone(done).await;
+    desk.undone(done).await;
     assert_eq!(side.get(&path).await["spec"], second["spec"]);
 
     // What kubectl sends, which is the revision's own data, leaves the same.
@@ -157,13 +105,13 @@ async fn goes_back_forward_and_anew(side: &Side, kind: Kind, of: WorkloadKind) {
     assert_eq!((dry.code, &dry.json()["spec"]), (200, &first["spec"]));
 
     let pods = uids(side, "ledger").await;
-    gateway.made(&Request::Restart { target: of() }).await;
+    desk.made(&Request::Restart { target: of() }).await;
     assert!(uids(side, "ledger").await.iter().all(|pod| !pods.contains(pod)), "every pod is another one");
     if kind == Kind::StatefulSet {
         let scale = Request::Scale { target: of(), to: Replicas::Exactly(4) };
-        let done = gateway.made(&scale).await;
+        let done = desk.made(&scale).await;
         assert_eq!(side.pods("ledger").await, ["ledger-0", "ledger-1", "ledger-2", "ledger-3"]);
-        gateway.undone(done).await;
+        desk.undone(done).await;
         assert_eq!(side.pods("ledger").await, ["ledger-0", "ledger-1", "ledger-2"]);
     }
 }
@@ -178,7 +126,7 @@ async fn a_daemon_set_goes_back_forward_and_anew(side: &Side) {
 
 /// kubernetes#67250, as it is: a rollback does not replace the pod that the release broke.
 async fn a_stateful_set_stays_on_its_broken_pod_and_the_gateway_says_which(side: &Side) {
-    let gateway = Gateway::open(&side.config());
+    let desk = Desk::of(&side.config());
     let path = side.of(&WorkloadKind::StatefulSet, "ledger");
     side.add(WorkloadKind::StatefulSet, "ledger", 3).await;
     side.spoil("registry.example/ledger:1.1.0");
@@ -195,7 +143,7 @@ async fn a_stateful_set_stays_on_its_broken_pod_and_the_gateway_says_which(side:
 
     let want =
         Request::RollBack { target: target(Kind::StatefulSet, &side.namespace, "ledger"), to: Revision::Previous };
-    let plan = gateway.plan(&want).await;
+    let plan = desk.allowed(&want).await;
     assert!(plan.facts.iter().any(|fact| fact.warns && fact.words.contains("kubernetes#67250")), "{:?}", plan.facts);
     let told: Mutex<Vec<String>> = Mutex::default();
     let tell = |progress| {
@@ -203,7 +151,7 @@ async fn a_stateful_set_stays_on_its_broken_pod_and_the_gateway_says_which(side:
             told.lock().unwrap().push(words.to_string());
         }
     };
-    let action = gateway.engine.apply(plan, &gateway.actor, &gateway.journal, &tell);
+    let action = desk.engine.apply(plan, &desk.actor, &desk.journal, &tell);
     let cure = async {
         let named = async || told.lock().unwrap().iter().any(|words| words.contains("ledger-2 is not ready"));
         side.until("the pod is named", named).await;
@@ -270,7 +218,7 @@ fn pasted(shop: &Shop, kind: Kind, plan: &Plan) {
 
 async fn a_rollback_leaves_what_kubectl_leaves(kind: Kind) {
     let shop = Shop::open().await;
-    let gateway = Gateway::open(&acting(&shop));
+    let desk = Desk::of(&acting(&shop));
     let mut versions = Vec::new();
     for version in 1..=3 {
         shop.apply(&workload(kind, version));
@@ -282,15 +230,15 @@ async fn a_rollback_leaves_what_kubectl_leaves(kind: Kind) {
     // The one before, then one that is named: it is never the one before.
     for (to, image) in [(Revision::Previous, "1.2.0"), (Revision::Named("1".into()), "1.1.0")] {
         let start = touched(&shop, kind);
-        let done = gateway.made(&back(to)).await;
+        let done = desk.made(&back(to)).await;
         let ours = touched(&shop, kind);
         assert!(ours.0["template"]["spec"]["containers"][0]["image"].as_str().unwrap().ends_with(image), "{kind}");
         assert_ne!(ours, start);
-        gateway.undone(done).await;
+        desk.undone(done).await;
         assert_eq!(touched(&shop, kind), start, "{kind}: do and undo is the identity");
 
         // The one before is the same again, under another number.
-        let plan = gateway.plan(&back(Revision::Previous)).await;
+        let plan = desk.allowed(&back(Revision::Previous)).await;
         assert!(plan.command.contains("rollout undo"), "{}", plan.command);
         pasted(&shop, kind, &plan);
         assert_eq!(touched(&shop, kind), ours, "{kind}: kubectl leaves something else");
@@ -308,9 +256,9 @@ async fn a_rollback_leaves_what_kubectl_leaves(kind: Kind) {
         assert!(time.as_str().is_some_and(|time| chrono::DateTime::parse_from_rfc3339(time).is_ok()), "{time}");
         now
     };
-    gateway.made(&restart).await;
+    desk.made(&restart).await;
     let ours = untimed();
-    pasted(&shop, kind, &gateway.plan(&restart).await);
+    pasted(&shop, kind, &desk.allowed(&restart).await);
     assert_eq!(untimed(), ours, "{kind}");
 }
 

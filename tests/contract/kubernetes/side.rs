@@ -203,6 +203,14 @@ impl Side {
         side
     }
 
+    /// The drill's controllers do not take a second for each step from here on: for cases in which
+    /// many steps follow one another, and none that counts them.
+    pub(crate) fn hurry(&self) {
+        if let Behind::Drill { sick, .. } = &self.behind {
+            sick.lock().unwrap().hurried = true;
+        }
+    }
+
     pub(crate) fn is_drill(&self) -> bool {
         matches!(self.behind, Behind::Drill { .. })
     }

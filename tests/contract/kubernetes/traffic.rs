@@ -2,21 +2,15 @@
 //! plans. On the real one the resources are defined as Istio and the Gateway API publish them, as far
 //! as weights go, and their controllers are the test.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use serde_json::{Value, json};
-use warroom::clock::Clock;
 use warroom::drill::kube::RouteKind;
-use warroom::model::entry::{Actor, ActorKind};
 use warroom::model::name::{Kind, ObjectPath, Origin, Target};
-use warroom::model::plan::{Permission, Plan, Preview, Request, Share};
-use warroom::record::{Journal, RealDisk, StartInfo};
-use warroom::respond::{Cluster, Ended, Engine};
+use warroom::model::plan::{Plan, Request, Share};
+use warroom::respond::Ended;
 
 use super::read::status;
 use super::side::{JSON, JSON_PATCH, MERGE, Side, cases};
-use crate::kit::configured;
+use crate::desk::Desk;
 
 const KINDS: [Kind; 2] = [Kind::VirtualService, Kind::HttpRoute];
 
@@ -142,60 +136,26 @@ async fn a_guarded_patch_of_a_custom_resource_is_taken_only_as_it_was_read(side:
     }
 }
 
-/// An engine with a journal of its own.
-struct Desk {
-    engine: Engine,
-    journal: Journal,
-    actor: Actor,
-    _folder: tempfile::TempDir,
-}
-
-impl Desk {
-    fn at(side: &Side) -> Self {
-        let config = configured(&side.config());
-        let folder = tempfile::tempdir().unwrap();
-        let actor = Actor { kind: ActorKind::Human, name: "ana".into(), known_by: None };
-        let info = StartInfo {
-            incident: None,
-            version: "0".into(),
-            drill: false,
-            env: "real".into(),
-            titles: BTreeMap::new(),
-            actor: actor.clone(),
-            at: Clock::real().now(),
-        };
-        let journal = Journal::create(folder.path(), info, Arc::new(RealDisk::default())).unwrap();
-        Self { engine: Engine::new(&config.environments[0], Clock::real()).unwrap(), journal, actor, _folder: folder }
+/// Applies a plan, with the gateways' part played where there are none.
+async fn apply(desk: &Desk, side: &Side, plan: Plan) -> Ended {
+    let kind = plan.target.kind;
+    let action = desk.apply(plan);
+    if side.is_drill() || kind != Kind::HttpRoute {
+        return action.await;
     }
-
-    async fn plan(&self, want: &Request) -> Plan {
-        let plan = self.engine.plan(want, &Cluster::default()).await.unwrap();
-        assert_eq!((&plan.permission, &plan.preview), (&Permission::Allowed, &Preview::Accepted));
-        plan
-    }
-
-    /// Applies a plan, with the gateways' part played where there are none.
-    async fn apply(&self, side: &Side, plan: Plan) -> Ended {
-        let kind = plan.target.kind;
-        let action = self.engine.apply(plan, &self.actor, &self.journal, &|_| ());
-        if side.is_drill() || kind != Kind::HttpRoute {
-            return action.await.unwrap();
-        }
-        let path = path(side, kind);
-        let before = side.get(&path).await["metadata"]["generation"].clone();
-        let gateway = async {
-            side.until("it is written", async || side.get(&path).await["metadata"]["generation"] != before).await;
-            let generation = side.get(&path).await["metadata"]["generation"].clone();
-            let condition = |kind: &str| json!({"type": kind, "status": "True", "observedGeneration": generation});
-            let parents = json!([{"parentRef": {"name": "edge"}, "controllerName": "test.example/gateway",
-                "conditions": [condition("Accepted"), condition("ResolvedRefs")]}]);
-            let told =
-                side.send("PATCH", &format!("{path}/status"), MERGE, json!({"status": {"parents": parents}})).await;
-            assert_eq!(told.code, 200, "{}", told.text());
-        };
-        let (ended, ()) = tokio::join!(action, gateway);
-        ended.unwrap()
-    }
+    let path = path(side, kind);
+    let before = side.get(&path).await["metadata"]["generation"].clone();
+    let gateway = async {
+        side.until("it is written", async || side.get(&path).await["metadata"]["generation"] != before).await;
+        let generation = side.get(&path).await["metadata"]["generation"].clone();
+        let condition = |kind: &str| json!({"type": kind, "status": "True", "observedGeneration": generation});
+        let parents = json!([{"parentRef": {"name": "edge"}, "controllerName": "test.example/gateway",
+            "conditions": [condition("Accepted"), condition("ResolvedRefs")]}]);
+        let told = side.send("PATCH", &format!("{path}/status"), MERGE, json!({"status": {"parents": parents}})).await;
+        assert_eq!(told.code, 200, "{}", told.text());
+    };
+    let (ended, ()) = tokio::join!(action, gateway);
+    ended
 }
 
 fn target(side: &Side, kind: Kind) -> Target {
@@ -209,7 +169,7 @@ fn target(side: &Side, kind: Kind) -> Target {
 
 async fn a_diversion_keeps_the_promises_of_the_gateway(side: &Side) {
     divided(side).await;
-    let desk = Desk::at(side);
+    let desk = Desk::of(&side.config());
     for kind in KINDS {
         let path = path(side, kind);
         let before = side.get(&path).await["spec"].clone();
@@ -217,27 +177,27 @@ async fn a_diversion_keeps_the_promises_of_the_gateway(side: &Side) {
             target: target(side, kind),
             shares: vec![Share { destination: "catalog".into(), weight }],
         };
-        let plan = desk.plan(&divert(40)).await;
+        let plan = desk.allowed(&divert(40)).await;
         assert_eq!(plan.changed(), "payments 100 % → 60 %, catalog 0 % → 40 %");
         assert_eq!(plan.blast.words, "40 % of the traffic moves; 4 ready pods carry it now, 6 will");
-        let stale = desk.plan(&divert(30)).await;
-        let done = desk.apply(side, plan).await;
+        let stale = desk.allowed(&divert(30)).await;
+        let done = apply(&desk, side, plan).await;
         assert_eq!(done.outcome.as_str(), "verified", "{:?}", done.outcome);
         let weight = async |at: &str| side.get(&path).await.pointer(at).unwrap()["weight"].clone();
         assert_eq!(weight(second(kind)).await, 40);
-        let refused = desk.engine.apply(stale, &desk.actor, &desk.journal, &|_| ()).await.unwrap().outcome;
+        let refused = desk.apply(stale).await.outcome;
         assert!(refused.words().contains("was changed since the plan was made"), "{refused:?}");
 
-        let undone = desk.apply(side, desk.plan(&Request::Undo { plan: Box::new(done.plan) }).await).await;
+        let undone = apply(&desk, side, desk.allowed(&Request::Undo { plan: Box::new(done.plan) }).await).await;
         assert_eq!((undone.outcome.as_str(), &side.get(&path).await["spec"]), ("verified", &before));
 
         // Somebody else, whom a real server knows by name.
-        let done = desk.apply(side, desk.plan(&divert(40)).await).await;
+        let done = apply(&desk, side, desk.allowed(&divert(40)).await).await;
         let edit = json!([{"op": "replace", "path": format!("{}/weight", second(kind)), "value": 41}]);
         let edited = side.send("PATCH", &format!("{path}?fieldManager=kubectl-edit"), JSON_PATCH, edit).await;
         assert_eq!(edited.code, 200, "{}", edited.text());
         let undo = Request::Undo { plan: Box::new(done.plan) };
-        let refusal = desk.engine.plan(&undo, &Cluster::default()).await.unwrap_err();
+        let refusal = desk.try_plan(&undo).await.unwrap_err();
         let by = if side.is_drill() { "was changed since" } else { "catalog was changed since, by kubectl-edit" };
         assert!(refusal.why.contains(by), "{refusal}");
         assert_eq!(weight(second(kind)).await, 41);
@@ -246,15 +206,15 @@ async fn a_diversion_keeps_the_promises_of_the_gateway(side: &Side) {
 
 async fn a_switch_leads_to_ready_pods_and_back(side: &Side) {
     divided(side).await;
-    let desk = Desk::at(side);
+    let desk = Desk::of(&side.config());
     let path = path(side, Kind::Service);
     let before = side.get(&path).await["spec"].clone();
     let switch = |to: &str| Request::Switch { target: target(side, Kind::Service), key: "app".into(), to: to.into() };
-    let none = desk.engine.plan(&switch("nobody"), &Cluster::default()).await.unwrap_err();
+    let none = desk.try_plan(&switch("nobody")).await.unwrap_err();
     assert!(none.why.contains("would be an outage"), "{none}");
-    let done = desk.apply(side, desk.plan(&switch("payments")).await).await;
+    let done = apply(&desk, side, desk.allowed(&switch("payments")).await).await;
     assert_eq!(done.outcome.words().as_str(), "4 of 4 ready pods are behind catalog", "{:?}", done.outcome);
-    let undone = desk.apply(side, desk.plan(&Request::Undo { plan: Box::new(done.plan) }).await).await;
+    let undone = apply(&desk, side, desk.allowed(&Request::Undo { plan: Box::new(done.plan) }).await).await;
     assert_eq!(undone.outcome.words().as_str(), "2 of 2 ready pods are behind catalog", "{:?}", undone.outcome);
     assert_eq!(side.get(&path).await["spec"], before);
 }

@@ -1,18 +1,15 @@
 //! A silence by the gateway, against Alertmanagers: planned, made, seen on the alert, ended; what
 //! somebody changed is left alone; what a server refuses is quoted.
 
-use std::sync::Arc;
-
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use warroom::model::entry::{Actor, ActorKind};
 use warroom::model::name::{Kind, ObjectPath, Origin, Target};
 use warroom::model::plan::{Matcher, Outcome, Plan, Request};
-use warroom::record::{Journal, RealDisk, StartInfo};
-use warroom::respond::{Cluster, Engine};
+use warroom::respond::Engine;
 
 use super::alertmanager_api::{delete, failing, post, until};
 use super::side::{Server, Side};
+use crate::desk::Desk;
 
 const NAME: (&str, &str) = ("filter", "alertname=\"CheckoutErrors\"");
 
@@ -43,21 +40,9 @@ pub(super) async fn a_silence_keeps_the_promises_of_the_gateway(mut side: impl S
     let config = side.config("");
     let mut env = config.environments[0].clone();
     env.write = warroom::config::WritePolicy::Ask;
-    let engine = Engine::new(&env, side.clock()).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let actor = Actor { kind: ActorKind::Human, name: "ana".into(), known_by: None };
-    let info = StartInfo {
-        titles: Default::default(),
-        incident: None,
-        version: "1".into(),
-        drill: false,
-        env: "real".into(),
-        actor: actor.clone(),
-        at: side.clock().now(),
-    };
-    let journal = Journal::create(folder.path(), info, Arc::new(RealDisk::default())).unwrap();
-    let plan = async |want: &Request| engine.plan(want, &Cluster::default()).await;
-    let apply = async |plan| engine.apply(plan, &actor, &journal, &|_| ()).await.unwrap();
+    let desk = Desk::at(&env, side.clock());
+    let plan = async |want: &Request| desk.try_plan(want).await;
+    let apply = async |plan| desk.apply(plan).await;
 
     // Do: the alert is silenced, and by ours.
     let first = plan(&want(r#"{alertname="CheckoutErrors", service=~"check.*"}"#)).await.unwrap();
@@ -132,11 +117,11 @@ pub(super) async fn a_silence_keeps_the_promises_of_the_gateway(mut side: impl S
     // The process dies between its intent and the outcome: the next one finds what stands there.
     let done = apply(odd).await;
     let next = Engine::new(&env, side.clock()).unwrap();
-    let settled = next.settle(done.plan.clone(), done.plan.read_at, &actor, &journal).await.unwrap().outcome;
+    let settled = next.settle(done.plan.clone(), done.plan.read_at, &desk.actor, &desk.journal).await.unwrap().outcome;
     assert_eq!(settled.as_str(), "verified", "{settled:?}");
     assert_eq!(apply(plan(&undo(&done.plan)).await.unwrap()).await.outcome.as_str(), "verified");
     let never = plan(&want(r#"{alertname="CheckoutErrors"}"#)).await.unwrap();
     let begun = never.read_at;
-    let settled = next.settle(never, begun, &actor, &journal).await.unwrap().outcome;
+    let settled = next.settle(never, begun, &desk.actor, &desk.journal).await.unwrap().outcome;
     assert!(matches!(&settled, Outcome::Unknown { why } if why.contains("no silence of this plan")), "{settled:?}");
 }

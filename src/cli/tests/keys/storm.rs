@@ -1,6 +1,6 @@
 //! Keys with the write window open, weighted toward what changes things.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 
 use crossterm::event::KeyCode;
@@ -14,7 +14,7 @@ use super::{Dice, any_key, session};
 use crate::model::command::Command;
 use crate::model::entry::{Body, Entry};
 use crate::model::name::Kind;
-use crate::model::plan::{FieldChange, Outcome, Plan, Tier};
+use crate::model::plan::{FieldChange, Outcome, Plan, PlanId, Tier};
 use crate::record::Archive;
 use crate::record::testing::MemoryDisk;
 use crate::session::{Action, ActionState, Core, Grant, Input, PlanView, WriteWindow, commands};
@@ -41,23 +41,27 @@ impl Pipeline {
     }
 }
 
-/// Every plan whose intent is on the disk.
-fn intents(disk: &MemoryDisk) -> Vec<Plan> {
+/// Every plan whose intent is on the disk, and no outcome: those that are under way.
+fn open(disk: &MemoryDisk) -> Vec<Plan> {
     let mut plans: Vec<Plan> = Vec::new();
+    let mut ended: HashSet<PlanId> = HashSet::new();
     // What a power cut leaves is what is durable.
     for (path, bytes) in disk.after_power_cut(0).files() {
         if !path.to_string_lossy().ends_with(".jsonl") || !path.to_string_lossy().contains("/journal/") {
             continue;
         }
-        for line in String::from_utf8_lossy(&bytes).lines().filter(|line| line.contains("\"intent\"")) {
-            if let Ok(Entry { draft, .. }) = serde_json::from_str(line)
-                && let Some(Body::Intent(plan)) = draft.body
-                && !plans.iter().any(|known| known.id == plan.id)
-            {
-                plans.push(*plan);
+        let told = |line: &&str| line.contains("\"intent\"") || line.contains("\"outcome\"");
+        for line in String::from_utf8_lossy(&bytes).lines().filter(told) {
+            match serde_json::from_str(line).ok().and_then(|Entry { draft, .. }| draft.body) {
+                Some(Body::Intent(plan)) if !plans.iter().any(|known| known.id == plan.id) => plans.push(*plan),
+                Some(Body::Outcome { plan, .. }) => {
+                    ended.insert(plan);
+                }
+                _ => {}
             }
         }
     }
+    plans.retain(|plan| !ended.contains(&plan.id));
     plans
 }
 
@@ -180,7 +184,7 @@ async fn pressed_on(stage: &'static Stage) {
             let place = place(system, parts, body);
             let (uri, body) = (decoded(&parts.uri.to_string()), decoded(&String::from_utf8_lossy(body)));
             let mut heard = heard.lock().unwrap();
-            let fits = intents(&disk)
+            let fits = open(&disk)
                 .into_iter()
                 .find(|plan| writes(plan, system, &uri, &body) && !heard.spent.iter().any(|spent| spent.id == plan.id));
             match fits {

@@ -4,6 +4,7 @@ use crate::model::change::{Change, ChangeKind};
 use crate::model::cluster::{Pod, Workload};
 use crate::model::entry::{ActorKind, Body};
 use crate::model::name::{Kind, ObjectPath, WorkloadKey};
+use crate::observe::situation::situation;
 
 use super::*;
 
@@ -63,7 +64,7 @@ fn a_past_with_a_senseless_time_does_not_keep_the_program() {
 }
 
 #[test]
-fn a_cluster_is_shown_while_the_past_is_still_being_read() {
+fn a_cluster_and_what_fires_are_shown_while_the_past_is_still_being_read() {
     let core = Core::new(&environment(), Arc::new(Catalogue::default()), Actor::system(), at(0), 1);
     let mut story = Story { core, effects: Vec::new(), beside: Beside::default() };
     let pod = Pod {
@@ -91,14 +92,36 @@ fn a_cluster_is_shown_while_the_past_is_still_being_read() {
     let pods = Stamped { origin, occurred: at(0), observed: at(0), body: Signal::Pods(Delta::All(vec![pod])) };
     story.send(Message::Signals(vec![pods])).send(Message::Tick(at(1))).hears(vec![alert("Now", "n", at(0))]);
     assert_eq!(story.core.picture.workloads.pod_counts().all, 1, "it is shown");
+    assert_eq!(story.core.picture.alerts.counts().firing, 1, "and so is what fires");
     assert!(story.kinds().is_empty(), "what is noticed waits for what was before");
+    let said: Vec<_> = situation(&story.core.picture, at(1), true).into_iter().map(|clause| clause.text).collect();
+    assert!(said.iter().any(|text| text.contains("1 alert fires")), "{said:?}");
+    assert_eq!(said.last().map(Safe::as_str), Some("what changed before is still being read"), "{said:?}");
     let body = Signal::Alerts(Delta::Upsert(vec![alert("Before", "b", at(-120))]));
     let before = Stamped { origin: alertmanager(), occurred: at(-120), observed: at(1), body };
     story.send(Message::BackFilled(vec![before]));
     assert_eq!(story.kinds(), [EntryKind::AlertFiring, EntryKind::OomKilled, EntryKind::AlertFiring]);
     assert_eq!(story.core.entries[0].draft.subject, "Before");
+    assert_eq!(story.core.picture.alerts.counts().firing, 2);
     story.send(Message::Tick(at(20)));
     assert_eq!(story.kinds().len(), 3, "and is told once");
+}
+
+#[test]
+fn an_alert_that_is_claimed_while_the_past_is_being_read_stays_claimed() {
+    let core = Core::new(&environment(), Arc::new(Catalogue::default()), Actor::system(), at(0), 1);
+    let mut story = Story { core, effects: Vec::new(), beside: Beside::default() };
+    story.hears(vec![alert("Now", "n", at(-10))]).command("claim Now");
+    assert!(story.kinds().contains(&EntryKind::Claimed), "{}", story.notice());
+    let before = Signal::Alerts(Delta::Upsert(vec![alert("Now", "n", at(-10))]));
+    story.send(Message::BackFilled(vec![Stamped {
+        origin: alertmanager(),
+        occurred: at(-10),
+        observed: at(1),
+        body: before,
+    }]));
+    let rows = story.core.picture.alerts.rows();
+    assert_eq!((rows.len(), rows[0].claim.is_some()), (1, true), "{rows:?}");
 }
 
 #[test]
