@@ -202,6 +202,17 @@ impl Session {
         self.findings.iter().filter(|one| one.kind == kind && one.subject.contains(subject)).count()
     }
 
+    /// What was noticed of one kind about the workloads of a namespace, in order. Others may use the
+    /// cluster meanwhile.
+    pub(crate) fn noticed<'s>(
+        &'s self,
+        kind: EntryKind,
+        namespace: &'s str,
+    ) -> impl DoubleEndedIterator<Item = &'s Finding> {
+        let there = move |one: &&Finding| one.workload.as_ref().is_some_and(|key| key.path.namespace == namespace);
+        self.findings.iter().filter(move |one| one.kind == kind).filter(there)
+    }
+
     pub(crate) fn deployment(&self, namespace: &str, name: &str) -> Option<&WorkloadRow> {
         let key = WorkloadKey { kind: Kind::Deployment, path: ObjectPath::new(namespace, name) };
         self.picture.workloads.row(&key)

@@ -126,15 +126,7 @@ async fn pods_rollouts_and_rollbacks_are_followed_as_they_happen() {
     assert!(session.picture.workloads.nodes().iter().all(|row| row.node.zone.is_some()));
 
     shop.kubectl(&["set", "image", "deployment/payments", "app=registry.example/payments:1.1.0"]);
-    let rollouts = |s: &Session| {
-        s.findings
-            .iter()
-            .filter(|one| {
-                one.kind == EntryKind::Rollout
-                    && one.workload.as_ref().is_some_and(|key| key.path.namespace == at.as_str())
-            })
-            .count()
-    };
+    let rollouts = |s: &Session| s.noticed(EntryKind::Rollout, &at).count();
     session.until("the rollout", |s| rollouts(s) == 2).await;
     session
         .until("only new pods", |s| {
@@ -144,7 +136,7 @@ async fn pods_rollouts_and_rollbacks_are_followed_as_they_happen() {
         .await;
     shop.kubectl(&["rollout", "undo", "deployment/payments"]);
     session.until("the rollback", |s| rollouts(s) == 3).await;
-    let live = session.findings.iter().rfind(|one| one.kind == EntryKind::Rollout).unwrap().clone();
+    let live = session.noticed(EntryKind::Rollout, &at).next_back().unwrap().clone();
     let title = &live.title;
     assert!(title.contains("back to") && title.contains("1.1.0→1.0.0"), "{title}");
     shop.kubectl(&["scale", "deployment/payments", "--replicas=1"]);
@@ -158,8 +150,7 @@ async fn pods_rollouts_and_rollbacks_are_followed_as_they_happen() {
     // Who comes late meets the same changes once each, the rollback at about its time.
     let mut late = Session::after_its_past(&configured(&shop.config()), TimeDelta::hours(1)).await;
     assert_eq!(rollouts(&late), 3, "{:?}", late.findings);
-    let past =
-        late.findings.iter().rfind(|one| one.kind == EntryKind::Rollout && one.title.contains("back to")).unwrap();
+    let past = late.noticed(EntryKind::Rollout, &at).rfind(|one| one.title.contains("back to")).unwrap();
     assert_eq!(past.title, live.title);
     assert!((past.occurred - live.occurred).num_seconds().abs() <= 3, "{} {}", past.occurred, live.occurred);
     late.until("the present", |s| s.pods(&at, "payments").len() == 1).await;

@@ -80,13 +80,13 @@ async fn crashes_kills_and_pods_without_room_are_told_in_words(side: &Side) {
     let patched = side.send("PATCH", &side.apps("deployments/catalog"), STRATEGIC, patch).await;
     assert_eq!(patched.code, 200, "{}", patched.text());
     let told = |s: &Session, kind: EntryKind, words: &str| {
-        s.findings.iter().any(|one| one.kind == kind && one.title.contains(words))
+        s.noticed(kind, &side.namespace).any(|one| one.title.contains(words))
     };
     session.until("the crash loop", |s| told(s, EntryKind::CrashLoop, "")).await;
     session.until("the kill", |s| told(s, EntryKind::OomKilled, "memory")).await;
     session.until("the pod without a node", |s| told(s, EntryKind::Unschedulable, "cores")).await;
     for (kind, pod) in [(EntryKind::CrashLoop, &pods[0]), (EntryKind::OomKilled, &pods[1])] {
-        let found = session.findings.iter().find(|one| one.kind == kind).unwrap();
+        let found = session.noticed(kind, &side.namespace).next().unwrap();
         assert!(found.subject.contains("payments") || found.title.contains(pod.as_str()), "{found:?}");
     }
     session.end().await;
