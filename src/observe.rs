@@ -104,9 +104,11 @@ impl Picture {
     }
 
     /// The past was read, and is told from here on. What was shown meanwhile of alerts makes room for
-    /// it: how they are now says nothing of then.
+    /// it: how they are now says nothing of then. Where no past was waited for, nothing was only shown.
     pub fn replay(&mut self) {
-        self.alerts = alerts::AlertBook::default();
+        if self.is_recalling() {
+            self.alerts = alerts::AlertBook::default();
+        }
     }
 
     /// Whether the past is still being read or told: what is not known of it may be there.

@@ -449,3 +449,33 @@ fn the_worst_of_a_breach_is_a_value_of_it() {
     assert!(line("shop errors").contains("| shop errors 5 % (limit 2 %) |"), "{}", line("shop errors"));
     assert!(line("shop orders").contains("| 30 (limit 100) |"), "{}", line("shop orders"));
 }
+
+#[test]
+fn sentences_tell_a_value_once_and_what_happened_in_one_minute_together() {
+    let text = told(|story| {
+        let values = |kind, title: &str, before: &'static str, after: &'static str| Draft {
+            before: Some(Safe::fixed(before)),
+            after: Some(Safe::fixed(after)),
+            ..draft(kind, title)
+        };
+        let image = "payments 2.9.0 rolled out: image 2.8.0→2.9.0, by ci/payments";
+        story.tell(9, 0, values(EntryKind::Rollout, image, "registry/payments:2.8.0", "registry/payments:2.9.0"));
+        story.noticed(11, EntryKind::Breach, "shop", "shop errors", "shop errors 8.4 % (limit 2 %)");
+        for subject in ["shop p99", "cart p99"] {
+            story.noticed(12, EntryKind::Breach, "shop", subject, &format!("{subject} 3 s (limit 1 s)"));
+        }
+        story.noticed(13, EntryKind::Breach, "cart", "cart errors", "cart errors 9 % (limit 2 %)");
+        let burst = "payments logs 232 errors a minute, usually 0";
+        story.tell(14, 0, values(EntryKind::ErrorBurst, burst, "0/min", "232/min"));
+        let worse = "payments p99 7.1 s (limit 1 s)";
+        story.tell(15, 0, values(EntryKind::Breach, worse, "486 ms", "7.1 s"));
+    });
+    for part in [
+        "; then shop p99 and cart p99 at 03:12 UTC, then cart errors at 03:13 UTC",
+        "payments 2.9.0 rolled out: image 2.8.0→2.9.0, by ci/payments.",
+        "| payments logs 232 errors a minute, usually 0 |",
+        "| payments p99 7.1 s (limit 1 s), before: 486 ms |",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}

@@ -152,14 +152,22 @@ pub(super) fn summary(
 /// The other signals that left their limits after the first.
 fn followed(facts: &Facts<'_>, first: &Entry, minute: impl Fn(World) -> String) -> String {
     let mut known = vec![&first.draft.subject];
-    let mut others = Vec::new();
+    // Those of one minute together.
+    let mut others: Vec<(String, Vec<String>)> = Vec::new();
     for breach in facts.of(EntryKind::Breach).filter(|breach| breach.occurred_at >= first.occurred_at) {
-        if !known.contains(&&breach.draft.subject) {
-            known.push(&breach.draft.subject);
-            others.push(format!("{} at {}", breach.draft.subject, minute(breach.occurred_at)));
+        let subject = &breach.draft.subject;
+        if known.contains(&subject) {
+            continue;
+        }
+        known.push(subject);
+        let at = minute(breach.occurred_at);
+        match others.last_mut() {
+            Some((last, subjects)) if *last == at => subjects.push(subject.to_string()),
+            _ => others.push((at, vec![subject.to_string()])),
         }
     }
-    if others.is_empty() { String::new() } else { format!("; then {}", list(&others)) }
+    let others: Vec<_> = others.iter().map(|(at, subjects)| format!("{} at {at}", list(subjects))).collect();
+    if others.is_empty() { String::new() } else { format!("; then {}", others.join(", then ")) }
 }
 
 pub(super) fn glance(facts: &Facts<'_>, alerts: &[AlertLine]) -> Vec<Fact> {

@@ -86,13 +86,20 @@ pub(super) struct WriterLine {
     end: String,
 }
 
-/// An entry's title with its values, where the title does not hold them already.
+/// An entry's title with its values, where the title does not tell them already.
 pub(super) fn headline(entry: &Entry) -> String {
     let draft = &entry.draft;
     let title = draft.title.trim_end_matches('.');
+    // `image 2.8.0→2.9.0`, `232 errors a minute, usually 0`, `write window opened until 03:34Z`.
+    let tells = title.contains('→')
+        || matches!(draft.kind, EntryKind::ErrorBurst | EntryKind::ErrorBurstEnded | EntryKind::WriteWindow);
     match (&draft.before, &draft.after) {
-        (Some(before), Some(after)) if !(title.contains(before.as_str()) && title.contains(after.as_str())) => {
-            format!("{title}: {before} → {after}")
+        (Some(before), Some(after)) if !tells => {
+            match (title.contains(before.as_str()), title.contains(after.as_str())) {
+                (true, true) => title.to_owned(),
+                (false, true) => format!("{title}, before: {before}"),
+                (_, false) => format!("{title}: {before} → {after}"),
+            }
         }
         _ => title.to_owned(),
     }

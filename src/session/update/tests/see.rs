@@ -108,6 +108,13 @@ fn a_cluster_and_what_fires_are_shown_while_the_past_is_still_being_read() {
 }
 
 #[test]
+fn where_no_source_has_a_past_nothing_that_was_told_goes_with_it() {
+    let mut story = Story::begin();
+    story.hears(vec![alert("Now", "n", at(-10))]).send(Message::BackFilled(Vec::new()));
+    assert_eq!(story.core.picture.alerts.counts().firing, 1);
+}
+
+#[test]
 fn an_alert_that_is_claimed_while_the_past_is_being_read_stays_claimed() {
     let core = Core::new(&environment(), Arc::new(Catalogue::default()), Actor::system(), at(0), 1);
     let mut story = Story { core, effects: Vec::new(), beside: Beside::default() };
