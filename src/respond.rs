@@ -23,7 +23,7 @@ mod steps;
 mod warrant;
 mod weights;
 
-pub use engine::{Cluster, Confirmed, Ended, Engine};
+pub use engine::{Cluster, Confirmed, Ended, Engine, Left};
 pub use intent::{Ack, Actuator, Intent, Seen, WriteError};
 pub use pass::Pass;
 pub use recorder::Recorder;

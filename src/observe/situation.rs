@@ -10,6 +10,7 @@ use crate::text::Safe;
 
 use super::changes::{self, ChangeRow};
 use super::services::{Health, ServiceRow, SignalRow};
+use super::sources::SourceRow;
 use super::workloads::{PodRow, WorkloadRow};
 use super::{Picture, words};
 
@@ -17,6 +18,17 @@ use super::{Picture, words};
 const JUST_BEFORE: TimeDelta = TimeDelta::minutes(60);
 /// So many failing services are told one by one; the others are counted.
 const NAMED: usize = 2;
+
+/// How much of what tells of something was read by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// No source of it.
+    Nothing,
+    /// Some sources, and others not.
+    Some,
+    /// All of them.
+    All,
+}
 
 /// One clause, with where to look for what backs it.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,8 +59,8 @@ impl Clause {
 }
 
 /// What users feel, since when, what changed just before, what the failing things share; or that
-/// nothing of it is known. Never empty. `alerts`: whether a source of alerts was read by now.
-pub fn situation(picture: &Picture, now: World, alerts: bool) -> Vec<Clause> {
+/// nothing of it is known. Never empty. `alerts`: how much of what tells of alerts was read by now.
+pub fn situation(picture: &Picture, now: World, alerts: Heard) -> Vec<Clause> {
     let mut clauses = felt(picture, now);
     if clauses.is_empty() {
         clauses.extend(calm(picture, alerts));
@@ -76,18 +88,20 @@ pub fn situation(picture: &Picture, now: World, alerts: bool) -> Vec<Clause> {
     clauses
 }
 
-/// The sources that are lost, and for how long the first of them has been.
+/// The sources that are lost: the one that has been for longest, and for how long.
 fn unseen(picture: &Picture, now: World) -> Option<Clause> {
-    let lost: Vec<_> = picture.sources.lost().collect();
-    let since = lost.iter().map(|(_, since)| *since).min()?;
-    let names: Vec<_> = lost.iter().map(|(row, _)| row.origin.source.as_str()).collect();
-    let which = match names.as_slice() {
-        [one] => (*one).to_owned(),
-        [one, other] => format!("{one} and {other}"),
-        [one, other, more @ ..] => format!("{one}, {other} and {} more", more.len()),
-        [] => return None,
+    let mut lost: Vec<_> = picture.sources.lost().collect();
+    lost.sort_by_key(|(_, since)| *since);
+    let name = |(row, _): &(&SourceRow, World)| row.origin.source.as_str().to_owned();
+    let (first, others) = lost.split_first()?;
+    let others = match others {
+        [] => String::new(),
+        [one] => format!(", nor {}", name(one)),
+        [one, other] => format!(", nor {} and {}", name(one), name(other)),
+        [one, more @ ..] => format!(", nor {} and {} more", name(one), more.len()),
     };
-    Some(Clause::new(Pane::Timeline, None, format!("cannot see {which} for {}", words::long(now - since))))
+    let text = format!("cannot see {} for {}{others}", name(first), words::long(now - first.1));
+    Some(Clause::new(Pane::Timeline, None, text))
 }
 
 /// What users or machines feel: failing services, else alerts, else hurt services and workloads.
@@ -147,9 +161,13 @@ fn breach(row: &ServiceRow, now: World) -> Clause {
 }
 
 /// Nothing is wrong as far as can be seen.
-fn calm(picture: &Picture, alerts: bool) -> Vec<Clause> {
+fn calm(picture: &Picture, alerts: Heard) -> Vec<Clause> {
     let counts = picture.services.counts();
-    let fires = if alerts { "nothing fires" } else { "what fires is not known: no source of alerts was read" };
+    let fires = match alerts {
+        Heard::All => "nothing fires",
+        Heard::Some => "nothing fires in what was read",
+        Heard::Nothing => "what fires is not known: no source of alerts was read",
+    };
     let mut clauses = vec![Clause::new(Pane::Alerts, None, fires)];
     if counts.fine > 0 {
         clauses.push(Clause::new(Pane::Services, None, format!("{} fine", words::many(counts.fine, "service"))));
@@ -159,7 +177,7 @@ fn calm(picture: &Picture, alerts: bool) -> Vec<Clause> {
         let clause = Clause::new(Pane::Services, None, format!("{noun} unknown"));
         clauses.push(if counts.fine > 0 { clause.going_on() } else { clause });
     }
-    if !picture.sources.rows().iter().any(super::sources::SourceRow::is_live) {
+    if !picture.sources.rows().iter().any(SourceRow::is_live) {
         clauses = vec![Clause::new(Pane::Timeline, None, "nothing is known yet: no source answers")];
     }
     clauses

@@ -100,7 +100,7 @@ impl Future for Receipt {
 }
 
 /// For tests of the rooms that wait for a receipt, without a disk.
-#[cfg(test)]
+#[cfg(all(test, feature = "operator"))]
 impl Receipt {
     /// A receipt that resolves when it is told.
     pub(crate) fn promised() -> (oneshot::Sender<Result<Durable, JournalError>>, Self) {
@@ -110,7 +110,7 @@ impl Receipt {
 }
 
 /// See the tests' [`Receipt::promised`].
-#[cfg(test)]
+#[cfg(all(test, feature = "operator"))]
 impl Durable {
     /// A proof that proves nothing.
     pub(crate) fn pretended(entry: Entry) -> Self {

@@ -105,6 +105,7 @@ pub(crate) fn wait<F: Future>(future: F) -> F::Output {
 }
 
 /// What verification finds on a test's disk.
+#[cfg(feature = "operator")]
 pub(crate) fn verify_on(disk: &MemoryDisk, dir: &std::path::Path) -> super::Verified {
     super::verify::verify_on(disk, dir).expect("it can be read")
 }

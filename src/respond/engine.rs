@@ -78,6 +78,18 @@ impl<'a> Confirmed<'a> {
     }
 }
 
+/// An intent without an outcome, of an earlier process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Left {
+    /// What was about to be done.
+    pub plan: Plan,
+    /// When.
+    pub begun: World,
+    /// Whether it is looked into for the last time, because a person wants it over: what cannot be
+    /// read even then is unknown.
+    pub last: bool,
+}
+
 /// How an applied plan ended, with the entry of its outcome durable.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
@@ -257,24 +269,19 @@ impl Engine {
             Err(WriteError::Unknown(why)) => Written::Unknown(why),
         };
         let (clock, since) = (&self.clock, written_at);
-        let watch = Watch { actuator, clock, plan: &plan, place: &place, since, looking: since, written };
+        let looking = since;
+        let watch = Watch { actuator, clock, plan: &plan, place: &place, since, looking, brief: false, written };
         let outcome = watch.run(hold, &mut told).await.unwrap_or_else(|why| Outcome::Unknown { why });
         self.end(plan, actor, journal, outcome).await
     }
 
-    /// Re-reads the system for an intent without an outcome that an earlier process left at `begun`,
-    /// and makes the outcome durable. Never writes. Waits until no other action goes on there: of one
-    /// place only one tells at a time.
+    /// Re-reads the system for an intent without an outcome that an earlier process left, and makes
+    /// the outcome durable. Never writes. Waits until no action goes on there that does not let it in.
     ///
     /// A refusal means that no outcome was recorded, and that it may be tried again: what could not
-    /// be read stays open.
-    pub async fn settle(
-        &self,
-        plan: Plan,
-        begun: World,
-        actor: &Actor,
-        journal: &dyn Recorder,
-    ) -> Result<Ended, Refusal> {
+    /// be read stays open, but for the last time.
+    pub async fn settle(&self, left: Left, actor: &Actor, journal: &dyn Recorder) -> Result<Ended, Refusal> {
+        let Left { plan, begun, last } = left;
         if plan.target.origin.env != self.env {
             return Err(self.elsewhere(&plan.target.origin.env));
         }
@@ -282,19 +289,19 @@ impl Engine {
         if self.spent().contains(&plan.id) {
             return Err(used(&plan));
         }
-        let ended = self.find_out(plan, begun, &place, actor, journal).await?;
+        let ended = self.find_out(Left { plan, begun, last }, &place, actor, journal).await?;
         self.spent().insert(ended.plan.id.clone());
         Ok(ended)
     }
 
     async fn find_out(
         &self,
-        plan: Plan,
-        since: World,
+        left: Left,
         place: &Entered<'_>,
         actor: &Actor,
         journal: &dyn Recorder,
     ) -> Result<Ended, Refusal> {
+        let Left { plan, begun: since, last } = left;
         let Ok(actuator) = self.actuator(&plan.target.origin.env, plan.target.kind) else {
             // Its system was taken out of the configuration: nobody can tell any more.
             let why = format!(
@@ -305,10 +312,12 @@ impl Engine {
             return self.end(plan, actor, journal, Outcome::Unknown { why: Safe::from(why) }).await;
         };
         let (clock, looking, written) = (&self.clock, self.clock.now(), Written::Left);
-        let watch = Watch { actuator, clock, plan: &plan, place, since, looking, written };
-        let outcome = watch.run(clock.hold(), &mut Told::new(&|_| ())).await.map_err(|why| {
-            refusal(format!("{} was left in flight, and what became of it could not be read: {why}", plan.title))
-        })?;
+        let watch = Watch { actuator, clock, plan: &plan, place, since, looking, brief: last, written };
+        let outcome = match watch.run(clock.hold(), &mut Told::new(&|_| ())).await {
+            Ok(outcome) => outcome,
+            Err(why) if last => Outcome::Unknown { why },
+            Err(why) => return Err(refusal(format!("what became of it could not be read: {why}"))),
+        };
         self.end(plan, actor, journal, outcome).await
     }
 

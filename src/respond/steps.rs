@@ -50,6 +50,8 @@ pub(super) struct Steps {
 }
 
 enum Slot {
+    /// Its process is being made; who wants it stopped as soon as it is there.
+    Starting(Option<Safe>),
     Run(Arc<Run>),
     /// Who had it stopped before it began.
     Stopped(Safe),
@@ -183,13 +185,20 @@ impl Steps {
             return Err(nothing(&"the runbook changed since the plan was made: open it again and look"));
         };
         let folder = Path::new(path.as_str()).parent().unwrap_or(Path::new("/"));
+        // Whoever stops it does so before it begins, while it begins, or while it runs: there is nothing
+        // between. The disk is not waited for with the slots locked.
+        if let Some(Slot::Stopped(by)) = self.runs().get(&plan.id) {
+            return Err(nothing(&format!("{by} had it stopped before it began")));
+        }
+        self.runs().entry(plan.id.clone()).or_insert(Slot::Starting(None));
+        let started = child::start(step, folder, &self.pinned);
         let run = {
-            // Whoever stops it does so before it begins, or while it runs: there is nothing between.
             let mut runs = self.runs();
-            if let Some(Slot::Stopped(by)) = runs.get(&plan.id) {
-                return Err(nothing(&format!("{by} had it stopped before it began")));
+            let slot = runs.remove(&plan.id);
+            let run = started.map_err(|why| nothing(&why))?;
+            if let Some(Slot::Starting(Some(by)) | Slot::Stopped(by)) = slot {
+                run.stop(&by);
             }
-            let run = child::start(step, folder, &self.pinned).map_err(|why| nothing(&why))?;
             runs.insert(plan.id.clone(), Slot::Run(Arc::clone(&run)));
             run
         };
@@ -205,7 +214,7 @@ impl Steps {
     fn run(&self, plan: &Plan) -> Option<Arc<Run>> {
         match self.runs().get(&plan.id) {
             Some(Slot::Run(run)) => Some(Arc::clone(run)),
-            Some(Slot::Stopped(_)) | None => None,
+            Some(Slot::Starting(_) | Slot::Stopped(_)) | None => None,
         }
     }
 
@@ -272,6 +281,10 @@ impl Actuator for Steps {
     fn stop(&self, plan: &PlanId, by: &Safe) -> bool {
         match self.runs().entry(plan.clone()).or_insert_with(|| Slot::Stopped(by.clone())) {
             Slot::Run(run) => run.stop(by),
+            Slot::Starting(stop) => {
+                stop.get_or_insert_with(|| by.clone());
+                true
+            }
             Slot::Stopped(_) => false,
         }
     }

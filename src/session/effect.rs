@@ -82,6 +82,8 @@ pub enum Effect {
     Settle {
         /// What was about to be done, and which record holds that.
         open: Box<OpenIntent>,
+        /// Whether a person wants it over: what cannot be read even now is unknown.
+        last: bool,
         /// In whose name the outcome is written.
         actor: Actor,
     },

@@ -17,7 +17,7 @@ use crate::model::name::IncidentId;
 use crate::model::plan::{Outcome, Plan, Progress, Refusal};
 use crate::observe::Picture;
 use crate::record::{Durability, HeldPlan, JournalError, Receipt, Voice};
-use crate::respond::{Confirmed, Ended, Engine};
+use crate::respond::{Confirmed, Ended, Engine, Left};
 use crate::text::Safe;
 
 use super::ledger::{EngineJournal, Ledger, Taken};
@@ -167,12 +167,12 @@ impl Runner {
                 let running = self.engine.as_ref().is_ok_and(|engine| engine.stop(&plan, &by));
                 if !running {
                     let text = Safe::fixed(
-                        "no command of it runs here now: it is over, or, if it has not begun yet, it will not begin",
+                        "no command of it runs here now: it is over, or, if it has not begun yet, will not begin",
                     );
                     self.beside(async move { vec![Message::Say(text)] });
                 }
             }
-            Effect::Settle { open, actor } => {
+            Effect::Settle { open, last, actor } => {
                 let (settling, clock) = (self.ledger.settling(&open, Arc::clone(&self.vitals)), self.clock.clone());
                 let begun = open.at;
                 self.act(open.plan.clone(), Arc::default(), move |engine, plan, told| {
@@ -184,7 +184,7 @@ impl Runner {
                             Taken::Ours(settler, held) => (settler, held),
                         };
                         drop(told);
-                        let result = engine.settle(plan, begun, &actor, &settler).await;
+                        let result = engine.settle(Left { plan, begun, last }, &actor, &settler).await;
                         settler.close(clock.now()).await;
                         result
                     })

@@ -12,19 +12,22 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::clock::wall;
 use crate::text::{BLOCK_CAP, Safe, clean_block};
 
 /// Bytes of a text that are taken; a note is none of a megabyte.
 const TEXT: u64 = BLOCK_CAP as u64;
-/// An editor that is told to end is given this long.
+/// An editor that is told to end is given this long, and so is a disk then.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// A disk that takes longer for a note is one that hangs.
+const DISK: Duration = Duration::from_secs(5);
 /// Variables of the process that no editor needs and no editor's plugin should see.
 const SECRETS: [&str; 4] =
     ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
 
-/// An editor that has the terminal. The disk is waited for beside the loop.
+/// An editor that has the terminal. The disk is waited for beside the loop, and not for ever.
 #[derive(Debug)]
 pub(super) struct Editing {
     text: Text,
@@ -33,12 +36,12 @@ pub(super) struct Editing {
 
 #[derive(Debug)]
 enum Stage {
-    /// The file is being written.
-    Preparing(JoinHandle<io::Result<()>>),
+    /// The file is being written; until when that is waited for.
+    Preparing(JoinHandle<io::Result<()>>, Instant),
     /// The person writes.
     Open(Child),
-    /// The file is being read.
-    Reading(JoinHandle<Edited>),
+    /// The file is being read, after the editor ended so; until when that is waited for.
+    Reading { ended: io::Result<ExitStatus>, read: JoinHandle<io::Result<String>>, until: Instant },
 }
 
 /// What is written, where and with what.
@@ -70,67 +73,72 @@ impl Editing {
         let file = folder.join("note.txt");
         let text = Text { editor: editor.to_owned(), folder, file, before: text.to_owned() };
         let preparing = text.clone();
-        Self { text, stage: Stage::Preparing(tokio::task::spawn_blocking(move || preparing.prepare())) }
+        let prepared = tokio::task::spawn_blocking(move || preparing.prepare());
+        Self { text, stage: Stage::Preparing(prepared, Instant::now() + DISK) }
     }
 
-    /// Starts the editor as soon as its file is there, waits for its end, and reads and removes the
-    /// file. Cancelled and called again at will, until it was answered.
+    /// Starts the editor as soon as its file is there, waits for its end, and reads the file, which is
+    /// removed when that was answered. Cancelled and called again at will, until then.
     pub(super) async fn ended(&mut self) -> Edited {
         loop {
             self.stage = match &mut self.stage {
-                Stage::Preparing(prepared) => {
-                    let prepared = prepared.await.unwrap_or_else(|crash| Err(io::Error::other(crash)));
+                Stage::Preparing(prepared, until) => {
+                    let prepared = in_time(prepared, *until).await;
                     match prepared.and_then(|()| spawn(&self.text.editor, &self.text.file)) {
                         Ok(child) => Stage::Open(child),
-                        Err(error) => Stage::Reading(self.text.beside(move |text| text.unopened(&error))),
+                        Err(error) => {
+                            self.text.remove();
+                            return self.text.unopened(&error);
+                        }
                     }
                 }
                 Stage::Open(child) => {
-                    let ended = child.wait().await;
-                    Stage::Reading(self.text.beside(move |text| text.taken(ended)))
+                    let (ended, file) = (child.wait().await, self.text.file.clone());
+                    let read = tokio::task::spawn_blocking(move || read(&file));
+                    Stage::Reading { ended, read, until: Instant::now() + DISK }
                 }
-                Stage::Reading(read) => {
-                    return read.await.unwrap_or_else(|crash| self.text.failed(format!("nothing was noted: {crash}")));
+                Stage::Reading { ended, read, until } => {
+                    let text = in_time(read, *until).await;
+                    return self.text.taken(ended, text);
                 }
             };
         }
     }
 }
 
-impl Text {
-    fn beside(&self, work: impl FnOnce(&Self) -> Edited + Send + 'static) -> JoinHandle<Edited> {
-        let text = self.clone();
-        tokio::task::spawn_blocking(move || work(&text))
+/// What became of work with the disk, if that answers by then.
+async fn in_time<T>(work: &mut JoinHandle<io::Result<T>>, until: Instant) -> io::Result<T> {
+    match tokio::time::timeout_at(until, work).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(crash)) => Err(io::Error::other(crash)),
+        Err(_) => Err(io::Error::other(format!("the disk did not answer within {} s", DISK.as_secs()))),
     }
+}
 
+impl Text {
     fn failed(&self, why: String) -> Edited {
         Edited::Failed { why, text: Safe::from(self.before.as_str()) }
     }
 
     fn unopened(&self, error: &io::Error) -> Edited {
-        let _ = std::fs::remove_dir_all(&self.folder);
         self.failed(format!("cannot start the editor `{}` on {}: {error}", self.editor, self.file.display()))
     }
 
-    fn taken(&self, ended: io::Result<ExitStatus>) -> Edited {
-        let text = read(&self.file);
-        if text.as_ref().is_ok_and(|text| text.len() as u64 > TEXT) {
-            return self.failed(format!(
-                "not noted: the text is longer than {TEXT} bytes; it is kept in {}, to be noted in parts",
-                self.file.display()
-            ));
-        }
-        let edited = self.judge(ended, text);
-        let _ = std::fs::remove_dir_all(&self.folder);
-        edited
-    }
-
-    fn judge(&self, ended: io::Result<ExitStatus>, text: io::Result<String>) -> Edited {
-        let editor = &self.editor;
+    /// What was written. What cannot be taken is kept where it is.
+    fn taken(&self, ended: &io::Result<ExitStatus>, text: io::Result<String>) -> Edited {
+        let (editor, file) = (&self.editor, self.file.display());
         let text = match text {
+            Ok(text) if text.len() as u64 > TEXT => {
+                return self.failed(format!(
+                    "not noted: the text is longer than {TEXT} bytes; it is kept in {file}, to be noted in parts"
+                ));
+            }
             Ok(text) => clean_block(text.trim()),
-            Err(error) => return self.failed(format!("cannot read what the editor `{editor}` wrote: {error}")),
+            Err(error) => {
+                return self.failed(format!("cannot read what the editor `{editor}` wrote to {file}: {error}"));
+            }
         };
+        self.remove();
         match ended {
             Ok(status) if status.success() && text.is_empty() => Edited::Empty,
             Ok(status) if status.success() => Edited::Written(text),
@@ -139,6 +147,12 @@ impl Text {
             }
             Err(error) => Edited::Failed { why: format!("cannot tell how the editor `{editor}` ended: {error}"), text },
         }
+    }
+
+    /// Beside the loop; nobody waits for it.
+    fn remove(&self) {
+        let folder = self.folder.clone();
+        tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder));
     }
 
     fn prepare(&self) -> io::Result<()> {
@@ -169,20 +183,39 @@ fn read(file: &Path) -> io::Result<String> {
 
 impl Editing {
     /// The session ends while somebody writes: the editor is told to end. Where the text is, if
-    /// more was saved than there was before; else nothing is left.
+    /// more was saved than there was before; else nothing is left, unless the disk hangs.
     pub(super) fn end(self) -> Option<PathBuf> {
         let Self { text, stage } = self;
-        if let Stage::Open(mut child) = stage {
-            if let Some(id) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
-                let _ = kill_process(id, Signal::TERM);
-            }
-            let deadline = wall() + FAREWELL;
-            while matches!(child.try_wait(), Ok(None)) {
+        let deadline = wall() + FAREWELL;
+        let in_time = |over: &mut dyn FnMut() -> bool| {
+            while !over() {
                 if wall() >= deadline {
-                    let _ = child.start_kill();
-                    break;
+                    return false;
                 }
                 std::thread::sleep(Duration::from_millis(10));
+            }
+            true
+        };
+        match stage {
+            // Nobody has written yet.
+            Stage::Preparing(prepared, _) => {
+                if in_time(&mut || prepared.is_finished()) {
+                    let _ = std::fs::remove_dir_all(&text.folder);
+                }
+                return None;
+            }
+            Stage::Open(mut child) => {
+                if let Some(id) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+                    let _ = kill_process(id, Signal::TERM);
+                }
+                if !in_time(&mut || !matches!(child.try_wait(), Ok(None))) {
+                    let _ = child.start_kill();
+                }
+            }
+            Stage::Reading { read, .. } => {
+                if !in_time(&mut || read.is_finished()) {
+                    return Some(text.file);
+                }
             }
         }
         match read(&text.file) {
@@ -205,11 +238,18 @@ mod tests {
         (editing.ended().await, folder)
     }
 
+    /// Returns when a folder is gone, which nobody else waits for.
+    async fn gone(folder: &Path) {
+        while folder.exists() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     #[tokio::test]
     async fn what_was_saved_is_taken_in_clean_and_nothing_is_left_behind() {
         let (text, folder) = edited(r"printf 'pool is full\n\033]0;owned\007since 03:14\n' >", "").await;
         assert_eq!(text, Edited::Written(clean_block("pool is full\nsince 03:14")));
-        assert!(!folder.exists());
+        gone(&folder).await;
     }
 
     #[tokio::test]
@@ -225,7 +265,7 @@ mod tests {
         let Edited::Failed { why, text } = text else { panic!("{text:?}") };
         assert!(why.contains("exit status: 3") && why.contains("nothing was noted"), "{why}");
         assert_eq!(text, clean_block("draft\nmore"));
-        assert!(!folder.exists());
+        gone(&folder).await;
         let Edited::Failed { why, .. } = edited("no-such-editor-anywhere", "").await.0 else { panic!() };
         assert!(why.contains("no-such-editor-anywhere"), "{why}");
     }
@@ -239,7 +279,8 @@ mod tests {
         assert_eq!(std::fs::metadata(&file).unwrap().len(), 70_000);
         std::fs::remove_dir_all(folder).unwrap();
         let (whole, folder) = edited("head -c 65536 /dev/zero | tr '\\0' x >", "").await;
-        assert!(matches!(whole, Edited::Written(text) if text.len() == 65_536) && !folder.exists());
+        assert!(matches!(whole, Edited::Written(text) if text.len() == 65_536));
+        gone(&folder).await;
     }
 
     #[tokio::test]
@@ -263,5 +304,26 @@ mod tests {
         let kept = waits("draft and more").await;
         assert_eq!(std::fs::read_to_string(kept.join("note.txt")).unwrap(), "draft and more");
         std::fs::remove_dir_all(kept).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_session_that_ends_while_a_note_is_read_says_where_it_is_and_before_anybody_wrote_leaves_nothing() {
+        let editing = Editing::start("true", "draft");
+        let folder = editing.text.folder.clone();
+        assert_eq!(editing.end(), None);
+        assert!(!folder.exists());
+
+        let mut editing = Editing::start("printf saved >", "draft");
+        // Until its text is being read, and not further.
+        while !matches!(editing.stage, Stage::Reading { .. }) {
+            tokio::select! {
+                biased;
+                edited = editing.ended() => panic!("{edited:?}"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        let kept = editing.end().unwrap();
+        assert_eq!(std::fs::read_to_string(&kept).unwrap(), "saved");
+        std::fs::remove_dir_all(kept.parent().unwrap()).unwrap();
     }
 }

@@ -15,7 +15,7 @@ use crate::observe::alerts::AlertRow;
 use crate::observe::changes::ChangeRow;
 use crate::observe::logs::{Line, LineId, LogCounts, LogFilter, LogPattern};
 use crate::observe::services::{Health, ServiceRow};
-use crate::observe::situation::{Clause, situation};
+use crate::observe::situation::{Clause, Heard, situation};
 use crate::observe::sources::SourceRow;
 use crate::observe::workloads::{NodeRow, PodCounts, WorkloadRow};
 use crate::record::{Leftover, Milestones, OpenIntent, Row};
@@ -129,7 +129,7 @@ impl<'a> Scene<'a> {
     /// The core as it is, with its entries as rows.
     pub(super) fn of(core: &'a Core, timeline: &'a [Row]) -> Self {
         let scene = Self::untold(core, timeline);
-        let clauses = Cow::Owned(situation(&core.picture, core.now, scene.was_read(Pane::Alerts)));
+        let clauses = Cow::Owned(situation(&core.picture, core.now, scene.heard_of_alerts()));
         Self { clauses, ..scene }
     }
 
@@ -208,6 +208,19 @@ impl<'a> Scene<'a> {
     /// Whether a source of what a pane shows was ever read: else nothing is known of it.
     pub(super) fn was_read(&self, pane: Pane) -> bool {
         self.feeding(pane, &[]).any(|row| row.last_read.is_some())
+    }
+
+    fn heard_of_alerts(&self) -> Heard {
+        let (mut some, mut all) = (false, true);
+        for row in self.feeding(Pane::Alerts, &[]) {
+            let read = row.last_read.is_some();
+            (some, all) = (some || read, all && read);
+        }
+        match (some, all) {
+            (false, _) => Heard::Nothing,
+            (true, false) => Heard::Some,
+            (true, true) => Heard::All,
+        }
     }
 
     /// How a source is.

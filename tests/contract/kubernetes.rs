@@ -203,7 +203,7 @@ async fn an_api_server_that_goes_and_comes_back_is_told_by_every_source_and_noth
     shop.kubectl(&["rollout", "status", "deployment", "payments"]);
     let mut session = Session::start(&configured(&shop.config()));
     session.until("two pods", |s| s.pods(&at, "payments").len() == 2).await;
-    session.until("the rollout", |s| s.count(EntryKind::Rollout, "payments") == 1).await;
+    session.until("the rollout", |s| s.noticed(EntryKind::Rollout, &at).count() == 1).await;
     session.until("all live", |s| SOURCES.iter().all(|source| s.live(source))).await;
     plane(&["kill", "kube-apiserver"]).await;
     let lost = |s: &Session, name: &str| matches!(s.links[name].last(), Some(SourceState::Retrying { .. }));
@@ -222,7 +222,7 @@ async fn an_api_server_that_goes_and_comes_back_is_told_by_every_source_and_noth
     session.until("three pods", |s| s.pods(&at, "payments").iter().filter(|row| row.pod.is_ready).count() == 3).await;
     shop.kubectl(&["scale", "deployment/payments", "--replicas=1"]);
     session.until("it watches", |s| s.pods(&at, "payments").len() == 1).await;
-    assert_eq!(session.count(EntryKind::Rollout, "payments"), 1);
+    assert_eq!(session.noticed(EntryKind::Rollout, &at).count(), 1);
     session.end().await;
 }
 

@@ -1,11 +1,11 @@
 use warroom::model::signal::{Delta, Signal};
 use warroom::observe::Picture;
-use warroom::observe::situation::{Clause, situation};
+use warroom::observe::situation::{Clause, Heard, situation};
 
 use crate::kit::*;
 
 fn sentence(picture: &Picture, now: &str) -> String {
-    let clauses = situation(picture, at(now), true);
+    let clauses = situation(picture, at(now), Heard::All);
     let said: Vec<_> =
         clauses.iter().zip(Clause::stops(&clauses)).map(|(clause, stop)| format!("{}{stop}", clause.text)).collect();
     said.join(" ")
@@ -31,8 +31,12 @@ fn a_night_of_which_no_source_of_alerts_was_read_is_not_calm() {
     let mut picture = picture();
     play(&mut picture, [link("prometheus", "03:01", live())]);
     play(&mut picture, series("checkout", "03:00:00", &[0.002; 8]));
-    let clauses = situation(&picture, at("03:02"), false);
-    assert_eq!(clauses[0].text, "what fires is not known: no source of alerts was read");
+    for (heard, said) in [
+        (Heard::Nothing, "what fires is not known: no source of alerts was read"),
+        (Heard::Some, "nothing fires in what was read"),
+    ] {
+        assert_eq!(situation(&picture, at("03:02"), heard)[0].text, said);
+    }
 }
 
 #[test]
@@ -98,7 +102,7 @@ fn a_shared_node_is_a_fact_and_a_lost_source_is_said() {
     play(&mut picture, ["cloudwatch", "pods", "usage"].map(|source| link(source, "03:15", retrying("throttled"))));
     picture.tick(at("03:17"));
     let said = sentence(&picture, "03:17");
-    assert!(said.ends_with("cannot see cw-logs, pods and 2 more for 6 min."), "{said}");
+    assert!(said.ends_with("cannot see cw-logs for 6 min, nor pods and 2 more."), "{said}");
 }
 
 #[test]

@@ -70,6 +70,7 @@ impl MemoryDisk {
     }
 
     /// Files were written just now, and not when the calendar began.
+    #[cfg(feature = "operator")]
     pub(crate) fn young(self) -> Self {
         self.lock().young = true;
         self

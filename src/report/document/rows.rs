@@ -90,19 +90,33 @@ pub(super) struct WriterLine {
 pub(super) fn headline(entry: &Entry) -> String {
     let draft = &entry.draft;
     let title = draft.title.trim_end_matches('.');
-    // `image 2.8.0→2.9.0`, `232 errors a minute, usually 0`, `write window opened until 03:34Z`.
-    let tells = title.contains('→')
-        || matches!(draft.kind, EntryKind::ErrorBurst | EntryKind::ErrorBurstEnded | EntryKind::WriteWindow);
-    match (&draft.before, &draft.after) {
-        (Some(before), Some(after)) if !tells => {
-            match (title.contains(before.as_str()), title.contains(after.as_str())) {
-                (true, true) => title.to_owned(),
-                (false, true) => format!("{title}, before: {before}"),
-                (_, false) => format!("{title}: {before} → {after}"),
-            }
-        }
-        _ => title.to_owned(),
+    let (Some(before), Some(after)) = (&draft.before, &draft.after) else { return title.to_owned() };
+    let tells = match draft.kind {
+        // `image 2.8.0→2.9.0`, `replicas 6 → 12`.
+        EntryKind::Rollout | EntryKind::Rescaled | EntryKind::Intent | EntryKind::Outcome => title.contains('→'),
+        // `232 errors a minute, usually 0`.
+        EntryKind::ErrorBurst | EntryKind::ErrorBurstEnded => true,
+        // One that was open already was opened for longer.
+        EntryKind::WriteWindow => before != after,
+        _ => false,
+    };
+    // What it was called before may be the beginning of what it is called now.
+    let named = draft.kind != EntryKind::Opened && holds(title, before);
+    match (tells || (named && holds(title, after)), holds(title, after) || before == after) {
+        (true, _) => title.to_owned(),
+        (false, true) => format!("{title}, before: {before}"),
+        (false, false) => format!("{title}: {before} → {after}"),
     }
+}
+
+/// Whether a value stands in a text, and not as a part of another one: `0.4 %` is none of `10.4 %`.
+fn holds(text: &str, value: &str) -> bool {
+    let goes_on = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '.');
+    text.match_indices(value).any(|(at, _)| {
+        let (before, after) = (text.get(..at), text.get(at + value.len()..));
+        !goes_on(before.and_then(|text| text.chars().next_back()))
+            && !goes_on(after.and_then(|text| text.chars().next()))
+    })
 }
 
 fn row(facts: &Facts<'_>, row: &Row) -> TimelineRow {

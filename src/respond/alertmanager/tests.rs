@@ -14,7 +14,7 @@ use crate::model::entry::EntryKind;
 use crate::model::name::{ObjectPath, Origin, ServiceName, Target};
 use crate::model::plan::{Ends, Matcher, Tier};
 use crate::respond::pad::{Pad, ana};
-use crate::respond::{Ended, Engine};
+use crate::respond::{Ended, Engine, Left};
 
 /// An engine whose world runs as fast as it can.
 struct Room {
@@ -67,8 +67,7 @@ impl Room {
     }
 
     async fn settle(&self, plan: Plan) -> Result<Ended, Refusal> {
-        let begun = plan.read_at;
-        self.engine.settle(plan, begun, &ana(), &self.pad).await
+        self.engine.settle(Left { begun: plan.read_at, plan, last: false }, &ana(), &self.pad).await
     }
 
     async fn plan(&self, want: &Request) -> Plan {

@@ -71,6 +71,10 @@ fn undo(plan: Plan) -> Request {
     Request::Undo { plan: Box::new(plan) }
 }
 
+fn left(plan: Plan, last: bool) -> Left {
+    Left { begun: plan.read_at, plan, last }
+}
+
 /// What lets a plan of any tier be applied.
 fn warrant(plan: &Plan) -> Option<Warrant> {
     let incident = "2026-11-21-checkout".into();
@@ -108,8 +112,7 @@ impl Room {
 
     /// As the next process does, of a plan that was confirmed as soon as it was made.
     async fn settle(&self, plan: Plan, journal: &dyn Recorder) -> Result<Ended, Refusal> {
-        let begun = plan.read_at;
-        self.engine.settle(plan, begun, &ana(), journal).await
+        self.engine.settle(left(plan, false), &ana(), journal).await
     }
 
     async fn apply(&self, plan: Plan, journal: &dyn Recorder) -> Result<Ended, Refusal> {

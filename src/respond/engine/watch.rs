@@ -15,6 +15,9 @@ const EVERY: TimeDelta = TimeDelta::seconds(2);
 /// unknown, which is what it is.
 const GRACE: TimeDelta = TimeDelta::seconds(20);
 
+/// A person who wants it over waits no longer for a system that cannot be read.
+const BRIEF: TimeDelta = TimeDelta::seconds(30);
+
 /// What is known of the write.
 pub(super) enum Written {
     /// The system took it.
@@ -47,6 +50,8 @@ pub(super) struct Watch<'a> {
     pub(super) since: World,
     /// From when on it is looked.
     pub(super) looking: World,
+    /// Whether what cannot be read is waited for only for a while.
+    pub(super) brief: bool,
     pub(super) written: Written,
 }
 
@@ -88,15 +93,17 @@ impl Watch<'_> {
     }
 
     fn judge(&self, seen: Seen, now: World) -> Result<Progress, Safe> {
-        let patient = now - self.looking < TimeDelta::seconds(i64::from(self.plan.patience_seconds));
+        let looked = now - self.looking;
+        let patient = looked < TimeDelta::seconds(i64::from(self.plan.patience_seconds));
         if let Some(undo) = self.place.undone_by() {
             return Ok(Progress::Ended(undone(seen, &undo)));
         }
         let ended = match (seen, self.written.unknown()) {
             (Seen::Live { words }, _) => Outcome::Verified { after_seconds: self.took(now), words },
             (Seen::Written { words }, _) => Outcome::Written { words },
-            (Seen::Under { words } | Seen::Unread { why: words }, _) if patient => {
-                return Ok(Progress::Under { words });
+            (Seen::Under { words }, _) if patient => return Ok(Progress::Under { words }),
+            (Seen::Unread { why }, _) if patient && !(self.brief && looked >= BRIEF) => {
+                return Ok(Progress::Under { words: why });
             }
             (Seen::Under { words }, _) => Outcome::TimedOut { words },
             (Seen::Gone { why } | Seen::Failed { why }, _) => Outcome::Failed { why },
@@ -226,7 +233,8 @@ mod tests {
         let (plan, places) = (plan("p1", "kubectl"), Places::default());
         let place = places.enter(&plan, &plan.target.origin.env).unwrap();
         let since = looking - ago;
-        let watch = Watch { actuator: &tells, clock: &clock, plan: &plan, place: &place, since, looking, written };
+        let (actuator, clock, brief) = (&tells, &clock, false);
+        let watch = Watch { actuator, clock, plan: &plan, place: &place, since, looking, brief, written };
         let outcome = watch.run(clock.hold(), &mut Told::new(&|_| ())).await;
         world.abort();
         (outcome, (clock.now() - looking).num_seconds())

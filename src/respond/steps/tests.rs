@@ -13,7 +13,7 @@ use crate::model::name::{ObjectPath, Origin};
 use crate::model::plan::Outcome;
 use crate::respond::kubernetes::Context;
 use crate::respond::pad::{Pad, ana};
-use crate::respond::{Ended, Engine};
+use crate::respond::{Ended, Engine, Left};
 
 use super::*;
 
@@ -369,8 +369,7 @@ async fn after_a_crash_whether_it_ran_is_not_known_and_it_is_not_run_again() {
     // The process died half a minute ago.
     plan.read_at -= chrono::TimeDelta::seconds(30);
     let next = Engine::new(&environment(), Clock::real()).unwrap();
-    let begun = plan.read_at;
-    let ended = next.settle(plan, begun, &ana(), &shelf.pad).await.unwrap().outcome;
+    let ended = next.settle(Left { begun: plan.read_at, plan, last: false }, &ana(), &shelf.pad).await.unwrap().outcome;
     let Outcome::Unknown { why } = &ended else { panic!("{ended:?}") };
     assert!(why.contains("whether the command ran, and how far, is not known"), "{why}");
     assert!(!shelf.folder.path().join("ran").exists());

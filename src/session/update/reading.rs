@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::model::command::MilestoneTime;
 use crate::model::entry::{EntryKind, Evidence};
 use crate::model::name::{Kind, ObjectPath, Origin, ServiceName, SourceId, Target};
-use crate::model::plan::Request;
+use crate::model::plan::{Plan, Request};
 use crate::model::runbook::Runbook;
 use crate::record::Durability;
 use crate::respond::stopping;
@@ -98,7 +98,7 @@ fn step(core: &Core, number: u32) -> Result<Request, String> {
 
 /// Ends a step that runs. That needs no write window: what it does is the graver thing.
 pub(super) fn stop_step(core: &mut Core, number: Option<u32>) -> Vec<Effect> {
-    let running: Vec<_> = core
+    let under = core
         .actions
         .iter()
         .filter(|action| matches!(action.state, ActionState::Under(_)))
@@ -106,10 +106,16 @@ pub(super) fn stop_step(core: &mut Core, number: Option<u32>) -> Vec<Effect> {
             Request::RunStep { step, .. } => Some((*step, &action.plan)),
             _ => None,
         })
-        .filter(|(step, _)| number.is_none_or(|number| number == *step))
-        .collect();
+        .filter(|(step, _)| number.is_none_or(|number| number == *step));
+    // What another process began is looked into here, and is not this one's to stop.
+    let left = |plan: &Plan| core.open_intents.iter().any(|open| open.plan.id == plan.id);
+    let (elsewhere, running): (Vec<_>, Vec<_>) = under.partition(|(_, plan)| left(plan));
     let found = match running.as_slice() {
         [(_, plan)] => Ok((plan.id.clone(), plan.title.clone())),
+        [] if !elsewhere.is_empty() => Err(format!(
+            "{} was begun by another session: it is stopped there, or by its process if that session is gone",
+            elsewhere[0].1.title
+        )),
         [] => Err(match number {
             Some(number) => format!("step {number} of no runbook runs: there is nothing to stop"),
             None => "no step of a runbook runs: there is nothing to stop".to_owned(),

@@ -102,12 +102,13 @@ pub(super) fn settle(core: &mut Core) -> Vec<Effect> {
             state: ActionState::Under(Safe::fixed(READ)),
             undone_by: None,
         });
-        effects.push(Effect::Settle { open: Box::new(open), actor: actor.clone() });
+        effects.push(Effect::Settle { open: Box::new(open), last: false, actor: actor.clone() });
     }
     effects
 }
 
-/// What could not be settled before is tried again: what stood in its way may be gone.
+/// What could not be settled before is tried once more, for a person who wants it over: what stood in
+/// its way may be gone, and if it is not, nobody will know.
 pub(super) fn again(core: &mut Core) -> Vec<Effect> {
     let (mut effects, actor) = (Vec::new(), core.actor.clone());
     for open in core.open_intents.clone() {
@@ -116,7 +117,7 @@ pub(super) fn again(core: &mut Core) -> Vec<Effect> {
         });
         if let Some(action) = stuck {
             action.state = ActionState::Under(Safe::fixed(READ));
-            effects.push(Effect::Settle { open: Box::new(open), actor: actor.clone() });
+            effects.push(Effect::Settle { open: Box::new(open), last: true, actor: actor.clone() });
         }
     }
     effects

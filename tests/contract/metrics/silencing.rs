@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use warroom::model::name::{Kind, ObjectPath, Origin, Target};
 use warroom::model::plan::{Matcher, Outcome, Plan, Request};
-use warroom::respond::Engine;
+use warroom::respond::{Engine, Left};
 
 use super::alertmanager_api::{delete, failing, post, until};
 use super::side::{Server, Side};
@@ -23,6 +23,10 @@ fn want(matchers: &str) -> Request {
     // In a drill hours go by in no time.
     let matchers = Matcher::group(matchers).unwrap().0;
     Request::Silence { target, matchers, minutes: 2 * 24 * 60, comment: "it's known".into() }
+}
+
+fn left(plan: &Plan) -> Left {
+    Left { plan: plan.clone(), begun: plan.read_at, last: false }
 }
 
 fn undo(plan: &Plan) -> Request {
@@ -117,11 +121,10 @@ pub(super) async fn a_silence_keeps_the_promises_of_the_gateway(mut side: impl S
     // The process dies between its intent and the outcome: the next one finds what stands there.
     let done = apply(odd).await;
     let next = Engine::new(&env, side.clock()).unwrap();
-    let settled = next.settle(done.plan.clone(), done.plan.read_at, &desk.actor, &desk.journal).await.unwrap().outcome;
+    let settled = next.settle(left(&done.plan), &desk.actor, &desk.journal).await.unwrap().outcome;
     assert_eq!(settled.as_str(), "verified", "{settled:?}");
     assert_eq!(apply(plan(&undo(&done.plan)).await.unwrap()).await.outcome.as_str(), "verified");
     let never = plan(&want(r#"{alertname="CheckoutErrors"}"#)).await.unwrap();
-    let begun = never.read_at;
-    let settled = next.settle(never, begun, &desk.actor, &desk.journal).await.unwrap().outcome;
+    let settled = next.settle(left(&never), &desk.actor, &desk.journal).await.unwrap().outcome;
     assert!(matches!(&settled, Outcome::Unknown { why } if why.contains("no silence of this plan")), "{settled:?}");
 }

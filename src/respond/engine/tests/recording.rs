@@ -94,7 +94,7 @@ async fn what_no_system_of_the_configuration_serves_any_more_is_unknown_and_says
     let (room, pad) = (room(&fake), Pad::of(&fake));
     let plan = room.plan(&scale(12)).await;
     let without = Engine::of(fake.env(), room.clock.clone(), Vec::new());
-    let ended = without.settle(plan.clone(), plan.read_at, &ana(), &pad).await.unwrap();
+    let ended = without.settle(left(plan.clone(), false), &ana(), &pad).await.unwrap();
     let Outcome::Unknown { why } = &ended.outcome else { panic!("{:?}", ended.outcome) };
     for part in ["cannot be read any more", "serves a Deployment", "shop/payments", "by other means", "`:note`"] {
         assert!(why.contains(part), "{part}: {why}");
@@ -102,8 +102,7 @@ async fn what_no_system_of_the_configuration_serves_any_more_is_unknown_and_says
     assert_eq!(pad.kinds(), [EntryKind::Outcome], "it is on the record");
 
     let elsewhere = Engine::of("prod-us".into(), room.clock.clone(), Vec::new());
-    let begun = plan.read_at;
-    let why = elsewhere.settle(plan, begun, &ana(), &pad).await.unwrap_err().why;
+    let why = elsewhere.settle(left(plan, false), &ana(), &pad).await.unwrap_err().why;
     assert!(why.contains("this session acts on prod-us"), "{why}");
     assert_eq!(pad.kinds().len(), 1, "another session's to tell");
 }
@@ -176,7 +175,7 @@ async fn what_cannot_be_read_for_as_long_as_its_plan_is_patient_stays_open_and_m
     fake.state().set_by("warroom", 12);
     fake.state().forbidden = vec!["/apis/apps/v1/namespaces/shop/deployments/payments"];
     let why = room.settle(plan.clone(), &pad).await.unwrap_err().why;
-    for part in ["scale Deployment payments", "was left in flight", "could not be read", "between the intent"] {
+    for part in ["what became of it could not be read", "between the intent"] {
         assert!(why.contains(part), "{part}: {why}");
     }
     assert_eq!(pad.kinds(), [], "nobody knows how it ended");
@@ -185,4 +184,17 @@ async fn what_cannot_be_read_for_as_long_as_its_plan_is_patient_stays_open_and_m
     assert_eq!(ended.outcome, Outcome::Verified { after_seconds: None, words: "12 of 12 ready".into() });
     let title = pad.last().title;
     assert!(title.ends_with("replicas 6 → 12, 12 of 12 ready, as a later look found"), "{title}");
+}
+
+#[tokio::test]
+async fn a_person_who_wants_it_over_waits_half_a_minute_for_what_cannot_be_read_and_it_is_unknown_then() {
+    let fake = Fake::start().await;
+    let (room, pad) = (room(&fake), Pad::of(&fake));
+    let plan = room.plan(&scale(12)).await;
+    fake.state().forbidden = vec!["/apis/apps/v1/namespaces/shop/deployments/payments"];
+    let before = room.clock.now();
+    let ended = room.engine.settle(left(plan, true), &ana(), &pad).await.unwrap();
+    assert_eq!(ended.outcome.as_str(), "unknown", "{:?}", ended.outcome);
+    assert!((30..40).contains(&(room.clock.now() - before).num_seconds()));
+    assert_eq!(pad.kinds(), [EntryKind::Outcome]);
 }

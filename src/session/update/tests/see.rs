@@ -4,7 +4,7 @@ use crate::model::change::{Change, ChangeKind};
 use crate::model::cluster::{Pod, Workload};
 use crate::model::entry::{ActorKind, Body};
 use crate::model::name::{Kind, ObjectPath, WorkloadKey};
-use crate::observe::situation::situation;
+use crate::observe::situation::{Heard, situation};
 
 use super::*;
 
@@ -94,7 +94,8 @@ fn a_cluster_and_what_fires_are_shown_while_the_past_is_still_being_read() {
     assert_eq!(story.core.picture.workloads.pod_counts().all, 1, "it is shown");
     assert_eq!(story.core.picture.alerts.counts().firing, 1, "and so is what fires");
     assert!(story.kinds().is_empty(), "what is noticed waits for what was before");
-    let said: Vec<_> = situation(&story.core.picture, at(1), true).into_iter().map(|clause| clause.text).collect();
+    let said: Vec<_> =
+        situation(&story.core.picture, at(1), Heard::All).into_iter().map(|clause| clause.text).collect();
     assert!(said.iter().any(|text| text.contains("1 alert fires")), "{said:?}");
     assert_eq!(said.last().map(Safe::as_str), Some("what changed before is still being read"), "{said:?}");
     let body = Signal::Alerts(Delta::Upsert(vec![alert("Before", "b", at(-120))]));

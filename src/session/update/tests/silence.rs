@@ -237,6 +237,15 @@ fn a_step_that_runs_is_stopped_in_the_name_of_who_sits_here_whatever_the_window(
     story.command("stop-step 2");
     let by = story.core.actor.name.clone();
     assert_eq!(story.effects.last(), Some(&Effect::Stop { plan: PlanId("p2".into()), by }));
+    // Another session's, which is looked into here.
+    story.effects.clear();
+    story.core.actions = vec![under("p3", 3)];
+    let plan = story.core.actions[0].plan.clone();
+    let held = crate::record::Holder::Rolling("01KB3T5V8QWZX2R9F7G4ABCD1E".into());
+    story.core.open_intents = vec![crate::record::OpenIntent { plan, at: at(0), held, begun: None }];
+    story.command("stop-step 3");
+    assert!(story.notice().contains("was begun by another session"), "{}", story.notice());
+    assert!(story.effects.is_empty(), "{:?}", story.effects);
 }
 
 #[test]
