@@ -313,15 +313,14 @@ mod tests {
         assert_eq!(editing.end(), None);
         assert!(!folder.exists());
 
-        let mut editing = Editing::start("printf saved >", "draft");
-        // Until its text is being read, and not further.
-        while !matches!(editing.stage, Stage::Reading { .. }) {
-            tokio::select! {
-                biased;
-                edited = editing.ended() => panic!("{edited:?}"),
-                () = tokio::task::yield_now() => {}
-            }
-        }
+        // The editor has ended, and nobody has asked what came of it yet.
+        let mut editing = Editing::start("true", "draft");
+        let Stage::Preparing(prepared, until) = &mut editing.stage else { panic!("{editing:?}") };
+        in_time(prepared, *until).await.unwrap();
+        std::fs::write(&editing.text.file, "saved").unwrap();
+        let file = editing.text.file.clone();
+        let read = tokio::task::spawn_blocking(move || read(&file));
+        editing.stage = Stage::Reading { ended: Ok(ExitStatus::default()), read, until: Instant::now() + DISK };
         let kept = editing.end().unwrap();
         assert_eq!(std::fs::read_to_string(&kept).unwrap(), "saved");
         std::fs::remove_dir_all(kept.parent().unwrap()).unwrap();
