@@ -469,12 +469,23 @@ fn sentences_tell_a_value_once_and_what_happened_in_one_minute_together() {
         story.tell(14, 0, values(EntryKind::ErrorBurst, burst, "0/min", "232/min"));
         let worse = "payments p99 7.1 s (limit 1 s)";
         story.tell(15, 0, values(EntryKind::Breach, worse, "486 ms", "7.1 s"));
+        // What was there before is no part of what is there now.
+        story.tell(16, 0, values(EntryKind::Breach, "cart errors 10.4 % (limit 2 %)", "0.4 %", "10.4 %"));
+        let titled = "incident titled: checkout is down in eu";
+        story.tell(17, 0, values(EntryKind::Opened, titled, "checkout is down", "checkout is down in eu"));
+        let window = "write window opened until 03:34Z: more pods";
+        story.tell(18, 0, values(EntryKind::WriteWindow, window, "read-only", "open"));
+        story.tell(19, 0, values(EntryKind::WriteWindow, "write window opened until 03:40Z: more", "open", "open"));
     });
     for part in [
         "; then shop p99 and cart p99 at 03:12 UTC, then cart errors at 03:13 UTC",
         "payments 2.9.0 rolled out: image 2.8.0→2.9.0, by ci/payments.",
         "| payments logs 232 errors a minute, usually 0 |",
         "| payments p99 7.1 s (limit 1 s), before: 486 ms |",
+        "| cart errors 10.4 % (limit 2 %), before: 0.4 % |",
+        "| incident titled: checkout is down in eu, before: checkout is down |",
+        "| write window opened until 03:34Z: more pods |",
+        "| write window opened until 03:40Z: more, before: open |",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }

@@ -281,15 +281,14 @@ impl Engine {
     /// A refusal means that no outcome was recorded, and that it may be tried again: what could not
     /// be read stays open, but for the last time.
     pub async fn settle(&self, left: Left, actor: &Actor, journal: &dyn Recorder) -> Result<Ended, Refusal> {
-        let Left { plan, begun, last } = left;
-        if plan.target.origin.env != self.env {
-            return Err(self.elsewhere(&plan.target.origin.env));
+        if left.plan.target.origin.env != self.env {
+            return Err(self.elsewhere(&left.plan.target.origin.env));
         }
-        let place = self.places.enter_when_free(&plan).await;
-        if self.spent().contains(&plan.id) {
-            return Err(used(&plan));
+        let place = self.places.enter_when_free(&left.plan).await;
+        if self.spent().contains(&left.plan.id) {
+            return Err(used(&left.plan));
         }
-        let ended = self.find_out(Left { plan, begun, last }, &place, actor, journal).await?;
+        let ended = self.find_out(left, &place, actor, journal).await?;
         self.spent().insert(ended.plan.id.clone());
         Ok(ended)
     }

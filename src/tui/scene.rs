@@ -210,7 +210,7 @@ impl<'a> Scene<'a> {
         self.feeding(pane, &[]).any(|row| row.last_read.is_some())
     }
 
-    fn heard_of_alerts(&self) -> Heard {
+    pub(super) fn heard_of_alerts(&self) -> Heard {
         let (mut some, mut all) = (false, true);
         for row in self.feeding(Pane::Alerts, &[]) {
             let read = row.last_read.is_some();

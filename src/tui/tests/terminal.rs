@@ -394,3 +394,33 @@ async fn a_disk_that_hangs_does_not_keep_the_keys() {
     screen.show_scene(&fixture.scene()).unwrap();
     assert!(screen.settle(PATIENCE));
 }
+
+#[test]
+fn nothing_is_told_of_what_was_not_read_or_waits_for_the_past() {
+    use crate::model::command::Pane;
+    use crate::observe::situation::Heard;
+    use crate::tui::scene::Scene;
+    let mut fixture = Fixture::burning();
+    let alerts = crate::model::name::SourceKind::Alerts;
+    let mut told = fixture.sources.clone();
+    told.retain(|row| fixture.facing.sources.get(&row.origin.source) == Some(&alerts));
+    let mut other = told[0].clone();
+    other.origin.env = "elsewhere".into();
+    fixture.sources = vec![told[0].clone(), other];
+    assert_eq!(fixture.scene().heard_of_alerts(), Heard::All);
+    fixture.sources[0].last_read = None;
+    assert_eq!(fixture.scene().heard_of_alerts(), Heard::Some);
+    fixture.sources[1].last_read = None;
+    assert_eq!(fixture.scene().heard_of_alerts(), Heard::Nothing);
+
+    let fixture = Fixture::burning();
+    for backfilling in [0, 1] {
+        let scene = Scene { backfilling, ..fixture.scene() };
+        for pane in [Pane::Alerts, Pane::Services, Pane::Logs, Pane::Workloads, Pane::Changes] {
+            let waits = backfilling > 0 && matches!(pane, Pane::Services | Pane::Logs | Pane::Changes);
+            let feed = scene.feed(pane, &[]);
+            assert_eq!(feed.words.contains("reading the past"), waits, "{pane:?}: {feed:?}");
+            assert_eq!(feed.brief == "reading the past", waits, "{pane:?}: {feed:?}");
+        }
+    }
+}

@@ -115,6 +115,25 @@ fn an_outcome_that_could_not_be_read_leaves_it_listed() {
 }
 
 #[test]
+fn who_closes_over_what_could_not_be_read_has_it_read_for_the_last_time() {
+    let mut story = Story::begin();
+    let plan = plan("p", at(-600));
+    taken_up(&mut story, vec![intent(&plan)]);
+    let lasts = |story: &Story| -> Vec<bool> {
+        let asked = story.effects.iter().filter_map(|effect| match effect {
+            Effect::Settle { last, .. } => Some(*last),
+            _ => None,
+        });
+        asked.collect()
+    };
+    assert_eq!(lasts(&story), [false]);
+    let why = crate::model::plan::Refusal { why: "it could not be read".into() };
+    story.send(Message::Ended { plan: plan.id, result: Err(why) }).command("close");
+    assert!(story.core.incident.is_some() && story.notice().contains("not closed"), "{}", story.notice());
+    assert_eq!(lasts(&story), [false, true]);
+}
+
+#[test]
 fn an_incident_is_not_sealed_over_an_open_intent() {
     let mut story = Story::begin();
     story.core.facing.write = WritePolicy::Deny;
