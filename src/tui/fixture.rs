@@ -33,6 +33,7 @@ use rows::{clause, services, sources, timeline, workloads};
 /// All that a scene borrows from.
 pub(super) struct Fixture {
     pub(super) now: World,
+    pub(super) backfilling: usize,
     pub(super) facing: Facing,
     pub(super) actor: Actor,
     pub(super) incident: Option<IncidentView>,
@@ -81,7 +82,7 @@ impl Fixture {
             actions: &self.actions,
             window: &self.window,
             notice: self.notice.as_ref(),
-            backfilling: 0,
+            backfilling: self.backfilling,
             clauses: Cow::Borrowed(&self.clauses),
             alerts: &self.alerts,
             services: &self.services,
@@ -102,6 +103,7 @@ impl Fixture {
     pub(super) fn quiet() -> Self {
         Self {
             now: at(29, 52),
+            backfilling: 0,
             facing: Facing {
                 window: chrono::TimeDelta::minutes(15),
                 sources: sources(),

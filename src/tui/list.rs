@@ -41,6 +41,8 @@ pub(super) struct ListView {
     pub(super) height: usize,
     offset: usize,
     last: usize,
+    /// Whether somebody went to a row here.
+    chosen: bool,
 }
 
 /// Where to go in a list.
@@ -95,6 +97,13 @@ impl ListView {
         (self.offset, Some(at))
     }
 
+    /// As long as nobody went anywhere, the row that comes to stand first is the selected one.
+    pub(super) fn stay_first(&mut self) {
+        if !self.chosen {
+            self.selected = None;
+        }
+    }
+
     /// Moves the selection.
     pub(super) fn go<K: Keyed>(&mut self, keys: &[K], to: Move, tail: bool) {
         let Some(end) = keys.len().checked_sub(1) else { return };
@@ -114,7 +123,7 @@ impl ListView {
     /// Selects a row and scrolls as little as is needed to show it.
     pub(super) fn select_at<K: Keyed>(&mut self, keys: &[K], at: usize) {
         self.selected = keys.get(at).map(Keyed::key);
-        self.last = at;
+        (self.last, self.chosen) = (at, true);
         if at < self.offset {
             self.offset = at;
         } else if self.height > 0 && at >= self.offset + self.height {

@@ -92,6 +92,10 @@ fn list_rows(
 ) -> (Rows, Vec<Origin>, usize) {
     let items = state.items(pane, scene);
     let height = usize::from(inner.height);
+    // At the start the sources' alerts come one after another: whose answer came first is not the worst.
+    if pane == Pane::Alerts && scene.backfilling > 0 {
+        state.list_mut(pane).stay_first();
+    }
     let (offset, at) = state.list_mut(pane).place(&items, height, pane == Pane::Timeline);
     // Whoever looks elsewhere sees the worst alerts, wherever the selected one went.
     let offset = if pane == Pane::Alerts && !focused { 0 } else { offset };

@@ -26,6 +26,28 @@ fn left_over() -> Person {
     Person::with(fixture)
 }
 
+/// Sources answer one after another at the start.
+#[test]
+fn until_the_past_was_read_the_worst_alert_is_the_selected_one_unless_somebody_went_elsewhere() {
+    use crate::model::alert::AlertSeverity;
+    use crate::tui::fixture::alert;
+    for (backfilling, moved, claimed) in
+        [(1, false, "EverythingBurns"), (1, true, "CheckoutErrorRate"), (0, false, "PaymentsCPUHigh")]
+    {
+        let mut fixture = Fixture::burning();
+        fixture.backfilling = backfilling;
+        let mut ana = Person::with(fixture);
+        if moved {
+            ana.presses(KeyCode::Char('j'));
+        }
+        ana.fixture.alerts.insert(0, alert("EverythingBurns", AlertSeverity::Critical, 20, "web", None, ""));
+        ana.sees();
+        let pressed = ana.presses(KeyCode::Char('a'));
+        let Some(Command::Claim(AlertChoice::Exactly { key, .. })) = pressed.first() else { panic!("{pressed:?}") };
+        assert_eq!(key.0, claimed, "{backfilling} {moved}");
+    }
+}
+
 fn line(ana: &mut Person, text: &str) -> Vec<Command> {
     ana.presses(KeyCode::Char(':'));
     ana.types(text);
