@@ -194,10 +194,10 @@ impl Side {
             let made = side.send("POST", &side.apps("deployments"), JSON, deployment).await;
             assert_eq!(made.code, 201, "{}", made.text());
         }
-        side.until("six pods", async || {
-            let pods = side.get(&side.core("pods")).await;
-            let ready = |pod: &Value| pod["status"]["containerStatuses"][0]["ready"] == json!(true);
-            pods["items"].as_array().unwrap().iter().filter(|pod| ready(pod)).count() == 6
+        side.until("six pods, which their controllers have counted", async || {
+            let payments = side.available(&side.apps("deployments/payments")).await;
+            let catalog = side.available(&side.apps("deployments/catalog")).await;
+            (payments, catalog) == (4, 2)
         })
         .await;
         side
@@ -324,13 +324,18 @@ impl Side {
             true => self.get(&path).await["status"]["desiredNumberScheduled"].as_u64().unwrap_or(0),
             false => u64::from(replicas),
         };
-        self.until("its pods are ready", async || {
-            let pods = self.get(&format!("{}?labelSelector=app%3D{name}", self.core("pods"))).await;
-            let ready = |pod: &&Value| pod["status"]["containerStatuses"][0]["ready"] == json!(true);
-            let ready = pods["items"].as_array().unwrap().iter().filter(ready).count() as u64;
-            ready > 0 && ready == wants().await
+        self.until("its controller has counted its pods", async || {
+            let available = self.available(&path).await;
+            available > 0 && available == wants().await
         })
         .await;
+    }
+
+    /// How many pods a workload's controller has counted as available. It learns of them after they
+    /// are, on a busy machine seconds after.
+    async fn available(&self, path: &str) -> u64 {
+        let status = &self.get(path).await["status"];
+        ["availableReplicas", "numberAvailable"].iter().find_map(|field| status[field].as_u64()).unwrap_or(0)
     }
 
     /// A commit with another version of a workload, where an Application of the drill manages it. A

@@ -18,7 +18,8 @@ import (
 )
 
 // heartbeat is how often a node renews its lease: a quarter of what the controller manager
-// waits before it calls a node silent. Status follows every twelfth time, once a minute.
+// waits before it calls a node silent. Status follows every twelfth time, once a minute; every
+// second time, as a kubelet does every ten seconds, it looks at what others say of its node.
 const heartbeat = 5 * time.Second
 
 // leaseSeconds is the kubelet's own figure.
@@ -66,6 +67,10 @@ func (s *sim) keepNodes(ctx context.Context, kubelet int) {
 	ready := map[string]time.Time{}
 	begun := time.Now()
 	for beat := 0; ; beat++ {
+		lost := map[string]bool{}
+		if beat%2 == 1 {
+			lost = s.lostNodes(ctx)
+		}
 		for index := range s.settings.nodes {
 			name := nodeName(index)
 			if _, err := os.Stat(filepath.Join(s.settings.down, name)); s.settings.down != "" && err == nil {
@@ -79,8 +84,11 @@ func (s *sim) keepNodes(ctx context.Context, kubelet int) {
 					ready[name] = time.Now()
 				}
 			}
+			if lost[name] {
+				ready[name] = time.Now()
+			}
 			// A node that comes back says at once that it is ready.
-			if err == nil && (silent[name] || (beat+index)%12 == 0) {
+			if err == nil && (silent[name] || lost[name] || (beat+index)%12 == 0) {
 				err = s.reportNode(ctx, name, kubelet, ready[name])
 			}
 			if err != nil && ctx.Err() == nil {
@@ -95,6 +103,26 @@ func (s *sim) keepNodes(ctx context.Context, kubelet int) {
 		case <-ticker.C:
 		}
 	}
+}
+
+// lostNodes are those that the controller manager takes for silent: rightly or, after the API server
+// was away, because it has not seen their leases renewed. What cannot be read is looked at next time.
+func (s *sim) lostNodes(ctx context.Context) map[string]bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*heartbeat)
+	defer cancel()
+	lost := map[string]bool{}
+	nodes, err := s.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+	if err != nil {
+		return lost
+	}
+	for _, node := range nodes.Items {
+		for _, condition := range node.Status.Conditions {
+			if condition.Type == corev1.NodeReady && condition.Status != corev1.ConditionTrue {
+				lost[node.Name] = true
+			}
+		}
+	}
+	return lost
 }
 
 func (s *sim) renew(ctx context.Context, name string) error {
