@@ -125,7 +125,7 @@ async fn an_environment_is_read_from_its_past_into_its_present_whatever_one_sour
     assert_eq!(samples.len(), 41);
 
     let mut inbox = Inbox::new();
-    let supervisor = supervise(connectors, clock.clone(), follow, &inbox);
+    let supervisor = supervise(connectors, clock.clone(), span.to, follow, &inbox);
     let mut state: BTreeMap<String, SourceState> = BTreeMap::new();
     let mut alerts = 0;
     until(&mut inbox, |signal| {

@@ -67,6 +67,7 @@ impl Opening {
             .collect();
         let mut connectors = connect::registry(&env, catalogue);
         let histories = Histories::take(&mut connectors);
+        let start = clock.now();
         let (follow, followed) = watch::channel(Follow::default());
         // An environment that may not be changed has no gateway at all.
         let engine = Engine::new(&env, clock.clone()).map(|engine| engine.with_policies(policies));
@@ -75,7 +76,7 @@ impl Opening {
         runner.beside(async move { no_engine.map(Message::Say).into_iter().collect() });
         runner.beside({
             let (clock, followed) = (clock.clone(), followed.clone());
-            let span = Span::before(clock.now(), since);
+            let span = Span::before(start, since);
             async move {
                 let mut filled = connect::back_fill(histories, &clock, followed, span).await;
                 filled.signals.extend(filled.failures);
@@ -103,7 +104,7 @@ impl Opening {
             if found.is_empty() { Vec::new() } else { vec![Message::Open(found)] }
         });
         let inbox = Inbox::new();
-        let supervisor = connect::supervise(connectors, clock.clone(), followed, &inbox);
+        let supervisor = connect::supervise(connectors, clock.clone(), start, followed, &inbox);
         let ended = crate::session::run(Setup { core, clock, inbox, runner, answers, signals }, front).await;
         supervisor.shutdown().await;
         ended

@@ -65,8 +65,13 @@ pub async fn back_fill(histories: Histories, clock: &Clock, follow: watch::Recei
     let (hold, limit) = (clock.hold(), patience(clock));
     let cancel = CancellationToken::new();
     let reads = histories.0.iter().map(|(origin, history)| {
-        let cx =
-            Ctx { clock: clock.clone(), origin: origin.clone(), cancel: cancel.child_token(), follow: follow.clone() };
+        let cx = Ctx {
+            clock: clock.clone(),
+            origin: origin.clone(),
+            start: span.to,
+            cancel: cancel.child_token(),
+            follow: follow.clone(),
+        };
         async move {
             let read = AssertUnwindSafe(history.between(&cx, span)).catch_unwind();
             match tokio::time::timeout(limit, read).await {

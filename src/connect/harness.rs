@@ -77,7 +77,7 @@ pub(super) fn catalogue(services: Vec<Service>) -> Arc<Catalogue> {
 pub(super) fn context(clock: &Clock) -> (Ctx, watch::Sender<Follow>) {
     let (sender, follow) = watch::channel(Follow::default());
     let origin = Origin { env: "test".into(), source: "it".into() };
-    (Ctx { clock: clock.clone(), origin, cancel: CancellationToken::new(), follow }, sender)
+    (Ctx { clock: clock.clone(), origin, start: clock.now(), cancel: CancellationToken::new(), follow }, sender)
 }
 
 /// A source that runs, and the world it runs in.

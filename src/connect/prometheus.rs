@@ -26,7 +26,7 @@ use super::{Ctx, Ended, History, Outlet, Source, SourceError};
 
 use query::{Failure, Found, Grid};
 
-/// How far the first read looks back.
+/// How far the first read looks back behind the start.
 const FIRST: TimeDelta = TimeDelta::minutes(5);
 /// How far a read looks back after an outage; what is older is a gap.
 const FURTHEST: TimeDelta = TimeDelta::hours(6);
@@ -82,16 +82,17 @@ impl Prometheus {
         let mut poll = Poll::default();
         let mut asked = Vec::new();
         for (service, spec) in self.server.signals() {
-            let grid = match self.server.seen(&service, &spec) {
-                Some(seen) if now - seen > FURTHEST => {
-                    let from = now - FURTHEST;
-                    let what = format!("{service} {}: {} was not reachable for too long", spec.name, cx.origin.source);
-                    let gap = Gap { from: seen, to: from, what: Safe::from(what) };
-                    poll.signals.push((seen, Signal::Gap(gap)));
-                    Grid::within(Span { from, to: now })
-                }
-                Some(seen) => Grid::after(seen, now),
-                None => Grid::within(Span::before(now, FIRST)),
+            let seen = self.server.seen(&service, &spec);
+            let last = seen.unwrap_or(cx.start - FIRST);
+            let grid = if now - last > FURTHEST {
+                let from = now - FURTHEST;
+                let what = format!("{service} {}: {} was not reachable for too long", spec.name, cx.origin.source);
+                poll.signals.push((last, Signal::Gap(Gap { from: last, to: from, what: Safe::from(what) })));
+                Grid::within(Span { from, to: now })
+            } else if seen.is_some() {
+                Grid::after(last, now)
+            } else {
+                Grid::within(Span { from: last, to: now })
             };
             if let Some(grid) = grid {
                 asked.push(Asked { service, spec, grid });

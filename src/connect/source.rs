@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, Hold, Span};
+use crate::clock::{Clock, Hold, Span, World};
 use crate::model::name::{Origin, ServiceName};
 use crate::model::signal::{Signal, Stamped};
 use crate::text::Safe;
@@ -20,6 +20,9 @@ pub struct Ctx {
     pub clock: Clock,
     /// What to stamp signals with.
     pub origin: Origin,
+    /// From when the present is read. The past ends at this very moment, for sources and histories
+    /// alike: what lies at either side of it is told once, however late a source comes to run.
+    pub start: World,
     /// Cancelled when the source should end.
     pub cancel: CancellationToken,
     /// What the person wants to see closely; sources may read that more eagerly.

@@ -44,10 +44,12 @@ pub struct Supervisor {
     nudge: Arc<Notify>,
 }
 
-/// Runs every source until [`Supervisor::shutdown`]. Needs a runtime.
+/// Runs every source until [`Supervisor::shutdown`], from `start` on: where the span of the back-fill
+/// ends, if there is one. Needs a runtime.
 pub fn supervise(
     connectors: Vec<Connector>,
     clock: Clock,
+    start: World,
     follow: watch::Receiver<Follow>,
     inbox: &Inbox,
 ) -> Supervisor {
@@ -59,6 +61,7 @@ pub fn supervise(
         let cx = Ctx {
             clock: clock.clone(),
             origin: connector.origin.clone(),
+            start,
             cancel: cancel.child_token(),
             follow: follow.clone(),
         };

@@ -51,6 +51,8 @@ pub(crate) fn configured(text: &str) -> Config {
 /// A session that only looks.
 pub(crate) struct Session {
     pub(crate) clock: Clock,
+    /// From when it reads the present.
+    start: World,
     pub(crate) env: Environment,
     pub(crate) picture: Picture,
     pub(crate) findings: Vec<Finding>,
@@ -105,8 +107,10 @@ impl Session {
         let histories = keep.map(|()| Histories::take(&mut connectors));
         let (sender, follow) = watch::channel(Follow::default());
         let inbox = Inbox::new();
-        let supervisor = supervise(connectors, clock.clone(), follow, &inbox);
+        let start = clock.now();
+        let supervisor = supervise(connectors, clock.clone(), start, follow, &inbox);
         let session = Self {
+            start,
             clock,
             env,
             picture: Picture::new(catalogue),
@@ -126,7 +130,7 @@ impl Session {
 
     async fn past(&self, histories: Histories, since: TimeDelta) -> BackFill {
         let (_sender, follow) = watch::channel(Follow::default());
-        back_fill(histories, &self.clock, follow, Span::before(self.clock.now(), since)).await
+        back_fill(histories, &self.clock, follow, Span::before(self.start, since)).await
     }
 
     fn take(&mut self, signal: Stamped<Signal>) {

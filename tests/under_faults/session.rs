@@ -86,8 +86,8 @@ impl Session {
         let inbox = Inbox::new();
         let (sender, follow) = watch::channel(Follow::default());
         let connectors = registry(env, Arc::clone(catalogue));
-        let supervisor = supervise(connectors, clock.clone(), follow, &inbox);
         let now = clock.now();
+        let supervisor = supervise(connectors, clock.clone(), now, follow, &inbox);
         let ana = Actor { kind: ActorKind::Human, name: "ana".into(), known_by: None };
         let core = Core::new(env, Arc::clone(catalogue), ana, now, 0);
         let told = Told::default();

@@ -256,9 +256,9 @@ impl Turn<'_> {
 
     /// Reads one group up to now, or as far as its share goes.
     async fn one(&self, group: &mut Group, hold: &Hold) -> Result<(), Failure> {
-        let clock = &self.cx.clock;
+        let (clock, start) = (&self.cx.clock, self.cx.start.timestamp_millis());
         let (mut open, lost) =
-            self.shared.with_window(&group.name, |window| window.next(clock.now().timestamp_millis()));
+            self.shared.with_window(&group.name, |window| window.next(clock.now().timestamp_millis(), start));
         if let Some((from, to)) = lost {
             let at = |ms| World::from_timestamp_millis(ms).unwrap_or(clock.now());
             let why = if group.behind { "throttled" } else { "the source was not reachable" };
@@ -312,7 +312,8 @@ impl Turn<'_> {
     /// What Live Tail did not tell of a group cannot be read: that is said, and not tried for ever.
     async fn leave_out(&self, group: &Group, why: &Safe, hold: &Hold) {
         let Some(to) = self.shared.board.give_up(&group.name) else { return };
-        let from = self.shared.with_window(&group.name, |window| window.from(to.timestamp_millis()));
+        let start = self.cx.start.timestamp_millis();
+        let from = self.shared.with_window(&group.name, |window| window.from(to.timestamp_millis(), start));
         let from = World::from_timestamp_millis(from).unwrap_or(to);
         let what = Safe::from(format!("lines of {} that Live Tail did not tell: {why}", group.name));
         self.out.send(vec![(from, Signal::Gap(Gap { from, to, what }))], hold.clone()).await;

@@ -16,7 +16,8 @@ const OVERLAP: i64 = 10_000;
 /// How far it goes back behind the last complete read, when the group is quiet: a line may arrive
 /// so late and is still told.
 const QUIET: i64 = 120_000;
-/// Where a first read starts without a past.
+/// How far a first read goes back behind the start, when there was no complete one: a line may
+/// arrive so late.
 const FIRST: i64 = 60_000;
 /// How often a read goes back behind the last complete one, however busy the group is. Between,
 /// reads of a busy group start a little before its newest event.
@@ -88,15 +89,15 @@ impl Window {
     }
 
     /// The read to go on with, and from when to when lines are lost because reading fell too far
-    /// behind.
-    pub(super) fn next(&mut self, now: i64) -> (Open, Option<(i64, i64)>) {
+    /// behind. The present began at `start`.
+    pub(super) fn next(&mut self, now: i64, start: i64) -> (Open, Option<(i64, i64)>) {
         let limit = now.saturating_sub(BEHIND);
         if let Some(open) = self.open.take()
             && open.began >= limit
         {
             return (open, None);
         }
-        let from = self.from(now);
+        let from = self.from(now, start);
         self.present.get_or_insert(from);
         let lost = (from < limit).then_some((from, limit));
         let from = from.min(self.deeper(now).unwrap_or(from)).max(limit);
@@ -104,10 +105,10 @@ impl Window {
     }
 
     /// From when a read that begins at `now` has to start to miss nothing.
-    pub(super) fn from(&self, now: i64) -> i64 {
+    pub(super) fn from(&self, now: i64, start: i64) -> i64 {
         let newest = self.newest.map(|at| at.saturating_sub(OVERLAP));
         let complete = self.complete.map(|at| at.saturating_sub(QUIET));
-        newest.max(complete).unwrap_or(now.saturating_sub(FIRST)).min(now)
+        newest.max(complete).unwrap_or(start.saturating_sub(FIRST)).min(now)
     }
 
     /// From when a read that begins at `now` has to start to find what arrived late, if it is time
@@ -235,14 +236,26 @@ mod tests {
     #[test]
     fn a_late_line_is_told_and_no_line_twice() {
         let mut window = Window::default();
-        let (open, _) = window.next(NOW);
+        let (open, _) = window.next(NOW, NOW);
         assert_eq!((open.from, open.token), (NOW - FIRST, None));
         assert!(window.meets("a", NOW - 100));
         window.completed(NOW);
-        let (open, _) = window.next(NOW + 5_000);
+        let (open, _) = window.next(NOW + 5_000, NOW);
         assert_eq!(open.from, NOW - 100 - OVERLAP);
         assert!(!window.meets("a", NOW - 100));
         assert!(window.meets("late", NOW - 9_000));
+    }
+
+    #[test]
+    fn a_group_that_is_reached_long_after_the_start_is_read_from_there() {
+        assert_eq!(Window::default().next(NOW + 600_000, NOW), (opened(NOW - FIRST, NOW + 600_000), None));
+        let later = NOW + 2 * BEHIND;
+        let lost = Some((NOW - FIRST, NOW + BEHIND));
+        assert_eq!(Window::default().next(later, NOW), (opened(NOW + BEHIND, later), lost));
+    }
+
+    fn opened(from: i64, began: i64) -> Open {
+        Open { from, began, token: None, pass: Pass::default() }
     }
 
     #[test]
@@ -253,7 +266,7 @@ mod tests {
         // after 50 seconds.
         for read in 0..40_i64 {
             let now = NOW + read * 5_000;
-            let (open, lost) = window.next(now);
+            let (open, lost) = window.next(now, NOW);
             assert_eq!(lost, None);
             deep += i64::from(read > 0 && open.from < now - 5_000 - OVERLAP);
             let late = [("late", NOW + 1_000)].into_iter().filter(|_| read >= 10);
@@ -273,7 +286,7 @@ mod tests {
     #[test]
     fn a_group_so_busy_that_not_all_is_remembered_is_told_once_all_the_same() {
         let mut window = Window::default();
-        window.next(NOW);
+        window.next(NOW, NOW);
         // A line a millisecond: two minutes are more than is remembered.
         let tell = |window: &mut Window, from: i64, to: i64| {
             (from..to)
@@ -282,7 +295,7 @@ mod tests {
         };
         assert_eq!(tell(&mut window, NOW, NOW + 110_000), 110_000);
         window.completed(NOW + 110_000);
-        let (open, _) = window.next(NOW + 110_001);
+        let (open, _) = window.next(NOW + 110_001, NOW);
         assert!(open.from < NOW + 110_000 - OVERLAP, "it goes back as far as it remembers");
         assert_eq!(tell(&mut window, open.from, NOW + 110_000), 0);
     }
@@ -292,7 +305,7 @@ mod tests {
         let mut window = Window::default();
         window.meets("a", NOW);
         window.completed(NOW + 3_600_000);
-        let (open, lost) = window.next(NOW + 3_605_000);
+        let (open, lost) = window.next(NOW + 3_605_000, NOW);
         assert_eq!((open.from, lost), (NOW + 3_600_000 - QUIET, None));
         assert!(window.told.known.is_empty(), "what cannot come again is forgotten");
     }
@@ -302,8 +315,8 @@ mod tests {
         let mut window = Window::default();
         let page = Open { from: NOW - 5, began: NOW, token: Some("t".into()), pass: Pass::default() };
         window.keep_open(page.clone());
-        assert_eq!(window.next(NOW + 1_000), (page, None));
-        assert_eq!(window.next(NOW + 1_000).0.token, None);
+        assert_eq!(window.next(NOW + 1_000, NOW), (page, None));
+        assert_eq!(window.next(NOW + 1_000, NOW).0.token, None);
     }
 
     #[test]
@@ -312,11 +325,11 @@ mod tests {
         window.meets("a", NOW);
         window.completed(NOW);
         let later = NOW + 3_600_000;
-        let (open, lost) = window.next(later);
+        let (open, lost) = window.next(later, NOW);
         assert_eq!(open.from, later - BEHIND);
         assert_eq!(lost, Some((NOW - OVERLAP, later - BEHIND)));
         window.keep_open(Open { from: NOW, began: NOW, token: Some("old".into()), pass: Pass::default() });
-        assert_eq!(window.next(later).0.token, None);
+        assert_eq!(window.next(later, NOW).0.token, None);
     }
 
     #[test]
@@ -325,8 +338,8 @@ mod tests {
         assert!(window.meets("a", i64::MAX));
         assert!(window.meets("b", i64::MIN));
         window.completed(NOW);
-        assert_eq!(window.next(NOW + 5).0.from, NOW - OVERLAP);
-        window.next(i64::MIN);
+        assert_eq!(window.next(NOW + 5, NOW).0.from, NOW - OVERLAP);
+        window.next(i64::MIN, NOW);
     }
 
     #[test]
@@ -348,7 +361,7 @@ mod tests {
     #[test]
     fn the_past_does_not_tell_what_the_present_told_and_forgot() {
         let mut window = Window::default();
-        let (open, _) = window.next(NOW);
+        let (open, _) = window.next(NOW, NOW);
         assert!(window.meets("early", NOW - 50_000) && window.meets("late", NOW));
         window.completed(open.began);
         let mut past = |id, at| window.fresh_in_past(event(Some(id), "", at), &mut Pass::default(), NOW);
@@ -363,7 +376,7 @@ mod tests {
         window.fresh(event(None, "a", NOW), &mut Pass::default(), NOW);
         window.completed(NOW);
         window.fresh_in_doubt(event(None, "b", NOW + 60_000), &mut Pass::default());
-        assert_eq!(window.next(NOW + 60_000).0.from, NOW - OVERLAP);
+        assert_eq!(window.next(NOW + 60_000, NOW).0.from, NOW - OVERLAP);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::SubsecRound as _;
 use tokio::sync::mpsc;
 
 use crate::clock::{Wall, World, wall};
@@ -52,9 +53,9 @@ pub(super) struct Heard {
 }
 
 impl Progress {
-    /// Nothing from before `start` is to be read, and no log of a life before.
+    /// Nothing from before the millisecond of `start` is to be read, and no log of a life before.
     pub(super) fn new(start: World, restarts: u32) -> Self {
-        Self { mark: Mark::start(start), restarts, failures: 0 }
+        Self { mark: Mark::start(start.trunc_subsecs(3)), restarts, failures: 0 }
     }
 }
 

@@ -122,7 +122,8 @@ impl Told<'_> {
                     let Some(at) = World::from_timestamp_millis(line.at_ms) else { continue };
                     oldest = oldest.min(at);
                     self.newest = self.newest.max(at);
-                    if span.contains(at) {
+                    // As exact as lines are kept: what follows live begins with the same millisecond.
+                    if span.from <= at && line.at_ms < span.to.timestamp_millis() {
                         newest = newest.max(Some(at));
                         within.push(stream, at, text);
                     }

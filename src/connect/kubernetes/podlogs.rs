@@ -58,7 +58,6 @@ pub(super) struct PodLogs {
     cluster: Arc<Cluster>,
     roster: Arc<Roster>,
     link: Link,
-    start: Option<World>,
     known: BTreeMap<Key, Known>,
     /// How many logs were asked for alone, to see whether logs can be read again.
     probes: usize,
@@ -80,7 +79,7 @@ struct Known {
 impl PodLogs {
     /// Follows the containers that `roster` knows.
     pub(super) fn new(cluster: Arc<Cluster>, roster: Arc<Roster>) -> Self {
-        Self { cluster, roster, link: Link::default(), start: None, known: BTreeMap::new(), probes: 0 }
+        Self { cluster, roster, link: Link::default(), known: BTreeMap::new(), probes: 0 }
     }
 
     /// Reads until it fails or is cancelled.
@@ -89,7 +88,6 @@ impl PodLogs {
     }
 
     async fn follow<O: Out>(&mut self, cx: &Ctx, out: &O) -> Result<Infallible, SourceError> {
-        let start = *self.start.get_or_insert_with(|| cx.clock.now());
         let mut streams = JoinSet::new();
         let (opened, mut open) = mpsc::channel(STREAMS);
         let wire = Wire { opened, heard: Arc::new(Mutex::new(Heard::now(cx))) };
@@ -112,7 +110,7 @@ impl PodLogs {
             let now = wall();
             let (wanted, all) = wanted(&self.roster, &follow.borrow_and_update());
             roster.borrow_and_update();
-            self.adjust(&wanted, start, now, cx, out, &wire, &mut streams);
+            self.adjust(&wanted, now, cx, out, &wire, &mut streams);
             self.describe(&wanted, all)?;
             let wake = wake(self.known.values(), now);
             tokio::select! {
@@ -190,7 +188,6 @@ impl PodLogs {
     fn adjust<O: Out>(
         &mut self,
         wanted: &[Wanted],
-        start: World,
         now: Wall,
         cx: &Ctx,
         out: &O,
@@ -210,7 +207,7 @@ impl PodLogs {
         });
         for wanted in wanted {
             let known = self.known.entry(wanted.key.clone()).or_insert_with(|| Known {
-                progress: Arc::new(Mutex::new(Progress::new(start, wanted.restarts))),
+                progress: Arc::new(Mutex::new(Progress::new(cx.start, wanted.restarts))),
                 restarts: wanted.restarts,
                 open: None,
                 rest: None,

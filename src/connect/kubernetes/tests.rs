@@ -96,7 +96,7 @@ fn sink() -> (Sink, Said) {
 fn context(clock: &Clock) -> (Ctx, watch::Sender<Follow>) {
     let (sender, follow) = watch::channel(Follow::default());
     let origin = Origin { env: EnvId::from("test"), source: SourceId::from("kube") };
-    (Ctx { clock: clock.clone(), origin, cancel: CancellationToken::new(), follow }, sender)
+    (Ctx { clock: clock.clone(), origin, start: clock.now(), cancel: CancellationToken::new(), follow }, sender)
 }
 
 fn epoch() -> World {

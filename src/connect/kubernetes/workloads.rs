@@ -67,7 +67,7 @@ impl Workloads {
 
     /// Reads until it fails or is cancelled.
     pub(super) async fn read<O: Out>(&mut self, cx: &Ctx, out: &O) -> Result<Ended, SourceError> {
-        self.state.get_mut().since.get_or_insert_with(|| cx.clock.now() - OVERLAP);
+        self.state.get_mut().since.get_or_insert(cx.start - OVERLAP);
         let lane = &Lane { cx, out, link: &self.link, state: &self.state };
         let of = |kind| move |state: &mut State, now, news| state.workloads(kind, now, news);
         let kinds = async {

@@ -10,6 +10,7 @@ use axum::routing::get;
 use serde_json::json;
 
 use super::*;
+use crate::clock::Clock;
 use crate::connect::harness::{Running, access, at, catalogue, context, epoch, serve, service};
 
 #[derive(Default)]
@@ -138,6 +139,33 @@ async fn every_sample_since_the_last_one_is_read_however_late_the_poll() {
     assert_eq!(late, values.map(|(at, value)| (name(), at, value)), "no value is told as none");
     let asked = fake.asked.lock().unwrap().clone();
     assert_eq!(asked[1..], [("good".into(), 15, 15), ("good".into(), 30, 75)]);
+}
+
+#[tokio::test]
+async fn a_server_that_is_reached_long_after_the_start_is_asked_for_all_since_then() {
+    let (fake, access) = fake().await;
+    let (source, _) = Prometheus::new(access, catalogue(vec![service("checkout", &[], &[("errors", "good")])]), true);
+    let reader = source.server.reader().await.unwrap();
+    let (clock, mut driver) = Clock::driven(epoch());
+    let (cx, _follow) = context(&clock);
+    driver.advance(at(20 * 60));
+    let poll = source.poll(&reader, &cx).await;
+    assert_eq!(*fake.asked.lock().unwrap(), [("good".to_owned(), -300, 1200)]);
+    let read = samples(&stamped(&cx, poll.signals));
+    assert_eq!((read.len(), read[0].1, read[100].1), (101, -300, 1200));
+
+    // What is further back than that is said to be missing.
+    let (cx, _follow) = context(&clock);
+    let (source, _) = Prometheus::new(source.server.access, source.server.catalogue, true);
+    driver.advance(at(20 * 60 + 7 * 3600));
+    let poll = source.poll(&reader, &cx).await;
+    let Signal::Gap(gap) = &poll.signals[0].1 else { panic!("{:?}", poll.signals) };
+    assert_eq!((gap.from, gap.to), (at(15 * 60), at(20 * 60 + 3600)));
+}
+
+fn stamped(cx: &Ctx, signals: Vec<(World, Signal)>) -> Vec<Stamped<Signal>> {
+    let stamp = |(occurred, body)| Stamped { origin: cx.origin.clone(), occurred, observed: occurred, body };
+    signals.into_iter().map(stamp).collect()
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ fn retry(after: Option<Duration>) -> SourceError {
 fn start(connectors: Vec<Connector>, clock: &Clock) -> (Supervisor, Inbox) {
     let inbox = Inbox::new();
     let (_, follow) = watch::channel(Follow::default());
-    (supervise(connectors, clock.clone(), follow, &inbox), inbox)
+    (supervise(connectors, clock.clone(), clock.now(), follow, &inbox), inbox)
 }
 
 async fn next_state(inbox: &mut Inbox, pending: &mut VecDeque<SourceState>) -> SourceState {

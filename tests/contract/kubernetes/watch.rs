@@ -56,9 +56,11 @@ async fn a_watch_may_begin_with_all_there_is(side: &Side) {
 
 async fn a_watch_marks_its_place_and_ends_when_asked(side: &Side) {
     let since = version(&side.get(&side.core("pods")).await);
+    // Before, not meanwhile: on a busy machine a pod may take longer than the watch lasts.
+    side.scale("payments", 5).await;
+    side.until("a fifth pod", async || side.pods("payments").await.len() == 5).await;
     let query = format!("watch=1&resourceVersion={since}&allowWatchBookmarks=true&timeoutSeconds=4");
     let mut watch = side.stream(&format!("{}?{query}", side.core("pods")), JSON).await;
-    side.scale("payments", 5).await;
     let mut events = Vec::new();
     while let Some(event) = watch.event().await {
         events.push(event);

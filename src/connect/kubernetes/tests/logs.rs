@@ -108,7 +108,7 @@ async fn more_containers_than_streams_is_said() {
     let many: Vec<wire::Pod> = (0..STREAMS + 6).map(|n| pod(&format!("web-{n}"), 0)).collect();
     roster.put(many.iter());
     let (clock, mut driver) = Clock::driven(epoch());
-    let cx = crate::connect::Ctx { clock, ..cx };
+    let cx = crate::connect::Ctx { start: clock.now(), clock, ..cx };
     let (out, mut said) = sink();
     let mut source = PodLogs::new(Arc::clone(&reached.cluster), roster);
     let run = tokio::spawn(async move { source.read(&cx, &out).await });
@@ -146,6 +146,41 @@ async fn the_past_is_read_within_its_span_and_with_the_life_before() {
     assert!(told.iter().all(|stamped| span.contains(stamped.occurred)));
     assert!(fake.asked().iter().any(|asked| asked.query.contains("tailLines=2000")));
     assert!(!fake.asked().iter().any(|asked| asked.path == "/api/v1/pods"), "not the whole cluster");
+}
+
+/// Whatever lies between the moment at which a session begins and the first read, which a busy machine
+/// or a slow login puts off.
+#[tokio::test]
+async fn what_is_logged_before_the_first_read_is_told_by_the_past_or_the_present_and_by_one_alone() {
+    let log = "2026-11-21T03:00:00.499999Z a\n2026-11-21T03:00:00.500300Z b\n2026-11-21T03:00:00.500900Z c\n\
+               2026-11-21T03:00:03Z d\n";
+    let fake = Fake::serve(move |asked| match asked.path.as_str() {
+        "/version" => Reply::Whole(200, JSON, b"{}".to_vec()),
+        "/api/v1/namespaces/shop/pods" => Reply::Whole(200, PROTOBUF, pods(&["web-1"], "9", "")),
+        _ if asked.query.contains("previous=true") => Reply::Whole(200, "text/plain", Vec::new()),
+        _ => Reply::Whole(200, "text/plain", log.into()),
+    })
+    .await;
+    let reached = reach(&fake.url);
+    let start = epoch() + chrono::TimeDelta::microseconds(500_700);
+    let (clock, _driver) = Clock::driven(epoch() + chrono::TimeDelta::seconds(5));
+    let (cx, _follow) = context(&clock);
+    let cx = Ctx { start, ..cx };
+    let history = PastLogs::new(Arc::clone(&reached.cluster), Arc::new(Roster::new(catalogue())));
+    let told = history.between(&cx, Span::before(start, chrono::TimeDelta::hours(1))).await.unwrap();
+    let past = told.iter().filter_map(|stamped| match &stamped.body {
+        Signal::Logs(batch) => Some(batch.text().trim_end().to_owned()),
+        _ => None,
+    });
+    assert_eq!(past.collect::<Vec<_>>(), ["a"]);
+
+    let roster = Arc::new(Roster::new(catalogue()));
+    roster.put([pod("web-1", 0)].iter());
+    let (out, mut said) = sink();
+    let mut source = PodLogs::new(Arc::clone(&reached.cluster), roster);
+    let run = tokio::spawn(async move { source.read(&cx, &out).await });
+    assert_eq!(lines(&mut said, 3).await, ["b", "c", "d"]);
+    run.abort();
 }
 
 #[tokio::test]
