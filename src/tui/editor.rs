@@ -283,6 +283,25 @@ mod tests {
         gone(&folder).await;
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_hangs_is_given_five_seconds_and_what_was_written_stays_where_it_is() {
+        let mut editing = Editing::start("true", "draft");
+        let file = editing.text.file.clone();
+        let Stage::Preparing(prepared, until) = &mut editing.stage else { panic!("{editing:?}") };
+        in_time(prepared, *until).await.unwrap();
+        let begun = Instant::now();
+        let read = tokio::spawn(std::future::pending());
+        editing.stage = Stage::Reading { ended: Ok(ExitStatus::default()), read, until: begun + DISK };
+        let Edited::Failed { why, text } = editing.ended().await else { panic!("it hangs") };
+        assert_eq!((begun.elapsed().as_secs(), text.as_str()), (5, "draft"));
+        assert!(why.contains("the disk did not answer within 5 s") && why.contains("note.txt"), "{why}");
+        assert!(file.exists());
+
+        editing.stage = Stage::Preparing(tokio::spawn(std::future::pending()), Instant::now() + DISK);
+        let Edited::Failed { why, .. } = editing.ended().await else { panic!("it hangs") };
+        assert!(why.starts_with("cannot start the editor `true` on "), "{why}");
+    }
+
     #[tokio::test]
     async fn a_session_that_ends_tells_the_editor_and_keeps_only_what_was_saved() {
         let waits = async |saved: &str| {

@@ -259,6 +259,20 @@ async fn a_step_that_is_stopped_before_it_began_does_not_begin() {
 }
 
 #[tokio::test]
+async fn a_step_that_is_stopped_while_its_process_is_made_ends_as_soon_as_there_is_one() {
+    let shelf = Shelf::new();
+    let plan = shelf.plan("sh", "sleep 1000").await;
+    let steps = Steps::new(&environment(), None, Clock::real());
+    steps.runs().insert(plan.id.clone(), Slot::Starting(None));
+    assert!(steps.stop(&plan.id, &Safe::fixed("bob")) && steps.stop(&plan.id, &Safe::fixed("ana")));
+    assert!(steps.run(&plan).is_none(), "nothing runs yet");
+    steps.start(&plan).await.unwrap();
+    steps.run(&plan).unwrap().ended().await;
+    let Seen::Failed { why } = steps.look(&plan) else { panic!("{:?}", steps.look(&plan)) };
+    assert!(why.starts_with("stopped by bob (SIGTERM)"), "{why}");
+}
+
+#[tokio::test]
 async fn a_step_may_clean_up_and_one_that_will_not_end_is_killed() {
     let shelf = Shelf::new();
     let cleans = "trap 'echo cleaned; exit 0' TERM; BEGUN; while :; do sleep 0.01; done";

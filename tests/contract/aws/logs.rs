@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use warroom::clock::{Clock, World};
-use warroom::config::Config;
 
 use crate::kit::Session;
 use crate::stage::Door;
@@ -14,8 +12,6 @@ use super::side::Side;
 
 /// How far back a session begins.
 const PAST: TimeDelta = TimeDelta::minutes(10);
-/// How often a past is begun that was not read in time.
-const PATIENCE: usize = 5;
 
 pub(super) async fn searched_lines_come_once_each_also_after_a_break(side: impl Side) {
     lines_come_once_each(side, "[]").await;
@@ -31,25 +27,11 @@ fn counted<'a>(lines: impl Iterator<Item = &'a (String, String)>) -> BTreeMap<&'
     counts
 }
 
-/// A session that was given all of its past, and since when it runs. What a busy machine does not
-/// read in time is told as a gap, and that is another case's matter: this one counts lines.
-async fn with_its_past(config: &Config, clock: Clock) -> (World, Session) {
-    for _ in 0..PATIENCE {
-        let since = clock.now();
-        let session = Session::after_its_past_by(config, clock.clone(), PAST).await;
-        if session.gaps.is_empty() {
-            return (since, session);
-        }
-        session.end().await;
-    }
-    panic!("the past was not read in time, {PATIENCE} times in a row");
-}
-
 async fn lines_come_once_each(mut side: impl Side, live_tail: &str) {
     side.past_lines().await;
     let mut door = Door::before(&side.logs()).await;
     let config = side.config(&door.url(), live_tail);
-    let (since, mut session) = with_its_past(&config, side.clock()).await;
+    let mut session = Session::after_its_past_by(&config, side.clock(), PAST).await;
     session.until("it is live", |s| s.live("cloudwatch-logs")).await;
     side.write_lines();
     let group = side.group();
@@ -66,7 +48,7 @@ async fn lines_come_once_each(mut side: impl Side, live_tail: &str) {
     session.until("it is back", |s| s.live("cloudwatch-logs") && told(s) > at_return + 20).await;
 
     // What was written up to here is told, each as often as it was written; more may follow.
-    let truth = side.written(since - PAST).await;
+    let truth = side.written(session.start - PAST).await;
     let truth = counted(truth.iter());
     let complete = |s: &Session| {
         let told = counted(s.lines.iter());
