@@ -51,6 +51,7 @@ pub(super) struct Wanted {
     pub(super) key: Key,
     pub(super) stream: LogStream,
     pub(super) restarts: u32,
+    ended: Option<World>,
 }
 
 /// Reads pod logs.
@@ -74,6 +75,14 @@ struct Known {
     /// It rests until then, unless it is restarted.
     rest: Option<(Wall, Duration)>,
     failed: Option<SourceError>,
+}
+
+impl Wanted {
+    /// How many of its lives were over by `start`: what the last one told after that is to be read.
+    fn restarts_before(&self, start: World) -> u32 {
+        let after = self.ended.is_some_and(|ended| ended.timestamp() >= start.timestamp());
+        self.restarts.saturating_sub(u32::from(after))
+    }
 }
 
 impl PodLogs {
@@ -207,7 +216,7 @@ impl PodLogs {
         });
         for wanted in wanted {
             let known = self.known.entry(wanted.key.clone()).or_insert_with(|| Known {
-                progress: Arc::new(Mutex::new(Progress::new(cx.start, wanted.restarts))),
+                progress: Arc::new(Mutex::new(Progress::new(cx.start, wanted.restarts_before(cx.start)))),
                 restarts: wanted.restarts,
                 open: None,
                 rest: None,
@@ -326,6 +335,7 @@ pub(super) fn containers(pod: &ObjectPath, member: &Member) -> Vec<Wanted> {
                 name: Safe::from(format!("{}/{}", pod.name, seat.name)),
             },
             restarts: seat.restarts,
+            ended: seat.ended,
         })
         .collect()
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use crate::clock::World;
 use crate::config::Catalogue;
 use crate::model::name::{ObjectPath, ServiceName, WorkloadKey};
 use crate::text::Safe;
@@ -33,6 +34,8 @@ pub(super) struct Seat {
     pub(super) name: Safe,
     /// How often it was restarted.
     pub(super) restarts: u32,
+    /// When its last life ended, by its node's clock, in whole seconds.
+    pub(super) ended: Option<World>,
     /// Whether it ran at some time: before that it has no log.
     pub(super) has_log: bool,
 }
@@ -76,6 +79,10 @@ impl Roster {
             .map(|status| Seat {
                 name: Safe::from(status.name.as_str()),
                 restarts: u32::try_from(status.restart_count).unwrap_or(0),
+                ended: status
+                    .last_state
+                    .as_ref()
+                    .and_then(|last| last.terminated.as_ref()?.finished_at.as_ref()?.world()),
                 has_log: status.restart_count > 0
                     || status.state.as_ref().is_some_and(|state| state.running.is_some() || state.terminated.is_some()),
             })

@@ -148,6 +148,38 @@ async fn the_past_is_read_within_its_span_and_with_the_life_before() {
     assert!(!fake.asked().iter().any(|asked| asked.path == "/api/v1/pods"), "not the whole cluster");
 }
 
+/// It dies while the pods are being listed, which takes a while in a large cluster.
+#[tokio::test]
+async fn a_life_that_ends_after_the_start_and_before_the_first_look_is_told_to_its_end() {
+    for (ended, told) in
+        [("2026-11-21T03:00:01Z", vec!["FATAL", "hello again"]), ("2026-11-21T02:59:59Z", vec!["hello again"])]
+    {
+        let fake = Fake::serve(|asked| match (asked.path.as_str(), asked.query.contains("previous=true")) {
+            ("/version", _) => Reply::Whole(200, JSON, b"{}".to_vec()),
+            (_, true) => {
+                Reply::Whole(200, "text/plain", b"2026-11-21T02:59:58Z early\n2026-11-21T03:00:01Z FATAL\n".to_vec())
+            }
+            _ => Reply::Whole(200, "text/plain", CURRENT.into()),
+        })
+        .await;
+        let reached = reach(&fake.url);
+        let (clock, _driver) = Clock::driven(epoch());
+        let (cx, _follow) = context(&clock);
+        let mut restarted = pod("web-1", 1);
+        let last = json!({"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": ended}});
+        restarted.status.as_mut().unwrap().container_statuses[0].last_state = serde_json::from_value(last).unwrap();
+        let roster = Arc::new(Roster::new(catalogue()));
+        roster.put([restarted].iter());
+        let (out, mut said) = sink();
+        let mut source = PodLogs::new(Arc::clone(&reached.cluster), roster);
+        let run = tokio::spawn(async move { source.read(&cx, &out).await });
+        assert_eq!(lines(&mut said, told.len()).await, told, "{ended}");
+        let before = fake.asked().iter().any(|asked| asked.query.contains("previous=true"));
+        assert_eq!(before, told.len() == 2, "{ended}");
+        run.abort();
+    }
+}
+
 /// Whatever lies between the moment at which a session begins and the first read, which a busy machine
 /// or a slow login puts off.
 #[tokio::test]
