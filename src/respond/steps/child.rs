@@ -204,8 +204,11 @@ impl Group {
 
     fn signal(&self, signal: Signal) {
         // No number: it was waited for, and its number may be another's by now.
-        if let Some(pid) = self.pid() {
-            let _ = rustix::process::kill_process_group(pid, signal);
+        if let Some(pid) = self.pid()
+            && rustix::process::kill_process_group(pid, signal).is_err()
+        {
+            // Just begun, it has no group of its own yet: it has started nothing either.
+            let _ = rustix::process::kill_process(pid, signal);
         }
     }
 
