@@ -25,3 +25,7 @@ pub mod tui;
 #[cfg(all(test, feature = "operator"))]
 #[path = "../tests/support/terminal.rs"]
 mod terminal_under_test;
+
+#[cfg(all(test, feature = "operator"))]
+#[path = "../tests/support/port.rs"]
+mod port_under_test;

@@ -20,6 +20,7 @@ use warroom::model::entry::EntryKind;
 use warroom::model::signal::SourceState;
 
 use crate::kit::{Session, command, configured, said, unique};
+use crate::port::Port;
 use program::SOURCES;
 use side::{Turn, plane};
 
@@ -228,13 +229,13 @@ async fn an_api_server_that_goes_and_comes_back_is_told_by_every_source_and_noth
 
 /// Pods whose logs are not known yet and figures that were never read are no reason to keep silent.
 async fn every_source_of_a_cluster_that_is_not_there_says_so() {
-    // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nobody = Port::new();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kubeconfig");
     let text = format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: a\nclusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:{port}'}}}}]\n\
-         users: [{{name: u, user: {{token: t}}}}]\ncontexts: [{{name: a, context: {{cluster: c, user: u}}}}]\n"
+        "apiVersion: v1\nkind: Config\ncurrent-context: a\nclusters: [{{name: c, cluster: {{server: '{}'}}}}]\n\
+         users: [{{name: u, user: {{token: t}}}}]\ncontexts: [{{name: a, context: {{cluster: c, user: u}}}}]\n",
+        nobody.url()
     );
     std::fs::write(&path, text).unwrap();
     let config = format!(

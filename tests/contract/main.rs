@@ -15,4 +15,6 @@ mod kit;
 mod kubernetes;
 mod kubernetes_denied;
 mod metrics;
+#[path = "../support/port.rs"]
+mod port;
 mod stage;

@@ -1,12 +1,12 @@
 //! A drill's world as the other side of a contract: its servers, its time, and a door before each
 //! server that can be shut.
 
-use std::net::SocketAddr;
-
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use warroom::clock::Clock;
 use warroom::drill::{Drill, Options, Pace, Scenario};
+
+use crate::port::Port;
 
 /// A drill that runs, in a folder of its own.
 pub(crate) struct Stage {
@@ -31,7 +31,7 @@ impl Stage {
 /// A door before a server, on a port that stays the same: shut, it refuses connections and cuts
 /// those there are, as a server does that is being restarted.
 pub(crate) struct Door {
-    address: SocketAddr,
+    port: Port,
     behind: String,
     open: Option<CancellationToken>,
 }
@@ -40,14 +40,13 @@ impl Door {
     /// An open door before `url`, `http://HOST:PORT`.
     pub(crate) async fn before(url: &str) -> Self {
         let behind = url.strip_prefix("http://").unwrap().to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut door = Self { address: listener.local_addr().unwrap(), behind, open: None };
-        door.serve(listener);
+        let mut door = Self { port: Port::new(), behind, open: None };
+        door.open().await;
         door
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.port.url()
     }
 
     /// Shuts it; returns when nobody listens any more.
@@ -55,14 +54,14 @@ impl Door {
         if let Some(open) = self.open.take() {
             open.cancel();
         }
-        while TcpStream::connect(self.address).await.is_ok() {
+        while TcpStream::connect(self.port.address()).await.is_ok() {
             tokio::task::yield_now().await;
         }
     }
 
-    /// Opens it again.
+    /// Opens it, again.
     pub(crate) async fn open(&mut self) {
-        let listener = TcpListener::bind(self.address).await.unwrap();
+        let listener = self.port.listen().await;
         self.serve(listener);
     }
 

@@ -13,7 +13,6 @@ mod exchange;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
+use crate::port::Port;
 use exchange::serve;
 use wire::Head;
 
@@ -209,7 +209,8 @@ impl Proxy {
     /// In front of `upstream`, `http://HOST:PORT`.
     pub(crate) async fn before(upstream: &str) -> Self {
         let upstream = upstream.strip_prefix("http://").expect("http alone").to_owned();
-        let (listener, port) = listen().await;
+        let port = Port::new();
+        let listener = port.listen().await;
         let shared = Arc::new(Shared {
             upstream,
             asked: Mutex::default(),
@@ -218,8 +219,9 @@ impl Proxy {
             last: Mutex::default(),
         });
         let (switch, switched) = mpsc::unbounded_channel();
+        let url = port.url();
         let task = tokio::spawn(accept(listener, port, Arc::clone(&shared), switched));
-        Self { url: format!("http://127.0.0.1:{port}"), shared, switch, task }
+        Self { url, shared, switch, task }
     }
 
     /// From now on this rule holds too; of several the newest that picks a request.
@@ -284,24 +286,9 @@ impl Proxy {
     }
 }
 
-/// A port outside the range that the system hands out, so that it is still free when a proxy
-/// that was down listens again.
-async fn listen() -> (TcpListener, u16) {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    for _ in 0..4_000 {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let spread = u16::try_from(std::process::id() % 97).expect("below 97") * 113;
-        let port = 20_000 + spread.wrapping_add(step) % 11_000;
-        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)).await {
-            return (listener, port);
-        }
-    }
-    panic!("no free port from 20000 to 31000");
-}
-
 async fn accept(
     listener: TcpListener,
-    port: u16,
+    port: Port,
     shared: Arc<Shared>,
     mut switched: mpsc::UnboundedReceiver<(bool, oneshot::Sender<()>)>,
 ) {
@@ -322,7 +309,7 @@ async fn accept(
                     listener = None;
                     connections.shutdown().await;
                 } else if listener.is_none() {
-                    listener = Some(TcpListener::bind(("127.0.0.1", port)).await.expect("the port is still ours"));
+                    listener = Some(port.listen().await);
                 }
                 let _ = done.send(());
             }

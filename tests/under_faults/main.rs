@@ -11,6 +11,8 @@
 
 #[path = "../support/hurry.rs"]
 mod hurry;
+#[path = "../support/port.rs"]
+mod port;
 #[path = "../support/proxy.rs"]
 mod proxy;
 

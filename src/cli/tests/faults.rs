@@ -64,9 +64,8 @@ fn is_clear(why: &str, on: &str) {
 async fn systems_that_do_not_answer_are_told_with_their_address_and_the_rest_goes_on() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let dir = tempfile::tempdir().unwrap();
-    // Nobody listens there any more.
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-    let url = format!("http://127.0.0.1:{port}");
+    let nobody = crate::port_under_test::Port::new();
+    let url = nobody.url();
     let kubeconfig = dir.path().join("kubeconfig");
     let text = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: prod\ncontexts:\n- name: prod\n  context: {{cluster: c, user: u}}\n\
@@ -103,7 +102,7 @@ async fn systems_that_do_not_answer_are_told_with_their_address_and_the_rest_goe
     let told = troubles(&core);
     for (source, why) in &told {
         eprintln!("{source}: {why}");
-        is_clear(why, &format!("127.0.0.1:{port}"));
+        is_clear(why, &nobody.address().to_string());
     }
     assert!(core.journal_failed.is_none());
 }

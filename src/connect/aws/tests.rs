@@ -112,10 +112,8 @@ async fn failures_say_what_to_do() {
     fake.now(|_, _| (200, json!("<html>login</html>")));
     let SourceError::Retry { why, .. } = alarms_error(access, true).await else { panic!() };
     assert!(why.contains("not what its API promises"), "{why}");
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = harness::access(&format!("http://{}", listener.local_addr().unwrap()));
-    drop(listener);
-    let SourceError::Retry { why, .. } = alarms_error(nobody, true).await else { panic!() };
+    let nobody = crate::port_under_test::Port::new();
+    let SourceError::Retry { why, .. } = alarms_error(harness::access(&nobody.url()), true).await else { panic!() };
     assert!(why.contains("no connection"), "{why}");
 }
 

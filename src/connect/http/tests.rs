@@ -157,10 +157,8 @@ async fn a_drill_goes_nowhere_but_this_machine() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_and_a_url_that_is_none_are_told_apart() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let Err(SourceError::Retry { why, .. }) = read(&url, None).await else { panic!() };
+    let nobody = crate::port_under_test::Port::new();
+    let Err(SourceError::Retry { why, .. }) = read(&nobody.url(), None).await else { panic!() };
     assert!(why.contains("no connection") && why.contains("refused"), "{why}");
     for url in ["alerts:9093", "not a url", "ftp://127.0.0.1/"] {
         let Err(SourceError::Fatal(why)) = read(url, None).await else { panic!() };

@@ -363,10 +363,10 @@ async fn an_open_intent_is_settled_by_the_mark_of_its_plan() {
 
 #[tokio::test]
 async fn a_server_that_never_answers_is_written_to_once() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let port = crate::port_under_test::Port::new();
+    let listener = port.listen().await;
     let fake = shop().await;
-    let access = HttpAccess { url, ..fake.environment().alertmanager.remove(0) };
+    let access = HttpAccess { url: port.url(), ..fake.environment().alertmanager.remove(0) };
     let _ = rustls::crypto::ring::default_provider().install_default();
     let writer = Writer::new("Alertmanager", &access, false, allowed).await.unwrap();
     let writer = writer.limit(std::time::Duration::from_millis(50));

@@ -11,6 +11,7 @@ use warroom::clock::Clock;
 use warroom::config::Config;
 
 use crate::kit::{configured, said};
+use crate::port::Port;
 use crate::stage::{Door, Stage};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,14 +174,10 @@ pub(super) struct Real {
     /// Which release: what stands in the names of the variables that name the programs.
     release: &'static str,
     folder: tempfile::TempDir,
-    prometheus: u16,
-    alertmanager: u16,
+    prometheus: Port,
+    alertmanager: Port,
     running: Vec<(Server, Child)>,
     bad: Arc<AtomicBool>,
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Real {
@@ -188,7 +185,7 @@ impl Real {
         let bad = Arc::new(AtomicBool::new(false));
         let exporter = exporter(Arc::clone(&bad)).await;
         let folder = tempfile::tempdir().unwrap();
-        let (prometheus, alertmanager) = (free_port(), free_port());
+        let (prometheus, alertmanager) = (Port::new(), Port::new());
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         write(
             "am.yml",
@@ -200,8 +197,9 @@ impl Real {
             "prometheus.yml",
             &format!(
                 "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [rules.yml]\n\
-                 alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alertmanager}']}}]}}]}}\n\
-                 scrape_configs: [{{job_name: shop, static_configs: [{{targets: ['{exporter}']}}]}}]\n"
+                 alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{}']}}]}}]}}\n\
+                 scrape_configs: [{{job_name: shop, static_configs: [{{targets: ['{exporter}']}}]}}]\n",
+                alertmanager.address()
             ),
         );
         write(
@@ -226,7 +224,7 @@ impl Real {
                 vec![
                     format!("--config.file={}", at("prometheus.yml")),
                     format!("--storage.tsdb.path={}", at("tsdb")),
-                    format!("--web.listen-address=127.0.0.1:{}", self.prometheus),
+                    format!("--web.listen-address={}", self.prometheus.address()),
                     "--query.timeout=1s".to_owned(),
                     // An alert is told again this often: what is forgotten is soon learned again.
                     "--rules.alert.resend-delay=10s".to_owned(),
@@ -237,7 +235,7 @@ impl Real {
                 vec![
                     format!("--config.file={}", at("am.yml")),
                     format!("--storage.path={}", at("am")),
-                    format!("--web.listen-address=127.0.0.1:{}", self.alertmanager),
+                    format!("--web.listen-address={}", self.alertmanager.address()),
                     "--cluster.listen-address=".to_owned(),
                 ],
             ),
@@ -251,8 +249,7 @@ impl Side for Real {
     }
 
     fn url(&self, server: Server) -> String {
-        let port = if server == Server::Prometheus { self.prometheus } else { self.alertmanager };
-        format!("http://127.0.0.1:{port}")
+        if server == Server::Prometheus { self.prometheus.url() } else { self.alertmanager.url() }
     }
 
     fn ratio(&self) -> &'static str {

@@ -49,11 +49,8 @@ async fn a_busy_server_is_asked_again_when_it_says() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_tried_again() {
-    // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let SourceError::Retry { why, after: None } = nodes_fail(&format!("http://127.0.0.1:{port}")).await else {
-        panic!("not retried")
-    };
+    let nobody = crate::port_under_test::Port::new();
+    let SourceError::Retry { why, after: None } = nodes_fail(&nobody.url()).await else { panic!("not retried") };
     assert!(why.starts_with("list nodes at http://127.0.0.1:") && why.to_lowercase().contains("refused"), "{why}");
 }
 
