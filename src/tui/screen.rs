@@ -9,6 +9,7 @@ use std::time::Duration;
 use crossterm::event::Event;
 use ratatui::buffer::Buffer;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
 use crate::clock::wall;
 use crate::model::command::Command;
@@ -37,6 +38,9 @@ const SHARE: u32 = 40;
 const PACE_SLOWEST: Duration = Duration::from_millis(250);
 /// A stop that is going to happen has happened by then.
 const STOPS_WITHIN: Duration = Duration::from_millis(50);
+/// For so long after the editor ended, what its keys signalled is still its own: the system tells us
+/// of the signal and of the end in either order, and a busy machine some time apart.
+const STILL_AWAY: Duration = Duration::from_secs(2);
 /// `SIGCONT` on Linux.
 const SIGCONT: i32 = 18;
 
@@ -99,6 +103,8 @@ pub struct Screen {
     /// The editor that has the terminal, and what came of it.
     editing: Option<Editing>,
     edited: Option<Edited>,
+    /// When the editor ended.
+    back: Option<Instant>,
     /// The view that is being saved, and what became of it.
     saving: Option<Saving>,
     saved: Option<Saved>,
@@ -137,6 +143,7 @@ impl Screen {
             terminal,
             editing: None,
             edited: None,
+            back: None,
             saving: None,
             saved: None,
             continued: None,
@@ -382,7 +389,7 @@ impl Front for Screen {
     async fn input(&mut self) -> Input {
         if let Some(editing) = &mut self.editing {
             self.edited = Some(editing.ended().await);
-            self.editing = None;
+            (self.editing, self.back) = (None, Some(Instant::now()));
             // That the editor was stopped and went on is no news any more.
             self.continued = None;
             return Input::Continued;
@@ -442,7 +449,7 @@ impl Front for Screen {
     }
 
     fn is_away(&self) -> bool {
-        self.editing.is_some()
+        self.editing.is_some() || self.back.is_some_and(|back| back.elapsed() < STILL_AWAY)
     }
 }
 

@@ -22,10 +22,6 @@ impl Port {
         self.0.local_addr().unwrap()
     }
 
-    pub(crate) fn number(&self) -> u16 {
-        self.address().port()
-    }
-
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address())
     }

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use crate::kit::{DRILL, FAST, Home, LIVE, World, until};
 use crate::terminal::Terminal;
 
-/// An editor that says where it is and waits to be told what to write; it starts nothing while it waits.
+/// An editor that says where it is and waits to be told what to write.
 const EDITOR: &str = r#"#!/bin/sh
 echo "$2" > "$HOME/file"
 cp "$2" "$HOME/before"
@@ -15,7 +15,7 @@ stat -c '%a' "$2" > "$HOME/mode"
 stty -a > "$HOME/line"
 env > "$HOME/environment"
 printf 'EDITOR %s HERE\n' "$1"
-read -r _ < "$HOME/go"
+while [ ! -e "$HOME/go" ]; do sleep 0.02; done
 cat "$HOME/text" > "$2"
 exit "$(cat "$HOME/code")"
 "#;
@@ -31,7 +31,6 @@ impl Desk {
         let editor = home.path().join("editor with a space");
         std::fs::write(&editor, EDITOR).unwrap();
         std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(std::process::Command::new("mkfifo").arg(home.path().join("go")).status().unwrap().success());
         let mut command = home.command(env!("CARGO_BIN_EXE_warroom"), world.arguments);
         command.env("EDITOR", "false");
         command.env("VISUAL", format!("'{}' --wait", editor.display()));
@@ -53,7 +52,7 @@ impl Desk {
     fn writes(&self, text: &str, code: i32) {
         std::fs::write(self.home.path().join("text"), text).unwrap();
         std::fs::write(self.home.path().join("code"), code.to_string()).unwrap();
-        std::fs::write(self.home.path().join("go"), "\n").unwrap();
+        std::fs::write(self.home.path().join("go"), "").unwrap();
     }
 
     fn told(&self, name: &str) -> String {
@@ -104,6 +103,7 @@ fn an_empty_text_is_no_note_and_a_failed_editor_keeps_what_was_written() {
         desk.writes("  \n", 0);
         desk.terminal.draws("nothing was noted: the text is empty");
         desk.left_nothing();
+        std::fs::remove_file(desk.home.path().join("go")).unwrap();
         desk.opens("draft");
         desk.writes("better\nthan before", 7);
         desk.terminal.draws(":note better than before");

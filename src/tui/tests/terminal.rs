@@ -395,6 +395,26 @@ async fn a_disk_that_hangs_does_not_keep_the_keys() {
     assert!(screen.settle(PATIENCE));
 }
 
+/// Ctrl-C that ends the editor is told to both, and to us perhaps after the editor's end.
+#[tokio::test(start_paused = true)]
+async fn what_the_keys_of_an_editor_signal_is_its_own_for_a_moment_after_its_end_too() {
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+    use crate::session::Front as _;
+    let options = Options { editor: Some("true".into()), ..Options::shipped().unwrap() };
+    let mut screen = Screen::new(options, Arc::new(Capture::new(80, 24))).unwrap();
+    let fixture = Fixture::burning();
+    assert!(!screen.is_away());
+    screen.handle_in(key('n'), &fixture.scene());
+    let ctrl_e = Event::Key(KeyEvent::new(KeyCode::Char('e'), KeyModifiers::CONTROL));
+    screen.handle_in(Input::Terminal(ctrl_e), &fixture.scene());
+    assert!(screen.is_away());
+    assert!(matches!(screen.input().await, Input::Continued));
+    assert!(screen.is_away(), "the signal may come yet");
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert!(!screen.is_away(), "from now on it ends the session");
+}
+
 #[test]
 fn nothing_is_told_of_what_was_not_read_or_waits_for_the_past() {
     use crate::model::command::Pane;
