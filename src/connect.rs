@@ -21,9 +21,9 @@ mod source;
 mod supervisor;
 
 pub use aws::{Keys, Lent, identity};
-pub use backfill::{BackFill, Histories, back_fill};
+pub use backfill::{BackFill, Past};
 pub use outlet::{Inbox, Outlet};
 pub use registry::registry;
 pub use runbook::read_runbook;
 pub use source::{Batch, Connector, Ctx, Ended, Follow, History, Source, SourceError};
-pub use supervisor::{Supervisor, supervise};
+pub use supervisor::{Supervisor, begin};

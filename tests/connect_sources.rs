@@ -16,9 +16,9 @@ use axum::routing::get;
 use chrono::TimeDelta;
 use serde_json::json;
 use tokio::sync::watch;
-use warroom::clock::{Clock, Span, World};
+use warroom::clock::{Clock, World};
 use warroom::config::{Catalogue, Environment, HttpAccess, WritePolicy};
-use warroom::connect::{Follow, Histories, Inbox, back_fill, registry, supervise};
+use warroom::connect::{Follow, Inbox, begin, registry};
 use warroom::model::service::{Service, SignalSpec, Unit};
 use warroom::model::signal::{Delta, Signal, SourceState, Stamped};
 
@@ -112,20 +112,19 @@ async fn an_environment_is_read_from_its_past_into_its_present_whatever_one_sour
     let ready = get(|| async { r#"{"status":"success","data":{}}"# });
     let prometheus = serve(Router::new().route("/api/v1/query_range", get(range)).route("/api/v1/query", ready)).await;
     let env = environment(alertmanager, prometheus);
-    let mut connectors = registry(&env, catalogue());
+    let connectors = registry(&env, catalogue());
     let names: BTreeSet<_> = connectors.iter().map(|connector| connector.origin.to_string()).collect();
     assert_eq!(names, ["drill/alerts", "drill/elsewhere", "drill/metrics"].map(String::from).into());
 
     let (clock, mut driver) = Clock::driven(epoch());
     let (_sender, follow) = watch::channel(Follow::default());
-    let span = Span::before(epoch(), TimeDelta::minutes(10));
-    let past = back_fill(Histories::take(&mut connectors), &clock, follow.clone(), span).await;
+    let mut inbox = Inbox::new();
+    let (past, supervisor) = begin(connectors, &clock, follow, &inbox);
+    let past = past.read(TimeDelta::minutes(10)).await;
     assert!(past.failures.is_empty(), "{:?}", past.failures);
     let Signal::Samples(samples) = &past.signals[0].body else { panic!("{:?}", past.signals) };
     assert_eq!(samples.len(), 41);
 
-    let mut inbox = Inbox::new();
-    let supervisor = supervise(connectors, clock.clone(), span.to, follow, &inbox);
     let mut state: BTreeMap<String, SourceState> = BTreeMap::new();
     let mut alerts = 0;
     until(&mut inbox, |signal| {

@@ -7,9 +7,9 @@ use chrono::TimeDelta;
 use chrono_tz::Tz;
 use tokio::sync::watch;
 
-use crate::clock::{Clock, Span};
+use crate::clock::Clock;
 use crate::config::{Catalogue, Environment, Places, Policy, ProcessEnv, WritePolicy};
-use crate::connect::{self, Follow, Histories, Inbox};
+use crate::connect::{self, Follow, Inbox};
 use crate::model::entry::{Actor, ActorKind};
 use crate::model::name::IncidentId;
 use crate::record::{Archive, IncidentRecord, read_incident};
@@ -65,23 +65,18 @@ impl Opening {
             .iter()
             .flat_map(|service| service.workloads.iter().map(|workload| workload.namespace.clone()))
             .collect();
-        let mut connectors = connect::registry(&env, catalogue);
-        let histories = Histories::take(&mut connectors);
-        let start = clock.now();
         let (follow, followed) = watch::channel(Follow::default());
+        let inbox = Inbox::new();
+        let (past, supervisor) = connect::begin(connect::registry(&env, catalogue), &clock, followed, &inbox);
         // An environment that may not be changed has no gateway at all.
         let engine = Engine::new(&env, clock.clone()).map(|engine| engine.with_policies(policies));
         let no_engine = engine.as_ref().err().filter(|_| env.write == WritePolicy::Ask).map(|none| none.why.clone());
         let (mut runner, answers) = Runner::new(Means { clock: clock.clone(), ledger, engine, ask, follow });
         runner.beside(async move { no_engine.map(Message::Say).into_iter().collect() });
-        runner.beside({
-            let (clock, followed) = (clock.clone(), followed.clone());
-            let span = Span::before(start, since);
-            async move {
-                let mut filled = connect::back_fill(histories, &clock, followed, span).await;
-                filled.signals.extend(filled.failures);
-                vec![Message::BackFilled(filled.signals)]
-            }
+        runner.beside(async move {
+            let mut filled = past.read(since).await;
+            filled.signals.extend(filled.failures);
+            vec![Message::BackFilled(filled.signals)]
         });
         if identify {
             runner.beside(who(env.clone()));
@@ -103,8 +98,6 @@ impl Opening {
             let found = tokio::task::spawn_blocking(open).await.unwrap_or_default();
             if found.is_empty() { Vec::new() } else { vec![Message::Open(found)] }
         });
-        let inbox = Inbox::new();
-        let supervisor = connect::supervise(connectors, clock.clone(), start, followed, &inbox);
         let ended = crate::session::run(Setup { core, clock, inbox, runner, answers, signals }, front).await;
         supervisor.shutdown().await;
         ended

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures::FutureExt as _;
 use futures::future::join_all;
 use tokio::sync::watch;
@@ -29,9 +30,13 @@ const DRILL_LIMIT: Duration = Duration::from_secs(60);
 /// that spans minutes would put the lines of the first behind what others tell of the last.
 const STEP_MS: i64 = 15_000;
 
-/// The histories of sources, apart from the sources themselves: they are read while the sources
-/// already run or before they start.
-pub struct Histories(Vec<(Origin, Box<dyn History>)>);
+/// What was before the start, apart from the sources that tell of what comes after it.
+pub struct Past {
+    histories: Vec<(Origin, Box<dyn History>)>,
+    clock: Clock,
+    start: World,
+    follow: watch::Receiver<Follow>,
+}
 
 /// What histories told.
 #[derive(Debug, Default)]
@@ -42,67 +47,76 @@ pub struct BackFill {
     pub failures: Vec<Stamped<Signal>>,
 }
 
-impl Histories {
-    /// Takes the histories out of `connectors`.
-    pub fn take(connectors: &mut [Connector]) -> Self {
-        let of = |connector: &mut Connector| Some((connector.origin.clone(), connector.history.take()?));
-        Self(connectors.iter_mut().filter_map(of).collect())
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
 /// How long one system may take to tell what went before, by the wall.
 pub(super) fn patience(clock: &Clock) -> Duration {
     if clock.is_driven() { DRILL_LIMIT } else { LIMIT }
 }
 
-/// Reads all `histories` for `span`, together, each within ten seconds of wall time.
-pub async fn back_fill(histories: Histories, clock: &Clock, follow: watch::Receiver<Follow>, span: Span) -> BackFill {
-    let (hold, limit) = (clock.hold(), patience(clock));
-    let cancel = CancellationToken::new();
-    let reads = histories.0.iter().map(|(origin, history)| {
-        let cx = Ctx {
-            clock: clock.clone(),
-            origin: origin.clone(),
-            start: span.to,
-            cancel: cancel.child_token(),
-            follow: follow.clone(),
-        };
-        async move {
-            let read = AssertUnwindSafe(history.between(&cx, span)).catch_unwind();
-            match tokio::time::timeout(limit, read).await {
-                Ok(Ok(Ok(signals))) => Ok(signals),
-                Ok(Ok(Err(why))) => Err((origin, format!("what {origin} knows from before was not read: {why}"))),
-                Ok(Err(_)) => {
-                    Err((origin, format!("reading what {origin} knows from before failed by a fault of this program")))
+impl Past {
+    /// Takes the histories out of `connectors`.
+    pub(super) fn take(
+        connectors: &mut [Connector],
+        clock: Clock,
+        start: World,
+        follow: watch::Receiver<Follow>,
+    ) -> Self {
+        let of = |connector: &mut Connector| Some((connector.origin.clone(), connector.history.take()?));
+        Self { histories: connectors.iter_mut().filter_map(of).collect(), clock, start, follow }
+    }
+
+    /// The moment at which it ends and the present begins.
+    pub fn start(&self) -> World {
+        self.start
+    }
+
+    /// Reads all histories for the time `since` before the start, together, each within ten seconds of
+    /// wall time.
+    pub async fn read(self, since: TimeDelta) -> BackFill {
+        let Self { histories, clock, start, follow } = self;
+        let span = Span::before(start, since);
+        let (hold, limit) = (clock.hold(), patience(&clock));
+        let cancel = CancellationToken::new();
+        let reads = histories.iter().map(|(origin, history)| {
+            let cx = Ctx {
+                clock: clock.clone(),
+                origin: origin.clone(),
+                start,
+                cancel: cancel.child_token(),
+                follow: follow.clone(),
+            };
+            async move {
+                let read = AssertUnwindSafe(history.between(&cx, span)).catch_unwind();
+                match tokio::time::timeout(limit, read).await {
+                    Ok(Ok(Ok(signals))) => Ok(signals),
+                    Ok(Ok(Err(why))) => Err((origin, format!("what {origin} knows from before was not read: {why}"))),
+                    Ok(Err(_)) => Err((
+                        origin,
+                        format!("reading what {origin} knows from before failed by a fault of this program"),
+                    )),
+                    Err(_) => Err((
+                        origin,
+                        format!("what {origin} knows from before was not read: no answer in {} s", limit.as_secs()),
+                    )),
                 }
-                Err(_) => Err((
-                    origin,
-                    format!("what {origin} knows from before was not read: no answer in {} s", limit.as_secs()),
-                )),
+            }
+        });
+        let mut filled = BackFill::default();
+        for read in join_all(reads).await {
+            match read {
+                Ok(signals) => filled.signals.extend(signals.into_iter().flat_map(in_steps)),
+                Err((origin, what)) => filled.failures.push(Stamped {
+                    origin: origin.clone(),
+                    occurred: span.from,
+                    observed: clock.now(),
+                    body: Signal::Gap(Gap { from: span.from, to: span.to, what: Safe::from(what) }),
+                }),
             }
         }
-    });
-    let mut filled = BackFill::default();
-    for read in join_all(reads).await {
-        match read {
-            Ok(signals) => filled.signals.extend(signals.into_iter().flat_map(in_steps)),
-            Err((origin, what)) => filled.failures.push(Stamped {
-                origin: origin.clone(),
-                occurred: span.from,
-                observed: clock.now(),
-                body: Signal::Gap(Gap { from: span.from, to: span.to, what: Safe::from(what) }),
-            }),
-        }
+        // Stable: what one system told of one moment stays in its order.
+        filled.signals.sort_by(|a, b| (a.occurred, &a.origin).cmp(&(b.occurred, &b.origin)));
+        drop(hold);
+        filled
     }
-    // Stable: what one system told of one moment stays in its order.
-    filled.signals.sort_by(|a, b| (a.occurred, &a.origin).cmp(&(b.occurred, &b.origin)));
-    drop(hold);
-    filled
 }
 
 /// A batch of log lines parted by [`STEP_MS`], each part with the time of its newest line; any

@@ -21,7 +21,7 @@ use crate::clock::{Clock, Wall, World, wall};
 use crate::model::signal::{Signal, SourceState};
 use crate::text::Safe;
 
-use super::{Connector, Ctx, Ended, Follow, Inbox, Outlet, SourceError};
+use super::{Connector, Ctx, Ended, Follow, Inbox, Outlet, Past, SourceError};
 
 /// The first wait after a failure; it doubles from there.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -44,9 +44,21 @@ pub struct Supervisor {
     nudge: Arc<Notify>,
 }
 
-/// Runs every source until [`Supervisor::shutdown`], from `start` on: where the span of the back-fill
-/// ends, if there is one. Needs a runtime.
-pub fn supervise(
+/// Starts to read at this moment, at which the past ends and the present begins for all: the past to
+/// be read, and every source running until [`Supervisor::shutdown`]. Needs a runtime.
+pub fn begin(
+    mut connectors: Vec<Connector>,
+    clock: &Clock,
+    follow: watch::Receiver<Follow>,
+    inbox: &Inbox,
+) -> (Past, Supervisor) {
+    let start = clock.now();
+    let past = Past::take(&mut connectors, clock.clone(), start, follow.clone());
+    (past, supervise(connectors, clock.clone(), start, follow, inbox))
+}
+
+/// Runs every source, from `start` on.
+fn supervise(
     connectors: Vec<Connector>,
     clock: Clock,
     start: World,

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use tokio::sync::watch;
-use warroom::clock::{Clock, Span, World};
+use warroom::clock::{Clock, World};
 use warroom::config::{Catalogue, Config, Environment, Places, ProcessEnv, from_texts};
-use warroom::connect::{BackFill, Follow, Histories, Inbox, Supervisor, back_fill, registry, supervise};
+use warroom::connect::{Follow, Inbox, Past, Supervisor, begin, registry};
 use warroom::model::alert::AlertState;
 use warroom::model::entry::EntryKind;
 use warroom::model::finding::Finding;
@@ -79,7 +79,7 @@ impl Session {
 
     /// The same in a drill's world time.
     pub(crate) fn start_by(config: &Config, clock: Clock) -> Self {
-        Self::open(config, clock, None).1
+        Self::open(config, clock).1
     }
 
     /// Reads the past first, as long as `since`; then starts all sources. Back-fill is taken into
@@ -96,8 +96,8 @@ impl Session {
         let late = |gap: &String| gap.contains("no answer in") || gap.contains("no time to read more");
         let mut tries = 5;
         loop {
-            let (histories, mut session) = Self::open(config, clock.clone(), Some(()));
-            let past = session.past(histories.unwrap(), since).await;
+            let (past, mut session) = Self::open(config, clock.clone());
+            let past = past.read(since).await;
             for signal in past.signals.into_iter().chain(past.failures) {
                 session.take(signal);
             }
@@ -109,19 +109,17 @@ impl Session {
         }
     }
 
-    fn open(config: &Config, clock: Clock, keep: Option<()>) -> (Option<Histories>, Self) {
+    fn open(config: &Config, clock: Clock) -> (Past, Self) {
         // Another test may have installed it: there is one for the process.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let env = config.environments[0].clone();
         let catalogue: Arc<Catalogue> = Arc::new(config.catalogue());
-        let mut connectors = registry(&env, Arc::clone(&catalogue));
-        let histories = keep.map(|()| Histories::take(&mut connectors));
+        let connectors = registry(&env, Arc::clone(&catalogue));
         let (sender, follow) = watch::channel(Follow::default());
         let inbox = Inbox::new();
-        let start = clock.now();
-        let supervisor = supervise(connectors, clock.clone(), start, follow, &inbox);
+        let (past, supervisor) = begin(connectors, &clock, follow, &inbox);
         let session = Self {
-            start,
+            start: past.start(),
             clock,
             env,
             picture: Picture::new(catalogue),
@@ -136,12 +134,7 @@ impl Session {
             supervisor,
             _follow: sender,
         };
-        (histories, session)
-    }
-
-    async fn past(&self, histories: Histories, since: TimeDelta) -> BackFill {
-        let (_sender, follow) = watch::channel(Follow::default());
-        back_fill(histories, &self.clock, follow, Span::before(self.start, since)).await
+        (past, session)
     }
 
     fn take(&mut self, signal: Stamped<Signal>) {

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use warroom::clock::{Clock, Span};
 use warroom::config::Environment;
-use warroom::connect::{Follow, Histories, back_fill, registry};
+use warroom::connect::{Follow, Inbox, begin, registry};
 use warroom::model::signal::{Signal, SourceState};
 
 use crate::proxy::{Canned, Fault};
@@ -98,11 +98,12 @@ async fn a_past_that_cannot_be_read_is_a_gap_for_each_system() {
     let site = Site::open().await;
     for (how, fault) in [("503", Fault::Answer(Canned::new(503, "text/plain", "away"))), ("silent", Fault::Silent)] {
         SOURCES.iter().for_each(|source| site.pull(source, fault.clone()));
-        let mut connectors = registry(&site.env, Arc::clone(&site.catalogue));
-        let histories = Histories::take(&mut connectors);
         let (_sender, follow) = watch::channel(Follow::default());
-        let span = Span::before(site.opens(), TimeDelta::hours(1));
-        let past = back_fill(histories, &site.clock, follow, span).await;
+        let connectors = registry(&site.env, Arc::clone(&site.catalogue));
+        // Of the present nothing is wanted.
+        let (past, _) = begin(connectors, &site.clock, follow, &Inbox::new());
+        let span = Span::before(past.start(), TimeDelta::hours(1));
+        let past = past.read(TimeDelta::hours(1)).await;
         let mut gaps: Vec<String> = Vec::new();
         for failure in past.failures.iter().chain(&past.signals) {
             let Signal::Gap(gap) = &failure.body else { panic!("{how}: {failure:?}") };

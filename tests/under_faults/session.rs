@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use warroom::clock::{Clock, Hold, World};
 use warroom::config::{Catalogue, Environment};
-use warroom::connect::{Batch, Follow, Inbox, Supervisor, registry, supervise};
+use warroom::connect::{Batch, Follow, Inbox, Supervisor, begin, registry};
 use warroom::model::entry::{Actor, ActorKind, Entry, EntryId, EntryKind};
 use warroom::model::signal::{Delta, Gap, Signal, Stamped};
 use warroom::observe::sources::SourceRow;
@@ -87,7 +87,7 @@ impl Session {
         let (sender, follow) = watch::channel(Follow::default());
         let connectors = registry(env, Arc::clone(catalogue));
         let now = clock.now();
-        let supervisor = supervise(connectors, clock.clone(), now, follow, &inbox);
+        let (_, supervisor) = begin(connectors, clock, follow, &inbox);
         let ana = Actor { kind: ActorKind::Human, name: "ana".into(), known_by: None };
         let core = Core::new(env, Arc::clone(catalogue), ana, now, 0);
         let told = Told::default();

@@ -7,14 +7,14 @@ use crate::clock::World;
 use crate::connect::SourceError;
 use crate::model::log::LogStream;
 
-enum Past {
+enum Memory {
     Tells(Vec<i64>),
     Fails,
     Panics,
     Hangs,
 }
 
-impl History for Past {
+impl History for Memory {
     fn between<'a>(&'a self, cx: &'a Ctx, _: Span) -> BoxFuture<'a, Result<Vec<Stamped<Signal>>, SourceError>> {
         Box::pin(async move {
             match self {
@@ -48,21 +48,20 @@ fn a_busy_machine_does_not_shorten_the_past_of_a_drill() {
 #[tokio::test(start_paused = true)]
 async fn the_pasts_of_all_systems_come_in_order_and_what_is_missing_is_said() {
     let pasts = [
-        ("b", Past::Tells(vec![3, 1])),
-        ("a", Past::Tells(vec![1, 2])),
-        ("denied", Past::Fails),
-        ("broken", Past::Panics),
-        ("slow", Past::Hangs),
+        ("b", Memory::Tells(vec![3, 1])),
+        ("a", Memory::Tells(vec![1, 2])),
+        ("denied", Memory::Fails),
+        ("broken", Memory::Panics),
+        ("slow", Memory::Hangs),
     ];
-    let of = |(name, past): (&str, Past)| {
-        let history: Box<dyn History> = Box::new(past);
+    let of = |(name, memory): (&str, Memory)| {
+        let history: Box<dyn History> = Box::new(memory);
         (Origin { env: "test".into(), source: name.into() }, history)
     };
-    let histories = Histories(pasts.into_iter().map(of).collect());
-    let clock = Clock::real();
     let (_, follow) = watch::channel(Follow::default());
+    let past = Past { histories: pasts.into_iter().map(of).collect(), clock: Clock::real(), start: at(100), follow };
     let before = tokio::time::Instant::now();
-    let filled = back_fill(histories, &clock, follow, Span { from: at(0), to: at(100) }).await;
+    let filled = past.read(TimeDelta::seconds(100)).await;
     assert_eq!(before.elapsed(), LIMIT, "all are read together, and none for longer");
     let order: Vec<_> =
         filled.signals.iter().map(|signal| (signal.occurred, signal.origin.source.to_string())).collect();

@@ -1,12 +1,15 @@
 //! Sources that fail in every way, and a program that goes on.
 
 use std::collections::VecDeque;
+use std::sync::Mutex;
 
 use futures::future::BoxFuture;
 
 use super::*;
-use crate::connect::Source;
+use crate::clock::Span;
+use crate::connect::{History, Source};
 use crate::model::name::Origin;
+use crate::model::signal::Stamped;
 
 /// What a scripted source does when it is run.
 enum Step {
@@ -61,6 +64,54 @@ fn start(connectors: Vec<Connector>, clock: &Clock) -> (Supervisor, Inbox) {
     let inbox = Inbox::new();
     let (_, follow) = watch::channel(Follow::default());
     (supervise(connectors, clock.clone(), clock.now(), follow, &inbox), inbox)
+}
+
+/// Notes the moments between which it was asked for what it remembers.
+struct Memory(Arc<Mutex<Vec<(Ctx, Span)>>>);
+
+impl History for Memory {
+    fn between<'a>(&'a self, cx: &'a Ctx, span: Span) -> BoxFuture<'a, Result<Vec<Stamped<Signal>>, SourceError>> {
+        self.0.lock().unwrap().push((cx.clone(), span));
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+/// Notes from when it was asked to tell what is.
+struct Present(Arc<Mutex<Vec<World>>>);
+
+impl Source for Present {
+    fn run<'a>(&'a mut self, cx: &'a Ctx, _: &'a Outlet) -> BoxFuture<'a, Result<Ended, SourceError>> {
+        self.0.lock().unwrap().push(cx.start);
+        Box::pin(async { Ok(Ended) })
+    }
+}
+
+#[tokio::test]
+async fn the_past_ends_for_all_at_the_moment_at_which_the_present_begins() {
+    let (clock, mut driver) = Clock::driven(World::from_timestamp(1_795_000_000, 0).unwrap());
+    let (asked, present) = (Arc::default(), Arc::default());
+    let connectors = ["a", "b"].map(|name| Connector {
+        origin: Origin { env: "test".into(), source: name.into() },
+        source: Box::new(Present(Arc::clone(&present))),
+        history: Some(Box::new(Memory(Arc::clone(&asked)))),
+    });
+    let mut inbox = Inbox::new();
+    let (_sender, follow) = watch::channel(Follow::default());
+    let start = clock.now();
+    let (past, supervisor) = begin(connectors.into(), &clock, follow, &inbox);
+    assert_eq!(past.start(), start);
+    // Neither comes to run at once: the world goes on before it does.
+    driver.advance(start + TimeDelta::seconds(7));
+    let mut pending = VecDeque::new();
+    while present.lock().unwrap().len() < 2 {
+        let _ = next_state(&mut inbox, &mut pending).await;
+    }
+    assert!(clock.now() > start);
+    let _ = past.read(TimeDelta::minutes(3)).await;
+    supervisor.shutdown().await;
+    assert_eq!(*present.lock().unwrap(), [start; 2]);
+    let asked: Vec<_> = asked.lock().unwrap().iter().map(|(cx, span): &(Ctx, Span)| (cx.start, *span)).collect();
+    assert_eq!(asked, [(start, Span { from: start - TimeDelta::minutes(3), to: start }); 2]);
 }
 
 async fn next_state(inbox: &mut Inbox, pending: &mut VecDeque<SourceState>) -> SourceState {
