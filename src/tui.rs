@@ -18,6 +18,8 @@ mod list;
 #[cfg(feature = "operator")]
 mod overlay;
 #[cfg(feature = "operator")]
+mod pacing;
+#[cfg(feature = "operator")]
 mod panes;
 mod position;
 #[cfg(feature = "operator")]

@@ -21,6 +21,7 @@ use super::ScreenError;
 use super::chrome::{self, Brush};
 use super::editor::{Edited, Editing};
 use super::keymap::Keymap;
+use super::pacing::Pacing;
 use super::saving::{Saved, Saving};
 use super::scene::Scene;
 use super::state::{State, Wish};
@@ -28,14 +29,6 @@ use super::term::{Depth, Device, Terminal, heard};
 use super::theme::{Theme, Themes};
 use super::words::Zone;
 
-/// Frames of a local terminal, and of one behind SSH.
-const PACE_LOCAL: Duration = Duration::from_millis(33);
-const PACE_SSH: Duration = Duration::from_millis(100);
-/// Frames that no key asked for take no more than one part in so many of a core: the machine may
-/// be in trouble itself.
-const SHARE: u32 = 40;
-/// They come this often at least, however long one takes.
-const PACE_SLOWEST: Duration = Duration::from_millis(250);
 /// A stop that is going to happen has happened by then.
 const STOPS_WITHIN: Duration = Duration::from_millis(50);
 /// For so long after the editor ended, what its keys signalled is still its own: the system tells us
@@ -110,8 +103,7 @@ pub struct Screen {
     saved: Option<Saved>,
     continued: Option<Signal>,
     dirty: bool,
-    /// How long the last frame took to draw.
-    cost: Duration,
+    pub(super) pacing: Pacing,
     rows: Vec<Row>,
     /// Of which entries the rows are made: how many, and the last.
     rows_of: (usize, Option<EntryId>),
@@ -136,6 +128,7 @@ impl Screen {
             let text = problem.to_string();
             state.say(NoticeKind::Error, text, wall());
         }
+        let pacing = Pacing::new(options.ssh);
         Ok(Self {
             options,
             theme,
@@ -148,7 +141,7 @@ impl Screen {
             saved: None,
             continued: None,
             dirty: true,
-            cost: Duration::ZERO,
+            pacing,
             rows: Vec::new(),
             rows_of: (0, None),
         })
@@ -350,12 +343,6 @@ impl Screen {
     }
 }
 
-/// The shortest time between two frames of which one took `cost` to draw.
-fn paced(ssh: bool, cost: Duration) -> Duration {
-    let fastest = if ssh { PACE_SSH } else { PACE_LOCAL };
-    fastest.max((cost * SHARE).min(PACE_SLOWEST))
-}
-
 fn save(folder: &std::path::Path, name: &str, text: &str) -> Result<String, String> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -427,17 +414,19 @@ impl Front for Screen {
     }
 
     fn show(&mut self, core: &Core) -> Result<(), FrontError> {
-        let begun = wall();
+        let (begun, sent) = (wall(), self.terminal.sent());
         self.refresh_rows(core);
         let rows = std::mem::take(&mut self.rows);
         let shown = self.show_scene(&Scene::of(core, &rows));
         self.rows = rows;
-        self.cost = begun.elapsed();
+        if !self.dirty {
+            self.pacing.drawn(begun.elapsed(), self.terminal.sent() != sent);
+        }
         shown
     }
 
     fn pace(&self) -> Duration {
-        paced(self.options.ssh, self.cost)
+        self.pacing.next()
     }
 
     fn ready(&self) -> bool {
@@ -450,24 +439,5 @@ impl Front for Screen {
 
     fn is_away(&self) -> bool {
         self.editing.is_some() || self.back.is_some_and(|back| back.elapsed() < STILL_AWAY)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_screen_that_is_costly_to_draw_is_drawn_more_seldom() {
-        let ms = Duration::from_millis;
-        for (ssh, cost, pace) in [
-            (false, ms(0), ms(33)),
-            (true, ms(0), ms(100)),
-            (false, ms(2), ms(80)),
-            (true, ms(2), ms(100)),
-            (true, ms(30), ms(250)),
-        ] {
-            assert_eq!(paced(ssh, cost), pace, "{ssh} {cost:?}");
-        }
     }
 }

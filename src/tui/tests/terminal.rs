@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use crossterm::event::Event;
 
+use crate::config::{Catalogue, Environment, WritePolicy};
 use crate::model::alert::AlertSeverity;
-use crate::model::entry::EntryKind;
+use crate::model::entry::{Actor, EntryKind};
 use crate::model::log::Level;
-use crate::session::{Input, Notice, NoticeKind};
+use crate::session::{Core, Front as _, Input, Notice, NoticeKind};
 use crate::text::Safe;
 use crate::tui::fixture::{Fixture, alert, at, row};
 use crate::tui::screen::{Options, Screen};
@@ -44,6 +45,34 @@ fn an_idle_screen_writes_nothing_and_a_clock_tick_very_little() {
     show(&mut screen, &fixture);
     let tick = device.bytes().len() - first;
     assert!(tick > 0 && tick < 200, "{tick} bytes");
+}
+
+#[test]
+fn what_changes_nothing_on_the_screen_makes_it_be_drawn_more_seldom_until_something_does() {
+    let (mut screen, device) = open(120, 40);
+    let env = Environment {
+        name: "prod-eu".into(),
+        production: true,
+        color: None,
+        write: WritePolicy::Deny,
+        write_window: Duration::from_secs(900),
+        drill: false,
+        kubernetes: None,
+        aws: None,
+        alertmanager: Vec::new(),
+        prometheus: Vec::new(),
+    };
+    let mut core = Core::new(&env, Arc::new(Catalogue::default()), Actor::system(), at(12, 0), 0);
+    let mut show = |core: &Core| {
+        let before = device.bytes().len();
+        screen.show(core).unwrap();
+        assert!(screen.settle(PATIENCE));
+        (device.bytes().len() > before, screen.pacing.unchanged)
+    };
+    assert_eq!(show(&core), (true, 0));
+    assert_eq!([(); 3].map(|()| show(&core)), [(false, 1), (false, 2), (false, 3)]);
+    core.now += chrono::TimeDelta::seconds(1);
+    assert_eq!(show(&core), (true, 0));
 }
 
 #[test]
