@@ -21,6 +21,8 @@ mod secret;
 mod section;
 mod settings;
 mod show;
+#[cfg(all(test, feature = "operator"))]
+pub(crate) mod testing;
 
 pub use catalogue::Catalogue;
 #[cfg(feature = "operator")]

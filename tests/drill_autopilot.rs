@@ -263,7 +263,6 @@ fn a_bad_deploy_under_an_autoscaler_and_self_heal_is_eased_by_the_autoscalers_bo
     assert!(played.postmortem().contains("floor 3 → 12, cap 6 → 12"), "{}", played.postmortem());
 }
 
-/// The lines of the one journal file.
 /// Who practises aborts, rolls back, restarts and scales what stands beside the trouble.
 #[test]
 fn a_stateful_set_a_daemon_set_and_a_rollout_in_its_canary_answer_to_whoever_practises() {
@@ -309,6 +308,7 @@ fn a_stateful_set_a_daemon_set_and_a_rollout_in_its_canary_answer_to_whoever_pra
     assert_eq!(affected.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["checkout"]);
 }
 
+/// The lines of the one journal file.
 fn journal_lines(incident: &Path) -> Vec<String> {
     let file = std::fs::read_dir(incident.join("journal")).unwrap().next().unwrap().unwrap().path();
     std::fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect()

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::config::{AwsAccess, AwsCredentials, Environment, Inherited, LogAccess, WritePolicy};
+use crate::config::{AwsAccess, AwsCredentials, Environment, Inherited, LogAccess, WritePolicy, testing};
 use crate::model::entry::EntryKind;
 use crate::model::name::{ObjectPath, Origin};
 use crate::model::plan::Outcome;
@@ -18,18 +18,7 @@ use crate::respond::{Ended, Engine, Left};
 use super::*;
 
 fn environment() -> Environment {
-    Environment {
-        name: "prod-eu".into(),
-        production: true,
-        color: None,
-        write: WritePolicy::Ask,
-        write_window: Duration::from_secs(900),
-        drill: false,
-        kubernetes: None,
-        aws: None,
-        alertmanager: Vec::new(),
-        prometheus: Vec::new(),
-    }
+    testing::environment(WritePolicy::Ask)
 }
 
 struct Shelf {

@@ -8,7 +8,8 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::clock::World;
-use crate::config::{Catalogue, Environment, WritePolicy};
+use crate::config::testing::environment;
+use crate::config::{Catalogue, WritePolicy};
 use crate::model::entry::Actor;
 use crate::model::plan::{Ends, Fact, Owner, OwnerEffect, Plan, Tier};
 use crate::record::testing;
@@ -33,19 +34,7 @@ fn at(seconds: i64) -> World {
 }
 
 fn core(write: WritePolicy) -> Core {
-    let env = Environment {
-        name: "prod-eu".into(),
-        production: true,
-        color: None,
-        write,
-        write_window: Duration::from_secs(900),
-        drill: false,
-        kubernetes: None,
-        aws: None,
-        alertmanager: Vec::new(),
-        prometheus: Vec::new(),
-    };
-    Core::new(&env, Arc::new(Catalogue::default()), Actor::system(), at(0), 0)
+    Core::new(&environment(write), Arc::new(Catalogue::default()), Actor::system(), at(0), 0)
 }
 
 /// What is printed once all of it was taken.

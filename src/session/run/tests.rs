@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::*;
-use crate::config::{Catalogue, Environment, WritePolicy};
+use crate::config::testing::environment;
+use crate::config::{Catalogue, WritePolicy};
 use crate::connect::Follow;
 use crate::model::entry::{Actor, EntryKind};
 use crate::model::plan::Refusal;
@@ -25,18 +26,7 @@ fn setup(root: &Path) -> Setup {
 }
 
 fn on(archive: Archive) -> Setup {
-    let env = Environment {
-        name: "prod-eu".into(),
-        production: true,
-        color: None,
-        write: WritePolicy::Deny,
-        write_window: Duration::from_secs(900),
-        drill: false,
-        kubernetes: None,
-        aws: None,
-        alertmanager: Vec::new(),
-        prometheus: Vec::new(),
-    };
+    let env = environment(WritePolicy::Deny);
     let clock = Clock::real();
     let core = Core::new(&env, Arc::new(Catalogue::default()), Actor::system(), clock.now(), 0);
     let bearings = Bearings {

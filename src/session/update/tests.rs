@@ -36,18 +36,7 @@ fn at(seconds: i64) -> World {
 }
 
 fn environment() -> Environment {
-    Environment {
-        name: "prod-eu".into(),
-        production: true,
-        color: None,
-        write: WritePolicy::Ask,
-        write_window: Duration::from_secs(900),
-        drill: false,
-        kubernetes: None,
-        aws: None,
-        alertmanager: Vec::new(),
-        prometheus: Vec::new(),
-    }
+    crate::config::testing::environment(WritePolicy::Ask)
 }
 
 struct Story {

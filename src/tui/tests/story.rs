@@ -1,7 +1,5 @@
 //! What keys do.
 
-use std::time::Duration;
-
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 use crate::config::Catalogue;
@@ -396,18 +394,7 @@ fn a_long_error_is_read_whole_and_goes_when_it_is_put_away() {
 fn core_with_lines(lines: usize) -> Core {
     use crate::model::log::{LogBatch, LogStream};
     use crate::model::signal::{Signal, Stamped};
-    let env = crate::config::Environment {
-        name: "prod-eu".into(),
-        production: true,
-        color: None,
-        write: crate::config::WritePolicy::Deny,
-        write_window: Duration::from_secs(900),
-        drill: false,
-        kubernetes: None,
-        aws: None,
-        alertmanager: Vec::new(),
-        prometheus: Vec::new(),
-    };
+    let env = crate::config::testing::environment(crate::config::WritePolicy::Deny);
     let mut core = Core::new(&env, Default::default(), crate::model::entry::Actor::system(), at(29, 0), 0);
     let stream = LogStream { group: "g".into(), name: "s".into() };
     for from in (0..lines).step_by(500) {
